@@ -1,0 +1,46 @@
+"""The loss function as a scikit-learn parameter, for images."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from . import datasets, estimators, losses, metrics, networks, tuning
+    from ._show_versions import show_versions
+    from .estimators import ResNetClassifier, UNetSegmenter
+
+# Loaded on first use, so that importing one part does not import all.
+_PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
+_HOMES = {
+    "ResNetClassifier": ".estimators",
+    "UNetSegmenter": ".estimators",
+    "show_versions": "._show_versions",
+}
+
+__all__ = [
+    "ResNetClassifier",
+    "UNetSegmenter",
+    "__version__",
+    "datasets",
+    "estimators",
+    "losses",
+    "metrics",
+    "networks",
+    "show_versions",
+    "tuning",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,194 @@
+"""Random changes of images, and of their masks with them, on whatever device they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..losses._base import did_you_mean
+
+Pair = tuple[Tensor, Tensor | None]
+Change = Callable[[Tensor, Tensor | None, torch.Generator], Pair]
+
+
+class Augmentation:
+    """A sequence of random changes, each drawn anew for every image.
+
+    Parameters
+    ----------
+    changes : str, callable or sequence of them
+        Names of :data:`CHANGES`, or a callable: ``images -> images`` for the
+        classifier, ``(images, masks) -> (images, masks)`` for the segmenter, on
+        tensors (n, C, *spatial) and (n, *spatial).
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+    """
+
+    def __init__(self, changes: str | Callable[..., Any] | Sequence[Any]) -> None:
+        single = isinstance(changes, str) or callable(changes)
+        self.changes = [_resolve(change) for change in ([changes] if single else changes)]  # type: ignore[union-attr]
+
+    def __call__(self, images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+        for change in self.changes:
+            images, masks = change(images, masks, generator)
+        return images, masks
+
+
+def _resolve(change: Any) -> Change:
+    if isinstance(change, str) and change in CHANGES:
+        return CHANGES[change]
+    if callable(change):
+        return _Foreign(change)
+    raise ValueError(
+        f"augment={change!r} is unknown. Expected one of {', '.join(map(repr, CHANGES))}, a list of "
+        f"them, or a callable.{did_you_mean(str(change), CHANGES)}"
+    )
+
+
+class _Foreign:
+    """A callable of the user's, seeded from our generator."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+        seed = int(torch.randint(2**31, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            changed = self.function(images) if masks is None else self.function(images, masks)
+        changed_images, changed_masks = (changed, None) if masks is None else changed
+        if changed_images.shape[:2] != images.shape[:2]:
+            raise ValueError(
+                f"augment changed images of shape {tuple(images.shape)} to "
+                f"{tuple(changed_images.shape)}: their number and channels must stay."
+            )
+        return changed_images, changed_masks
+
+
+def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a number for each image, (n,)."""
+    drawn = torch.rand(len(images), generator=generator)
+    return (low + (high - low) * drawn).to(images.device)
+
+
+def _each(values: Tensor, like: Tensor) -> Tensor:
+    """Reshape (n,) so that it broadcasts over (n, ...)."""
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def flip(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Mirror half of the images along each spatial axis."""
+    for axis in range(-1, 1 - images.ndim, -1):
+        chosen = _uniform(0, 1, images, generator) < 0.5
+        images = torch.where(_each(chosen, images), images.flip(axis), images)
+        if masks is not None:
+            masks = torch.where(_each(chosen, masks), masks.flip(axis), masks)
+    return images, masks
+
+
+def mirror(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Mirror half of the images along the last axis: left and right."""
+    chosen = _uniform(0, 1, images, generator) < 0.5
+    images = torch.where(_each(chosen, images), images.flip(-1), images)
+    if masks is not None:
+        masks = torch.where(_each(chosen, masks), masks.flip(-1), masks)
+    return images, masks
+
+
+def rot90(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Turn images by a random number of quarters in the plane of their last two axes.
+
+    Images that are not square are turned by halves.
+    """
+    if images.ndim < 4:
+        return images, masks
+    quarters = (4 * _uniform(0, 1, images, generator)).long()
+    if images.shape[-1] != images.shape[-2]:
+        quarters = 2 * (quarters % 2)
+    images = images.clone()
+    masks = None if masks is None else masks.clone()
+    for k in (1, 2, 3):
+        index = (quarters == k).nonzero()[:, 0]
+        images[index] = images[index].rot90(k, (-2, -1))
+        if masks is not None:
+            masks[index] = masks[index].rot90(k, (-2, -1))
+    return images, masks
+
+
+def shift(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Move images by up to an eighth of their size, repeating the edge.
+
+    As cropping at random after padding. Axes of fewer than 8 pixels stay.
+    """
+    for axis in range(2, images.ndim):
+        length = images.shape[axis]
+        reach = length // 8
+        offset = _uniform(-reach - 0.5, reach + 0.5, images, generator).round().long()
+        index = (torch.arange(length, device=images.device) + offset[:, None]).clamp(0, length - 1)
+        images = _take(images, index, axis)
+        if masks is not None:
+            masks = _take(masks, index, axis - images.ndim)
+    return images, masks
+
+
+def _take(values: Tensor, index: Tensor, axis: int) -> Tensor:
+    """Select positions (n, length) along an axis, others for each image."""
+    shape = [1] * values.ndim
+    shape[0], shape[axis] = index.shape
+    return values.gather(axis, index.reshape(shape).expand_as(values))
+
+
+def affine(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Turn images by up to 15 degrees and zoom them by up to 10 %; 2-D and 3-D."""
+    if images.ndim < 4:
+        return images, masks
+    angle = _uniform(-math.pi / 12, math.pi / 12, images, generator)
+    zoom = _uniform(0.9, 1.1, images, generator)
+    n_axes = images.ndim - 2
+    matrix = torch.zeros(len(images), n_axes, n_axes + 1, device=images.device)
+    matrix[:, :n_axes, :n_axes] = torch.eye(n_axes, device=images.device)
+    # grid_sample has x, y, z order: the first two are the image plane.
+    matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
+    matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin(), angle.sin()
+    matrix[:, :, :n_axes] *= zoom.reshape(-1, 1, 1)
+    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
+    images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+    if masks is not None:
+        layers = masks.unsqueeze(1).float()
+        layers = F.grid_sample(layers, grid, "nearest", "border", align_corners=False)
+        masks = layers.squeeze(1).to(masks.dtype)
+    return images, masks
+
+
+def intensity(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Change the contrast by up to 20 % and the brightness by up to 0.2, in scaled units."""
+    contrast = _each(_uniform(0.8, 1.2, images, generator), images)
+    brightness = _each(_uniform(-0.2, 0.2, images, generator), images)
+    return contrast * images + brightness, masks
+
+
+def noise(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Add Gaussian noise of standard deviation up to 0.1, in scaled units."""
+    size = _each(_uniform(0, 0.1, images, generator), images)
+    drawn = torch.randn(images.shape, generator=generator).to(images.device)
+    return images + size * drawn, masks
+
+
+#: The changes by name.
+CHANGES: dict[str, Change] = {
+    "affine": affine,
+    "flip": flip,
+    "intensity": intensity,
+    "mirror": mirror,
+    "noise": noise,
+    "rot90": rot90,
+    "shift": shift,
+}

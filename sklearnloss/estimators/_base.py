@@ -1,0 +1,372 @@
+"""What both estimators share: from arrays to a trained net and back."""
+
+from __future__ import annotations
+
+import abc
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from skorch.helper import predefined_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import Tensor, nn
+
+from ..losses import Loss
+from ..losses._foreign import AnyLoss
+from ._augment import Augmentation
+from ._class_weight import (
+    check_own_ignore_index,
+    count_codes,
+    fill_class_weight,
+    fill_ignore_index,
+    read_class_weight,
+)
+from ._images import learn_scaling, read_images, to_network
+from ._labels import IGNORED
+from ._loss_param import LossParameterMixin
+from ._net import LossNet, Objective, TrainingData, seeded
+from ._training import (
+    SCHEDULES,
+    fit_callbacks,
+    optimizer_settings,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+)
+
+
+class ImageEstimator(LossParameterMixin, abc.ABC):
+    """Read images, train one network with one loss, predict scores.
+
+    A sub-class says how its labels become codes and which network it trains.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "image_shape": [tuple, list, None],
+        "channels": [StrOptions({"first", "last"})],
+        "width": [Interval(numbers.Integral, 1, None, closed="left")],
+        "lr": [Interval(numbers.Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
+        "scheduler": [StrOptions({"onecycle", "cosine"}), callable, None],
+        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
+        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "classes": ["array-like", None],
+        "normalize": [StrOptions({"auto"}), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
+        "clip_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "compile": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "callbacks": [list, tuple, None],
+        "net_params": [dict, None],
+        "verbose": ["verbose"],
+    }
+
+    image_shape: tuple[int, ...] | None
+    channels: Any
+    optimizer: Any
+    lr: float
+    weight_decay: float
+    scheduler: Any
+    max_epochs: int
+    batch_size: int
+    class_weight: Any
+    classes: Any
+    augment: Any
+    normalize: str | None
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    clip_norm: float | None
+    precision: str
+    compile: bool
+    device: Any
+    warm_start: bool
+    random_state: Any
+    callbacks: Any
+    net_params: Mapping[str, Any] | None
+    verbose: int
+
+    classes_: np.ndarray
+    loss_: Any
+    net_: LossNet
+    _fitted_loss_key: str
+
+    @abc.abstractmethod
+    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
+        """Validate y, set ``classes_``, and return codes."""
+
+    @abc.abstractmethod
+    def _resolve_loss(self) -> AnyLoss:
+        """Return a fresh copy of the loss to train with."""
+
+    @abc.abstractmethod
+    def _n_channels(self, loss: AnyLoss) -> int:
+        """Return how many scores per sample or pixel a loss asks of the network."""
+
+    @abc.abstractmethod
+    def _is_masks(self, n_channels: int) -> bool:
+        """Tell whether targets are float masks per channel, not class indices."""
+
+    @abc.abstractmethod
+    def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
+        """Return the network's class and arguments."""
+
+    @abc.abstractmethod
+    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices for training and for early stopping."""
+
+    @abc.abstractmethod
+    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
+        """Weigh classes where the loss cannot, or raise a ValueError."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, H, W), (n, C, H, W), (n, C, D, H, W) or (n, n_features)
+            Images of any real dtype, with the channels where ``channels`` says.
+        y : array-like
+            A label per image, or per pixel.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the samples; 2 counts a sample twice.
+
+        Returns
+        -------
+        self : estimator
+        """
+        again = self.warm_start and hasattr(self, "net_")
+        data = self._read_training(X, y, sample_weight, again=again)
+        self._train(data, SCHEDULES.get(self.scheduler, self.scheduler), again=again)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for another ``max_epochs`` epochs, at a constant learning rate.
+
+        Parameters
+        ----------
+        X : array-like
+            Images, as in :meth:`fit`.
+        y : array-like
+            A label per image, or per pixel.
+        classes : array-like of shape (n_classes,), default=None
+            All labels there are. Needed at the first call if y lacks some.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : estimator
+        """
+        again = hasattr(self, "net_")
+        data = self._read_training(X, y, sample_weight, again=again, classes=classes)
+        self._train(data, None, again=again)
+        return self
+
+    @property
+    def module_(self) -> nn.Module:
+        """The trained network: from (n, C, *spatial) float32 to logits."""
+        module: nn.Module = self.net_.module_
+        return module
+
+    @property
+    def history_(self) -> Any:
+        """skorch's history: a row per epoch."""
+        return self.net_.history
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of epochs trained."""
+        return len(self.net_.history)
+
+    def _read_training(
+        self, X: Any, y: Any, sample_weight: Any, *, again: bool, classes: Any = None
+    ) -> TrainingData:
+        """Check whatever can be wrong before any training starts."""
+        self._validate_params()
+        resolve_optimizer(self.optimizer)
+        if self.augment is not None:
+            Augmentation(self.augment)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+        images = self._read_images(X, reset=not again, min_samples=2)
+        weight = None
+        if sample_weight is not None:
+            checked = _check_sample_weight(
+                sample_weight, images, dtype=np.float32, ensure_non_negative=True
+            )
+            weight = torch.from_numpy(checked)
+        if again:
+            self._check_image_shape(images)
+            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+                raise ValueError(
+                    f"classes={np.unique(classes).tolist()} differs from the classes of the first "
+                    f"call, {self.classes_.tolist()}."
+                )
+            classes = self.classes_
+        elif classes is None:
+            classes = self.classes
+        codes = self._read_targets(y, images, weight, classes)
+        if not again:
+            self.input_shape_ = tuple(images.shape[1:])
+            self.scaling_ = learn_scaling(images) if self.normalize == "auto" else None
+        return TrainingData(images, codes, weight)
+
+    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor:
+        return read_images(
+            self,
+            X,
+            reset=reset,
+            image_shape=self.image_shape,
+            channels=self.channels,
+            min_samples=min_samples,
+        )
+
+    def _check_image_shape(self, images: Tensor) -> None:
+        """Raise unless images are like those of ``fit``."""
+        if tuple(images.shape[1:]) != self.input_shape_:
+            raise ValueError(
+                f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "
+                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}."
+            )
+
+    def _train(
+        self, data: TrainingData, schedule: Callable[[float], float] | None, *, again: bool
+    ) -> None:
+        if not again or self._loss_key() != self._fitted_loss_key:
+            self.loss_ = self._prepare_loss(data, again)
+            self._fitted_loss_key = self._loss_key()
+        elif self.class_weight is not None:
+            self._prepare_loss(data, again)  # weighs the samples, if that is how
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        valid = None
+        if self.early_stopping:
+            training, held_out = self._split(data, seed)
+            data, valid = data.subset(training), data.subset(held_out)
+        device = resolve_device(self.device)
+        if again:
+            self._update_net()
+        else:
+            self._build_net(device, seed)
+        net = self.net_
+        if isinstance(self.loss_, Loss):
+            counts = None if again else torch.from_numpy(count_codes(data.y, len(self.classes_)))
+            self.loss_.bind(net.module_, counts)
+        net.train_split = None if valid is None else predefined_split(valid)
+        try:
+            net.train(data.to(device), self.max_epochs, schedule)
+        except FloatingPointError:
+            del self.net_  # there is no model to predict with
+            raise
+        finally:
+            net.train_split = None
+
+    def _loss_key(self) -> str:
+        return repr((self.loss, sorted(self._loss_params.items()), self.class_weight))
+
+    def _prepare_loss(self, data: TrainingData, again: bool) -> AnyLoss:
+        """Return the loss to train, with class weights and the ignored code filled in."""
+        loss = self._resolve_loss()
+        n_channels = self._n_channels(loss)
+        if again and n_channels != self._channels():
+            raise ValueError(
+                f"loss={self.loss!r} needs a network with {n_channels} output channels, but this "
+                f"one was fitted with {self._channels()}. Fit anew with warm_start=False."
+            )
+        check_own_ignore_index(loss, self.classes_)
+        label = getattr(self, "ignore_index", None)
+        if label is not None:
+            fill_ignore_index(loss, IGNORED[data.y.dtype], label)
+        if self.class_weight is None:
+            return loss
+        if again and isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
+                f"Pass a dict from label to weight."
+            )
+        counts = count_codes(data.y, len(self.classes_))
+        weight = read_class_weight(self.class_weight, self.classes_, counts)
+        if not fill_class_weight(loss, weight, one_channel=n_channels == 1):
+            self._weigh_classes_by_sample(data, weight)
+        return loss
+
+    def _channels(self) -> int:
+        """Return the number of the fitted network's output channels."""
+        n_channels: int = self.net_.n_channels_
+        return n_channels
+
+    def _build_net(self, device: torch.device, seed: int) -> None:
+        n_channels = self._n_channels(self.loss_)
+        module, arguments = self._network(n_channels)
+        optimizer = resolve_optimizer(self.optimizer)
+        net = LossNet(
+            module,
+            Objective,
+            criterion__loss=self.loss_,
+            criterion__masks=self._is_masks(n_channels),
+            optimizer=optimizer,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            train_split=None,
+            callbacks=fit_callbacks(self),
+            device=str(device),
+            verbose=0,
+            **{f"module__{key}": value for key, value in arguments.items()},
+            **{
+                **optimizer_settings(optimizer, self.weight_decay, device),
+                **(self.net_params or {}),
+            },
+        )
+        net.scaling_ = self.scaling_
+        net.autocast_ = resolve_precision(self.precision, device)
+        net.compile_ = self.compile
+        net.augment_ = None if self.augment is None else Augmentation(self.augment)
+        net.n_channels_ = n_channels
+        net.generator_ = torch.Generator().manual_seed(seed)
+        with seeded(seed):
+            self.net_ = net.initialize()
+
+    def _update_net(self) -> None:
+        """Hand parameters that were changed since the last call to the net."""
+        net = self.net_
+        net.max_epochs, net.batch_size = self.max_epochs, self.batch_size
+        net.augment_ = None if self.augment is None else Augmentation(self.augment)
+        net.callbacks = fit_callbacks(self)
+        net.initialize_callbacks()
+        if net.criterion_.loss is not self.loss_:
+            net.criterion_ = Objective(self.loss_, net.criterion_.masks).to(net.device)
+        optimizer = resolve_optimizer(self.optimizer)
+        if type(net.optimizer_) is not optimizer:
+            net.optimizer = optimizer
+            net.initialize_optimizer()
+        for group in net.optimizer_.param_groups:
+            group["lr"] = self.lr
+            if "weight_decay" in group:
+                group["weight_decay"] = self.weight_decay
+
+    @torch.inference_mode()
+    def _scores(self, images: Tensor) -> Tensor:
+        """Return logits for images, in batches that fit into memory."""
+        net = self.net_
+        net._set_training(False)
+        pixels = max(images[:1].numel(), 1)
+        batch_size = min(self.batch_size, max(1, 2**22 // pixels))
+        parts = []
+        for part in images.split(batch_size):
+            logits = net.infer(to_network(part, self.scaling_, net.device))
+            parts.append(logits.float().cpu())
+        return torch.cat(parts)
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "net_")

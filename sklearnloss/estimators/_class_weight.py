@@ -1,0 +1,152 @@
+"""The estimator's class weights and ignored label, handed to its loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..losses import Loss
+from ..losses._foreign import AnyLoss
+from ._loss_param import data_terms
+
+# Values that stand for "not set".
+_UNSET_IGNORE = (None, -100)
+
+
+def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray) -> Tensor:
+    """Return one weight per class.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict of label to weight, or sequence
+        "balanced" is n / (n_classes * count). Labels a dict leaves out weigh 1;
+        a sequence is in the order of ``classes``.
+    classes : ndarray of shape (n_classes,)
+        The labels.
+    counts : ndarray of shape (n_classes,)
+        How often each occurs in training.
+
+    Returns
+    -------
+    weight : Tensor of shape (n_classes,)
+    """
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f"class_weight={class_weight!r} is unknown. Expected 'balanced', a dict from label "
+                f"to weight, one weight per class, or None."
+            )
+        present = counts > 0
+        balanced = counts.sum() / (present.sum() * np.maximum(counts, 1))
+        return torch.from_numpy(np.where(present, balanced, 1.0)).float()
+    if isinstance(class_weight, dict):
+        labels = classes.tolist()
+        foreign = [label for label in class_weight if label not in labels]
+        if foreign:
+            raise ValueError(
+                f"class_weight names the label {foreign[0]!r}, which is not among the classes "
+                f"{labels}."
+            )
+        weight = np.array([class_weight.get(label, 1.0) for label in labels], dtype=float)
+    else:
+        weight = np.asarray(class_weight, dtype=float)
+    if weight.shape != (len(classes),):
+        raise ValueError(
+            f"class_weight has shape {weight.shape}, but there are {len(classes)} classes: "
+            f"{classes.tolist()}."
+        )
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise ValueError(f"class_weight must be finite and not negative, got {weight.tolist()}.")
+    return torch.from_numpy(weight).float()
+
+
+def fill_class_weight(loss: AnyLoss, weight: Tensor, one_channel: bool) -> bool:
+    """Set the class weights in every term of a loss that the network is trained with.
+
+    Returns
+    -------
+    filled : bool
+        False if some term has no class weights; then nothing was set.
+
+    Raises
+    ------
+    ValueError
+        If a term has weights of its own already.
+    """
+    terms = data_terms(loss)
+    parameters = [_weight_parameter(term) for term in terms]
+    for term, name in zip(terms, parameters, strict=True):
+        if name is not None and getattr(term, name) not in (None, "auto"):
+            raise ValueError(
+                f"class_weight is set on the estimator and {name} on its loss {term!r}. Set one."
+            )
+    if None in parameters:
+        return False
+    for term, name in zip(terms, parameters, strict=True):
+        assert name is not None
+        value = weight
+        if name == "pos_weight" and one_channel:
+            value = weight[1:] / weight[:1]
+        elif name == "alpha" and one_channel:
+            value = weight[1:] / weight.sum()
+        elif name == "class_weight" and one_channel:
+            continue  # a region loss of one class has nothing to weigh
+        setattr(term, name, value)
+    return True
+
+
+def _weight_parameter(term: AnyLoss) -> str | None:
+    if isinstance(term, Loss):
+        names = term._param_names()
+        for name in ("class_weight", "pos_weight"):
+            if name in names:
+                return name
+        if "alpha" in names and "beta" not in names:  # focal's alpha, not Tversky's
+            return "alpha"
+    return None
+
+
+def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
+    """Tell every term of a loss which code does not count.
+
+    Raises
+    ------
+    ValueError
+        If a term has an ``ignore_index`` of its own, or cannot ignore.
+    """
+    for term in data_terms(loss):
+        if not isinstance(term, nn.Module) or not hasattr(term, "ignore_index"):
+            raise ValueError(
+                f"ignore_index={label!r} is set, but the loss {term!r} cannot ignore pixels: it "
+                f"has no ignore_index."
+            )
+        if term.ignore_index not in (*_UNSET_IGNORE, code):
+            raise ValueError(
+                f"ignore_index={label!r} is set on the estimator and "
+                f"ignore_index={term.ignore_index!r} on its loss {term!r}. Set one."
+            )
+        term.ignore_index = code  # type: ignore[assignment]
+
+
+def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
+    """Refuse a loss that ignores one of the labels: losses are given codes."""
+    for term in data_terms(loss):
+        own = getattr(term, "ignore_index", None)
+        labels = classes.tolist()
+        if own in labels and labels.index(own) != own:
+            raise ValueError(
+                f"The loss {term!r} ignores {own!r}, which is a label here. Set ignore_index on "
+                f"the estimator instead: it speaks your labels, the loss their codes."
+            )
+
+
+def count_codes(codes: Tensor, n_classes: int) -> np.ndarray:
+    """Return how often each code occurs; ignored ones do not count."""
+    total = torch.zeros(n_classes, dtype=torch.int64)
+    for part in codes.reshape(-1).split(2**22):
+        part = part.long()
+        total += part[(part >= 0) & (part < n_classes)].bincount(minlength=n_classes)
+    return total.numpy()

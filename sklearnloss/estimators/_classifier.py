@@ -1,0 +1,309 @@
+"""ResNet as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import train_test_split
+from torch import Tensor, nn
+
+from ..losses import Loss
+from ..losses._foreign import AnyLoss, loss_form
+from ..networks import ResNet
+from ._base import ImageEstimator
+from ._labels import encode, read_labels
+from ._loss_param import resolve_loss
+from ._net import TrainingData
+
+
+class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
+    """Classify images with a ResNet; the loss is a parameter.
+
+    Parameters
+    ----------
+    loss : str, class, Loss, nn.Module or function, default="cross_entropy"
+        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        or a sum such as "focal+1e-4*l2"; a loss class or object, ours or torch's;
+        or a function ``(logits, target)``.
+    depth : {18, 34, 50}, default=18
+        Layers of the network.
+    width : int, default=64
+        Channels of its first stage. 8 or 16 train fast on a CPU.
+    image_shape : tuple of int, default=None
+        Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
+        (L,) for signals. Rows without it are images of one row of pixels.
+    channels : {"first", "last"}, default="first"
+        Where images have their channels.
+    optimizer : str or torch optimizer class, default="adamw"
+        A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
+    lr : float, default=1e-3
+        Learning rate; the peak of the schedule.
+    weight_decay : float, default=1e-2
+        The optimizer's weight decay.
+    scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
+        How the learning rate changes during ``fit``. A callable maps progress in
+        [0, 1) to a factor.
+    max_epochs : int, default=20
+        Passes over the data.
+    batch_size : int, default=64
+        Images per step.
+    class_weight : "balanced", dict of label to weight, sequence or None, default=None
+        Weights of the classes. They become the loss's own where it has such a
+        parameter, and weights of the samples otherwise.
+    classes : array-like, default=None
+        All labels, for data that may lack some.
+    augment : str, callable, list of them or None, default=None
+        Random changes of the training images: "affine", "flip", "intensity",
+        "mirror", "noise", "rot90", "shift", or a callable from scaled images
+        (n, C, *spatial) to such.
+    normalize : "auto" or None, default="auto"
+        "auto" shifts and scales each channel by the training images' mean and
+        standard deviation.
+    early_stopping : bool, default=False
+        Hold out a part of the data, stop when its loss no longer falls, and go
+        back to the best epoch.
+    validation_fraction : float, default=0.1
+        The part that is held out, stratified.
+    n_iter_no_change : int, default=10
+        Epochs to wait for a lower loss.
+    clip_norm : float, default=None
+        Largest norm of the gradient.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the network; "auto" is bfloat16 on a CUDA GPU that has it.
+    compile : bool, default=False
+        Compile network and loss together with ``torch.compile``.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is a GPU.
+    warm_start : bool, default=False
+        Go on training at the next ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches and the held-out part.
+    callbacks : list, default=None
+        skorch callbacks; they are copied.
+    net_params : dict, default=None
+        Further arguments of ``skorch.NeuralNet``, such as
+        ``{"optimizer__betas": (0.9, 0.95)}``.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line per epoch.
+    **loss_params : dict
+        Parameters of the loss, as ``loss__gamma=3``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    loss_ : Loss, nn.Module or function
+        What was minimised.
+    net_ : skorch.NeuralNet
+        The trained net.
+    module_ : nn.Module
+        The trained network, from scaled images (n, C, *spatial) to logits.
+    history_ : skorch.history.History
+        Losses by epoch.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        ``X.shape[1]`` in ``fit``.
+
+    See Also
+    --------
+    UNetSegmenter : A label per pixel.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image
+    recognition", CVPR 2016. https://arxiv.org/abs/1512.03385
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearnloss import ResNetClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = ResNetClassifier(
+    ...     loss="focal", loss__gamma=1, width=8, image_shape=(8, 8), max_epochs=5, random_state=0
+    ... )
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "cross_entropy",
+        *,
+        depth: int = 18,
+        width: int = 64,
+        image_shape: tuple[int, ...] | None = None,
+        channels: str = "first",
+        optimizer: Any = "adamw",
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        scheduler: Any = "onecycle",
+        max_epochs: int = 20,
+        batch_size: int = 64,
+        class_weight: Any = None,
+        classes: Any = None,
+        augment: Any = None,
+        normalize: str | None = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        clip_norm: float | None = None,
+        precision: str = "auto",
+        compile: bool = False,
+        device: Any = "auto",
+        warm_start: bool = False,
+        random_state: Any = None,
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        verbose: int = 0,
+        **loss_params: Any,
+    ) -> None:
+        self.loss = loss
+        self.depth = depth
+        self.width = width
+        self.image_shape = image_shape
+        self.channels = channels
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.scheduler = scheduler
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.classes = classes
+        self.augment = augment
+        self.normalize = normalize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.clip_norm = clip_norm
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+        self._store_loss_params(loss_params)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that ``fit`` saw.
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes), float64
+            In the order of ``classes_``. The softmax of the scores; after training
+            with sigmoid losses, the sigmoids normalised over the classes.
+        """
+        logits = self._logits(X).double()
+        if loss_form(self.loss_) == "sigmoid":
+            p = logits.sigmoid()
+            return (p / p.sum(1, keepdim=True)).numpy()
+        return logits.softmax(1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable labels.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that ``fit`` saw.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+        """
+        codes = self._logits(X).argmax(1).numpy()
+        labels: np.ndarray = self.classes_[codes]
+        return labels
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the network's raw scores.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that ``fit`` saw.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_classes), or (n,) for two classes
+            For two classes the second score minus the first.
+        """
+        logits = self._logits(X).numpy()
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _logits(self, X: Any) -> Tensor:
+        self._check_fitted()
+        images = self._read_images(X, reset=False)
+        self._check_image_shape(images)
+        return self._scores(images)
+
+    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
+        labels = read_labels(y)
+        if len(labels) != len(images):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has "
+                f"{len(images)}, y has {len(labels)}."
+            )
+        present = labels if weight is None else labels[weight.numpy() > 0]
+        known = np.unique(present) if classes is None else np.unique(np.asarray(classes))
+        if len(known) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes, but the data has only one "
+                f"class: {known.tolist()}."
+            )
+        self.classes_ = known if classes is not None else np.unique(labels)
+        return encode(labels, self.classes_)
+
+    def _resolve_loss(self) -> AnyLoss:
+        return resolve_loss(self.loss, self._loss_params)
+
+    def _n_channels(self, loss: AnyLoss) -> int:
+        return len(self.classes_)
+
+    def _is_masks(self, n_channels: int) -> bool:
+        return False
+
+    def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
+        in_channels, *spatial = self.input_shape_
+        return ResNet, {
+            "in_channels": in_channels,
+            "n_classes": n_channels,
+            "depth": self.depth,
+            "width": self.width,
+            "stem": "small" if min(spatial) <= 64 else "large",
+            "n_axes": len(spatial),
+        }
+
+    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        codes = data.y.numpy()
+        indices = np.arange(len(codes))
+        rare = np.bincount(codes).min() < 2
+        training, held_out = train_test_split(
+            indices,
+            test_size=self.validation_fraction,
+            random_state=seed,
+            stratify=None if rare else codes,
+        )
+        return np.sort(training), np.sort(held_out)
+
+    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
+        by_class = weight[data.y.long()]
+        data.weight = by_class if data.weight is None else data.weight * by_class

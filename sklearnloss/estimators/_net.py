@@ -1,0 +1,280 @@
+"""The small skorch net that an estimator owns: it speaks tensors and codes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNet
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ..losses import Loss
+from ..losses._foreign import AnyLoss, call_loss, weighted_mean
+from ._augment import Augmentation
+from ._images import Scaling, to_network
+
+_init_lock = threading.Lock()
+
+
+class TrainingData(Dataset):  # type: ignore[type-arg]
+    """Images, codes and weights of one fit.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n, C, *spatial)
+        Images of any dtype.
+    y : Tensor of shape (n,), (n, *spatial) or (n, K, *spatial)
+        Codes.
+    weight : Tensor of shape (n,), default=None
+        Sample weights.
+    """
+
+    def __init__(self, X: Tensor, y: Tensor, weight: Tensor | None = None) -> None:
+        self.X = X
+        self.y = y
+        self.weight = weight
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
+        return self.X[index], self.y[index]
+
+    def subset(self, indices: np.ndarray) -> TrainingData:
+        """Return a copy of some samples."""
+        chosen = torch.from_numpy(indices)
+        weight = None if self.weight is None else self.weight[chosen]
+        return TrainingData(self.X[chosen], self.y[chosen], weight)
+
+    def to(self, device: torch.device) -> TrainingData:
+        """Return the data on a device."""
+        weight = None if self.weight is None else self.weight.to(device)
+        return TrainingData(self.X.to(device), self.y.to(device), weight)
+
+
+class Batches:
+    """Mini-batches sliced from whole tensors; iterating again shuffles again.
+
+    Samples are spread evenly, so that no batch is much smaller than the others
+    and none is a single image, which batch normalisation cannot take.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        batch_size: int,
+        *,
+        scaling: Scaling | None = None,
+        device: torch.device | str = "cpu",
+        generator: torch.Generator | None = None,
+        augment: Augmentation | None = None,
+    ) -> None:
+        self.data = data
+        self.batch_size = batch_size
+        self.scaling = scaling
+        self.device = device
+        self.generator = generator
+        self.augment = augment
+
+    def __len__(self) -> int:
+        n = len(self.data)
+        n_batches = -(-n // self.batch_size)
+        if self.batch_size > 1 and n < 2 * n_batches:
+            n_batches -= 1
+        return max(n_batches, 1)
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        X, y, weight = self.data.X, self.data.y, self.data.weight
+        order = None
+        if self.generator is not None:
+            order = torch.randperm(len(X), generator=self.generator).to(X.device)
+        bounds = np.linspace(0, len(X), len(self) + 1).round().astype(int).tolist()
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+            index: Any = slice(start, stop) if order is None else order[start:stop]
+            x = to_network(X[index], self.scaling, self.device)
+            target = y[index].to(self.device)
+            if self.augment is not None and self.generator is not None:
+                masks = target if target.ndim > 1 else None
+                x, masks = self.augment(x, masks, self.generator)
+                target = target if masks is None else masks
+            if weight is None:
+                yield x, target
+            else:
+                yield {"x": x, "sample_weight": weight[index].to(self.device)}, target
+
+
+class Objective(nn.Module):
+    """A loss as training needs it: codes in, one number out.
+
+    Parameters
+    ----------
+    loss : Loss, nn.Module or function
+        What is minimised.
+    masks : bool
+        Whether the target is a float mask per channel, not class indices.
+    """
+
+    def __init__(self, loss: AnyLoss, masks: bool) -> None:
+        super().__init__()
+        self.loss = loss
+        self.masks = masks
+
+    def forward(
+        self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss of a batch, a scalar."""
+        target = codes.reshape(logits.shape).float() if self.masks else codes.long()
+        value = call_loss(self.loss, logits, target, sample_weight)
+        if value.ndim == 0:
+            return value
+        if sample_weight is not None and isinstance(self.loss, Loss):
+            value = self.loss(logits, target)  # not weighted twice
+        return weighted_mean(value, sample_weight)
+
+
+class LearningRatePlan:
+    """Sets the learning rate before each step, from a schedule over a whole fit."""
+
+    def __init__(
+        self, schedule: Callable[[float], float], peaks: list[float], n_steps: int
+    ) -> None:
+        self.schedule = schedule
+        self.peaks = peaks
+        self.n_steps = n_steps
+        self.step = 0
+
+    def advance(self, optimizer: torch.optim.Optimizer) -> None:
+        """Set the learning rate of the next step."""
+        factor = self.schedule(self.step / self.n_steps)
+        for group, peak in zip(optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+        self.step += 1
+
+
+class LossNet(NeuralNet):  # type: ignore[misc]
+    """A skorch net that is fed whole tensors and trains one loss."""
+
+    def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
+        return Batches(
+            dataset,
+            self.batch_size,
+            scaling=self.scaling_,
+            device=self.device,
+            generator=self.generator_ if training else None,
+            augment=self.augment_,
+        )
+
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        if isinstance(x, dict):
+            x = x["x"]
+        with torch.autocast(x.device.type, self.autocast_, enabled=self.autocast_ is not None):
+            logits: Tensor = self.module_(x)
+        return logits
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        self._set_training(True)
+        x, codes = batch
+        weight = None
+        if isinstance(x, dict):
+            x, weight = x["x"], x["sample_weight"]
+        logits, loss = self._forward(x, codes, weight)
+        loss.backward()
+        return {"loss": loss, "y_pred": logits}
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        weight = X["sample_weight"] if isinstance(X, dict) else None
+        value: Tensor = self.criterion_(y_pred, y_true, weight)
+        return value
+
+    def run_single_epoch(
+        self, iterator: Batches | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        if iterator is None:
+            return
+        for batch in iterator:
+            if training and self.plan_ is not None:
+                self.plan_.advance(self.optimizer_)
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            value = step["loss"].item()
+            if not np.isfinite(value):
+                self._raise_not_finite(value)
+            self.history.record_batch(f"{prefix}_loss", value)
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.history.record(f"{prefix}_batch_count", len(iterator))
+        if training:
+            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+
+    def _raise_not_finite(self, value: float) -> None:
+        lr = self.optimizer_.param_groups[0]["lr"]
+        raise FloatingPointError(
+            f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
+            f"loss={self.criterion_.loss!r}). Try a smaller lr, or clip_norm=1.0."
+        )
+
+    def train(
+        self, data: TrainingData, epochs: int, schedule: Callable[[float], float] | None
+    ) -> None:
+        """Train for some epochs; unlike skorch's own loop, let Ctrl-C through.
+
+        Parameters
+        ----------
+        data : TrainingData
+            What to train on.
+        epochs : int
+            Passes over the data.
+        schedule : callable or None
+            The factor of the learning rate by progress in [0, 1).
+        """
+        groups = self.optimizer_.param_groups
+        peaks = [group["lr"] for group in groups]
+        n_steps = epochs * len(self.get_iterator(data, training=True))
+        self._forward = self._make_forward()
+        self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
+        self.notify("on_train_begin", X=data, y=data.y)
+        try:
+            self.fit_loop(data, None, epochs=epochs)
+        finally:
+            self.plan_ = None
+            del self._forward
+            for group, peak in zip(groups, peaks, strict=True):
+                group["lr"] = peak
+            self.notify("on_train_end", X=data, y=data.y)
+
+    def _make_forward(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """Return network and loss as one function, compiled on request."""
+        module, criterion, dtype = self.module_, self.criterion_, self.autocast_
+
+        def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+            with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
+                logits = module(x)
+            return logits, criterion(logits, codes, weight)
+
+        return torch.compile(forward) if self.compile_ else forward
+
+    def predict(self, X: TrainingData) -> np.ndarray:
+        """Return codes, for skorch's scoring callbacks."""
+        logits = torch.cat(list(self.forward_iter(X)))
+        codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+        return codes.numpy()
+
+    def _set_training(self, training: bool = True) -> None:
+        if self.module_.training != training:  # walking over all modules takes time
+            self.module_.train(training)
+            self.criterion_.train(training)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global generator for a while; one thread at a time."""
+    with _init_lock, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,345 @@
+"""U-Net as a scikit-learn estimator of masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor, nn
+
+from ..losses._foreign import AnyLoss, loss_form
+from ..metrics import iou_score
+from ..networks import UNet
+from ._base import ImageEstimator
+from ._labels import distinct_labels, encode, read_masks
+from ._loss_param import resolve_loss
+from ._net import TrainingData
+
+
+class UNetSegmenter(ImageEstimator):
+    """Segment images with a U-Net; the loss is a parameter.
+
+    Parameters
+    ----------
+    loss : str, class, Loss, nn.Module or function, default="auto"
+        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
+        a function ``(logits, target)``. "auto" is "dice+bce" for two classes and
+        "dice+cross_entropy" for more.
+    depth : int, default=4
+        How often the network halves the resolution.
+    width : int, default=32
+        Channels at full resolution. 8 or 16 train fast on a CPU.
+    norm : {"group", "batch", "instance", "none"}, default="group"
+        Normalisation. "group" learns from few steps.
+    ignore_index : int, default=None
+        A label of pixels that do not count, in training and in ``score``. It is
+        never predicted.
+    image_shape : tuple of int, default=None
+        Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
+        (L,) for signals. Rows without it are images of one row of pixels.
+    channels : {"first", "last"}, default="first"
+        Where images have their channels.
+    optimizer : str or torch optimizer class, default="adamw"
+        A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
+    lr : float, default=1e-3
+        Learning rate; the peak of the schedule.
+    weight_decay : float, default=1e-2
+        The optimizer's weight decay.
+    scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
+        How the learning rate changes during ``fit``. A callable maps progress in
+        [0, 1) to a factor.
+    max_epochs : int, default=20
+        Passes over the data.
+    batch_size : int, default=64
+        Images per step.
+    class_weight : "balanced", dict of label to weight, sequence or None, default=None
+        Weights of the classes, handed to the loss.
+    classes : array-like, default=None
+        All labels, for data that may lack some.
+    augment : str, callable, list of them or None, default=None
+        Random changes of the training images and their masks: "affine", "flip",
+        "intensity", "mirror", "noise", "rot90", "shift", or a callable from
+        (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
+    normalize : "auto" or None, default="auto"
+        "auto" shifts and scales each channel by the training images' mean and
+        standard deviation.
+    early_stopping : bool, default=False
+        Hold out a part of the images, stop when their loss no longer falls, and
+        go back to the best epoch.
+    validation_fraction : float, default=0.1
+        The part that is held out.
+    n_iter_no_change : int, default=10
+        Epochs to wait for a lower loss.
+    clip_norm : float, default=None
+        Largest norm of the gradient.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the network; "auto" is bfloat16 on a CUDA GPU that has it.
+    compile : bool, default=False
+        Compile network and loss together with ``torch.compile``.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is a GPU.
+    warm_start : bool, default=False
+        Go on training at the next ``fit``.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches and the held-out part.
+    callbacks : list, default=None
+        skorch callbacks; they are copied.
+    net_params : dict, default=None
+        Further arguments of ``skorch.NeuralNet``, such as
+        ``{"optimizer__betas": (0.9, 0.95)}``.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line per epoch.
+    **loss_params : dict
+        Parameters of the loss, as ``loss__gamma=3``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    loss_ : Loss, nn.Module or function
+        What was minimised.
+    net_ : skorch.NeuralNet
+        The trained net.
+    module_ : nn.Module
+        The trained network, from scaled images (n, C, *spatial) to logits.
+    history_ : skorch.history.History
+        Losses by epoch.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        ``X.shape[1]`` in ``fit``.
+
+    See Also
+    --------
+    ResNetClassifier : A label per image.
+
+    Notes
+    -----
+    For two classes the network has one score per pixel and a sigmoid; a loss that
+    only has a softmax form gets two. Images of other sizes than in training are
+    welcome.
+
+    References
+    ----------
+    O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional networks for
+    biomedical image segmentation", MICCAI 2015. https://arxiv.org/abs/1505.04597
+
+    Examples
+    --------
+    >>> from sklearnloss import UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> X, y, groups = load_nuclei(border=False)
+    >>> model = UNetSegmenter(loss="dice", width=8, depth=2, batch_size=8, max_epochs=4,
+    ...                       lr=5e-3, random_state=0)
+    >>> model.fit(X[groups < 3], y[groups < 3]).score(X[groups == 3], y[groups == 3]) > 0.8
+    True
+    """
+
+    def __init__(
+        self,
+        loss: Any = "auto",
+        *,
+        depth: int = 4,
+        width: int = 32,
+        norm: str = "group",
+        ignore_index: int | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        channels: str = "first",
+        optimizer: Any = "adamw",
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        scheduler: Any = "onecycle",
+        max_epochs: int = 20,
+        batch_size: int = 64,
+        class_weight: Any = None,
+        classes: Any = None,
+        augment: Any = None,
+        normalize: str | None = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        clip_norm: float | None = None,
+        precision: str = "auto",
+        compile: bool = False,
+        device: Any = "auto",
+        warm_start: bool = False,
+        random_state: Any = None,
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        verbose: int = 0,
+        **loss_params: Any,
+    ) -> None:
+        self.loss = loss
+        self.depth = depth
+        self.width = width
+        self.norm = norm
+        self.ignore_index = ignore_index
+        self.image_shape = image_shape
+        self.channels = channels
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.scheduler = scheduler
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.classes = classes
+        self.augment = augment
+        self.normalize = normalize
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.clip_norm = clip_norm
+        self.precision = precision
+        self.compile = compile
+        self.device = device
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.verbose = verbose
+        self._store_loss_params(loss_params)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities of each pixel.
+
+        Parameters
+        ----------
+        X : array-like
+            Images; their size may differ from training's.
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes, *spatial), float32
+            In the order of ``classes_``.
+        """
+        logits = self._logits(X)
+        if logits.shape[1] == 1:
+            p = logits.sigmoid()
+            return torch.cat([1 - p, p], 1).numpy()
+        if loss_form(self.loss_) == "sigmoid":
+            p = logits.sigmoid()
+            return (p / p.sum(1, keepdim=True)).numpy()
+        return logits.softmax(1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable label of each pixel.
+
+        Parameters
+        ----------
+        X : array-like
+            Images; their size may differ from training's.
+
+        Returns
+        -------
+        masks : ndarray of shape (n, *spatial)
+            Of the labels' dtype.
+        """
+        logits = self._logits(X)
+        codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+        masks: np.ndarray = self.classes_[codes.numpy()]
+        return masks
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the network's raw scores.
+
+        Parameters
+        ----------
+        X : array-like
+            Images; their size may differ from training's.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_channels, *spatial), float32
+            One channel for two classes, unless the loss has only a softmax form.
+        """
+        return self._logits(X).numpy()
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the mean intersection over union of the classes.
+
+        Parameters
+        ----------
+        X : array-like
+            Images.
+        y : array-like of shape (n, *spatial)
+            True masks.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        score : float
+            Over all pixels of all images, averaged over the labels that occur.
+        """
+        self._check_fitted()
+        masks = read_masks(y, self._read_images(X, reset=False))
+        score = iou_score(
+            masks, self.predict(X), sample_weight=sample_weight, ignore_index=self.ignore_index
+        )
+        return float(score)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def _logits(self, X: Any) -> Tensor:
+        self._check_fitted()
+        images = self._read_images(X, reset=False)
+        if images.shape[1] != self.input_shape_[0] or images.ndim - 1 != len(self.input_shape_):
+            self._check_image_shape(images)
+        return self._scores(images)
+
+    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
+        masks = read_masks(y, images)
+        labels = distinct_labels(masks) if classes is None else np.unique(np.asarray(classes))
+        if self.ignore_index is not None:
+            labels = labels[labels != self.ignore_index]
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs masks of at least 2 classes, but y has only one "
+                f"class: {labels.tolist()}. Pass classes= if this part of the data lacks some."
+            )
+        self.classes_ = labels
+        return encode(masks, labels, self.ignore_index)
+
+    def _resolve_loss(self) -> AnyLoss:
+        loss = self.loss
+        if isinstance(loss, str) and loss == "auto":
+            loss = "dice+bce" if len(self.classes_) == 2 else "dice+cross_entropy"
+        return resolve_loss(loss, self._loss_params)
+
+    def _n_channels(self, loss: AnyLoss) -> int:
+        n_classes = len(self.classes_)
+        return 1 if n_classes == 2 and loss_form(loss) != "softmax" else n_classes
+
+    def _is_masks(self, n_channels: int) -> bool:
+        return n_channels == 1
+
+    def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
+        return UNet, {
+            "in_channels": self.input_shape_[0],
+            "out_channels": n_channels,
+            "depth": self.depth,
+            "width": self.width,
+            "norm": self.norm,
+            "n_axes": len(self.input_shape_) - 1,
+        }
+
+    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        training, held_out = train_test_split(
+            np.arange(len(data)), test_size=self.validation_fraction, random_state=seed
+        )
+        return np.sort(training), np.sort(held_out)
+
+    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
+        raise ValueError(
+            f"class_weight is set, but not every term of the loss {self.loss!r} has weights per "
+            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or 'dice'."
+        )

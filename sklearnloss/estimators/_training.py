@@ -1,0 +1,164 @@
+"""Optimizers, schedules and callbacks by name."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, PrintLog
+from sklearn.base import clone
+from tqdm.auto import tqdm
+
+from ..losses._base import did_you_mean
+
+
+def resolve_optimizer(optimizer: str | type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return an optimizer class from its name in torch.optim, in any case.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+        return optimizer
+    known = {
+        name.lower(): cls
+        for name, cls in vars(torch.optim).items()
+        if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer)
+    }
+    known.pop("optimizer", None)
+    if not isinstance(optimizer, str) or optimizer.lower() not in known:
+        raise ValueError(
+            f"optimizer={optimizer!r} is unknown. Expected one of "
+            f"{', '.join(map(repr, sorted(known)))} or a torch.optim.Optimizer class."
+            + did_you_mean(str(optimizer).lower(), known)
+        )
+    return known[optimizer.lower()]
+
+
+def resolve_device(device: Any) -> torch.device:
+    """Return a device; "auto" is CUDA where there is a GPU, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device={device!r} is unknown: {error}") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={device!r}, but torch sees no CUDA GPU. Use device='auto' or 'cpu'."
+        )
+    return resolved
+
+
+def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the dtype of autocast, None for plain float32."""
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if fast else None
+    return torch.bfloat16 if precision == "bfloat16" else None
+
+
+def optimizer_settings(
+    optimizer: type[torch.optim.Optimizer], weight_decay: float, device: torch.device
+) -> dict[str, Any]:
+    """Return the keyword arguments that an optimizer takes, as skorch parameters."""
+    accepted = inspect.signature(optimizer.__init__).parameters
+    settings: dict[str, Any] = {}
+    if "weight_decay" in accepted:
+        settings["optimizer__weight_decay"] = weight_decay
+    elif weight_decay:
+        raise ValueError(
+            f"{optimizer.__name__} has no weight decay. Set weight_decay=0 or use another optimizer."
+        )
+    if optimizer is torch.optim.SGD:
+        settings |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}
+    if "fused" in accepted and device.type in ("cpu", "cuda"):
+        settings["optimizer__fused"] = True
+    return settings
+
+
+def one_cycle(progress: float) -> float:
+    """Return the share of the peak learning rate: up for a quarter, down as a cosine."""
+    warm_up = 0.25
+    if progress < warm_up:
+        return 0.04 + 0.96 * progress / warm_up
+    return cosine((progress - warm_up) / (1 - warm_up))
+
+
+def cosine(progress: float) -> float:
+    """Return the share of the initial learning rate, falling to 0 as a cosine."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+SCHEDULES: dict[str | None, Callable[[float], float] | None] = {
+    "onecycle": one_cycle,
+    "cosine": cosine,
+    None: None,
+}
+
+
+def user_callbacks(callbacks: Any) -> list[Any]:
+    """Return copies of the user's callbacks: skorch changes what it is given."""
+    copies = []
+    for item in callbacks or []:
+        name, callback = item if isinstance(item, tuple) else (None, item)
+        if isinstance(callback, Callback):
+            try:
+                callback = clone(callback, safe=False)
+            except TypeError:  # some callbacks take parameters under other names
+                callback = copy.copy(callback)
+        copies.append(callback if name is None else (name, callback))
+    return copies
+
+
+def fit_callbacks(estimator: Any) -> list[Any]:
+    """Return the callbacks that an estimator's parameters ask for, fresh for this fit."""
+    callbacks = user_callbacks(estimator.callbacks)
+    if estimator.clip_norm is not None:
+        callbacks.append(("clip_norm", GradientNormClipping(estimator.clip_norm)))
+    if estimator.early_stopping:
+        stop = EarlyStopping(
+            "valid_loss", patience=estimator.n_iter_no_change, load_best=True, sink=_silent
+        )
+        callbacks.append(("early_stopping", stop))
+    if estimator.verbose == 1:
+        callbacks.append(("progress", EpochBar(type(estimator).__name__)))
+    elif estimator.verbose > 1:
+        callbacks.append(("print_log", PrintLog()))
+    return callbacks
+
+
+class EpochBar(Callback):  # type: ignore[misc]
+    """A progress bar over the epochs of one fit."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", desc=self.label)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        row = net.history[-1]
+        losses = {key: f"{row[key]:.4f}" for key in ("train_loss", "valid_loss") if key in row}
+        self.bar_.set_postfix(losses, refresh=False)
+        self.bar_.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        self.bar_.close()
+        del self.bar_
+
+
+def _silent(*args: Any) -> None:
+    pass

@@ -1,0 +1,160 @@
+"""Cross entropy over competing classes, plain and smoothed."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ._base import Reduction
+from ._class_weight import ClassWeight, per_channel
+from ._inputs import Inputs
+from ._label import label_weight
+from ._pixel import PixelLoss
+
+
+class CrossEntropyLoss(PixelLoss):
+    r"""Cross entropy of the softmax, the standard loss of classification.
+
+    The likelihood's own loss: consistent, well calibrated, and the one against
+    which others have to show their worth. On rare classes it is slow to care. ::
+
+        l = -sum_c w_c q_c log p_c,    p = softmax(z),    q = (1 - s) t + s / C
+
+    where
+
+    - z: C logits; t: one-hot label, or class probabilities; s: ``label_smoothing``
+    - w_c: ``class_weight``; a mean divides by the sum of the labels' weights w_y
+
+    Domain: l >= 0, unbounded as p_y -> 0; the gradient p - q never vanishes on a
+    confident mistake. Equals ``FocalLoss(gamma=0, alpha=None)``,
+    ``LabelSmoothingCrossEntropy(eps=s)`` and, for two classes, the binary cross
+    entropy of z_1 - z_0. One channel scores (0, z). A class whose logit is -inf
+    has probability 0 and gradient 0. Where torch divides by the number of
+    elements under weighted class *probabilities*, this divides by
+    sum_c w_c t_c, so that one-hot probabilities equal class indices.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none", "sample"}, default="mean"
+        See :class:`PixelLoss`.
+    label_smoothing : float, default=0.0
+        s, in [0, 1]: how much of the label is spread over all classes.
+    class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
+        w_c, >= 0.
+    ignore_index : int, default=-100
+        Label of elements that do not count.
+
+    References
+    ----------
+    D. R. Cox, "The regression analysis of binary sequences", Journal of the
+    Royal Statistical Society B 20, 1958. https://www.jstor.org/stable/2983890
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearnloss.losses import CrossEntropyLoss
+    >>> logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> CrossEntropyLoss()(logits, torch.tensor([0, 1]))
+    tensor(0.3955)
+    """
+
+    form = "softmax"
+    search_space = {"label_smoothing": (0.0, 0.2)}
+    _intervals = {"label_smoothing": "[0, 1]"}
+
+    def __init__(
+        self,
+        reduction: Reduction = "mean",
+        *,
+        label_smoothing: float = 0.0,
+        class_weight: ClassWeight | None = None,
+        ignore_index: int | None = -100,
+    ) -> None:
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+        self.ignore_index = ignore_index
+
+    def values(self, inputs: Inputs) -> Tensor:
+        return smoothed_cross_entropy(inputs, self.label_smoothing, self.class_weight)
+
+    def element_weight(self, inputs: Inputs) -> Tensor | None:
+        return label_weight(inputs, self.class_weight)
+
+
+class LabelSmoothingCrossEntropy(CrossEntropyLoss):
+    r"""Cross entropy with labels softened towards the uniform distribution.
+
+    Keeps a network from growing ever more confident: often a little more
+    accurate and better calibrated, and more forgiving of wrong labels. ::
+
+        l = -(1 - eps) w_y log p_y - eps / C sum_c w_c log p_c
+
+    where
+
+    - p = softmax(z), y: the label, C: the number of classes
+    - w_c: ``class_weight``; a mean divides by the sum of the labels' weights w_y
+
+    Domain: l >= 0, with its minimum above 0 at p_y = 1 - eps + eps / C. ``eps=0``
+    is :class:`CrossEntropyLoss`; ``CrossEntropyLoss(label_smoothing=eps)`` is
+    this loss; ``eps=1`` forgets the label. A class excluded by a logit of -inf
+    makes the loss infinite in effect, since smoothing asks for some of it.
+
+    Parameters
+    ----------
+    eps : float, default=0.1
+        The mass that is spread over all classes, in [0, 1].
+    reduction : {"mean", "sum", "none", "sample"}, default="mean"
+        See :class:`PixelLoss`.
+    class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
+        w_c, >= 0.
+    ignore_index : int, default=-100
+        Label of elements that do not count.
+
+    References
+    ----------
+    C. Szegedy et al., "Rethinking the Inception architecture for computer
+    vision", CVPR 2016. https://arxiv.org/abs/1512.00567
+
+    R. Müller, S. Kornblith, G. Hinton, "When does label smoothing help?",
+    NeurIPS 2019. https://arxiv.org/abs/1906.02629
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearnloss.losses import LabelSmoothingCrossEntropy
+    >>> logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    >>> LabelSmoothingCrossEntropy(eps=0.1)(logits, torch.tensor([0, 1]))
+    tensor(0.4955)
+    """
+
+    search_space = {"eps": (0.0, 0.3)}
+    _intervals = {"eps": "[0, 1]"}
+
+    def __init__(
+        self,
+        eps: float = 0.1,
+        reduction: Reduction = "mean",
+        *,
+        class_weight: ClassWeight | None = None,
+        ignore_index: int | None = -100,
+    ) -> None:
+        self.eps = eps
+        self.reduction = reduction
+        self.class_weight = class_weight
+        self.ignore_index = ignore_index
+
+    def values(self, inputs: Inputs) -> Tensor:
+        return smoothed_cross_entropy(inputs, self.eps, self.class_weight)
+
+
+def smoothed_cross_entropy(
+    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
+) -> Tensor:
+    """-sum_c w_c q_c log p_c with q = (1 - smoothing) t + smoothing / C."""
+    nll = -inputs.logits.log_softmax(1)  # (n, C, *spatial)
+    if class_weight is not None:
+        nll = nll * per_channel(class_weight, inputs.logits, "class_weight")
+    values = inputs.at_label(nll)
+    if isinstance(smoothing, Tensor) or smoothing > 0:
+        values = (1 - smoothing) * values + smoothing * nll.mean(1)
+    return values

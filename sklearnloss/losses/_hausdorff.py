@@ -1,0 +1,92 @@
+"""Hausdorff distance loss, from distance transforms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._base import Reduction
+from ._class_weight import ClassWeight
+from ._distance import Spacing, distances
+from ._inputs import Inputs
+from ._pixel import ratio
+from ._region import RegionLoss, soft_masks, sum_spatial
+
+
+class HausdorffDTLoss(RegionLoss):
+    r"""Squared errors weighted by powers of the distance to either boundary.
+
+    Brings the Hausdorff distance down. To be added to a region loss, whose
+    scale it should be given. ::
+
+        l = sum (p - t)^2 (d_p^alpha + d_t^alpha) / sum 1
+
+    where, over the valid pixels of one sample and one class,
+
+    - p: sigmoid or softmax probability; t: target
+    - d_t, d_p: distance to the boundary of the true region and of p > 1/2; 0
+      everywhere for empty and full masks
+
+    Domain: l >= 0; 0 for a perfect mask, unbounded with the image's size. Bounded
+    in the logits, so its gradient fades on confident mistakes.
+
+    Parameters
+    ----------
+    alpha : float, default=2.0
+        How much more far errors weigh, > 0.
+    spacing : float or sequence of float, default=None
+        Size of a pixel along each axis; None for 1.
+    include_background, class_weight, ignore_index, reduction
+        See :class:`RegionLoss`. Ignored pixels are background to the distances.
+
+    Notes
+    -----
+    The distances are computed with SciPy on the CPU, twice for each sample and
+    class: about 40 ms for 512 x 512 pixels, and under CUDA a wait for the device.
+    Cannot be compiled or vmapped.
+
+    References
+    ----------
+    D. Karimi, S. E. Salcudean, "Reducing the Hausdorff distance in medical image
+    segmentation with convolutional neural networks", IEEE Transactions on Medical
+    Imaging 39, 2020. https://arxiv.org/abs/1904.10030
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearnloss.losses import HausdorffDTLoss
+    >>> logits = torch.tensor([[[2.0, 2.0, -2.0, -2.0]]])
+    >>> HausdorffDTLoss()(logits, torch.tensor([[[1.0, 0.0, 0.0, 0.0]]]))
+    tensor(0.4696)
+    """
+
+    eps = 0.0
+    search_space = {"alpha": (1.0, 3.0)}
+    _intervals = {"alpha": "(0, inf)"}
+
+    def __init__(
+        self,
+        alpha: float = 2.0,
+        spacing: Spacing = None,
+        *,
+        include_background: bool = True,
+        class_weight: ClassWeight | None = None,
+        ignore_index: int | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        self.alpha = alpha
+        self.spacing = spacing
+        self.include_background = include_background
+        self.class_weight = class_weight
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+
+    def _sample_values(self, inputs: Inputs) -> Tensor:
+        p, t, mask = soft_masks(inputs)
+        weight = self._distance(p.detach() > 0.5) + self._distance(t.detach() > 0.5)
+        n = torch.ones_like(p) if mask is None else mask.expand_as(p)
+        return self._class_mean(ratio(sum_spatial((p - t).square() * weight), sum_spatial(n)))
+
+    def _distance(self, masks: Tensor) -> Tensor:
+        inside, outside = distances(masks, self.spacing)
+        return (inside + outside) ** self.alpha

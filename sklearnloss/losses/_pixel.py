@@ -1,0 +1,132 @@
+"""Losses with a value per element."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._base import Loss, Reduction
+from ._inputs import Inputs, read_inputs
+
+
+class PixelLoss(Loss):
+    """Base class of losses that score each element on its own.
+
+    A sub-class writes its formula in :meth:`values`; checking, ignoring,
+    weighting and reducing happen here. The elements are pixels, voxels or, for
+    classification, whole samples.
+
+    ========  ==================================================================
+    "none"    a value per element (times its sample's weight)
+    "sample"  (n,): the mean over each sample's valid elements
+    "mean"    sum w_i l_ij / sum w_i n_i over valid elements
+    "sum"     sum w_i l_ij
+    ========  ==================================================================
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearnloss.losses import PixelLoss
+    >>> class AbsoluteError(PixelLoss):
+    ...     form = "sigmoid"
+    ...     def values(self, inputs):
+    ...         return (inputs.logits.sigmoid() - inputs.target).abs()
+    >>> AbsoluteError()(torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8))
+    tensor(0.5000)
+    """
+
+    reduction: Reduction = "mean"
+    ignore_index: int | None = None
+
+    def values(self, inputs: Inputs) -> Tensor:
+        """Return the loss of each element.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Checked logits and target.
+
+        Returns
+        -------
+        values : Tensor
+            Of shape (n, C, *spatial) in the sigmoid form, (n, *spatial) in the
+            softmax form.
+        """
+        raise NotImplementedError
+
+    def element_weight(self, inputs: Inputs) -> Tensor | None:
+        """Return what each element counts in a mean's denominator, None for 1."""
+        return None
+
+    def forward(
+        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, C, *spatial)
+            Raw scores.
+        target : Tensor of shape (n, C, *spatial) or (n, *spatial)
+            Masks in [0, 1] or class indices, see :class:`Loss`.
+        sample_weight : Tensor of shape (n,), default=None
+            A weight of 2 is exactly the sample twice.
+
+        Returns
+        -------
+        loss : Tensor
+            float32, or float64 if the logits are.
+        """
+        self._check_params()
+        inputs = read_inputs(
+            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
+        )
+        values, weight = self._weighted_values(inputs)
+        if inputs.mask is not None:
+            values = values * inputs.mask
+        return reduce_elements(values, inputs.mask, weight, inputs.sample_weight, self.reduction)
+
+    def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        return self.values(inputs), self.element_weight(inputs)
+
+
+def reduce_elements(
+    values: Tensor,
+    mask: Tensor | None,
+    element_weight: Tensor | None,
+    sample_weight: Tensor | None,
+    reduction: Reduction,
+) -> Tensor:
+    """Reduce values (n, ...) that are 0 wherever the mask is.
+
+    Nothing valid gives 0, still connected to the graph.
+    """
+    if reduction == "none":
+        return values if sample_weight is None else values * per_sample(sample_weight, values)
+    total = sum_per_sample(values)
+    if reduction == "sum":
+        return total.sum() if sample_weight is None else (total * sample_weight).sum()
+    counted = torch.ones_like(values) if mask is None else mask
+    if element_weight is not None:
+        counted = counted * element_weight
+    count = sum_per_sample(counted)
+    if reduction == "sample":
+        return ratio(total, count)
+    if sample_weight is not None:
+        total, count = total * sample_weight, count * sample_weight
+    return ratio(total.sum(), count.sum())
+
+
+def sum_per_sample(values: Tensor) -> Tensor:
+    """Sum over all axes but the first."""
+    return values.sum(tuple(range(1, values.ndim))) if values.ndim > 1 else values
+
+
+def per_sample(weight: Tensor, values: Tensor) -> Tensor:
+    """Reshape (n,) so that it multiplies values (n, ...)."""
+    return weight.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Divide, where 0 / 0 is 0."""
+    return numerator / torch.where(denominator == 0, 1, denominator)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sklearnloss.losses import LovaszHingeLoss, LovaszSoftmaxLoss
+from sklearnloss.losses._lovasz import lovasz_extension
+
+from .cases import Case, binary, logits, multiclass
+from .references import maps
+
+
+def extension_by_definition(errors: np.ndarray, t: np.ndarray) -> float:
+    """Sum over the sets of the i worst pixels, each Jaccard loss computed as a set function."""
+    order = np.argsort(-errors, kind="stable")
+    total, before = 0.0, 0.0
+    for i in range(1, len(order) + 1):
+        wrong = np.zeros(len(t), dtype=bool)
+        wrong[order[:i]] = True
+        truth = t > 0.5
+        predicted = truth ^ wrong
+        union = (truth | predicted).sum()
+        jaccard = 1 - (truth & predicted).sum() / union if union else 0.0
+        total += errors[order[i - 1]] * (jaccard - before)
+        before = jaccard
+    return total
+
+
+def test_hinge_equals_the_definition() -> None:
+    z, t = binary()
+    zs, ts = z.numpy().reshape(3, -1), t.numpy().reshape(3, -1)
+    expected = [
+        extension_by_definition(np.maximum(0, 1 - a * (2 * b - 1)), b)
+        for a, b in zip(zs, ts, strict=True)
+    ]
+    value = LovaszHingeLoss(reduction="sample")(z, t)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", [binary, multiclass])
+def test_softmax_equals_the_definition(case: object) -> None:
+    z, t = case()  # type: ignore[operator]
+    p, onehot = maps(Case(z, t))
+    expected = [
+        np.mean([extension_by_definition(np.abs(b - a), b) for a, b in zip(pn, tn, strict=True)])
+        for pn, tn in zip(p, onehot, strict=True)
+    ]
+    value = LovaszSoftmaxLoss(reduction="sample")(z, t)
+    np.testing.assert_allclose(value, expected, rtol=1e-12)
+
+
+def test_softmax_of_certain_scores_is_one_minus_the_iou() -> None:
+    z = torch.tensor([[[1e4, 1e4, 1e4, -1e4]]])
+    t = torch.tensor([[[1.0, 1.0, 0.0, 1.0]]])
+    assert LovaszSoftmaxLoss()(z, t).item() == pytest.approx(1 - 2 / 4)
+
+
+def test_hinge_of_one_pixel_is_the_hinge() -> None:
+    for z, t in ((0.3, 1.0), (0.3, 0.0), (-2.0, 1.0), (5.0, 1.0)):
+        value = LovaszHingeLoss()(torch.tensor([[z]]), torch.tensor([[t]]))
+        assert value.item() == pytest.approx(max(0.0, 1 - z * (2 * t - 1)))
+
+
+def test_an_empty_mask_costs_the_largest_error() -> None:
+    z = torch.tensor([[[0.5, -3.0, 2.0]]])
+    assert LovaszHingeLoss()(z, torch.zeros(1, 1, 3)).item() == pytest.approx(3.0)
+
+
+def test_batch_sorts_all_images_together() -> None:
+    z, t = binary()
+    together = LovaszHingeLoss()(z.reshape(1, 1, -1), t.reshape(1, 1, -1))
+    torch.testing.assert_close(LovaszHingeLoss(batch=True)(z, t), together)
+    z, t = multiclass()
+    together = LovaszSoftmaxLoss()(z.movedim(0, 1).flatten(1).unsqueeze(0), t.reshape(1, -1))
+    torch.testing.assert_close(LovaszSoftmaxLoss(batch=True)(z, t), together)
+
+
+def test_hinge_of_indices_is_that_of_a_mask_per_class() -> None:
+    z, t = multiclass()
+    each = [LovaszHingeLoss()(z[:, c : c + 1], (t == c).double()) for c in range(4)]
+    torch.testing.assert_close(LovaszHingeLoss()(z, t), torch.stack(each).mean())
+
+
+def test_weights_count_like_copies() -> None:
+    errors, t = logits(1, 6).abs(), torch.tensor([[1.0, 0, 1, 0, 0, 1]], dtype=torch.float64)
+    weight = torch.tensor([[2, 1, 0, 3, 1, 1]])
+    expected = lovasz_extension(
+        errors.repeat_interleave(weight[0], 1),
+        t.repeat_interleave(weight[0], 1),
+        torch.ones(1, 8, dtype=torch.float64),
+    )
+    torch.testing.assert_close(lovasz_extension(errors, t, weight.double()), expected)

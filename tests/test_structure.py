@@ -1,0 +1,126 @@
+"""How the parts depend on each other, and what importing them costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sklearnloss
+
+ROOT = Path(sklearnloss.__file__).parent
+PARTS = {
+    "losses": set(),
+    "networks": set(),
+    "metrics": set(),
+    "datasets": set(),
+    "estimators": {"losses", "networks", "metrics"},
+    "tuning": {"losses", "networks", "metrics", "estimators"},
+}
+LIBRARIES = {
+    "losses": {"torch"},
+    "networks": {"torch"},
+    "metrics": {"numpy", "scipy", "sklearn"},
+}
+LATE = {"numpy", "scipy", "matplotlib"}
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Return (module, whether late or only for type checking) of all a file imports."""
+    found = []
+    package = path.relative_to(ROOT.parent).with_suffix("").parts[:-1]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    late = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.FunctionDef)
+        or (isinstance(block, ast.If) and "TYPE_CHECKING" in ast.dump(block.test))
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            names = [".".join([*base, *filter(None, [node.module])])]
+        found += [(name, id(node) in late) for name in names]
+    return found
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_imports_only_look_downwards(part: str) -> None:
+    for path in (ROOT / part).rglob("*.py"):
+        for module, _ in imports(path):
+            package, _, rest = module.partition(".")
+            if package != "sklearnloss" or not rest:
+                continue
+            used = rest.partition(".")[0]
+            assert used == part or used in PARTS[part], f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("part", LIBRARIES)
+def test_lower_parts_need_few_libraries(part: str) -> None:
+    for path in (ROOT / part).rglob("*.py"):
+        for module, late in imports(path):
+            package = module.partition(".")[0]
+            own = package == "sklearnloss" or package in sys.stdlib_module_names
+            allowed = LIBRARIES[part] | (LATE if late else set())
+            assert own or package in allowed, f"{path} imports {module}"
+
+
+def test_relative_imports_inside_the_package() -> None:
+    for path in ROOT.rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not line.startswith(("import sklearnloss", "from sklearnloss")), path
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT.parent, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, sklearnloss; print(sorted({'torch', 'sklearn', 'optuna'} & set(sys.modules)))"
+    )
+    assert run(code) == "[]"
+
+
+def test_a_fit_needs_neither_optuna_nor_plotting() -> None:
+    code = """
+import sys, numpy as np
+from sklearnloss import UNetSegmenter
+X = np.random.default_rng(0).normal(size=(4, 8, 8))
+UNetSegmenter(width=4, depth=1, max_epochs=1).fit(X, (X > 0).astype(int)).predict(X)
+print(sorted({"optuna", "matplotlib", "monai", "kornia"} & set(sys.modules)))
+"""
+    assert run(code) == "[]"
+
+
+def test_public_names_are_there() -> None:
+    for name in sklearnloss.__all__:
+        assert getattr(sklearnloss, name) is not None
+    assert set(sklearnloss.__all__) == set(dir(sklearnloss))
+    with pytest.raises(AttributeError, match="has no attribute 'LossSearch'"):
+        _ = sklearnloss.LossSearch
+
+
+def test_shortcuts_lead_to_the_parts() -> None:
+    for name in ("estimators", "tuning"):
+        shortcut = ROOT.parent / name
+        if shortcut.exists() and shortcut.is_symlink():
+            assert shortcut.resolve() == (ROOT / name).resolve()
+
+
+def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    sklearnloss.show_versions()
+    shown = capsys.readouterr().out
+    assert f"sklearnloss: {sklearnloss.__version__}" in shown
+    assert "torch: " in shown

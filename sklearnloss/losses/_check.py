@@ -203,7 +203,8 @@ def _check_format(loss: AnyLoss, target: str, required: bool) -> list[CheckResul
 
 
 def _make_case(loss: AnyLoss, target: str, softmax: bool) -> _Case:
-    n, size = (12, ()) if target == "classes of images" else (3, (6, 5))
+    # No two axes are equally long: a loss that mixes them up must not broadcast by chance.
+    n, size = (12, ()) if target == "classes of images" else (4, (6, 5))
     n_classes = 2 if target == "binary masks" else 3
     labels = torch.arange(n * max(1, torch.Size(size).numel())) % n_classes
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))

@@ -17,8 +17,9 @@ _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 class SoftClDiceLoss(RegionLoss):
     r"""One minus the Dice of centre lines: keeps vessels, roads and nerves connected.
 
-    For tubular structures. To be added to a region loss:
-    ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
+    For tubular structures, and never alone: a mask that is full everywhere has no
+    centre line and so makes no mistake. Add it to a region loss, with up to the
+    same weight: ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
 
         l = 1 - 2 P S / (P + S),  P = (sum s(p) t + eps) / (sum s(p) + eps)
                                   S = (sum s(t) p + eps) / (sum s(t) + eps)
@@ -28,8 +29,10 @@ class SoftClDiceLoss(RegionLoss):
     - s(.): soft skeleton, by repeated min- and max-pooling
     - P: precision and S: sensitivity of the topology
 
-    Domain: l in [0, 1); 0 for a perfect mask. Bounded, so its gradient fades on
-    confident mistakes.
+    Domain: l in [0, 1); 0 for a perfect mask, and about 0 for a full one whatever
+    the target. Bounded, so its gradient fades on confident mistakes. The width of
+    a structure hardly matters to it; ``include_background=False`` leaves out the
+    background, whose centre line means little.
 
     Parameters
     ----------

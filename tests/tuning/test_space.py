@@ -48,8 +48,13 @@ def test_every_point_of_a_grid_is_a_legal_loss(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_sample_of_a_distribution_is_a_legal_loss(name: str) -> None:
-    for params in ParameterSampler(loss_param_distributions([name]), 10, random_state=0):
+    (space,) = loss_param_distributions([name])
+    finite = all(isinstance(choices, list) for choices in space.values())
+    n_points = len(ParameterGrid(space)) if finite else 10  # a sampler asked for more warns
+    samples = list(ParameterSampler(space, min(n_points, 10), random_state=0))
+    for params in samples:
         settable(params)
+    assert len(samples) == min(n_points, 10)
 
 
 @pytest.mark.parametrize("task", ["classification", "segmentation"])
@@ -163,9 +168,7 @@ def test_a_plain_optuna_study(scenes: Data) -> None:  # noqa: F811
         model.set_params(**suggest_loss(trial, losses=["dice", "focal", "dice+cross_entropy"]))
         return float(np.mean(cross_val_score(model, X, y, cv=2, error_score="raise")))
 
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
-    )
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.optimize(objective, n_trials=4)

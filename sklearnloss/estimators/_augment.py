@@ -162,9 +162,9 @@ def affine(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> 
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
     if masks is not None:
-        layers = masks.unsqueeze(1).float()
+        layers = masks.reshape(len(masks), -1, *images.shape[2:]).float()  # or multilabel
         layers = F.grid_sample(layers, grid, "nearest", "border", align_corners=False)
-        masks = layers.squeeze(1).to(masks.dtype)
+        masks = layers.reshape(masks.shape).to(masks.dtype)
     return images, masks
 
 

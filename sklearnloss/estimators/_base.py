@@ -208,7 +208,9 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
             weight = torch.from_numpy(checked)
         if again:
             self._check_image_shape(images)
-            if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            if classes is not None and not np.array_equal(
+                np.unique(classes), np.unique(self.classes_)
+            ):
                 raise ValueError(
                     f"classes={np.unique(classes).tolist()} differs from the classes of the first "
                     f"call, {self.classes_.tolist()}."
@@ -260,8 +262,8 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
             self._build_net(device, seed)
         net = self.net_
         if isinstance(self.loss_, Loss):
-            counts = None if again else torch.from_numpy(count_codes(data.y, len(self.classes_)))
-            self.loss_.bind(net.module_, counts)
+            counts = None if again else np.atleast_2d(self._class_counts(data))[-1]
+            self.loss_.bind(net.module_, None if counts is None else torch.from_numpy(counts))
         net.train_split = None if valid is None else predefined_split(valid)
         try:
             net.train(data.to(device), self.max_epochs, schedule)
@@ -294,11 +296,15 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
                 f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
                 f"Pass a dict from label to weight."
             )
-        counts = count_codes(data.y, len(self.classes_))
-        weight = read_class_weight(self.class_weight, self.classes_, counts)
-        if not fill_class_weight(loss, weight, one_channel=n_channels == 1):
+        weight = read_class_weight(self.class_weight, self.classes_, self._class_counts(data))
+        multilabel = getattr(self, "multilabel", False)
+        if not fill_class_weight(loss, weight, one_channel=n_channels == 1, multilabel=multilabel):
             self._weigh_classes_by_sample(data, weight)
         return loss
+
+    def _class_counts(self, data: TrainingData) -> np.ndarray:
+        """Return how often each class occurs."""
+        return count_codes(data.y, len(self.classes_))
 
     def _channels(self) -> int:
         """Return the number of the fitted network's output channels."""

@@ -26,8 +26,9 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
         a sequence is in the order of ``classes``.
     classes : ndarray of shape (n_classes,)
         The labels.
-    counts : ndarray of shape (n_classes,)
-        How often each occurs in training.
+    counts : ndarray of shape (n_classes,), or (2, n_classes) for multilabel masks
+        How often each occurs in training; for multilabel masks, the pixels
+        without each label and with it, which "balanced" makes weigh the same.
 
     Returns
     -------
@@ -39,8 +40,12 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
                 f"class_weight={class_weight!r} is unknown. Expected 'balanced', a dict from label "
                 f"to weight, one weight per class, or None."
             )
-        present = counts > 0
-        balanced = counts.sum() / (present.sum() * np.maximum(counts, 1))
+        if counts.ndim == 2:
+            present = counts.min(0) > 0
+            balanced = counts[0] / np.maximum(counts[1], 1)
+        else:
+            present = counts > 0
+            balanced = counts.sum() / (present.sum() * np.maximum(counts, 1))
         return torch.from_numpy(np.where(present, balanced, 1.0)).float()
     if isinstance(class_weight, dict):
         labels = classes.tolist()
@@ -63,8 +68,13 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
     return torch.from_numpy(weight).float()
 
 
-def fill_class_weight(loss: AnyLoss, weight: Tensor, one_channel: bool) -> bool:
+def fill_class_weight(
+    loss: AnyLoss, weight: Tensor, *, one_channel: bool, multilabel: bool = False
+) -> bool:
     """Set the class weights in every term of a loss that the network is trained with.
+
+    For multilabel masks a weight says how much more a label's pixels count than
+    the others.
 
     Returns
     -------
@@ -88,7 +98,9 @@ def fill_class_weight(loss: AnyLoss, weight: Tensor, one_channel: bool) -> bool:
     for term, name in zip(terms, parameters, strict=True):
         assert name is not None
         value = weight
-        if name == "pos_weight" and one_channel:
+        if multilabel:
+            value = weight / (1 + weight) if name == "alpha" else weight
+        elif name == "pos_weight" and one_channel:
             value = weight[1:] / weight[:1]
         elif name == "alpha" and one_channel:
             value = weight[1:] / weight.sum()
@@ -141,6 +153,25 @@ def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
                 f"The loss {term!r} ignores {own!r}, which is a label here. Set ignore_index on "
                 f"the estimator instead: it speaks your labels, the loss their codes."
             )
+
+
+def count_positives(codes: Tensor) -> np.ndarray:
+    """Return how many pixels lack each label, and how many have it.
+
+    Parameters
+    ----------
+    codes : Tensor of shape (n, K, *spatial)
+        0, 1, and others where ignored.
+
+    Returns
+    -------
+    counts : ndarray of shape (2, K)
+    """
+    total = torch.zeros(2, codes.shape[1], dtype=torch.int64)
+    axes = tuple(range(2, codes.ndim))
+    for part in codes.split(max(1, 2**22 // max(codes[:1].numel(), 1))):
+        total += torch.stack([(part == code).sum(axes).sum(0) for code in (0, 1)]).cpu()
+    return total.numpy()
 
 
 def count_codes(codes: Tensor, n_classes: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, column_or_1d
+from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
 # The code of ignored pixels, by the dtype that holds the codes.
@@ -24,18 +24,43 @@ def read_labels(y: Any) -> np.ndarray:
     return labels
 
 
-def read_masks(y: Any, images: Tensor) -> np.ndarray:
-    """Validate masks and return them as (n, *spatial) of an integer or boolean dtype."""
+def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> np.ndarray:
+    """Validate masks for images of a shape.
+
+    Parameters
+    ----------
+    y : array-like
+        Masks.
+    shape : tuple of int
+        (n, *spatial) of the images.
+    multilabel : bool, default=False
+        Whether there is a mask per label.
+
+    Returns
+    -------
+    masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
+        Of an integer or boolean dtype.
+    """
     masks: np.ndarray = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
-    check_consistent_length(images, masks)
-    n, _, *spatial = images.shape
-    # With a channel axis, or as rows like X with image_shape.
-    if masks.shape in [(n, 1, *spatial), (n, *spatial, 1), (n, math.prod(spatial))]:
-        masks = masks.reshape(n, *spatial)
-    if masks.shape != (n, *spatial):
+    if masks.ndim and len(masks) != shape[0]:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {shape[0]}, "
+            f"y has {len(masks)}."
+        )
+    n, *spatial = shape
+    if not multilabel:
+        # With a channel axis, or as rows like X with image_shape.
+        if masks.shape in [(n, 1, *spatial), (n, *spatial, 1), (n, math.prod(spatial))]:
+            masks = masks.reshape(shape)
+        expected = f"{shape} or {(n, 1, *spatial)}"
+        fits = masks.shape == shape
+    else:
+        expected = f"({', '.join(map(str, [n, 'K', *spatial]))}), as multilabel=True"
+        fits = masks.ndim == len(shape) + 1 and masks.shape[2:] == shape[1:] and masks.shape[1] > 0
+    if not fits:
         raise ValueError(
             f"y has shape {masks.shape}, but X holds {n} images of shape {tuple(spatial)}: "
-            f"expected masks of shape {(n, *spatial)} or {(n, 1, *spatial)}."
+            f"expected masks of shape {expected}."
         )
     if np.issubdtype(masks.dtype, np.floating):
         masks = _as_whole_numbers(masks)
@@ -64,6 +89,30 @@ def distinct_labels(masks: np.ndarray) -> np.ndarray:
     for mask in masks:
         present[mask.astype(np.int64).ravel() - low] = True
     return (np.flatnonzero(present) + low).astype(masks.dtype)
+
+
+def on_off(labels: np.ndarray, ignore: int | None) -> np.ndarray:
+    """Return the two values of multilabel masks: 0, and 1 or 255.
+
+    Parameters
+    ----------
+    labels : ndarray
+        The distinct values of the masks.
+    ignore : int or None
+        A value that is neither.
+
+    Raises
+    ------
+    ValueError
+        If there are other values.
+    """
+    on = labels[(labels != 0) & (labels != ignore)]
+    if on.tolist() not in ([], [1], [255]):
+        raise ValueError(
+            f"y holds the values {labels.tolist()[:10]}, but with multilabel=True each mask says "
+            f"where one label is: expected 0 and 1, or 0 and 255."
+        )
+    return np.array([0, on[0] if len(on) else 1], dtype=labels.dtype)
 
 
 def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Tensor:

@@ -13,7 +13,8 @@ from ..losses._foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
 from ._base import ImageEstimator
-from ._labels import distinct_labels, encode, read_masks
+from ._class_weight import count_positives
+from ._labels import IGNORED, distinct_labels, encode, on_off, read_masks
 from ._loss_param import resolve_loss
 from ._net import TrainingData
 
@@ -26,14 +27,17 @@ class UNetSegmenter(ImageEstimator):
     loss : str, class, Loss, nn.Module or function, default="auto"
         What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
         or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
-        a function ``(logits, target)``. "auto" is "dice+bce" for two classes and
-        "dice+cross_entropy" for more.
+        a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
+        multilabel masks, "dice+cross_entropy" otherwise.
     depth : int, default=4
         How often the network halves the resolution.
     width : int, default=32
         Channels at full resolution. 8 or 16 train fast on a CPU.
     norm : {"group", "batch", "instance", "none"}, default="group"
         Normalisation. "group" learns from few steps.
+    multilabel : bool, default=False
+        Masks are (n, K, *spatial): one of 0 and 1 (or 0 and 255, or booleans) for
+        each of K labels, which may overlap. The loss needs a sigmoid form.
     ignore_index : int, default=None
         A label of pixels that do not count, in training and in ``score``. It is
         never predicted.
@@ -56,9 +60,11 @@ class UNetSegmenter(ImageEstimator):
     batch_size : int, default=64
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
-        Weights of the classes, handed to the loss.
+        Weights of the classes, handed to the loss. For multilabel masks, how much
+        more a label's pixels count than the others.
     classes : array-like, default=None
-        All labels, for data that may lack some.
+        All labels, for data that may lack some. For multilabel masks, the names of
+        the K labels, in their order.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images and their masks: "affine", "flip",
         "intensity", "mirror", "noise", "rot90", "shift", or a callable from
@@ -98,7 +104,7 @@ class UNetSegmenter(ImageEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; for multilabel masks their names, by default 0 to K - 1.
     loss_ : Loss, nn.Module or function
         What was minimised.
     net_ : skorch.NeuralNet
@@ -145,6 +151,7 @@ class UNetSegmenter(ImageEstimator):
         depth: int = 4,
         width: int = 32,
         norm: str = "group",
+        multilabel: bool = False,
         ignore_index: int | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
@@ -176,6 +183,7 @@ class UNetSegmenter(ImageEstimator):
         self.depth = depth
         self.width = width
         self.norm = norm
+        self.multilabel = multilabel
         self.ignore_index = ignore_index
         self.image_shape = image_shape
         self.channels = channels
@@ -214,9 +222,11 @@ class UNetSegmenter(ImageEstimator):
         Returns
         -------
         proba : ndarray of shape (n, n_classes, *spatial), float32
-            In the order of ``classes_``.
+            In the order of ``classes_``. For multilabel masks each on its own.
         """
         logits = self._logits(X)
+        if self.multilabel:
+            return logits.sigmoid().numpy()
         if logits.shape[1] == 1:
             p = logits.sigmoid()
             return torch.cat([1 - p, p], 1).numpy()
@@ -226,7 +236,7 @@ class UNetSegmenter(ImageEstimator):
         return logits.softmax(1).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each pixel.
+        """Return the most probable label of each pixel, or multilabel masks.
 
         Parameters
         ----------
@@ -235,10 +245,13 @@ class UNetSegmenter(ImageEstimator):
 
         Returns
         -------
-        masks : ndarray of shape (n, *spatial)
+        masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
             Of the labels' dtype.
         """
         logits = self._logits(X)
+        if self.multilabel:
+            on_or_off: np.ndarray = self.mask_values_[(logits > 0).long().numpy()]
+            return on_or_off
         codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
         masks: np.ndarray = self.classes_[codes.numpy()]
         return masks
@@ -265,7 +278,7 @@ class UNetSegmenter(ImageEstimator):
         ----------
         X : array-like
             Images.
-        y : array-like of shape (n, *spatial)
+        y : array-like of shape (n, *spatial) or, multilabel, (n, K, *spatial)
             True masks.
         sample_weight : array-like of shape (n,), default=None
             Weights of the images.
@@ -273,12 +286,23 @@ class UNetSegmenter(ImageEstimator):
         Returns
         -------
         score : float
-            Over all pixels of all images, averaged over the labels that occur.
+            Over all pixels of all images, averaged over the labels; those that
+            neither occur nor are predicted do not count, unless masks are
+            multilabel: then they score 1.
         """
         self._check_fitted()
-        masks = read_masks(y, self._read_images(X, reset=False))
+        masks = self._read_masks(y, self._read_images(X, reset=False))
+        predicted, ignore = self.predict(X), self.ignore_index
+        if self.multilabel:
+            masks = encode(masks, self.mask_values_, ignore).numpy()
+            predicted = encode(predicted, self.mask_values_).numpy()
+            ignore = IGNORED[torch.uint8]
         score = iou_score(
-            masks, self.predict(X), sample_weight=sample_weight, ignore_index=self.ignore_index
+            masks,
+            predicted,
+            sample_weight=sample_weight,
+            ignore_index=ignore,
+            multilabel=self.multilabel,
         )
         return float(score)
 
@@ -297,7 +321,9 @@ class UNetSegmenter(ImageEstimator):
         return self._scores(images)
 
     def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
-        masks = read_masks(y, images)
+        masks = self._read_masks(y, images)
+        if self.multilabel:
+            return self._read_multilabel(masks, classes)
         labels = distinct_labels(masks) if classes is None else np.unique(np.asarray(classes))
         if self.ignore_index is not None:
             labels = labels[labels != self.ignore_index]
@@ -309,18 +335,47 @@ class UNetSegmenter(ImageEstimator):
         self.classes_ = labels
         return encode(masks, labels, self.ignore_index)
 
+    def _read_multilabel(self, masks: np.ndarray, classes: Any) -> Tensor:
+        n_labels = masks.shape[1]
+        names = np.arange(n_labels) if classes is None else np.asarray(classes)
+        if names.shape != (n_labels,):
+            raise ValueError(
+                f"y has masks of {n_labels} labels, but classes={names.tolist()} names "
+                f"{len(names)}."
+            )
+        self.classes_ = names
+        self.mask_values_ = on_off(distinct_labels(masks), self.ignore_index)
+        return encode(masks, self.mask_values_, self.ignore_index)
+
+    def _read_masks(self, y: Any, images: Tensor) -> np.ndarray:
+        shape = (len(images), *images.shape[2:])
+        return read_masks(y, shape, multilabel=self.multilabel)
+
     def _resolve_loss(self) -> AnyLoss:
         loss = self.loss
         if isinstance(loss, str) and loss == "auto":
-            loss = "dice+bce" if len(self.classes_) == 2 else "dice+cross_entropy"
-        return resolve_loss(loss, self._loss_params)
+            sigmoid = self.multilabel or len(self.classes_) == 2
+            loss = "dice+bce" if sigmoid else "dice+cross_entropy"
+        resolved = resolve_loss(loss, self._loss_params)
+        if self.multilabel and loss_form(resolved) == "softmax":
+            raise ValueError(
+                f"loss={self.loss!r} has only a softmax form, in which classes compete, but with "
+                f"multilabel=True labels may overlap. Use a loss with a sigmoid form, such as "
+                f"'dice+bce', 'bce', 'focal' or 'dice'."
+            )
+        return resolved
+
+    def _class_counts(self, data: TrainingData) -> np.ndarray:
+        return count_positives(data.y) if self.multilabel else super()._class_counts(data)
 
     def _n_channels(self, loss: AnyLoss) -> int:
         n_classes = len(self.classes_)
+        if self.multilabel:
+            return n_classes
         return 1 if n_classes == 2 and loss_form(loss) != "softmax" else n_classes
 
     def _is_masks(self, n_channels: int) -> bool:
-        return n_channels == 1
+        return self.multilabel or n_channels == 1
 
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
         return UNet, {

@@ -3,6 +3,7 @@
 from ._asymmetric import AsymmetricLoss
 from ._base import Loss
 from ._bce import BCEWithLogitsLoss
+from ._bi_tempered import BiTemperedLoss
 from ._boundary import BoundaryLoss
 from ._brier import BrierLoss
 from ._check import LossCheckError, LossReport, check_loss
@@ -44,6 +45,7 @@ FocalLossMC = FocalLoss
 __all__ = [
     "AsymmetricLoss",
     "BCEWithLogitsLoss",
+    "BiTemperedLoss",
     "BoundaryLoss",
     "BrierLoss",
     "CompoundLoss",

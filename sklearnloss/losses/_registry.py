@@ -13,6 +13,7 @@ from torch import nn
 from ._asymmetric import AsymmetricLoss
 from ._base import Loss, did_you_mean, unknown_parameter
 from ._bce import BCEWithLogitsLoss
+from ._bi_tempered import BiTemperedLoss
 from ._boundary import BoundaryLoss
 from ._brier import BrierLoss
 from ._cl_dice import SoftClDiceLoss
@@ -69,6 +70,7 @@ LOSSES: dict[str, type[Loss]] = {
     "asymmetric": AsymmetricLoss,
     "ldam": LDAMLoss,
     "logit_adjusted": LogitAdjustedLoss,
+    "bi_tempered": BiTemperedLoss,
     "l1": L1Penalty,
     "l2": L2Penalty,
 }

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from numpy.typing import ArrayLike
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from ._counts import count_pixels
-
-Average = Literal["macro", "micro"] | None
+from ._average import Array, Average, Scores, pooled_ratio
+from ._counts import PixelCounts, count_pixels
+from ._masks import check_weight
 
 
 def dice_score(
@@ -18,11 +15,12 @@ def dice_score(
     *,
     labels: ArrayLike | None = None,
     average: Average = "macro",
+    per_image: bool = False,
     sample_weight: ArrayLike | None = None,
     ignore_index: int | None = None,
     multilabel: bool = False,
     zero_division: float = 1.0,
-) -> float | NDArray[Any]:
+) -> Scores:
     r"""Dice coefficient (F1 score) of masks, over the pixels of all images. ::
 
         2 TP / (|predicted| + |true|)
@@ -38,12 +36,14 @@ def dice_score(
         all that occur, sorted. ``labels=[1]`` scores the foreground alone.
     average : {"macro", "micro"} or None, default="macro"
         Mean over the labels, one score of their pooled counts, or a score each.
+    per_image : bool, default=False
+        Score each image by itself instead of the pixels of all.
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
         Pixels with this true label do not count.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial) of zeros and ones; each of the K is a label.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
     zero_division : float, default=1.0
         The score of a label that is neither there nor predicted. nan leaves it
         out of the mean.
@@ -51,7 +51,17 @@ def dice_score(
     Returns
     -------
     score : float or ndarray of shape (n_labels,)
-        In [0, 1]; 1 is perfect.
+        In [0, 1]; 1 is perfect. With ``per_image`` of shape (n,), or (n, n_labels)
+        for ``average=None``.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or weights do not fit.
+
+    See Also
+    --------
+    iou_score : The same overlap, counted more strictly.
 
     References
     ----------
@@ -68,12 +78,17 @@ def dice_score(
         y_true,
         y_pred,
         labels=labels,
-        sample_weight=sample_weight,
         ignore_index=ignore_index,
         multilabel=multilabel,
     )
-    below = counts.predicted + counts.true
-    return _average(2 * counts.tp, below, average, zero_division)
+    return pooled_ratio(
+        2 * counts.tp,
+        counts.predicted + counts.true,
+        check_weight(sample_weight, len(counts.tp), per_image=per_image),
+        average=average,
+        per_image=per_image,
+        zero_division=zero_division,
+    )
 
 
 def iou_score(
@@ -82,11 +97,12 @@ def iou_score(
     *,
     labels: ArrayLike | None = None,
     average: Average = "macro",
+    per_image: bool = False,
     sample_weight: ArrayLike | None = None,
     ignore_index: int | None = None,
     multilabel: bool = False,
     zero_division: float = 1.0,
-) -> float | NDArray[Any]:
+) -> Scores:
     r"""Intersection over union (Jaccard index) of masks, over the pixels of all images. ::
 
         TP / (|predicted| + |true| - TP)
@@ -103,12 +119,14 @@ def iou_score(
     average : {"macro", "micro"} or None, default="macro"
         Mean over the labels ("mean IoU"), one score of their pooled counts, or
         a score each.
+    per_image : bool, default=False
+        Score each image by itself instead of the pixels of all.
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
         Pixels with this true label do not count.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial) of zeros and ones; each of the K is a label.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
     zero_division : float, default=1.0
         The score of a label that is neither there nor predicted. nan leaves it
         out of the mean.
@@ -116,7 +134,18 @@ def iou_score(
     Returns
     -------
     score : float or ndarray of shape (n_labels,)
-        In [0, 1]; 1 is perfect.
+        In [0, 1]; 1 is perfect. With ``per_image`` of shape (n,), or (n, n_labels)
+        for ``average=None``.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ or weights do not fit.
+
+    See Also
+    --------
+    boundary_iou_score : Near the contours alone.
+    dice_score : The same overlap, counted more leniently.
 
     References
     ----------
@@ -133,24 +162,32 @@ def iou_score(
         y_true,
         y_pred,
         labels=labels,
-        sample_weight=sample_weight,
         ignore_index=ignore_index,
         multilabel=multilabel,
     )
-    below = counts.predicted + counts.true - counts.tp
-    return _average(counts.tp, below, average, zero_division)
+    return pooled_iou(
+        counts,
+        check_weight(sample_weight, len(counts.tp), per_image=per_image),
+        average=average,
+        per_image=per_image,
+        zero_division=zero_division,
+    )
 
 
-def _average(
-    above: NDArray[Any], below: NDArray[Any], average: Average, zero_division: float
-) -> float | NDArray[Any]:
-    if average not in ("macro", "micro", None):
-        raise ValueError(f"average={average!r}: expected 'macro', 'micro' or None.")
-    if average == "micro":
-        above, below = above.sum(keepdims=True), below.sum(keepdims=True)
-    empty = below == 0
-    scores = np.where(empty, zero_division, above / np.where(empty, 1, below))
-    if average is None:
-        return scores
-    known = scores[~np.isnan(scores)]
-    return float(known.mean()) if len(known) else float(zero_division)
+def pooled_iou(
+    counts: PixelCounts,
+    weight: Array,
+    *,
+    average: Average,
+    per_image: bool,
+    zero_division: float,
+) -> Scores:
+    """Intersection over union of counted pixels, pooled over the images unless each is scored."""
+    return pooled_ratio(
+        counts.tp,
+        counts.predicted + counts.true - counts.tp,
+        weight,
+        average=average,
+        per_image=per_image,
+        zero_division=zero_division,
+    )

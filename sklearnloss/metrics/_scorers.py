@@ -1,13 +1,29 @@
-"""Scorers of masks, for scikit-learn's ``scoring=``."""
+"""Scorers with default settings, for scikit-learn's ``scoring=``."""
 
 from __future__ import annotations
 
 from sklearn.metrics import make_scorer
 
+from ._boundary_iou import boundary_iou_score
+from ._calibration_scorer import CalibrationScorer
+from ._hausdorff import hausdorff_distance
 from ._overlap import dice_score, iou_score
+from ._surface_dice import surface_dice_score
 
 #: Mean Dice over the labels. For one label: ``make_scorer(dice_score, labels=[1])``.
 dice_scorer = make_scorer(dice_score)
 
 #: Mean intersection over union over the labels.
 iou_scorer = make_scorer(iou_score)
+
+#: Mean boundary intersection over union over the labels, in 2 % of the diagonal.
+boundary_iou_scorer = make_scorer(boundary_iou_score)
+
+#: Mean surface Dice over images and labels, within a pixel.
+surface_dice_scorer = make_scorer(surface_dice_score)
+
+#: Minus the mean HD95 over images and labels, in pixels.
+hausdorff_scorer = make_scorer(hausdorff_distance, greater_is_better=False)
+
+#: Minus the expected calibration error, of labels or pixels.
+calibration_scorer = CalibrationScorer()

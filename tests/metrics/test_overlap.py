@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
-from sklearn.metrics import f1_score, get_scorer, jaccard_score
+from sklearn.metrics import f1_score, jaccard_score
 
-from sklearnloss.metrics import dice_score, dice_scorer, iou_score, iou_scorer
+from sklearnloss.metrics import dice_score, iou_score
 
 PAIRS = [(dice_score, f1_score), (iou_score, jaccard_score)]
 
@@ -82,9 +81,47 @@ def test_multilabel_masks_are_scored_by_channel() -> None:
     np.testing.assert_allclose(scores, [expected, 1.0])
 
 
+def test_multilabel_masks_may_be_of_0_and_255() -> None:
+    t, p = (np.stack([masks(seed, 2), masks(seed + 2, 2)], 1) for seed in (0, 1))
+    expected = dice_score(t, p, multilabel=True)
+    assert dice_score(255 * t, 255 * p, multilabel=True) == expected
+    assert dice_score(t > 0, p > 0, multilabel=True) == expected
+
+
 def test_a_channel_axis_of_length_1_is_dropped() -> None:
     t, p = masks(0), masks(1)
     assert dice_score(t[:, None], p) == dice_score(t, p[:, None]) == dice_score(t, p)
+    assert dice_score(t[:, None], p[:, None]) == dice_score(t, p)
+
+
+@pytest.mark.parametrize(("ours", "reference"), PAIRS)
+@pytest.mark.parametrize("average", ["macro", "micro", None])
+def test_each_image_has_a_score_on_request(ours: Any, reference: Any, average: str | None) -> None:
+    t, p = masks(0), masks(1)
+    expected = [reference(a.ravel(), b.ravel(), average=average) for a, b in zip(t, p, strict=True)]
+    found = ours(t, p, average=average, per_image=True)
+    np.testing.assert_allclose(found, expected)
+    assert found.shape == ((5, 4) if average is None else (5,))
+
+
+def test_absent_labels_of_an_image_are_perfect_or_left_out() -> None:
+    t, p = np.array([[[0, 1]], [[0, 0]]]), np.array([[[0, 1]], [[0, 1]]])
+    found = iou_score(t, p, labels=[1, 2], average=None, per_image=True)
+    np.testing.assert_array_equal(found, [[1, 1], [0, 1]])
+    found = iou_score(t, p, labels=[1, 2], zero_division=np.nan, per_image=True)
+    np.testing.assert_array_equal(found, [1, 0])
+
+
+def test_labels_predicted_only_where_pixels_are_ignored_do_not_occur() -> None:
+    t, p = np.array([[[0, 1, 255]]]), np.array([[[1, 1, 7]]])
+    found = dice_score(t, p, ignore_index=255, average=None)
+    np.testing.assert_allclose(found, [0, 2 / 3])
+
+
+def test_nothing_to_score_scores_like_an_absent_label() -> None:
+    ignored = np.full((2, 4, 4), 255)
+    assert dice_score(ignored, ignored * 0, ignore_index=255) == 1.0
+    assert dice_score(ignored, ignored * 0, ignore_index=255, zero_division=0.5) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -94,18 +131,16 @@ def test_a_channel_axis_of_length_1_is_dropped() -> None:
         (masks(0), masks(1), {"average": "binary"}, "average='binary': expected 'macro'"),
         (masks(0), masks(1), {"sample_weight": [1.0]}, r"shape \(1,\), expected \(5,\)"),
         ([0, 1], [0, 1], {"multilabel": True}, r"multilabel masks have shape \(n, K"),
+        (masks(0), masks(1), {"sample_weight": [1.0] * 5, "per_image": True}, "Drop one of the"),
+        (
+            masks(0),
+            masks(1),
+            {"multilabel": True, "labels": [1, 7]},
+            r"labels=\[1, 7\]: expected channels of multilabel masks from 0 to 6",
+        ),
+        (masks(0)[:, None], masks(1), {"multilabel": True}, r"\(5, 1, 7, 6\) and y_pred of shape"),
     ],
 )
 def test_what_does_not_fit_is_named(t: Any, p: Any, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dice_score(t, p, **params)
-
-
-def test_scorers_fit_into_scikit_learn() -> None:
-    class Constant(BaseEstimator):  # type: ignore[misc]
-        def predict(self, X: np.ndarray) -> np.ndarray:
-            return masks(1)
-
-    for scorer, function in ((dice_scorer, dice_score), (iou_scorer, iou_score)):
-        assert get_scorer(scorer) is scorer
-        assert scorer(Constant(), np.zeros(5), masks(0)) == function(masks(0), masks(1))

@@ -1,0 +1,142 @@
+"""Boundary intersection over union of masks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import minimum_filter
+
+from ._average import Array, Average, Scores
+from ._counts import PixelCounts
+from ._masks import check_weight
+from ._overlap import pooled_iou
+from ._regions import Regions
+from ._surface import Spacing, check_spacing
+
+
+def boundary_iou_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    width: float | None = None,
+    spacing: Spacing = None,
+    labels: ArrayLike | None = None,
+    average: Average = "macro",
+    per_image: bool = False,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    multilabel: bool = False,
+    zero_division: float = 1.0,
+) -> Scores:
+    r"""Intersection over union of the masks' inner rims, over the pixels of all images. ::
+
+        |G_d & P_d| / |G_d | P_d|
+
+    where G_d and P_d are the pixels of the true and of the predicted mask within the
+    width d of its boundary: those from which a square of d pixels to each side
+    reaches outside the mask or the image.
+
+    Unlike :func:`iou_score` it does not grow with an object's size, as errors near a
+    contour drown in the inside of large objects.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n, *spatial)
+        True labels, of images with one axis or more.
+    y_pred : array-like of shape (n, *spatial)
+        Predicted labels.
+    width : float, default=None
+        Of the rim, in the unit of ``spacing``; > 0. Along each axis it is rounded
+        to pixels, at least one. None is 2 % of the image's diagonal, as in the paper.
+    spacing : float or array-like of shape (n_axes,) or (n, n_axes), default=None
+        Size of a pixel along each axis, in mm, say. None is 1.
+    labels : array-like of shape (n_labels,), default=None
+        Which labels to score, and their order with ``average=None``; by default
+        all that occur, sorted, the background too. ``labels=[1]`` scores the
+        foreground alone.
+    average : {"macro", "micro"} or None, default="macro"
+        Mean over the labels, one score of their pooled counts, or a score each.
+    per_image : bool, default=False
+        Score each image by itself instead of the pixels of all.
+    sample_weight : array-like of shape (n,), default=None
+        A weight per image.
+    ignore_index : int, default=None
+        Pixels with this true label belong to no mask, true or predicted.
+    multilabel : bool, default=False
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+    zero_division : float, default=1.0
+        The score of a label that is neither there nor predicted. nan leaves it
+        out of the mean.
+
+    Returns
+    -------
+    score : float or ndarray of shape (n_labels,)
+        In [0, 1]; 1 is perfect. With ``per_image`` of shape (n,), or (n, n_labels)
+        for ``average=None``.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a setting is out of range.
+
+    See Also
+    --------
+    iou_score : Of the whole masks; the same where all of them are rim.
+
+    References
+    ----------
+    B. Cheng, R. Girshick, P. Dollar, A. C. Berg, A. Kirillov, "Boundary IoU: Improving
+    object-centric image segmentation evaluation", CVPR 2021.
+    https://arxiv.org/abs/2103.16562
+
+    Examples
+    --------
+    >>> from sklearnloss.metrics import boundary_iou_score, iou_score
+    >>> truth, shifted = [[0, 1, 1, 1, 1, 1, 0, 0]], [[0, 0, 1, 1, 1, 1, 1, 0]]
+    >>> iou_score(truth, shifted, labels=[1])
+    0.6666666666666666
+    >>> boundary_iou_score(truth, shifted, labels=[1], width=2)
+    0.3333333333333333
+
+    A scorer with settings:
+
+    >>> from sklearn.metrics import make_scorer
+    >>> make_scorer(boundary_iou_score, labels=[1], width=2)
+    make_scorer(boundary_iou_score, ..., labels=[1], width=2)
+    """
+    regions = Regions(
+        y_true, y_pred, labels=labels, ignore_index=ignore_index, multilabel=multilabel
+    )
+    n = regions.shape[0]
+    radii = _radii(width, check_spacing(spacing, n, len(regions.spatial)), regions.spatial)
+    counts = PixelCounts(*np.zeros((3, *regions.shape)))
+    for i, label, true, pred in regions:
+        t, p = _rim(true, radii[i]), _rim(pred, radii[i])
+        for count, pixels in zip(counts, (t & p, p, t), strict=True):
+            count[i, label] = np.count_nonzero(pixels)
+    return pooled_iou(
+        counts,
+        check_weight(sample_weight, n, per_image=per_image),
+        average=average,
+        per_image=per_image,
+        zero_division=zero_division,
+    )
+
+
+def _radii(width: float | None, sizes: Array, spatial: tuple[int, ...]) -> Array:
+    """Return the rim's width in pixels, of shape (n, n_axes)."""
+    if width is None:
+        widths = 0.02 * np.linalg.norm(np.multiply(spatial, sizes), axis=1, keepdims=True)
+    elif not 0 < width < np.inf:
+        raise ValueError(f"width={width!r}: expected a number > 0.")
+    else:
+        widths = np.full((len(sizes), 1), float(width))
+    radii: Array = np.rint(widths / sizes).clip(1, spatial).astype(int)
+    return radii
+
+
+def _rim(mask: Array, radius: Array) -> Array:
+    size = (2 * radius + 1).tolist()
+    inner = minimum_filter(mask.view(np.uint8), size=size, mode="constant", cval=0)
+    rim: Array = mask & (inner == 0)
+    return rim

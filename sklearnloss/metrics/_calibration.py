@@ -1,0 +1,197 @@
+"""Expected calibration error of probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._average import Scores, as_score, check_average, mean_scores
+from ._masks import check_weight
+from ._probabilities import check_probabilities, class_labels, encode_labels
+
+Array = NDArray[Any]
+
+
+def expected_calibration_error(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    n_bins: int = 15,
+    norm: Literal["l1", "l2", "max"] = "l1",
+    labels: ArrayLike | None = None,
+    average: Literal["top_label", "macro"] | None = "top_label",
+    per_image: bool = False,
+    sample_weight: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    multilabel: bool = False,
+    zero_division: float = np.nan,
+) -> Scores:
+    r"""Gap between how sure predictions are and how often they are right (ECE). ::
+
+        sum_b  n_b / n * |right_b - sure_b|
+
+    where
+
+    - b runs over bins of equal width of the probability, (0, 1/15], (1/15, 2/15], ...;
+    - n_b of all n predictions fall into bin b;
+    - sure_b is the mean probability in it, right_b the share of correct ones.
+
+    Of images' labels, or of all pixels of masks.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,) or (n, *spatial)
+        True labels.
+    y_prob : array-like of shape (n, n_classes) or (n, n_classes, *spatial)
+        Probabilities, as from ``predict_proba``. For two classes also of y_true's
+        shape: those of the second.
+    n_bins : int, default=15
+        Number of bins; >= 1.
+    norm : {"l1", "l2", "max"}, default="l1"
+        Mean gap over the predictions (ECE), root of the mean squared gap, or the
+        largest gap of any bin (MCE).
+    labels : array-like of shape (n_classes,), default=None
+        The label of each class in ``y_prob``, an estimator's ``classes_``; by
+        default the sorted labels of ``y_true``, if all classes occur.
+    average : {"top_label", "macro"} or None, default="top_label"
+        "top_label" asks how often the most probable class is right, None how often
+        each class is where it has this probability, and "macro" is the mean of that
+        over the classes (classwise ECE).
+    per_image : bool, default=False
+        Score each image by itself instead of the pixels of all.
+    sample_weight : array-like of shape (n,), default=None
+        A weight per image.
+    ignore_index : int, default=None
+        Pixels with this true label do not count.
+    multilabel : bool, default=False
+        Both are (n, K, *spatial), each of the K a label that is there or not (0).
+        "top_label" then asks how often "there" or "not there" is right.
+    zero_division : float, default=nan
+        The error of no pixels at all.
+
+    Returns
+    -------
+    error : float or ndarray of shape (n_classes,)
+        In [0, 1]; 0 is perfect. With ``per_image`` of shape (n,), or (n, n_classes)
+        for ``average=None``.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, values are no probabilities, or labels are unknown.
+
+    See Also
+    --------
+    CalibrationScorer : Scores an estimator, knowing its classes.
+
+    Notes
+    -----
+    The error of few predictions is biased upwards, the more so the more bins.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural
+    networks", ICML 2017. https://arxiv.org/abs/1706.04599
+
+    M. Kull et al., "Beyond temperature scaling: Obtaining well-calibrated multiclass
+    probabilities with Dirichlet calibration", NeurIPS 2019 (classwise).
+    https://arxiv.org/abs/1910.12656
+
+    Examples
+    --------
+    Four predictions are 75 % sure, and half of them right:
+
+    >>> from sklearnloss.metrics import expected_calibration_error
+    >>> expected_calibration_error([0, 0, 1, 1], [[0.75, 0.25]] * 4)
+    0.25
+    """
+    check_average(average, ("top_label", "macro", None))
+    if norm not in ("l1", "l2", "max"):
+        raise ValueError(f"norm={norm!r}: expected 'l1', 'l2' or 'max'.")
+    if n_bins < 1:
+        raise ValueError(f"n_bins={n_bins!r}: expected a whole number >= 1.")
+    true, prob = check_probabilities(y_true, y_prob, multilabel=multilabel)
+    weight = check_weight(sample_weight, len(true), per_image=per_image)
+    names = None if multilabel else class_labels(true, prob.shape[1], labels, ignore_index)
+    n_rows = 1 if average == "top_label" else prob.shape[1]
+    bins = np.zeros((len(true) if per_image else 1, n_rows, 3, n_bins))
+    for i, block in enumerate(_blocks(true, prob, weight, per_image)):
+        predictions = (
+            _channel_predictions(*block, ignore_index, average == "top_label")
+            if names is None
+            else _class_predictions(*block, names, ignore_index, average == "top_label")
+        )
+        for row, prediction in enumerate(predictions):
+            bins[i if per_image else 0, row] += _sums(*prediction, n_bins)
+    count, sure, right = np.moveaxis(bins, 2, 0)
+    errors = _errors(count, sure, right, norm, zero_division)
+    means = mean_scores(
+        errors, None, average=None if average is None else "macro", nothing=zero_division
+    )
+    return means if per_image else as_score(means[0])
+
+
+Block = tuple[Array, Array, Array]
+
+
+def _blocks(true: Array, prob: Array, weight: Array, per_image: bool) -> Iterator[Block]:
+    """Yield labels, probabilities (n_classes, n_pixels) and weights (n_pixels,), image by image."""
+    if prob.ndim == 2 and not per_image:  # one label per image: all at once
+        yield true.T, prob.T, weight
+        return
+    for t, p, w in zip(true, prob, weight, strict=True):
+        pixels = p.reshape(len(p), -1)
+        labels = t.reshape(pixels.shape) if t.shape == p.shape else t.ravel()
+        yield labels, pixels, np.full(pixels.shape[1], w)
+
+
+def _class_predictions(
+    true: Array, prob: Array, weight: Array, names: Array, ignore_index: int | None, top: bool
+) -> Iterator[Block]:
+    """Yield how sure each prediction is, whether it is right, and its weight; by class."""
+    if ignore_index is not None:
+        counted = true != ignore_index
+        true, prob, weight = true[counted], prob[:, counted], weight[counted]
+    codes = encode_labels(true, names)
+    if top:
+        yield prob.max(0), prob.argmax(0) == codes, weight
+        return
+    for code, p in enumerate(prob):
+        yield p, codes == code, weight
+
+
+def _channel_predictions(
+    true: Array, prob: Array, weight: Array, ignore_index: int | None, top: bool
+) -> Iterator[Block]:
+    """Do the same for multilabel masks, by channel."""
+    on, weight = true != 0, np.broadcast_to(weight, prob.shape)
+    if ignore_index is not None:
+        weight = np.where(true == ignore_index, 0, weight)
+    if top:
+        yield np.maximum(prob, 1 - prob).ravel(), ((prob > 0.5) == on).ravel(), weight.ravel()
+        return
+    yield from zip(prob, on, weight, strict=True)
+
+
+def _sums(sure: Array, right: Array, weight: Array, n_bins: int) -> Array:
+    """Sum the weights, and with them the probabilities and the hits, in each bin."""
+    inner = np.linspace(0, 1, n_bins + 1)[1:-1]
+    code = np.searchsorted(inner, sure)  # bins are open on the left
+    terms = (weight, weight * sure, weight * right)
+    return np.stack([np.bincount(code, weights=term, minlength=n_bins) for term in terms])
+
+
+def _errors(count: Array, sure: Array, right: Array, norm: str, zero_division: float) -> Array:
+    """Gaps of bins (the last axis), summed up."""
+    total = count.sum(-1)
+    gap = np.abs(right - sure) / np.where(count == 0, 1, count)
+    share = count / np.where(total == 0, 1, total)[..., None]
+    if norm == "max":
+        error = gap.max(-1)
+    else:
+        error = (share * gap).sum(-1) if norm == "l1" else np.sqrt((share * gap**2).sum(-1))
+    known: Array = np.where(total == 0, zero_division, error)
+    return known

@@ -10,10 +10,11 @@ from ._class_weight import ClassWeight
 from ._distance import Spacing, distances
 from ._inputs import Inputs
 from ._pixel import ratio
-from ._region import RegionLoss, soft_masks, sum_spatial
+from ._region import soft_masks, sum_spatial
+from ._sums import SumsLoss
 
 
-class BoundaryLoss(RegionLoss):
+class BoundaryLoss(SumsLoss):
     r"""Mean signed distance to the true boundary over the predicted region.
 
     Punishes a wrong pixel by how far off it is. To be added to a region loss
@@ -35,7 +36,7 @@ class BoundaryLoss(RegionLoss):
     ----------
     spacing : float or sequence of float, default=None
         Size of a pixel along each axis; None for 1.
-    include_background, class_weight, ignore_index, reduction
+    batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`. Ignored pixels are background to the distances.
 
     Notes
@@ -64,21 +65,27 @@ class BoundaryLoss(RegionLoss):
         self,
         spacing: Spacing = None,
         *,
+        batch: bool = False,
         include_background: bool = True,
         class_weight: ClassWeight | None = None,
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
         self.spacing = spacing
+        self.batch = batch
         self.include_background = include_background
         self.class_weight = class_weight
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
+    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
         p, t, mask = soft_masks(inputs)
         inside, outside = distances(t.detach() > 0.5, self.spacing)
         # The innermost and the outermost pixels of the region have phi = 0 and 1.
         phi = outside - (inside - 1).clamp(min=0)
         n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return self._class_mean(ratio(sum_spatial(p * phi), sum_spatial(n)))
+        return sum_spatial(p * phi), sum_spatial(n)
+
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        total, n = sums
+        return ratio(total, n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,12 +11,13 @@ from torch.nn import functional as F
 from ._base import Reduction
 from ._class_weight import ClassWeight
 from ._inputs import Inputs
-from ._region import RegionLoss, soft_masks, soft_ratio, sum_spatial
+from ._region import soft_masks, soft_ratio, sum_spatial
+from ._sums import SumsLoss
 
 _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
-class SoftClDiceLoss(RegionLoss):
+class SoftClDiceLoss(SumsLoss):
     r"""One minus the Dice of centre lines: keeps vessels, roads and nerves connected.
 
     For tubular structures, and never alone: a mask that is full everywhere has no
@@ -40,7 +43,7 @@ class SoftClDiceLoss(RegionLoss):
         Erosions of the skeleton; at least half the largest width in pixels.
     eps : float, default=1e-6
         Added to numerators and denominators; >= 0.
-    include_background, class_weight, ignore_index, reduction
+    batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`. Needs one to three spatial axes.
 
     References
@@ -66,6 +69,7 @@ class SoftClDiceLoss(RegionLoss):
         iterations: int = 3,
         eps: float = 1e-6,
         *,
+        batch: bool = False,
         include_background: bool = True,
         class_weight: ClassWeight | None = None,
         ignore_index: int | None = None,
@@ -73,26 +77,40 @@ class SoftClDiceLoss(RegionLoss):
     ) -> None:
         self.iterations = iterations
         self.eps = eps
+        self.batch = batch
         self.include_background = include_background
         self.class_weight = class_weight
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
+    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
         p, t, _ = soft_masks(inputs)
         if p.ndim - 2 not in _POOLS:
             raise ValueError(
                 f"SoftClDiceLoss needs one to three spatial axes, got logits of shape "
                 f"{tuple(p.shape)}."
             )
-        skeleton_p, skeleton_t = self._skeleton(p), self._skeleton(t)
-        precision = soft_ratio(sum_spatial(skeleton_p * t), sum_spatial(skeleton_p), self.eps)
-        sensitivity = soft_ratio(sum_spatial(skeleton_t * p), sum_spatial(skeleton_t), self.eps)
-        dice = soft_ratio(2 * precision * sensitivity, precision + sensitivity, 0.0)
-        return self._class_mean(1 - dice)
+        line_p, line_t = self._skeleton(p), self._skeleton(t)
+        pairs = ((line_p, t), (line_t, p))
+        return tuple(sum_spatial(each) for line, mask in pairs for each in (line * mask, line))
+
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        inside_p, line_p, inside_t, line_t = sums
+        precision = soft_ratio(inside_p, line_p, self.eps)
+        sensitivity = soft_ratio(inside_t, line_t, self.eps)
+        return 1 - soft_ratio(2 * precision * sensitivity, precision + sensitivity, 0.0)
+
+    def _check_params(self) -> None:
+        super()._check_params()
+        if not isinstance(self.iterations, numbers.Integral):
+            raise ValueError(
+                f"SoftClDiceLoss: iterations={self.iterations!r} is not a whole number."
+            )
 
     def _skeleton(self, mask: Tensor) -> Tensor:
         """Collect what opening removes, erosion by erosion."""
+        if mask.numel() == 0:  # which torch's pooling refuses
+            return mask
         skeleton = (mask - _dilate(_erode(mask))).relu()
         for _ in range(self.iterations):
             mask = _erode(mask)

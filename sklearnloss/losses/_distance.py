@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
+
+from ._base import check_interval
 
 Spacing = float | Sequence[float] | None
 
@@ -34,6 +36,7 @@ def distances(masks: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:
         )
     if masks.requires_grad:
         raise ValueError("Distance maps have no gradient.")
+    _check_spacing(spacing, masks.ndim - 2)
     inside = torch.zeros(masks.shape, dtype=torch.float32)
     outside = torch.zeros(masks.shape, dtype=torch.float32)
     on_cpu = masks.cpu().numpy()
@@ -45,3 +48,15 @@ def distances(masks: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:
                     map_ = distance_transform_edt(region, sampling=spacing)
                     to[sample, channel] = torch.from_numpy(map_)
     return inside.to(masks.device), outside.to(masks.device)
+
+
+def _check_spacing(spacing: Spacing, n_axes: int) -> None:
+    if spacing is None:
+        return
+    sizes = list(spacing) if isinstance(spacing, Iterable) else [spacing] * n_axes
+    if len(sizes) != n_axes:
+        raise ValueError(
+            f"spacing={spacing!r} holds {len(sizes)} sizes, but there are {n_axes} spatial axes."
+        )
+    for size in sizes:
+        check_interval(f"spacing={spacing!r}: size", size, "(0, inf)")

@@ -27,10 +27,12 @@ class GeneralizedDiceLoss(RegionLoss):
     - TP_c = sum p t over the pixels of class c
     - w_c = 1 / (sum t_c)^2 ("square"), 1 / sum t_c ("simple") or 1 ("uniform");
       an absent class gets the largest weight of those present
-    - at one channel, the classes are foreground and background
+    - at one channel, the classes are background and foreground
 
     Domain: l in [0, 1); 0 for perfect masks. Bounded, so its gradient fades on
-    confident mistakes. ``weight_type="uniform"`` pools the classes' counts.
+    confident mistakes. ``weight_type="uniform"`` pools the classes' counts. With
+    "square" the sums are of the order of 1 / size, which ``eps`` has to stay
+    well below.
 
     Parameters
     ----------

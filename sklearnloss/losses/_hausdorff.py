@@ -10,10 +10,11 @@ from ._class_weight import ClassWeight
 from ._distance import Spacing, distances
 from ._inputs import Inputs
 from ._pixel import ratio
-from ._region import RegionLoss, soft_masks, sum_spatial
+from ._region import soft_masks, sum_spatial
+from ._sums import SumsLoss
 
 
-class HausdorffDTLoss(RegionLoss):
+class HausdorffDTLoss(SumsLoss):
     r"""Squared errors weighted by powers of the distance to either boundary.
 
     Brings the Hausdorff distance down. To be added to a region loss, whose
@@ -36,7 +37,7 @@ class HausdorffDTLoss(RegionLoss):
         How much more far errors weigh, > 0.
     spacing : float or sequence of float, default=None
         Size of a pixel along each axis; None for 1.
-    include_background, class_weight, ignore_index, reduction
+    batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`. Ignored pixels are background to the distances.
 
     Notes
@@ -69,6 +70,7 @@ class HausdorffDTLoss(RegionLoss):
         alpha: float = 2.0,
         spacing: Spacing = None,
         *,
+        batch: bool = False,
         include_background: bool = True,
         class_weight: ClassWeight | None = None,
         ignore_index: int | None = None,
@@ -76,16 +78,21 @@ class HausdorffDTLoss(RegionLoss):
     ) -> None:
         self.alpha = alpha
         self.spacing = spacing
+        self.batch = batch
         self.include_background = include_background
         self.class_weight = class_weight
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
+    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
         p, t, mask = soft_masks(inputs)
         weight = self._distance(p.detach() > 0.5) + self._distance(t.detach() > 0.5)
         n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return self._class_mean(ratio(sum_spatial((p - t).square() * weight), sum_spatial(n)))
+        return sum_spatial((p - t).square() * weight), sum_spatial(n)
+
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        total, n = sums
+        return ratio(total, n)
 
     def _distance(self, masks: Tensor) -> Tensor:
         inside, outside = distances(masks, self.spacing)

@@ -15,10 +15,9 @@ from ._region import RegionLoss
 class _LovaszLoss(RegionLoss):
     """Sort pixels by their error and weigh each by what it adds to the Jaccard loss."""
 
-    eps = 0.0
-
     def __init__(
         self,
+        eps: float = 0.0,
         *,
         batch: bool = False,
         include_background: bool = True,
@@ -26,6 +25,7 @@ class _LovaszLoss(RegionLoss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
+        self.eps = eps
         self.batch = batch
         self.include_background = include_background
         self.class_weight = class_weight
@@ -38,13 +38,13 @@ class _LovaszLoss(RegionLoss):
 
     def _sample_values(self, inputs: Inputs) -> Tensor:
         errors, t, weight = self._flat(inputs)
-        return self._class_mean(lovasz_extension(errors, t, weight))
+        return self._class_mean(lovasz_extension(errors, t, weight, self.eps))
 
     def _pooled_value(self, inputs: Inputs, weight: Tensor) -> Tensor:
         errors, t, mask = self._flat(inputs)
         mask = mask * weight.reshape(-1, 1, 1)
         errors, t, mask = (x.movedim(0, 1).flatten(1).unsqueeze(0) for x in (errors, t, mask))
-        return self._class_mean(lovasz_extension(errors, t, mask)).sum()
+        return self._class_mean(lovasz_extension(errors, t, mask, self.eps)).sum()
 
     def _flat(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """Return errors, targets and weights of shape (n, C, pixels)."""
@@ -70,11 +70,14 @@ class LovaszHingeLoss(_LovaszLoss):
 
     Domain: l >= 0; 0 once every pixel is right by a margin of 1. Linear in a
     mistake, so its gradient does not vanish there. An empty mask costs the
-    largest error. For one pixel it is the hinge loss. Class indices become one
+    largest error at eps = 0. For one pixel it is the hinge loss. Class indices become one
     mask per class.
 
     Parameters
     ----------
+    eps : float, default=0.0
+        Added to intersection and union; >= 0. It spreads the cost of an empty
+        mask over about ``eps`` pixels rather than over the worst alone.
     batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`; ``batch=False`` is "per image".
 
@@ -127,6 +130,9 @@ class LovaszSoftmaxLoss(_LovaszLoss):
 
     Parameters
     ----------
+    eps : float, default=0.0
+        Added to intersection and union; >= 0. It spreads the cost of an empty
+        mask over about ``eps`` pixels rather than over the worst alone.
     batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`; ``batch=False`` is "per image".
 
@@ -164,7 +170,9 @@ def _pixels_last(values: Tensor) -> Tensor:
     return values.flatten(2) if values.ndim > 2 else values.unsqueeze(2)
 
 
-def lovasz_extension(errors: Tensor, t: Tensor, weight: Tensor) -> Tensor:
+def lovasz_extension(
+    errors: Tensor, t: Tensor, weight: Tensor, eps: float | Tensor = 0.0
+) -> Tensor:
     """Return the Lovász extension of the Jaccard loss over the last axis.
 
     Parameters
@@ -175,13 +183,14 @@ def lovasz_extension(errors: Tensor, t: Tensor, weight: Tensor) -> Tensor:
         Targets in [0, 1].
     weight : Tensor of shape (..., n)
         How often each counts; 0 leaves it out.
+    eps : float, default=0.0
+        How many positive pixels to add that are always right.
     """
     errors, order = errors.sort(dim=-1, descending=True)
     positive = (weight * t).gather(-1, order).cumsum(-1)
     negative = (weight * (1 - t)).gather(-1, order).cumsum(-1)
-    n_positive = positive[..., -1:]
-    union = n_positive + negative
+    union = positive[..., -1:] + negative + eps
     # The Jaccard loss where the pixels up to each are wrong; 0 while none counts.
-    jaccard = torch.where(union == 0, 0, 1 - ratio(n_positive - positive, union))
+    jaccard = ratio(positive + negative, union)
     step = torch.cat([jaccard[..., :1], jaccard.diff(dim=-1)], -1)
     return (errors * step).sum(-1)

@@ -11,10 +11,11 @@ from ._class_weight import ClassWeight
 from ._inputs import Inputs
 from ._numeric import safe_power
 from ._pixel import ratio
-from ._region import RegionLoss, SoftCounts, soft_counts, soft_ratio, sum_spatial
+from ._region import SoftCounts, soft_counts, soft_ratio, sum_spatial
+from ._sums import SumsLoss
 
 
-class UnifiedFocalLoss(RegionLoss):
+class UnifiedFocalLoss(SumsLoss):
     r"""A focal cross entropy and a focal Tversky loss with shared parameters.
 
     For very unequal class sizes, with three numbers to tune rather than six. The
@@ -47,7 +48,7 @@ class UnifiedFocalLoss(RegionLoss):
         Suppression of the background and enhancement of rare classes, in [0, 1).
     eps : float, default=1e-6
         Added to numerator and denominator; >= 0.
-    include_background, class_weight, ignore_index, reduction
+    batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`.
 
     References
@@ -75,6 +76,7 @@ class UnifiedFocalLoss(RegionLoss):
         gamma: float = 0.5,
         eps: float = 1e-6,
         *,
+        batch: bool = False,
         include_background: bool = True,
         class_weight: ClassWeight | None = None,
         ignore_index: int | None = None,
@@ -84,17 +86,22 @@ class UnifiedFocalLoss(RegionLoss):
         self.delta = delta
         self.gamma = gamma
         self.eps = eps
+        self.batch = batch
         self.include_background = include_background
         self.class_weight = class_weight
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
-        values = self.weight * self._cross_entropy(inputs)
-        return self._class_mean(values + (1 - self.weight) * self._tversky(inputs))
+    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+        return self._cross_entropy(inputs), *soft_counts(inputs)
+
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        counts = SoftCounts(*sums[1:])
+        cross_entropy = ratio(sums[0], counts.n)
+        return self.weight * cross_entropy + (1 - self.weight) * self._tversky(counts, softmax)
 
     def _cross_entropy(self, inputs: Inputs) -> Tensor:
-        """Return the focal cross entropy of each class, averaged over pixels: (n, C)."""
+        """Return the focal cross entropy of each class, summed over pixels: (n, C)."""
         z, mask = inputs.logits, inputs.mask
         if inputs.softmax:
             log_p, t = z.log_softmax(1), inputs.one_hot()
@@ -104,17 +111,15 @@ class UnifiedFocalLoss(RegionLoss):
         else:
             log_p, log_q, t = F.logsigmoid(z), F.logsigmoid(-z), inputs.target
             values = (self._background(log_q, log_p, 1 - t) - self.delta * t * log_p) / 2
-        weight = torch.ones_like(values) if mask is None else mask.expand_as(values)
-        return ratio(sum_spatial(weight * values), sum_spatial(weight))
+        return sum_spatial(values if mask is None else mask * values)
 
     def _background(self, log_p: Tensor, log_q: Tensor, t: Tensor) -> Tensor:
         return -(1 - self.delta) * (self.gamma * log_q).exp() * t * log_p
 
-    def _tversky(self, inputs: Inputs) -> Tensor:
+    def _tversky(self, counts: SoftCounts, softmax: bool) -> Tensor:
         """Return the focal Tversky loss of each class, (n, C)."""
-        counts = soft_counts(inputs)
         enhanced = safe_power(self._error(counts), 1 - self.gamma)
-        if not inputs.softmax:
+        if not softmax:
             return (self._error(counts.of_background()) + enhanced) / 2
         return torch.cat([self._error(counts)[:, :1], enhanced[:, 1:]], 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ._hinge import MultiClassHingeLoss
@@ -13,15 +14,15 @@ class WestonWatkinsHingeLoss(MultiClassHingeLoss):
 
     Learns from all classes at once, which helps where many are close. ::
 
-        l = sum_{j != y} max(0, margin + z_j - z_y) / C
+        l = sum_{j != y} max(0, margin + z_j - z_y)^p / C
 
     where
 
     - z: C logits, y: the label
     - class probabilities t in place of a label give sum_c t_c l_c
 
-    Domain: l >= 0, linear in a mistake, so its gradient never vanishes there; 0
-    once the label leads every class by the margin. It is torch's
+    Domain: l >= 0, linear in a mistake, or with p = 2 quadratic, so its gradient
+    never vanishes there; 0 once the label leads every class by the margin. It is torch's
     ``MultiMarginLoss``. For two classes it is half of
     :class:`MultiClassHingeLoss`; one channel scores (0, z). Its scores are not
     calibrated.
@@ -32,6 +33,8 @@ class WestonWatkinsHingeLoss(MultiClassHingeLoss):
         See :class:`PixelLoss`.
     margin : float, default=1.0
         Lead that the label must have, > 0.
+    p : float, default=1
+        Exponent, >= 1; 2 is the squared hinge.
     ignore_index : int, default=-100
         Label of elements that do not count.
 
@@ -57,5 +60,7 @@ class WestonWatkinsHingeLoss(MultiClassHingeLoss):
         return inputs.over_labels(lambda c: self._of_label(z, z[:, c : c + 1]))
 
     def _of_label(self, z: Tensor, own: Tensor) -> Tensor:
+        margin = torch.as_tensor(self.margin, dtype=z.dtype, device=z.device)
         # The label itself adds the margin to the sum.
-        return ((z - own + self.margin).relu().sum(1) - self.margin) / z.shape[1]
+        total = ((z - own + margin).relu() ** self.p).sum(1) - margin**self.p
+        return total / z.shape[1]

@@ -44,9 +44,11 @@ def test_whole_images_have_no_skeleton() -> None:
         SoftClDiceLoss()(*whole_images())
 
 
-def test_negative_iterations_are_refused() -> None:
+def test_iterations_are_counted() -> None:
     with pytest.raises(ValueError, match=r"iterations=-1 is not a number in \[0, inf\)"):
         SoftClDiceLoss(-1)(*binary())
+    with pytest.raises(ValueError, match=r"iterations=2.5 is not a whole number"):
+        SoftClDiceLoss(2.5)(*binary())  # type: ignore[arg-type]
 
 
 def test_alone_it_is_fooled_by_a_full_mask() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -77,6 +79,28 @@ def test_the_target_has_no_gradient() -> None:
     with pytest.raises(ValueError, match="Distance maps have no gradient"):
         distances(t, None)
     HausdorffDTLoss()(logits(1, 1, 6), t)
+
+
+@pytest.mark.parametrize("loss", [BoundaryLoss, HausdorffDTLoss])
+def test_pixels_may_have_a_size(loss: type[BoundaryLoss] | type[HausdorffDTLoss]) -> None:
+    z, t = binary()
+    params = {"alpha": 1.0} if loss is HausdorffDTLoss else {}
+    small, large = (loss(spacing=size, **params)(z, t) for size in (1.0, 3))  # type: ignore[arg-type]
+    assert large != small
+    torch.testing.assert_close(loss(spacing=(1.0, 1.0))(z, t), loss()(z, t))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "message"),
+    [
+        ((1.0, 2.0, 3.0), r"holds 3 sizes, but there are 2 spatial axes"),
+        (-1.0, r"size=-1.0 is not a number in \(0, inf\)"),
+        ((1.0, 0), r"spacing=\(1.0, 0\): size=0 is not"),
+    ],
+)
+def test_illegal_sizes_are_refused(spacing: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        BoundaryLoss(spacing)(*binary())
 
 
 def test_an_alpha_of_0_is_refused() -> None:

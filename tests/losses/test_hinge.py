@@ -19,6 +19,14 @@ def test_equals_a_loop_over_samples() -> None:
     torch.testing.assert_close(MultiClassHingeLoss(margin=0.5)(z, t), expected)
 
 
+def test_an_exponent_of_two_squares_each_hinge() -> None:
+    z, t = multiclass()
+    squares = MultiClassHingeLoss("none")(z, t).square()
+    torch.testing.assert_close(MultiClassHingeLoss("none", p=2)(z, t), squares)
+    with pytest.raises(ValueError, match=r"p=0.5 is not a number in \[1, inf\)"):
+        MultiClassHingeLoss(p=0.5)(z, t)
+
+
 def test_two_classes_are_the_binary_hinge_of_the_difference() -> None:
     z, t = two_classes()
     sign = 2 * t - 1

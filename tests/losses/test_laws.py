@@ -159,11 +159,26 @@ def test_integer_sample_weight_is_repetition(name: str, case: str, reduction: st
 def test_integer_sample_weight_is_repetition_when_pooled(name: str, case: str) -> None:
     z, t = CASES[case]()
     repeats = torch.arange(len(z)) % 3
-    if "batch" not in build(name).get_params():
-        pytest.skip("is not pooled")
     loss = build(name, batch=True)
     repeated = loss(z.repeat_interleave(repeats, 0), t.repeat_interleave(repeats, 0))
     torch.testing.assert_close(loss(z, t, repeats), repeated, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", REGION_LOSSES)
+@pytest.mark.parametrize("case", ["binary", "multiclass", "volume"])
+def test_pooling_equal_images_is_one_of_them(name: str, case: str) -> None:
+    z, t = CASES[case](1)
+    three, masks = z.expand(3, *z.shape[1:]), t.expand(3, *t.shape[1:])
+    small = {"eps": 1e-12} if "eps" in build(name).get_params() else {}
+    pooled = build(name, batch=True, **small)(three, masks)
+    torch.testing.assert_close(pooled, build(name, **small)(z, t))
+
+
+@pytest.mark.parametrize("name", REGION_LOSSES)
+def test_a_pooled_loss_has_no_value_per_sample(name: str) -> None:
+    z, t = CASES["binary"]()
+    with pytest.raises(ValueError, match=r"batch=True gives one value for the whole batch"):
+        build(name, batch=True, reduction="sample")(z, t)
 
 
 def ignoring(name: str, case: str) -> tuple[Loss, Tensor, Tensor, Tensor]:

@@ -67,6 +67,26 @@ def test_an_empty_mask_costs_the_largest_error() -> None:
     assert LovaszHingeLoss()(z, torch.zeros(1, 1, 3)).item() == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("case", [binary, multiclass])
+def test_eps_is_that_many_positive_pixels_that_are_always_right(case: object) -> None:
+    z, t = case()  # type: ignore[operator]
+    p, onehot = maps(Case(z, t))
+    errors = torch.from_numpy(np.abs(onehot - p))
+    right = torch.ones(*errors.shape[:2], 3)
+    padded = torch.cat([errors, 0 * right], 2), torch.cat([torch.from_numpy(onehot), right], 2)
+    expected = lovasz_extension(*padded, torch.ones_like(padded[0])).mean()
+    torch.testing.assert_close(LovaszSoftmaxLoss(eps=3.0)(z, t), expected)
+
+
+def test_eps_spreads_the_cost_of_an_empty_mask() -> None:
+    z = torch.tensor([[[0.5, -3.0, 2.0]]], requires_grad=True)
+    LovaszHingeLoss(eps=10.0)(z, torch.zeros(1, 1, 3)).backward()
+    assert z.grad is not None
+    assert (z.grad > 0).tolist() == [[[True, False, True]]]
+    with pytest.raises(ValueError, match=r"eps=-1 is not a number in \[0, inf\)"):
+        LovaszHingeLoss(eps=-1)(z, torch.zeros(1, 1, 3))
+
+
 def test_batch_sorts_all_images_together() -> None:
     z, t = binary()
     together = LovaszHingeLoss()(z.reshape(1, 1, -1), t.reshape(1, 1, -1))

@@ -10,11 +10,20 @@ from .cases import binary, logits, multiclass, two_classes, whole_images
 
 
 @pytest.mark.parametrize("margin", [0.5, 1.0, 3.0])
-def test_equals_torchs_multi_margin_loss(margin: float) -> None:
+@pytest.mark.parametrize("p", [1, 2])
+def test_equals_torchs_multi_margin_loss(margin: float, p: int) -> None:
     z, t = whole_images()
     torch.testing.assert_close(
-        WestonWatkinsHingeLoss(margin=margin)(z, t), F.multi_margin_loss(z, t, margin=margin)
+        WestonWatkinsHingeLoss(margin=margin, p=p)(z, t),
+        F.multi_margin_loss(z, t, margin=margin, p=p),
     )
+
+
+@pytest.mark.parametrize("margin", [0.1, 0.7])
+@pytest.mark.parametrize("p", [1, 1.5, 2])
+def test_a_safe_lead_costs_exactly_nothing(margin: float, p: float) -> None:
+    z = torch.tensor([[9.0, 0.0, 1.0]])
+    assert WestonWatkinsHingeLoss(margin=margin, p=p)(z, torch.tensor([0])) == 0
 
 
 def test_equals_torchs_multi_margin_loss_on_images() -> None:

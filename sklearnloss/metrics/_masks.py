@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ def check_masks(
 ) -> tuple[Array, Array]:
     """Return two arrays of one shape; a channel axis of length 1 is dropped.
 
+    True masks may also be rows of pixels, as the segmenter takes them.
+
     Raises
     ------
     ValueError
@@ -22,7 +25,8 @@ def check_masks(
     """
     true, pred = np.asarray(y_true), np.asarray(y_pred)
     if not multilabel:
-        true, pred = _drop_channel(true), _drop_channel(pred)
+        pred = drop_channel(pred)
+        true = unroll(drop_channel(true), pred.shape)
     if true.shape != pred.shape or true.ndim == 0:
         raise ValueError(
             f"y_true of shape {true.shape} and y_pred of shape {pred.shape} differ: expected "
@@ -33,8 +37,16 @@ def check_masks(
     return true, pred
 
 
-def _drop_channel(masks: Array) -> Array:
+def drop_channel(masks: Array) -> Array:
+    """Return (n, *spatial) for (n, 1, *spatial)."""
     return masks[:, 0] if masks.ndim > 1 and masks.shape[1] == 1 else masks
+
+
+def unroll(masks: Array, shape: tuple[int, ...]) -> Array:
+    """Give rows of pixels, or masks with a last axis of length 1, the shape (n, *spatial)."""
+    n, *spatial = shape or (0,)
+    fits = masks.shape in [(n, math.prod(spatial)), (n, *spatial, 1)]
+    return masks.reshape(shape) if fits and spatial else masks
 
 
 def check_weight(sample_weight: ArrayLike | None, n: int, *, per_image: bool = False) -> Array:
@@ -91,11 +103,18 @@ def _unique(masks: Array) -> Array:
 
 
 def label_codes(values: Array, names: Array) -> Array:
-    """Return each value's position in the sorted names, or their number if it is none."""
-    if len(names) == 0:
-        return np.zeros(values.shape, dtype=np.intp)
-    position = np.searchsorted(names, values).clip(max=len(names) - 1)
-    return np.where(names[position] == values, position, len(names))
+    """Return each value's position in the sorted names, or their number if it is none.
+
+    The dtype is small, but has room for one code more.
+    """
+    if values.dtype == np.uint8 and values.size > 256:  # looking up beats searching
+        return label_codes(np.arange(256, dtype=np.uint8), names)[values]
+    n = len(names)
+    if n == 0:
+        return np.zeros(values.shape, dtype=np.uint8)
+    position = np.searchsorted(names, values).clip(max=n - 1)
+    codes = np.where(names[position] == values, position, n)
+    return codes.astype(np.min_scalar_type(n + 1))
 
 
 def channels_on(channels: Array, counted: Array | None) -> Array:

@@ -73,6 +73,20 @@ def dice_score(
     >>> from sklearnloss.metrics import dice_score
     >>> dice_score([[0, 0, 1, 1]], [[0, 1, 1, 1]], average=None)
     array([0.66666667, 0.8       ])
+
+    Scorers with settings, one of each label's own score:
+
+    >>> from sklearn.metrics import make_scorer
+    >>> scoring = {f"dice_{k}": make_scorer(dice_score, labels=[k]) for k in (1, 2)}
+    >>> scoring["dice_2"]
+    make_scorer(dice_score, response_method='predict', labels=[2])
+
+    and one of the mean over images instead of all their pixels:
+
+    >>> def image_dice(y_true, y_pred):
+    ...     return dice_score(y_true, y_pred, labels=[1], per_image=True).mean()
+    >>> make_scorer(image_dice)
+    make_scorer(image_dice, response_method='predict')
     """
     counts = count_pixels(
         y_true,

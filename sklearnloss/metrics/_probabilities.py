@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._masks import label_codes
+from ._masks import drop_channel, label_codes, unroll
 
 Array = NDArray[Any]
 
@@ -89,13 +89,12 @@ def class_labels(
 
 def _with_classes(true: Array, prob: Array) -> tuple[Array, Array]:
     """Drop a channel axis of y_true; give the probability of one class its complement."""
-    if true.ndim > 1 and true.shape[1] == 1:
-        true = true[:, 0]
+    true = drop_channel(true)
     if prob.shape == true.shape:
         prob = prob[:, None]
     if prob.ndim > 1 and prob.shape[1] == 1:
         prob = np.concatenate([1 - prob, prob], axis=1)
-    return true, prob
+    return unroll(true, _without_classes(prob)), prob
 
 
 def _without_classes(prob: Array) -> tuple[int, ...]:

@@ -56,6 +56,7 @@ def test_masks_are_scored_by_pixel() -> None:
         np.testing.assert_allclose(ece(y, p, **params), ece(y.ravel(), pixels, **params))
         each: Any = [ece(a[None], b[None], **params) for a, b in zip(y, p, strict=True)]
         np.testing.assert_allclose(ece(y, p, per_image=True, **params), each)
+    assert ece(y.reshape(4, -1), p) == ece(y[..., None], p) == ece(y[:, None], p) == ece(y, p)
 
 
 def test_gaps_are_combined_by_norm() -> None:

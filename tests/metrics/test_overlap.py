@@ -94,6 +94,21 @@ def test_a_channel_axis_of_length_1_is_dropped() -> None:
     assert dice_score(t[:, None], p[:, None]) == dice_score(t, p)
 
 
+def test_true_masks_may_be_rows_of_pixels() -> None:
+    t, p = masks(0), masks(1)
+    assert dice_score(t.reshape(5, 42), p) == dice_score(t[..., None], p) == dice_score(t, p)
+    with pytest.raises(ValueError, match=r"\(5, 6, 7\) and y_pred of shape \(5, 7, 6\) differ"):
+        dice_score(t.reshape(5, 6, 7), p)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, "U5"])
+def test_more_labels_than_a_byte_has_values(dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    t, p = rng.integers(0, 256 if dtype == np.uint8 else 300, (2, 3, 20, 20)).astype(dtype)
+    expected = f1_score(t.ravel(), p.ravel(), average=None)
+    np.testing.assert_allclose(dice_score(t, p, average=None), expected)
+
+
 @pytest.mark.parametrize(("ours", "reference"), PAIRS)
 @pytest.mark.parametrize("average", ["macro", "micro", None])
 def test_each_image_has_a_score_on_request(ours: Any, reference: Any, average: str | None) -> None:

@@ -25,10 +25,11 @@ from ._class_weight import (
     fill_ignore_index,
     read_class_weight,
 )
-from ._images import learn_scaling, read_images, to_network
+from ._images import learn_scaling, read_images
 from ._labels import IGNORED
 from ._loss_param import LossParameterMixin
 from ._net import LossNet, Objective, TrainingData, seeded
+from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._training import (
     SCHEDULES,
     fit_callbacks,
@@ -66,6 +67,7 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
         "random_state": ["random_state"],
         "callbacks": [list, tuple, None],
         "net_params": [dict, None],
+        "tta": [StrOptions({"flip", "mirror"}), None],
         "verbose": ["verbose"],
     }
 
@@ -92,6 +94,7 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
     random_state: Any
     callbacks: Any
     net_params: Mapping[str, Any] | None
+    tta: Mirrored
     verbose: int
 
     classes_: np.ndarray
@@ -361,18 +364,10 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
             if "weight_decay" in group:
                 group["weight_decay"] = self.weight_decay
 
-    @torch.inference_mode()
     def _scores(self, images: Tensor) -> Tensor:
-        """Return logits for images, in batches that fit into memory."""
-        net = self.net_
-        net._set_training(False)
-        pixels = max(images[:1].numel(), 1)
-        batch_size = min(self.batch_size, max(1, 2**22 // pixels))
-        parts = []
-        for part in images.split(batch_size):
-            logits = net.infer(to_network(part, self.scaling_, net.device))
-            parts.append(logits.float().cpu())
-        return torch.cat(parts)
+        """Return logits for images."""
+        scorer = Scorer(self.net_, self.scaling_, self.tta)
+        return torch.from_numpy(predict_images(scorer, images, as_numpy, multiple=0))
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

@@ -17,6 +17,7 @@ from ._base import ImageEstimator
 from ._labels import encode, read_labels
 from ._loss_param import resolve_loss
 from ._net import TrainingData
+from ._predict import Mirrored
 
 
 class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
@@ -79,6 +80,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         "auto" is CUDA where there is a GPU.
     warm_start : bool, default=False
         Go on training at the next ``fit``.
+    tta : {"flip", "mirror"} or None, default=None
+        Test-time augmentation: scores are averaged over images mirrored along all
+        axes, or left to right only.
     random_state : int, RandomState or None, default=None
         Seeds initial weights, batches and the held-out part.
     callbacks : list, default=None
@@ -157,6 +161,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         compile: bool = False,
         device: Any = "auto",
         warm_start: bool = False,
+        tta: Mirrored = None,
         random_state: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -186,6 +191,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         self.compile = compile
         self.device = device
         self.warm_start = warm_start
+        self.tta = tta
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import numbers
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from ..losses._foreign import AnyLoss, loss_form
@@ -17,6 +19,7 @@ from ._class_weight import count_positives
 from ._labels import IGNORED, distinct_labels, encode, on_off, read_masks
 from ._loss_param import resolve_loss
 from ._net import TrainingData
+from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
 
 
 class UNetSegmenter(ImageEstimator):
@@ -41,6 +44,10 @@ class UNetSegmenter(ImageEstimator):
     ignore_index : int, default=None
         A label of pixels that do not count, in training and in ``score``. It is
         never predicted.
+    tile : int, tuple of int or None, default=None
+        Side or sides, in pixels, of the overlapping tiles in which larger images
+        are predicted; None takes 1024 (128 for volumes) where an image has more than
+        2048 x 2048 pixels. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals. Rows without it are images of one row of pixels.
@@ -48,7 +55,7 @@ class UNetSegmenter(ImageEstimator):
         Where images have their channels.
     optimizer : str or torch optimizer class, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
-    lr : float, default=1e-3
+    lr : float, default=3e-3
         Learning rate; the peak of the schedule.
     weight_decay : float, default=1e-2
         The optimizer's weight decay.
@@ -57,7 +64,7 @@ class UNetSegmenter(ImageEstimator):
         [0, 1) to a factor.
     max_epochs : int, default=20
         Passes over the data.
-    batch_size : int, default=64
+    batch_size : int, default=8
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
         Weights of the classes, handed to the loss. For multilabel masks, how much
@@ -89,6 +96,9 @@ class UNetSegmenter(ImageEstimator):
         "auto" is CUDA where there is a GPU.
     warm_start : bool, default=False
         Go on training at the next ``fit``.
+    tta : {"flip", "mirror"} or None, default=None
+        Test-time augmentation: scores are averaged over images mirrored along all
+        axes, or left to right only.
     random_state : int, RandomState or None, default=None
         Seeds initial weights, batches and the held-out part.
     callbacks : list, default=None
@@ -128,6 +138,12 @@ class UNetSegmenter(ImageEstimator):
     only has a softmax form gets two. Images of other sizes than in training are
     welcome.
 
+    A quarter of each tile overlaps the next, where their scores (logits) are
+    blended smoothly; labels and probabilities are made of the blended ones, band
+    by band, so that memory stays bounded. Group and instance normalisation take
+    their statistics over a tile: the larger it is, the closer the result is to
+    that of the whole image. Predictions do not depend on ``batch_size``.
+
     References
     ----------
     O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional networks for
@@ -144,6 +160,12 @@ class UNetSegmenter(ImageEstimator):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **ImageEstimator._parameter_constraints,
+        "multilabel": ["boolean"],
+        "tile": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
+    }
+
     def __init__(
         self,
         loss: Any = "auto",
@@ -153,14 +175,15 @@ class UNetSegmenter(ImageEstimator):
         norm: str = "group",
         multilabel: bool = False,
         ignore_index: int | None = None,
+        tile: int | tuple[int, ...] | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         weight_decay: float = 1e-2,
         scheduler: Any = "onecycle",
         max_epochs: int = 20,
-        batch_size: int = 64,
+        batch_size: int = 8,
         class_weight: Any = None,
         classes: Any = None,
         augment: Any = None,
@@ -173,6 +196,7 @@ class UNetSegmenter(ImageEstimator):
         compile: bool = False,
         device: Any = "auto",
         warm_start: bool = False,
+        tta: Mirrored = None,
         random_state: Any = None,
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -185,6 +209,7 @@ class UNetSegmenter(ImageEstimator):
         self.norm = norm
         self.multilabel = multilabel
         self.ignore_index = ignore_index
+        self.tile = tile
         self.image_shape = image_shape
         self.channels = channels
         self.optimizer = optimizer
@@ -205,6 +230,7 @@ class UNetSegmenter(ImageEstimator):
         self.compile = compile
         self.device = device
         self.warm_start = warm_start
+        self.tta = tta
         self.random_state = random_state
         self.callbacks = callbacks
         self.net_params = net_params
@@ -224,16 +250,7 @@ class UNetSegmenter(ImageEstimator):
         proba : ndarray of shape (n, n_classes, *spatial), float32
             In the order of ``classes_``. For multilabel masks each on its own.
         """
-        logits = self._logits(X)
-        if self.multilabel:
-            return logits.sigmoid().numpy()
-        if logits.shape[1] == 1:
-            p = logits.sigmoid()
-            return torch.cat([1 - p, p], 1).numpy()
-        if loss_form(self.loss_) == "sigmoid":
-            p = logits.sigmoid()
-            return (p / p.sum(1, keepdim=True)).numpy()
-        return logits.softmax(1).numpy()
+        return self._finished(X, self._as_probabilities)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each pixel, or multilabel masks.
@@ -248,13 +265,7 @@ class UNetSegmenter(ImageEstimator):
         masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
             Of the labels' dtype.
         """
-        logits = self._logits(X)
-        if self.multilabel:
-            on_or_off: np.ndarray = self.mask_values_[(logits > 0).long().numpy()]
-            return on_or_off
-        codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
-        masks: np.ndarray = self.classes_[codes.numpy()]
-        return masks
+        return self._finished(X, self._as_labels)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the network's raw scores.
@@ -269,7 +280,7 @@ class UNetSegmenter(ImageEstimator):
         scores : ndarray of shape (n, n_channels, *spatial), float32
             One channel for two classes, unless the loss has only a softmax form.
         """
-        return self._logits(X).numpy()
+        return self._finished(X, as_numpy)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the mean intersection over union of the classes.
@@ -313,12 +324,36 @@ class UNetSegmenter(ImageEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    def _logits(self, X: Any) -> Tensor:
+    def _finished(self, X: Any, finish: Finish) -> np.ndarray:
+        """Return what ``finish`` makes of the logits of images."""
         self._check_fitted()
         images = self._read_images(X, reset=False)
         if images.shape[1] != self.input_shape_[0] or images.ndim - 1 != len(self.input_shape_):
             self._check_image_shape(images)
-        return self._scores(images)
+        scorer = Scorer(self.net_, self.scaling_, self.tta)
+        return predict_images(
+            scorer, images, finish, tile=self.tile, multiple=self.net_.module_.multiple
+        )
+
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        if self.multilabel:
+            return as_numpy(logits.sigmoid())
+        if logits.shape[1] == 1:
+            p = logits.sigmoid()
+            return as_numpy(torch.cat([1 - p, p], 1))
+        if loss_form(self.loss_) == "sigmoid":
+            p = logits.sigmoid()
+            return as_numpy(p / p.sum(1, keepdim=True))
+        return as_numpy(logits.softmax(1))
+
+    def _as_labels(self, logits: Tensor) -> np.ndarray:
+        if self.multilabel:
+            labels: np.ndarray = self.mask_values_[as_numpy((logits > 0).byte())]
+        elif logits.shape[1] == 1:
+            labels = self.classes_[as_numpy((logits[:, 0] > 0).byte())]
+        else:
+            labels = self.classes_[as_numpy(logits.argmax(1))]
+        return labels
 
     def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
         masks = self._read_masks(y, images)

@@ -1,0 +1,166 @@
+"""Large images in overlapping tiles, blended."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Larger images are tiled unless told otherwise, in tiles of these sides by number of axes.
+WHOLE_PIXELS = 2**22
+_SIDES = {1: 2**20, 2: 1024, 3: 128}
+
+
+class Tiles(NamedTuple):
+    """Where tiles lie along one axis, and how much each counts there.
+
+    Attributes
+    ----------
+    starts : list of int
+        First pixel of each tile.
+    weights : Tensor of shape (n_tiles, side)
+        They fall towards the tile's ends where another one overlaps it, and sum
+        to 1 at every pixel.
+    """
+
+    starts: list[int]
+    weights: Tensor
+
+
+def tile_shape(
+    tile: int | tuple[int, ...] | None, spatial: tuple[int, ...], multiple: int
+) -> tuple[int, ...] | None:
+    """Return the shape of the tiles, None for an image that is predicted whole.
+
+    Parameters
+    ----------
+    tile : int, tuple of int or None
+        Side or sides in pixels; None leaves it to the image's size.
+    spatial : tuple of int
+        The image's shape.
+    multiple : int
+        The network halves as often as this has factors of 2. Tiles are rounded up
+        to it, so that they and the whole image are sampled at the same points.
+    """
+    n_axes = len(spatial)
+    if tile is None:
+        if math.prod(spatial) <= WHOLE_PIXELS:
+            return None
+        tile = _SIDES[n_axes]
+    sides = tuple(tile) if isinstance(tile, (tuple, list)) else (tile,) * n_axes
+    if len(sides) != n_axes or min(sides) < 1:
+        raise ValueError(
+            f"tile={tile!r}: expected a positive number of pixels, or {n_axes} of them, one for "
+            f"each axis of an image of shape {spatial}."
+        )
+    whole = tuple(_round_up(length, multiple) for length in spatial)
+    shape = tuple(min(_round_up(s, multiple), w) for s, w in zip(sides, whole, strict=True))
+    return None if shape == whole else shape
+
+
+def finish_tiles(
+    score: Callable[[Tensor], Tensor],
+    image: Tensor,
+    shape: tuple[int, ...],
+    multiple: int,
+    finish: Callable[[Tensor], np.ndarray],
+) -> np.ndarray:
+    """Score an image tile by tile, blend the scores, and finish them in bands.
+
+    No more than one band of scores, a tile high, is in memory.
+
+    Parameters
+    ----------
+    score : callable
+        From (1, C, *spatial) to logits (1, n_channels, *spatial).
+    image : Tensor of shape (C, *spatial)
+        The image.
+    shape : tuple of int
+        Shape of a tile.
+    multiple : int
+        Tiles start at multiples of it.
+    finish : callable
+        From logits (1, n_channels, *spatial) to an array (1, ..., *spatial), pixel
+        by pixel.
+
+    Returns
+    -------
+    finished : ndarray of shape (1, ..., *spatial)
+    """
+    height, *_ = spatial = image.shape[1:]
+    finished: np.ndarray | None = None
+    for start, band in _bands(score, image, shape, multiple):
+        part = finish(band[None])
+        lead = part.shape[: part.ndim - len(spatial)]
+        if finished is None:
+            finished = np.empty((*lead, *spatial), part.dtype)
+        rows = slice(start, min(start + band.shape[1], height))
+        finished[(*[slice(None)] * len(lead), rows)] = part
+    assert finished is not None
+    return finished
+
+
+def _bands(
+    score: Callable[[Tensor], Tensor], image: Tensor, shape: tuple[int, ...], multiple: int
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield (first row, logits (n_channels, rows, *rest)) that no later tile changes."""
+    spatial = image.shape[1:]
+    first, *others = (
+        place_tiles(length, side, multiple) for length, side in zip(spatial, shape, strict=True)
+    )
+    kept: Tensor | None = None  # the sum so far, from the rows that are not done
+    for row, weight, end in zip(
+        first.starts, first.weights, [*first.starts[1:], spatial[0]], strict=True
+    ):
+        high = min(shape[0], spatial[0] - row)
+        band = None
+        for places in itertools.product(*(zip(*axis, strict=True) for axis in others)):
+            window = [slice(row, row + high), *(slice(s, s + len(w)) for s, w in places)]
+            logits = score(image[(slice(None), *window)][None])[0]
+            for axis, w in enumerate([weight, *(w for _, w in places)], start=1):
+                w = w[: logits.shape[axis]].to(logits.device)
+                logits = logits * w.reshape(-1, *[1] * (logits.ndim - 1 - axis))
+            if band is None:
+                band = logits.new_zeros(len(logits), high, *spatial[1:])
+            band[(slice(None), slice(None), *window[1:])] += logits
+        assert band is not None
+        if kept is not None:
+            band[:, : kept.shape[1]] += kept
+        yield row, band[:, : end - row]
+        kept = band[:, end - row :].clone()
+
+
+def place_tiles(length: int, side: int, multiple: int) -> Tiles:
+    """Spread tiles evenly over an axis, a quarter or more of each overlapping the next.
+
+    Parameters
+    ----------
+    length : int
+        Pixels of the image.
+    side : int
+        Pixels of a tile, a multiple of ``multiple``.
+    multiple : int
+        Tiles start at multiples of it.
+    """
+    whole = _round_up(length, multiple)
+    overlap = side // 4
+    count = 1 + max(0, math.ceil((whole - side) / max(1, (side - overlap) // multiple * multiple)))
+    last = (whole - side) // multiple
+    starts = [round(k * last / max(1, count - 1)) * multiple for k in range(count)]
+    to_end = torch.arange(side, dtype=torch.float64) + 0.5
+    ramp = torch.minimum(to_end, to_end.flip(0)) / max(1, overlap)
+    window = (ramp.clamp(max=1) * math.pi / 2).sin().square()
+    total = torch.zeros(whole, dtype=torch.float64)
+    for start in starts:
+        total[start : start + side] += window
+    weights = torch.stack([window / total[start : start + side] for start in starts])
+    return Tiles(starts, weights.float())
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return -(-length // multiple) * multiple

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ._base import Form, Loss
+from ._cross_entropy import CrossEntropyLoss
 from ._pixel import ratio, sum_per_sample
 
 # Losses over competing classes, which need C >= 2 channels and class indices.
@@ -60,6 +61,8 @@ def refuse_probability_loss(loss: AnyLoss) -> None:
 
 def _origins(loss: AnyLoss) -> list[tuple[str, str]]:
     """Return (package, name) of a function, or of a loss's class and its bases."""
+    if isinstance(loss, functools.partial):
+        loss = loss.func
     if inspect.isroutine(loss):
         return [((loss.__module__ or "").partition(".")[0], loss.__name__)]
     cls = loss if isinstance(loss, type) else type(loss)
@@ -81,6 +84,8 @@ def call_loss(
         return loss(logits, target)
     if isinstance(loss, Loss) or accepts(loss, "sample_weight"):
         return loss(logits, target, sample_weight=sample_weight)
+    if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean":
+        return _as_ours(loss).forward(logits, target, sample_weight)
     values = _unreduced(loss)(logits, target)
     if values.ndim == 0 or values.shape[0] != logits.shape[0]:
         raise ValueError(
@@ -89,6 +94,15 @@ def call_loss(
             f"sample, or accept sample_weight."
         )
     return weighted_mean(values, sample_weight)
+
+
+def _as_ours(loss: nn.CrossEntropyLoss) -> CrossEntropyLoss:
+    """Return our cross entropy, whose weighted mean leaves out what is ignored too."""
+    return CrossEntropyLoss(
+        label_smoothing=loss.label_smoothing,
+        class_weight=loss.weight,
+        ignore_index=loss.ignore_index,
+    )
 
 
 def weighted_mean(values: Tensor, sample_weight: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from sklearnloss.losses import (
     LossCheckError,
     check_loss,
 )
-from sklearnloss.losses._check import LAWS
+from sklearnloss.losses._check_laws import LAWS
 
 from .cases import DATA_LOSSES
 
@@ -44,6 +45,7 @@ def test_our_losses_obey_all_laws(name: str) -> None:
         nn.BCEWithLogitsLoss(),
         nn.CrossEntropyLoss(),
         nn.CrossEntropyLoss,
+        functools.partial(nn.functional.cross_entropy, label_smoothing=0.1),
         nn.MultiMarginLoss(),
         CompoundLoss([nn.CrossEntropyLoss(), DiceLoss()]),
     ],
@@ -195,10 +197,45 @@ def test_a_loss_that_takes_nothing_fails() -> None:
     def needs_a_file(z: Tensor, t: Tensor) -> Tensor:
         raise OSError("no such file")
 
-    report = check_loss(needs_a_file, verbose=False)
-    assert [failure.message for failure in report.failures] == ["no kind of target was understood"]
-    report = check_loss(needs_a_file, "classification", verbose=False)
-    assert "OSError: no such file" in report.failures[0].message
+    for task in (None, "classification", "segmentation"):
+        report = check_loss(needs_a_file, task, verbose=False)
+        (failure,) = report.failures
+        assert failure.message.startswith("no kind of target was understood; ")
+        assert "OSError: no such file" in failure.message
+
+
+def test_a_loss_for_one_kind_of_target_is_checked_on_that() -> None:
+    def of_class_indices(z: Tensor, t: Tensor) -> Tensor:
+        if t.is_floating_point():
+            raise TypeError("expected indices")
+        return nn.functional.cross_entropy(z, t)
+
+    report = check_loss(of_class_indices, "segmentation", verbose=False)
+    assert report.passed, str(report)
+    skipped = {r.target for r in report.results if r.law == "takes the target"}
+    assert skipped == {"binary masks", "multilabel masks"}
+
+
+def test_axes_are_not_mixed_up_by_chance() -> None:
+    def squared_error(z: Tensor, t: Tensor) -> Tensor:
+        return (z.sigmoid() - t).square().mean()
+
+    report = check_loss(squared_error, verbose=False)
+    assert report.passed, str(report)
+    taken = {r.target for r in report.results if r.status == "passed"}
+    assert taken == {"binary masks", "multilabel masks"}
+
+
+@pytest.mark.parametrize("loss", ["l2", "0.1*l1", L2Penalty(), L2Penalty])
+def test_a_penalty_alone_is_no_loss(loss: Any) -> None:
+    with pytest.raises(TypeError, match="is a penalty, which sees no scores"):
+        check_loss(loss, verbose=False)
+
+
+@pytest.mark.parametrize("loss", [nn.NLLLoss(), nn.BCELoss, DiceLoss() + nn.BCELoss()])
+def test_losses_of_probabilities_are_refused(loss: Any) -> None:
+    with pytest.raises(ValueError, match="expects probabilities, but losses are given raw scores"):
+        check_loss(loss, verbose=False)
 
 
 def test_constant_losses_have_no_gradient() -> None:

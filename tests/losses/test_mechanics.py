@@ -84,6 +84,47 @@ def test_vmap_over_hyperparameters_equals_a_loop(name: str, key: str, case: str)
     torch.testing.assert_close(mapped, expected)
 
 
+@pytest.mark.parametrize("name", COMPILABLE)
+def test_vmap_over_weights_equals_a_loop(name: str) -> None:
+    z, t = multiclass()
+    weights = torch.rand(3, 3, dtype=torch.float64)
+    loss = build(name)
+    expected = torch.stack([loss(z, t, w) for w in weights])
+    torch.testing.assert_close(vmap(lambda w: loss(z, t, w))(weights), expected)
+    if "class_weight" not in loss.get_params():
+        return
+    weights = torch.rand(3, 4, dtype=torch.float64)
+    expected = torch.stack([build(name, class_weight=w)(z, t) for w in weights])
+    mapped = vmap(lambda w: build(name, class_weight=w)(z, t))(weights)
+    torch.testing.assert_close(mapped, expected)
+
+
+@pytest.mark.parametrize("name", COMPILABLE)
+@on_forms
+def test_gradients_of_each_sample_beside_ignored_elements(name: str, case: str) -> None:
+    z, t = CASES[case]()
+    t = t.masked_fill(torch.rand(t.shape) > 0.6, 255)
+    t[1] = 255
+    loss = build(name, ignore_index=255)
+    each = vmap(grad(lambda z, t: loss(z.unsqueeze(0), t.unsqueeze(0))))(z, t)
+    z.requires_grad_()
+    alone = [torch.autograd.grad(loss(z[i : i + 1], t[i : i + 1]), z)[0][i] for i in range(3)]
+    torch.testing.assert_close(each, torch.stack(alone))
+
+
+@pytest.mark.parametrize("name", ["focal", "dice", "topk", "lovasz_softmax", "bi_tempered"])
+def test_batches_of_any_size_share_one_compiled_graph(name: str) -> None:
+    loss = build(name, ignore_index=255)
+    torch._dynamo.reset()
+    compiled = torch.compile(
+        lambda z, t: loss(z, t), backend="aot_eager", fullgraph=True, dynamic=True
+    )
+    for n in (3, 4, 6):
+        z, t = multiclass(n)
+        t[:, :2] = 255
+        torch.testing.assert_close(compiled(z, t), loss(z, t))
+
+
 def test_vmap_over_the_weights_of_a_sum() -> None:
     z, t = multiclass()
     values = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", default="sklearnloss-demo.png", help="where to write the picture")
     demo.add_argument("--jobs", type=int, default=-1, help="fits side by side (default: all cores)")
     demo.add_argument("--seed", type=int, default=0, help="the same seed gives the same scores")
-    demo.add_argument("--epochs", type=int, default=20, help="passes over the data in each fit")
+    demo.add_argument("--epochs", type=int, default=12, help="passes over the data in each fit")
     check = commands.add_parser("check-loss", help="run a loss through the laws it should obey")
     check.add_argument("loss", help="a name such as focal or dice+bce, or module:attribute")
     check.add_argument("--task", choices=["classification", "segmentation"])

@@ -15,7 +15,7 @@ def run_demo(
     *,
     n_jobs: int = -1,
     random_state: int = 0,
-    epochs: int = 20,
+    epochs: int = 12,
 ) -> str:
     """Compare losses on real images; print leaderboards and write a picture.
 
@@ -27,8 +27,8 @@ def run_demo(
         Fits side by side, each on one thread; -1 is one per processor.
     random_state : int, default=0
         Seeds everything: the same seed gives the same scores.
-    epochs : int, default=20
-        Passes over the images in each fit; half as many over the digits.
+    epochs : int, default=12
+        Passes over the images in each fit.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import functools
 import inspect
 import numbers
 from collections.abc import Callable, Iterable, Mapping
@@ -217,6 +218,9 @@ class Loss(nn.Module):
 
 def describe(value: Any) -> str:
     """Return a value's repr, or the bare name of a function or class."""
+    if isinstance(value, functools.partial):
+        bound = "".join(f", {key}={describe(each)}" for key, each in value.keywords.items())
+        return f"partial({describe(value.func)}{bound})"
     return getattr(value, "__name__", None) or repr(value)
 
 

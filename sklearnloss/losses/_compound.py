@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import numbers
 import re
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from torch import Tensor, nn
 
 from ._base import Form, Loss, describe, unknown_parameter
-from ._foreign import AnyLoss, call_loss, loss_form
+from ._foreign import AnyLoss, call_loss, function_params, loss_form
 from ._inputs import LossInputError
 from ._penalty import Penalty
 
@@ -49,8 +50,9 @@ class CompoundLoss(Loss):
     Notes
     -----
     Members' parameters are ``dice__eps`` or ``focal__gamma``, and weights also
-    ``weights__dice``. Setting one changes a copy of the member or of the list:
-    what was passed in stays as it is.
+    ``weights__dice``; those of a function are its arguments after the first two.
+    Setting one changes a copy of the member or of the list: what was passed in
+    stays as it is.
 
     References
     ----------
@@ -160,8 +162,8 @@ class CompoundLoss(Loss):
             for name, loss, weight in self.members:
                 params[name] = loss
                 params[f"weights__{name}"] = weight
-                if isinstance(loss, Loss):
-                    params |= {f"{name}__{k}": v for k, v in loss.get_params().items()}
+                own = loss.get_params() if isinstance(loss, Loss) else function_params(loss)
+                params |= {f"{name}__{k}": v for k, v in own.items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
@@ -191,9 +193,12 @@ class CompoundLoss(Loss):
             return
         if rest:
             member = members[k].loss
-            if not isinstance(member, Loss):
+            if isinstance(member, Loss):
+                value = copy.deepcopy(member).set_params(**{rest: value})
+            elif rest in function_params(member):
+                value = functools.partial(member, **{rest: value})
+            else:
                 raise ValueError(unknown_parameter(type(self).__name__, key, valid))
-            value = copy.deepcopy(member).set_params(**{rest: value})
         pairs: list[Any] = list(self.losses)
         # A replaced member keeps its name, also where that was not given.
         pairs[k] = value if rest and not isinstance(pairs[k], tuple) else (name, value)

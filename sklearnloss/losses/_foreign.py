@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -121,6 +122,21 @@ def accepts(loss: AnyLoss, parameter: str) -> bool:
         return parameter in inspect.signature(function).parameters
     except ValueError:  # written in C
         return False
+
+
+def function_params(loss: AnyLoss) -> dict[str, Any]:
+    """Return the parameters of a function after its first two, as far as they have values."""
+    if isinstance(loss, (nn.Module, type)):
+        return {}
+    try:
+        parameters = list(inspect.signature(loss).parameters.values())[2:]
+    except ValueError:  # written in C
+        return {}
+    return {
+        p.name: p.default
+        for p in parameters
+        if p.default is not inspect.Parameter.empty and p.name != "sample_weight"
+    }
 
 
 def _unreduced(loss: AnyLoss) -> Callable[..., Tensor]:

@@ -202,7 +202,8 @@ def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
     ----------
     name : str
         As in :func:`get_loss`. In a sum, members' parameters are prefixed, and
-        each weight but the first is free too.
+        each weight but the first is free too. A torch module's parameters are
+        only free where it stands alone.
     task : {"classification", "segmentation"}, default=None
         "classification" leaves out what only matters for masks.
 
@@ -228,8 +229,10 @@ def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
     compound = get_loss(name)
     assert isinstance(compound, CompoundLoss)
     space: dict[str, Any] = {}
+    settable = compound.get_params()  # not what a torch module was built with
     for k, (member, (_, term)) in enumerate(zip(compound.members, terms, strict=True)):
-        space |= {f"{member.name}__{key}": v for key, v in _own_space(term, task).items()}
+        own = {f"{member.name}__{key}": v for key, v in _own_space(term, task).items()}
+        space |= {key: ranges for key, ranges in own.items() if key in settable}
         if k > 0:
             low, high = (1e-6, 0.1) if isinstance(member.loss, Penalty) else (0.1, 10.0)
             space[f"weights__{member.name}"] = (low, high, "log")

@@ -192,9 +192,28 @@ def test_an_unknown_parameter_lists_the_valid_ones(key: str) -> None:
         (DiceLoss() + FocalLoss()).set_params(**{key: 1.0})
 
 
-def test_a_function_member_has_no_parameters() -> None:
-    with pytest.raises(ValueError, match="Invalid parameter 'distance__x'"):
-        (DiceLoss() + distance_loss).set_params(distance__x=1)
+def power_loss(z: Tensor, t: Tensor, power: float = 1.0, scale: float = 1.0) -> Tensor:
+    return scale * (z.sigmoid() - t).abs().pow(power).mean()
+
+
+def test_the_arguments_of_a_function_are_parameters() -> None:
+    loss = DiceLoss() + power_loss
+    before = copy.deepcopy(loss)
+    assert loss.get_params()["power__power"] == 1.0
+    loss.set_params(power__power=2.0).set_params(power__scale=3.0)
+    assert names(loss) == ["dice", "power"]
+    assert loss.get_params()["power__power"] == 2.0
+    assert repr(loss) == "DiceLoss() + partial(power_loss, power=2.0, scale=3.0)"
+    assert repr(before) == "DiceLoss() + power_loss"
+    expected = DiceLoss()(*binary()) + power_loss(*binary(), 2.0, 3.0)
+    for twin in (loss, clone(loss), copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        torch.testing.assert_close(twin(*binary()), expected)
+
+
+@pytest.mark.parametrize("member", [distance_loss, torch.sub, nn.MSELoss()])
+def test_what_is_no_argument_is_no_parameter(member: Any) -> None:
+    with pytest.raises(ValueError, match="Invalid parameter 'own__x' for CompoundLoss"):
+        CompoundLoss([DiceLoss(), ("own", member)]).set_params(own__x=1)
 
 
 def test_repr_reads_like_the_sum() -> None:

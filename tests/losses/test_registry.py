@@ -122,9 +122,21 @@ def test_a_function_of_ones_own_gets_a_name() -> None:
     torch.testing.assert_close(get_loss("distance", power=2.0)(z, t), distance(z, t, 2.0))
     with pytest.raises(ValueError, match="Invalid parameter 'pow' for distance"):
         get_loss("distance", pow=2)
-    total = get_loss("dice+distance")
+    total = get_loss("dice+distance", distance__power=2.0)
     assert isinstance(total, CompoundLoss)
     assert [m.name for m in total.members] == ["dice", "distance"]
+    torch.testing.assert_close(total(z, t), DiceLoss()(z, t) + distance(z, t, 2.0))
+    assert get_search_space("dice+distance")["distance__power"] == (0.5, 2.0)
+
+
+def test_a_torch_module_in_a_sum_is_settled() -> None:
+    register_loss("smooth", nn.SmoothL1Loss, search_space={"beta": (0.1, 2.0)})
+    assert get_search_space("smooth") == {"beta": (0.1, 2.0)}
+    space = get_search_space("dice+smooth")
+    assert "smooth__beta" not in space
+    total = get_loss("dice+smooth")
+    assert isinstance(total, CompoundLoss)
+    assert set(space) <= set(total.get_params())
 
 
 def test_registering_again_replaces_but_built_in_names_are_fixed() -> None:

@@ -46,6 +46,11 @@ class SoftClDiceLoss(SumsLoss):
     batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`. Needs one to three spatial axes.
 
+    Notes
+    -----
+    Costs some four pools per erosion of prediction and target: with 3 of them about
+    a hundred times the Dice loss, on a CPU.
+
     References
     ----------
     S. Shit et al., "clDice: A novel topology-preserving loss function for tubular

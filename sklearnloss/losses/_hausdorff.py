@@ -43,7 +43,7 @@ class HausdorffDTLoss(SumsLoss):
     Notes
     -----
     The distances are computed with SciPy on the CPU, twice for each sample and
-    class: about 40 ms for 512 x 512 pixels, and under CUDA a wait for the device.
+    class: about 50 ms for 512 x 512 pixels, and under CUDA a wait for the device.
     Cannot be compiled or vmapped.
 
     References

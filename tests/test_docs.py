@@ -1,0 +1,90 @@
+"""The guides' code runs, their commands work, and what they list is complete."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib import pyplot as plt
+
+from sklearnloss._cli import main
+from sklearnloss.losses import _registry as registry
+from sklearnloss.losses._registry import LOSSES
+
+DOCS = Path(__file__).parent.parent / "docs"
+GUIDES = sorted(DOCS.rglob("*.md"))
+LOSS_TABLE = (DOCS / "losses.md").read_text(encoding="utf-8")
+
+
+def blocks(guide: Path, language: str) -> list[str]:
+    """Return a guide's code blocks in one language."""
+    text = guide.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let examples write their files, and draw without a screen."""
+    plt.switch_backend("agg")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_every_python_block_runs(guide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scope: dict[str, Any] = {}
+    for block in blocks(guide, "python"):
+        exec(compile(block, str(guide), "exec"), scope)
+        expected = re.search(r"^print\(.*\)  # (.+)$", block, flags=re.MULTILINE)
+        shown = capsys.readouterr().out
+        assert expected is None or expected.group(1) in shown
+    plt.close("all")
+
+
+def test_the_command_of_the_guide_checks_the_file_of_the_guide(tmp_path: Path) -> None:
+    guide = DOCS / "write_your_own_loss.md"
+    (source,) = [block for block in blocks(guide, "python") if block.startswith("# my_losses.py")]
+    (tmp_path / "my_losses.py").write_text(source, encoding="utf-8")
+    (command,) = blocks(guide, "bash")
+    program, *arguments = command.split()
+    assert program == "sklearnloss"
+    assert main(arguments) == 0
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_links_lead_somewhere(guide: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", guide.read_text(encoding="utf-8")):
+        assert (guide.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_in_the_table_with_its_ranges(name: str) -> None:
+    cls = LOSSES[name]
+    (row,) = re.findall(rf"^\| `{name}` \| `{cls.__name__}` \| .*$", LOSS_TABLE, flags=re.MULTILINE)
+    shown = row.rstrip(" |").rpartition("| ")[2]
+    assert shown == ("; ".join(in_words(*item) for item in cls.search_space.items()) or "none")
+
+
+def in_words(key: str, ranges: Any) -> str:
+    """Write a tuning range as the table does."""
+    if isinstance(ranges, list):
+        return f"`{key}` {', '.join(map(str, ranges))}"
+    low, high, *scale = ranges
+    return f"`{key}` {low:g} to {high:g}" + (" (log)" if scale else "")
+
+
+def test_the_picture_is_small_and_drawn_by_the_code_beside_it(tmp_path: Path) -> None:
+    (code,) = [block for block in blocks(DOCS / "losses.md", "python") if "savefig" in block]
+    exec(compile(code, "losses.md", "exec"), {})
+    plt.close("all")
+    drawn = (tmp_path / "focal_curves.png").read_bytes()
+    committed = (DOCS / "images" / "focal_curves.png").read_bytes()
+    assert len(committed) < 100_000
+    assert drawn[16:24] == committed[16:24]  # width and height
+
+
+def test_a_registered_loss_of_an_example_is_forgotten() -> None:
+    assert not registry._user_losses

@@ -111,11 +111,12 @@ def rot90(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> P
     if images.ndim < 4:
         return images, masks
     quarters = (4 * _uniform(0, 1, images, generator)).long()
-    if images.shape[-1] != images.shape[-2]:
+    square = images.shape[-1] == images.shape[-2]
+    if not square:
         quarters = 2 * (quarters % 2)
     images = images.clone()
     masks = None if masks is None else masks.clone()
-    for k in (1, 2, 3):
+    for k in (1, 2, 3) if square else (2,):
         index = (quarters == k).nonzero()[:, 0]
         images[index] = images[index].rot90(k, (-2, -1))
         if masks is not None:

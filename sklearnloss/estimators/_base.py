@@ -25,11 +25,13 @@ from ._class_weight import (
     fill_ignore_index,
     read_class_weight,
 )
-from ._images import learn_scaling, read_images
 from ._labels import IGNORED
+from ._lazy import LazyCodes, LazyData, has_targets
 from ._loss_param import LossParameterMixin
 from ._net import LossNet, Objective, TrainingData, seeded
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
+from ._reading import ImageReadingMixin
+from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
     fit_callbacks,
@@ -40,7 +42,7 @@ from ._training import (
 )
 
 
-class ImageEstimator(LossParameterMixin, abc.ABC):
+class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
     """Read images, train one network with one loss, predict scores.
 
     A sub-class says how its labels become codes and which network it trains.
@@ -103,7 +105,9 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
     _fitted_loss_key: str
 
     @abc.abstractmethod
-    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
+    def _read_targets(
+        self, y: Any, images: Tensor | Survey, weight: Tensor | None, classes: Any
+    ) -> Tensor | LazyCodes:
         """Validate y, set ``classes_``, and return codes."""
 
     @abc.abstractmethod
@@ -130,15 +134,18 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
     def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
         """Weigh classes where the loss cannot, or raise a ValueError."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the network.
 
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, C, H, W), (n, C, D, H, W) or (n, n_features)
-            Images of any real dtype, with the channels where ``channels`` says.
-        y : array-like
-            A label per image, or per pixel.
+            Images of any real dtype, with the channels where ``channels`` says. For
+            data larger than memory a list of files (.npy, .npz or pictures) or of
+            arrays, or a torch ``Dataset`` of images or (image, target) pairs: it is
+            read once beforehand, and then batch by batch.
+        y : array-like, or list of files or arrays
+            A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None
             Weights of the samples; 2 counts a sample twice.
 
@@ -151,7 +158,9 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
         self._train(data, SCHEDULES.get(self.scheduler, self.scheduler), again=again)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
         """Train for another ``max_epochs`` epochs, at a constant learning rate.
 
         Parameters
@@ -198,11 +207,11 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
         resolve_optimizer(self.optimizer)
         if self.augment is not None:
             Augmentation(self.augment)
-        if y is None:
+        if y is None and not has_targets(X):
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        images = self._read_images(X, reset=not again, min_samples=2)
+        images = self._training_images(X, y, reset=not again)
         weight = None
         if sample_weight is not None:
             checked = _check_sample_weight(
@@ -225,25 +234,10 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
             self.scaling_ = learn_scaling(images) if self.normalize == "auto" else None
+        if isinstance(images, Survey):
+            return LazyData(images.samples, codes, weight)
+        assert isinstance(codes, Tensor)
         return TrainingData(images, codes, weight)
-
-    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor:
-        return read_images(
-            self,
-            X,
-            reset=reset,
-            image_shape=self.image_shape,
-            channels=self.channels,
-            min_samples=min_samples,
-        )
-
-    def _check_image_shape(self, images: Tensor) -> None:
-        """Raise unless images are like those of ``fit``."""
-        if tuple(images.shape[1:]) != self.input_shape_:
-            raise ValueError(
-                f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "
-                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}."
-            )
 
     def _train(
         self, data: TrainingData, schedule: Callable[[float], float] | None, *, again: bool
@@ -291,7 +285,7 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
         check_own_ignore_index(loss, self.classes_)
         label = getattr(self, "ignore_index", None)
         if label is not None:
-            fill_ignore_index(loss, IGNORED[data.y.dtype], label)
+            fill_ignore_index(loss, IGNORED[data.code_dtype], label)
         if self.class_weight is None:
             return loss
         if again and isinstance(self.class_weight, str):
@@ -307,7 +301,8 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
 
     def _class_counts(self, data: TrainingData) -> np.ndarray:
         """Return how often each class occurs."""
-        return count_codes(data.y, len(self.classes_))
+        counts = data.class_counts()
+        return count_codes(data.y, len(self.classes_)) if counts is None else counts
 
     def _channels(self) -> int:
         """Return the number of the fitted network's output channels."""
@@ -364,10 +359,12 @@ class ImageEstimator(LossParameterMixin, abc.ABC):
             if "weight_decay" in group:
                 group["weight_decay"] = self.weight_decay
 
-    def _scores(self, images: Tensor) -> Tensor:
-        """Return logits for images."""
+    def _scores(self, X: Any) -> Tensor:
+        """Return logits for images of the shape that ``fit`` saw."""
+        self._check_fitted()
         scorer = Scorer(self.net_, self.scaling_, self.tta)
-        return torch.from_numpy(predict_images(scorer, images, as_numpy, multiple=0))
+        images, check = self._new_images(X), self._check_image_shape
+        return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

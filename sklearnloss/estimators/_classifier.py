@@ -15,9 +15,11 @@ from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
 from ._labels import encode, read_labels
+from ._lazy import has_targets
 from ._loss_param import resolve_loss
 from ._net import TrainingData
 from ._predict import Mirrored
+from ._survey import Survey
 
 
 class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
@@ -212,7 +214,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
             In the order of ``classes_``. The softmax of the scores; after training
             with sigmoid losses, the sigmoids normalised over the classes.
         """
-        logits = self._logits(X).double()
+        logits = self._scores(X).double()
         if loss_form(self.loss_) == "sigmoid":
             p = logits.sigmoid()
             return (p / p.sum(1, keepdim=True)).numpy()
@@ -230,7 +232,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         -------
         labels : ndarray of shape (n,)
         """
-        codes = self._logits(X).argmax(1).numpy()
+        codes = self._scores(X).argmax(1).numpy()
         labels: np.ndarray = self.classes_[codes]
         return labels
 
@@ -247,21 +249,40 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         scores : ndarray of shape (n, n_classes), or (n,) for two classes
             For two classes the second score minus the first.
         """
-        logits = self._logits(X).numpy()
+        logits = self._scores(X).numpy()
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : array-like
+            Images of the shape that ``fit`` saw.
+        y : array-like of shape (n,)
+            True labels. Not needed if X is a torch ``Dataset`` that has them.
+        sample_weight : array-like of shape (n,), default=None
+            Weights of the images.
+
+        Returns
+        -------
+        score : float
+        """
+        if y is None and has_targets(X):
+            y = [np.asarray(target).item() for _, target in self._samples(X)]
+        accuracy: float = super().score(X, y, sample_weight)
+        return accuracy
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
-    def _logits(self, X: Any) -> Tensor:
-        self._check_fitted()
-        images = self._read_images(X, reset=False)
-        self._check_image_shape(images)
-        return self._scores(images)
-
-    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
+    def _read_targets(
+        self, y: Any, images: Tensor | Survey, weight: Tensor | None, classes: Any
+    ) -> Tensor:
+        if y is None and isinstance(images, Survey):
+            y = [np.asarray(target).item() for target in images.seen]
         labels = read_labels(y)
         if len(labels) != len(images):
             raise ValueError(

@@ -16,6 +16,8 @@ Channels = Literal["first", "last"]
 
 # Kept as they are and cast batch by batch; everything else becomes float32.
 _KEPT = [np.float32, np.float16, np.uint8, np.int8, np.uint16, np.int16, np.bool_]
+# In a memory-mapped file these are kept too: a copy might not fit into memory.
+_KEPT_IN_FILES = [np.float64, np.int32, np.int64]
 
 
 def to_network(images: Tensor, scaling: Scaling | None, device: torch.device | str) -> Tensor:
@@ -77,11 +79,14 @@ def read_images(
     images : Tensor
         A view of X where its dtype allows that.
     """
+    if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], Tensor):
+        X = torch.stack(list(X))
     if isinstance(X, Tensor):
-        X = X.detach().cpu().numpy()
+        X = _check_tensor(estimator, X, reset=reset, min_samples=min_samples)
+        return _as_channels_first(X, image_shape, channels)
     flat = getattr(X, "ndim", 2) == 2
     options: dict[str, Any] = {
-        "dtype": _KEPT,
+        "dtype": [*_KEPT, *(_KEPT_IN_FILES if isinstance(X, np.memmap) else [])],
         "allow_nd": True,
         "ensure_min_samples": min_samples,
     }
@@ -104,11 +109,73 @@ def learn_scaling(images: Tensor) -> Scaling:
         total += part.double().sum(axes).cpu()
     mean = total / count
     shape = (-1, *[1] * (images.ndim - 2))
+    centre = mean.reshape(shape).to(images.device)
     for part in parts:
-        squares += (part.double().cpu() - mean.reshape(shape)).square().sum(axes)
-    scale = (squares / count).sqrt()
+        squares += (part.double() - centre).square().sum(axes).cpu()
+    return as_scaling(mean, squares / count)
+
+
+def as_scaling(mean: Tensor, variance: Tensor) -> Scaling:
+    """Return the scaling of channels; constant ones are only shifted."""
+    scale = variance.sqrt()
     scale = torch.where(scale > 1e-12 * mean.abs().clamp(min=1e-300), scale, 1.0)
     return Scaling(mean.float(), scale.float())
+
+
+def as_image(
+    item: Any, image_shape: tuple[int, ...] | None, channels: Channels, position: int
+) -> Tensor:
+    """Validate one image and view it as a tensor (C, *spatial).
+
+    Parameters
+    ----------
+    item : array-like
+        (H, W), (C, H, W), (C, D, H, W), or with the channels last.
+    image_shape, channels
+        As for :func:`read_images`.
+    position : int
+        How errors name the image.
+    """
+    if not isinstance(item, Tensor):
+        array = np.asarray(item)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(
+                f"X[{position}] has dtype {array.dtype}. Expected an image of numbers."
+            )
+        item = _as_tensor(array if array.dtype in _KEPT else array.astype(np.float32))
+    if item.ndim == 0 or item.numel() == 0:
+        raise ValueError(f"X[{position}] has shape {tuple(item.shape)}. Expected an image.")
+    image = _as_channels_first(item.detach()[None], image_shape, channels)[0]
+    if image.is_floating_point() and not bool(image.isfinite().all()):
+        raise ValueError(f"Input X contains NaN or infinity: see X[{position}].")
+    return image
+
+
+def _check_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool, min_samples: int) -> Tensor:
+    """Validate a tensor where it is, as scikit-learn does arrays."""
+    if X.ndim < 2 or X.is_complex() or X.layout != torch.strided:
+        raise ValueError(
+            f"X is a {X.layout} tensor of shape {tuple(X.shape)} and dtype {X.dtype}. Expected a "
+            f"dense, real one of shape (n, H, W) or (n, C, H, W)."
+        )
+    if len(X) < min_samples or X.numel() == 0:
+        raise ValueError(
+            f"X has shape {tuple(X.shape)}, but a minimum of {min_samples} image(s) of at least "
+            f"one pixel is required."
+        )
+    if X.is_floating_point():
+        parts = X.split(max(1, 2**24 // X[0].numel()))
+        if not all(bool(part.isfinite().all()) for part in parts):
+            raise ValueError("Input X contains NaN or infinity.")
+    if reset:
+        estimator.n_features_in_ = X.shape[1]
+        estimator.__dict__.pop("feature_names_in_", None)
+    elif X.ndim == 2 and X.shape[1] != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )
+    return X.detach()
 
 
 def _as_tensor(X: np.ndarray) -> Tensor:

@@ -91,6 +91,21 @@ def distinct_labels(masks: np.ndarray) -> np.ndarray:
     return (np.flatnonzero(present) + low).astype(masks.dtype)
 
 
+def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted distinct labels, and how often each occurs."""
+    if mask.dtype.itemsize > 1 or mask.dtype == np.int8:
+        labels, counts = np.unique(mask, return_counts=True)
+        return labels, counts
+    counts = np.bincount(mask.ravel().view(np.uint8), minlength=256)  # counting beats sorting
+    labels = np.flatnonzero(counts)
+    return labels.astype(mask.dtype), counts[labels]
+
+
+def code_dtype(classes: np.ndarray) -> torch.dtype:
+    """Return the dtype of the codes of classes."""
+    return torch.uint8 if len(classes) < 255 else torch.int32
+
+
 def on_off(labels: np.ndarray, ignore: int | None) -> np.ndarray:
     """Return the two values of multilabel masks: 0, and 1 or 255.
 
@@ -136,8 +151,8 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
     ValueError
         If y holds a label that is neither a class nor ignored.
     """
-    codes = np.empty(y.shape, np.uint8 if len(classes) < 255 else np.int32)
-    tensor = torch.from_numpy(codes)
+    tensor = torch.empty(y.shape, dtype=code_dtype(classes))
+    codes = tensor.numpy()
     for image, code in zip(y, codes, strict=True) if y.ndim > 1 else [(y, codes)]:
         position = np.searchsorted(classes, image).clip(max=len(classes) - 1)
         known = classes[position] == image

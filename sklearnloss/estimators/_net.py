@@ -32,29 +32,65 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
         Codes.
     weight : Tensor of shape (n,), default=None
         Sample weights.
+    rows : Tensor of shape (n,), default=None
+        Where the samples are in X, if that holds more.
     """
 
-    def __init__(self, X: Tensor, y: Tensor, weight: Tensor | None = None) -> None:
+    def __init__(
+        self, X: Tensor, y: Tensor, weight: Tensor | None = None, rows: Tensor | None = None
+    ) -> None:
         self.X = X
         self.y = y
         self.weight = weight
+        self.rows = rows
 
     def __len__(self) -> int:
-        return len(self.X)
+        return len(self.y)
 
     def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
-        return self.X[index], self.y[index]
+        return self.batch(index)[:2]
+
+    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return images, codes and weights of some samples."""
+        rows = index if self.rows is None else self.rows[index]
+        weight = None if self.weight is None else self.weight[index]
+        return self.X[rows], self.y[index], weight
+
+    @property
+    def device(self) -> torch.device:
+        """Where indices of samples are best made."""
+        return self.X.device
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The dtype of the codes."""
+        return self.y.dtype
+
+    def class_counts(self) -> np.ndarray | None:
+        """Return how often each class occurs, None if the codes are there to be counted."""
+        return None
 
     def subset(self, indices: np.ndarray) -> TrainingData:
-        """Return a copy of some samples."""
-        chosen = torch.from_numpy(indices)
+        """Return some samples; the images stay where they are."""
+        chosen = torch.from_numpy(indices).to(self.device)
         weight = None if self.weight is None else self.weight[chosen]
-        return TrainingData(self.X[chosen], self.y[chosen], weight)
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return TrainingData(self.X, self.y[chosen.to(self.y.device)], weight, rows)
 
     def to(self, device: torch.device) -> TrainingData:
-        """Return the data on a device."""
-        weight = None if self.weight is None else self.weight.to(device)
-        return TrainingData(self.X.to(device), self.y.to(device), weight)
+        """Return the data on a device, or where it is if it does not fit there."""
+        if not _fits([self.X, self.y], device):
+            return self
+        weight, rows = (None if t is None else t.to(device) for t in (self.weight, self.rows))
+        return TrainingData(self.X.to(device), self.y.to(device), weight, rows)
+
+
+def _fits(tensors: list[Tensor], device: torch.device) -> bool:
+    """Tell whether tensors leave half of a GPU's free memory to the network."""
+    if device.type != "cuda":
+        return True
+    needed = sum(tensor.nbytes for tensor in tensors if tensor.device.type != "cuda")
+    return needed <= torch.cuda.mem_get_info(device)[0] // 2
 
 
 class Batches:
@@ -89,15 +125,15 @@ class Batches:
         return max(n_batches, 1)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        X, y, weight = self.data.X, self.data.y, self.data.weight
-        order = None
+        n, order = len(self.data), None
         if self.generator is not None:
-            order = torch.randperm(len(X), generator=self.generator).to(X.device)
-        bounds = np.linspace(0, len(X), len(self) + 1).round().astype(int).tolist()
+            order = torch.randperm(n, generator=self.generator).to(self.data.device)
+        bounds = np.linspace(0, n, len(self) + 1).round().astype(int).tolist()
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
             index: Any = slice(start, stop) if order is None else order[start:stop]
-            x = to_network(X[index], self.scaling, self.device)
-            target = y[index].to(self.device)
+            images, target, weight = self.data.batch(index)
+            x = to_network(images, self.scaling, self.device)
+            target = target.to(self.device)
             if self.augment is not None and self.generator is not None:
                 masks = target if target.ndim > 1 else None
                 x, masks = self.augment(x, masks, self.generator)
@@ -105,7 +141,7 @@ class Batches:
             if weight is None:
                 yield x, target
             else:
-                yield {"x": x, "sample_weight": weight[index].to(self.device)}, target
+                yield {"x": x, "sample_weight": weight.to(self.device)}, target
 
 
 class Objective(nn.Module):

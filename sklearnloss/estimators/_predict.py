@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ._images import Scaling, to_network
+from ._lazy import Samples
 from ._net import LossNet
 from ._tiling import finish_tiles, tile_shape
 
@@ -81,9 +82,10 @@ class Scorer:
 @torch.inference_mode()
 def predict_images(
     scorer: Scorer,
-    images: Tensor,
+    images: Tensor | Samples,
     finish: Finish,
     *,
+    check: Callable[[Tensor], None],
     tile: int | tuple[int, ...] | None = None,
     multiple: int = 1,
 ) -> np.ndarray:
@@ -93,11 +95,13 @@ def predict_images(
     ----------
     scorer : Scorer
         The network.
-    images : Tensor of shape (n, C, *spatial)
-        As read.
+    images : Tensor of shape (n, C, *spatial), or Samples
+        As read, or to be read.
     finish : callable
         From logits on the network's device to an array, image by image; if it may
         be tiled, pixel by pixel.
+    check : callable
+        Refuses images that the network was not made for.
     tile : int, tuple of int or None
         See :func:`tile_shape`.
     multiple : int, default=1
@@ -112,6 +116,7 @@ def predict_images(
     scorer.net._set_training(False)
     outputs = _Outputs(len(images))
     for batch in _batches(images, scorer):
+        check(batch)
         shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if multiple else None
         if shape is None:
             outputs.add(finish(scorer.whole(batch)))
@@ -126,8 +131,11 @@ def as_numpy(logits: Tensor) -> np.ndarray:
     return logits.cpu().numpy()
 
 
-def _batches(images: Tensor, scorer: Scorer) -> Iterator[Tensor]:
-    yield from images.split(scorer.batch_size(images.shape[2:]))
+def _batches(images: Tensor | Samples, scorer: Scorer) -> Iterator[Tensor]:
+    if isinstance(images, Samples):
+        yield from images.batches(scorer.batch_size)
+    else:
+        yield from images.split(scorer.batch_size(images.shape[2:]))
 
 
 class _Outputs:

@@ -9,20 +9,21 @@ import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor, nn
 
 from ..losses._foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
-from ._base import ImageEstimator
-from ._class_weight import count_positives
-from ._labels import IGNORED, distinct_labels, encode, on_off, read_masks
+from ._lazy import Samples, is_lazy
 from ._loss_param import resolve_loss
+from ._mask_targets import MaskEstimator
 from ._net import TrainingData
+from ._overlap import Overlap
 from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
 
 
-class UNetSegmenter(ImageEstimator):
+class UNetSegmenter(MaskEstimator):
     """Segment images with a U-Net; the loss is a parameter.
 
     Parameters
@@ -92,6 +93,9 @@ class UNetSegmenter(ImageEstimator):
         Arithmetic of the network; "auto" is bfloat16 on a CUDA GPU that has it.
     compile : bool, default=False
         Compile network and loss together with ``torch.compile``.
+    deterministic : bool, default=False
+        Train with algorithms that give the same bits twice on a CUDA GPU too, where
+        some are slower. On a CPU ``random_state`` is enough.
     device : str or torch.device, default="auto"
         "auto" is CUDA where there is a GPU.
     warm_start : bool, default=False
@@ -154,14 +158,14 @@ class UNetSegmenter(ImageEstimator):
     >>> from sklearnloss import UNetSegmenter
     >>> from sklearnloss.datasets import load_nuclei
     >>> X, y, groups = load_nuclei(border=False)
-    >>> model = UNetSegmenter(loss="dice", width=8, depth=2, batch_size=8, max_epochs=4,
-    ...                       lr=5e-3, random_state=0)
+    >>> model = UNetSegmenter(loss="dice", width=8, depth=2, batch_size=4, max_epochs=4,
+    ...                       lr=1e-2, random_state=0)
     >>> model.fit(X[groups < 3], y[groups < 3]).score(X[groups == 3], y[groups == 3]) > 0.8
     True
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **ImageEstimator._parameter_constraints,
+        **MaskEstimator._parameter_constraints,
         "multilabel": ["boolean"],
         "tile": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
@@ -194,6 +198,7 @@ class UNetSegmenter(ImageEstimator):
         clip_norm: float | None = None,
         precision: str = "auto",
         compile: bool = False,
+        deterministic: bool = False,
         device: Any = "auto",
         warm_start: bool = False,
         tta: Mirrored = None,
@@ -228,6 +233,7 @@ class UNetSegmenter(ImageEstimator):
         self.clip_norm = clip_norm
         self.precision = precision
         self.compile = compile
+        self.deterministic = deterministic
         self.device = device
         self.warm_start = warm_start
         self.tta = tta
@@ -282,7 +288,7 @@ class UNetSegmenter(ImageEstimator):
         """
         return self._finished(X, as_numpy)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean intersection over union of the classes.
 
         Parameters
@@ -290,7 +296,7 @@ class UNetSegmenter(ImageEstimator):
         X : array-like
             Images.
         y : array-like of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            True masks.
+            True masks; not needed if X is a torch ``Dataset`` that has them.
         sample_weight : array-like of shape (n,), default=None
             Weights of the images.
 
@@ -302,17 +308,14 @@ class UNetSegmenter(ImageEstimator):
             multilabel: then they score 1.
         """
         self._check_fitted()
+        if is_lazy(X) or is_lazy(y):
+            return self._score_lazily(X, y, sample_weight)
         masks = self._read_masks(y, self._read_images(X, reset=False))
-        predicted, ignore = self.predict(X), self.ignore_index
-        if self.multilabel:
-            masks = encode(masks, self.mask_values_, ignore).numpy()
-            predicted = encode(predicted, self.mask_values_).numpy()
-            ignore = IGNORED[torch.uint8]
         score = iou_score(
             masks,
-            predicted,
+            self.predict(X),
             sample_weight=sample_weight,
-            ignore_index=ignore,
+            ignore_index=self.ignore_index,
             multilabel=self.multilabel,
         )
         return float(score)
@@ -327,13 +330,32 @@ class UNetSegmenter(ImageEstimator):
     def _finished(self, X: Any, finish: Finish) -> np.ndarray:
         """Return what ``finish`` makes of the logits of images."""
         self._check_fitted()
-        images = self._read_images(X, reset=False)
+        return predict_images(
+            Scorer(self.net_, self.scaling_, self.tta),
+            self._new_images(X),
+            finish,
+            check=self._check_channels,
+            tile=self.tile,
+            multiple=self.net_.module_.multiple,
+        )
+
+    def _check_channels(self, images: Tensor) -> None:
         if images.shape[1] != self.input_shape_[0] or images.ndim - 1 != len(self.input_shape_):
             self._check_image_shape(images)
-        scorer = Scorer(self.net_, self.scaling_, self.tta)
-        return predict_images(
-            scorer, images, finish, tile=self.tile, multiple=self.net_.module_.multiple
-        )
+
+    def _score_lazily(self, X: Any, y: Any, sample_weight: Any) -> float:
+        samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
+        weight = _check_sample_weight(sample_weight, samples, dtype=float)
+        overlap = Overlap(self.ignore_index, multilabel=self.multilabel)
+        for start in range(0, len(samples), 16):
+            part = range(start, min(start + 16, len(samples)))
+            images, targets = zip(*samples.read(part), strict=True)
+            predicted = self._finished(Samples(list(images), ready=True), self._as_labels)
+            for image, target, mask, w in zip(
+                images, targets, predicted, weight[part], strict=True
+            ):
+                overlap.add(self._read_mask(target, tuple(image.shape)), mask[None], w)
+        return overlap.iou()
 
     def _as_probabilities(self, logits: Tensor) -> np.ndarray:
         if self.multilabel:
@@ -355,37 +377,6 @@ class UNetSegmenter(ImageEstimator):
             labels = self.classes_[as_numpy(logits.argmax(1))]
         return labels
 
-    def _read_targets(self, y: Any, images: Tensor, weight: Tensor | None, classes: Any) -> Tensor:
-        masks = self._read_masks(y, images)
-        if self.multilabel:
-            return self._read_multilabel(masks, classes)
-        labels = distinct_labels(masks) if classes is None else np.unique(np.asarray(classes))
-        if self.ignore_index is not None:
-            labels = labels[labels != self.ignore_index]
-        if len(labels) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs masks of at least 2 classes, but y has only one "
-                f"class: {labels.tolist()}. Pass classes= if this part of the data lacks some."
-            )
-        self.classes_ = labels
-        return encode(masks, labels, self.ignore_index)
-
-    def _read_multilabel(self, masks: np.ndarray, classes: Any) -> Tensor:
-        n_labels = masks.shape[1]
-        names = np.arange(n_labels) if classes is None else np.asarray(classes)
-        if names.shape != (n_labels,):
-            raise ValueError(
-                f"y has masks of {n_labels} labels, but classes={names.tolist()} names "
-                f"{len(names)}."
-            )
-        self.classes_ = names
-        self.mask_values_ = on_off(distinct_labels(masks), self.ignore_index)
-        return encode(masks, self.mask_values_, self.ignore_index)
-
-    def _read_masks(self, y: Any, images: Tensor) -> np.ndarray:
-        shape = (len(images), *images.shape[2:])
-        return read_masks(y, shape, multilabel=self.multilabel)
-
     def _resolve_loss(self) -> AnyLoss:
         loss = self.loss
         if isinstance(loss, str) and loss == "auto":
@@ -399,9 +390,6 @@ class UNetSegmenter(ImageEstimator):
                 f"'dice+bce', 'bce', 'focal' or 'dice'."
             )
         return resolved
-
-    def _class_counts(self, data: TrainingData) -> np.ndarray:
-        return count_positives(data.y) if self.multilabel else super()._class_counts(data)
 
     def _n_channels(self, loss: AnyLoss) -> int:
         n_classes = len(self.classes_)

@@ -1,0 +1,85 @@
+"""One image or mask from a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+_PILLOW = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_TIFF = {".tif", ".tiff"}
+
+
+def read_file(path: str | os.PathLike[str], channels: Literal["first", "last"]) -> np.ndarray:
+    """Read an image or mask: .npy, .npz with one array, or a picture.
+
+    Parameters
+    ----------
+    path : str or path
+        PNG, JPEG, TIFF and the like are read by Pillow, TIFF by tifffile where it
+        is installed.
+    channels : {"first", "last"}
+        Where a colour picture gets its channels. Arrays stay as they are.
+
+    Returns
+    -------
+    image : ndarray of shape (H, W), or with channels
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is of another kind.
+    ImportError
+        If a picture is to be read and Pillow is not installed.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.asarray(np.load(path, allow_pickle=False))
+    if suffix == ".npz":
+        return _only_array(path)
+    if suffix not in _PILLOW:
+        raise ValueError(
+            f"{str(path)!r} is of no known kind. Expected .npy, .npz or a picture: "
+            f"{', '.join(sorted(_PILLOW))}. Read others yourself, in a torch Dataset."
+        )
+    picture = _read_picture(path, suffix)
+    colour = picture.ndim == 3 and picture.shape[-1] in (2, 3, 4)
+    return np.moveaxis(picture, -1, 0) if colour and channels == "first" else picture
+
+
+def _only_array(path: Path) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as arrays:
+        if len(arrays.files) != 1:
+            raise ValueError(
+                f"{str(path)!r} holds {len(arrays.files)} arrays, {arrays.files}. Expected one."
+            )
+        return np.asarray(arrays[arrays.files[0]])
+
+
+def _read_picture(path: Path, suffix: str) -> np.ndarray:
+    if suffix in _TIFF:
+        try:
+            import tifffile  # type: ignore[import-not-found]
+        except ImportError:  # Pillow reads the simpler ones
+            pass
+        else:
+            return np.asarray(tifffile.imread(path))
+    image: Any = _import_pillow(path)
+    with image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def _import_pillow(path: Path) -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(
+            f"Reading {str(path)!r} needs Pillow: pip install pillow (and tifffile, for TIFF files "
+            f"with more than colours)."
+        ) from error
+    return Image

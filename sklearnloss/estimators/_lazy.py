@@ -1,0 +1,250 @@
+"""Images and masks that are read when they are needed, for data larger than memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ._files import read_file
+from ._images import Channels, as_image
+from ._net import TrainingData
+
+
+def is_lazy(values: Any) -> bool:
+    """Tell whether images or masks are to be read one by one.
+
+    They are if they are a torch ``Dataset``, or a list of paths, of memory-mapped
+    arrays, of arrays of unlike shapes, or of (image, target) pairs.
+    """
+    if isinstance(values, Dataset):
+        return True
+    items = _as_list(values)
+    if items is None or len(items) == 0:
+        return False
+    if isinstance(items[0], (str, os.PathLike)) or _is_pair(items[0]):
+        return True
+    if not all(isinstance(item, (np.ndarray, Tensor)) and item.ndim > 1 for item in items):
+        return False
+    return isinstance(items[0], np.memmap) or len({tuple(item.shape) for item in items}) > 1
+
+
+def has_targets(X: Any) -> bool:
+    """Tell whether what is read lazily are (image, target) pairs."""
+    if isinstance(X, Dataset):
+        return len(X) > 0 and isinstance(X[0], (tuple, list))  # type: ignore[arg-type]
+    items = _as_list(X)
+    return items is not None and len(items) > 0 and _is_pair(items[0])
+
+
+def _as_list(values: Any) -> Sequence[Any] | None:
+    """Return what may be a list of files or arrays, or None."""
+    if hasattr(values, "to_numpy"):  # a pandas column
+        values = values.to_numpy()
+    if isinstance(values, np.ndarray):
+        return values.tolist() if values.ndim == 1 and values.dtype.kind in "OUT" else None
+    return values if isinstance(values, (list, tuple)) else None
+
+
+def _is_pair(item: Any) -> bool:
+    images = (str, os.PathLike, np.ndarray, Tensor)
+    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], images)
+
+
+class Samples:
+    """Images, with their targets where there are any, read one by one.
+
+    Parameters
+    ----------
+    X : Dataset, or sequence of paths or arrays
+        Of images, or of (image, target) pairs.
+    y : sequence, array or None
+        Targets, unless X has them.
+    image_shape : tuple of int or None
+        Shape of one image.
+    channels : {"first", "last"}
+        Where images have their channels.
+    masks : bool
+        Whether targets are masks, of which a path is read.
+    ready : bool, default=False
+        Whether images are tensors (C, *spatial) already.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        channels: Channels = "first",
+        masks: bool = False,
+        ready: bool = False,
+    ) -> None:
+        items = X if isinstance(X, (Dataset, Tensor)) else _as_list(X)
+        if not hasattr(items, "__len__") or not hasattr(items, "__getitem__"):
+            raise TypeError(
+                f"X is a {type(X).__name__}, which has no length or cannot be indexed. Expected a "
+                f"map-style torch Dataset, or a list of files or arrays."
+            )
+        self.items: Any = items
+        listed = None if y is None else _as_list(y)
+        self.targets: Any = y if listed is None else listed
+        if y is not None and len(self.targets) != len(self):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has {len(self)}, "
+                f"y has {len(self.targets)}."
+            )
+        self.image_shape = image_shape
+        self.channels = channels
+        self.masks = masks
+        self.ready = ready
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Any]:
+        """Return an image (C, *spatial) and its target, None if there is none."""
+        item, target = self.items[position], None
+        if isinstance(item, (tuple, list)):
+            item, target = item
+        if self.targets is not None:
+            target = self.targets[position]
+        if not self.ready:
+            item = as_image(self._load(item), self.image_shape, self.channels, position)
+        return item, self._load(target) if self.masks else target
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        return (self[position] for position in range(len(self)))
+
+    def read(self, positions: Sequence[int]) -> list[tuple[Tensor, Any]]:
+        """Return several images and targets; files are read at the same time."""
+        if len(positions) < 2 or not isinstance(self.items, list):
+            return [self[position] for position in positions]
+        with ThreadPoolExecutor(min(len(positions), os.cpu_count() or 1, 16)) as pool:
+            return list(pool.map(self.__getitem__, positions))
+
+    def batches(self, batch_size: Callable[[tuple[int, ...]], int]) -> Iterator[Tensor]:
+        """Yield all images, those of one shape that follow each other together.
+
+        Parameters
+        ----------
+        batch_size : callable
+            From (*spatial) to the number of images in a batch.
+        """
+        waiting: list[Tensor] = []
+        for position in range(len(self)):
+            image, _ = self[position]
+            if waiting and image.shape != waiting[0].shape:
+                yield stack(waiting)
+                waiting = []
+            waiting.append(image)
+            if len(waiting) == batch_size(tuple(image.shape[1:])):
+                yield stack(waiting)
+                waiting = []
+        if waiting:
+            yield stack(waiting)
+
+    def _load(self, item: Any) -> Any:
+        return read_file(item, self.channels) if isinstance(item, (str, os.PathLike)) else item
+
+
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """Return images as one tensor, as float32 unless they are of one dtype."""
+    if len({image.dtype for image in images}) > 1:
+        images = [image.float() for image in images]
+    return torch.stack(list(images))
+
+
+class LazyCodes(NamedTuple):
+    """How masks become codes when they are read, and what is known of all.
+
+    Attributes
+    ----------
+    encode : callable
+        From a mask as read to its codes.
+    dtype : torch.dtype
+        Of the codes.
+    counts : ndarray of shape (n, ...)
+        How often each class occurs in each sample.
+    """
+
+    encode: Callable[[Any], Tensor]
+    dtype: torch.dtype
+    counts: np.ndarray
+
+
+class LazyData(TrainingData):
+    """What :class:`TrainingData` is, read batch by batch.
+
+    Parameters
+    ----------
+    samples : Samples
+        Images, and masks with them.
+    y : Tensor of shape (n,) or LazyCodes
+        Codes, or how to make them of masks.
+    weight : Tensor of shape (n,), default=None
+        Sample weights.
+    rows : Tensor of shape (m,), default=None
+        Which samples these are; by default all.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        y: Tensor | LazyCodes,
+        weight: Tensor | None = None,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.samples = samples
+        self.codes = y
+        self.weight = weight
+        self.chosen = torch.arange(len(samples)) if rows is None else rows
+        self.y = y[self.chosen] if isinstance(y, Tensor) else None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
+        if isinstance(index, int):
+            image, codes, _ = self.batch(slice(index, index + 1))
+            return image[0], codes[0]
+        return self.batch(index)[:2]
+
+    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        rows = self.chosen[index]
+        images, targets = zip(*self.samples.read(rows.tolist()), strict=True)
+        if isinstance(self.codes, Tensor):
+            codes = self.codes[rows]
+        else:
+            codes = torch.stack([self.codes.encode(target) for target in targets])
+        return stack(images), codes, None if self.weight is None else self.weight[rows]
+
+    @property
+    def device(self) -> torch.device:
+        """Where indices of samples are best made."""
+        return torch.device("cpu")
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The dtype of the codes."""
+        return self.codes.dtype
+
+    def class_counts(self) -> np.ndarray | None:
+        """Return how often each class occurs, None if the codes are there to be counted."""
+        if isinstance(self.codes, Tensor):
+            return None
+        counts: np.ndarray = self.codes.counts[self.chosen.numpy()].sum(0)
+        return counts
+
+    def subset(self, indices: np.ndarray) -> LazyData:
+        chosen = self.chosen[torch.from_numpy(indices)]
+        return LazyData(self.samples, self.codes, self.weight, chosen)
+
+    def to(self, device: torch.device) -> LazyData:
+        return self

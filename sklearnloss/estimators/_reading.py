@@ -1,0 +1,73 @@
+"""How an estimator reads images: at once, or when they are needed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from ._images import read_images
+from ._lazy import Samples, is_lazy
+from ._survey import Survey
+
+
+class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
+    """Turn what users have into tensors (n, C, *spatial), or into :class:`Samples`."""
+
+    image_shape: tuple[int, ...] | None
+    channels: Any
+    input_shape_: tuple[int, ...]
+    _reads_masks: ClassVar[bool] = False
+
+    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Tensor | Survey:
+        """Return images, or a survey of those that are read batch by batch."""
+        lazy = is_lazy(X)
+        if not lazy:
+            images = self._read_images(X, reset=reset, min_samples=2)
+            if not (self._reads_masks and is_lazy(y)):
+                return images
+            X = images
+        survey = Survey(self._samples(X, y), self._look)
+        if lazy and reset:
+            self.n_features_in_ = survey.shape[1]
+            self.__dict__.pop("feature_names_in_", None)
+        return survey
+
+    def _new_images(self, X: Any) -> Tensor | Samples:
+        """Return images to predict, or how to read them."""
+        if isinstance(X, Samples):
+            return X
+        return self._samples(X) if is_lazy(X) else self._read_images(X, reset=False)
+
+    def _samples(self, X: Any, y: Any = None) -> Samples:
+        return Samples(
+            X,
+            y,
+            image_shape=self.image_shape,
+            channels=self.channels,
+            masks=self._reads_masks,
+            ready=isinstance(X, Tensor),
+        )
+
+    def _look(self, target: Any, shape: tuple[int, ...]) -> Any:
+        """Return what is kept of a target when samples are surveyed."""
+        return target
+
+    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor:
+        return read_images(
+            self,
+            X,
+            reset=reset,
+            image_shape=self.image_shape,
+            channels=self.channels,
+            min_samples=min_samples,
+        )
+
+    def _check_image_shape(self, images: Tensor | Survey) -> None:
+        """Raise unless images are like those of ``fit``."""
+        if tuple(images.shape[1:]) != self.input_shape_:
+            raise ValueError(
+                f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "
+                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}."
+            )

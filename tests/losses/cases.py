@@ -44,7 +44,7 @@ def build(name: str, **params: object) -> Loss:
 def counts_of_any_length(inputs: Inputs) -> Tensor:
     """Stand for class counts, bound to however many classes a case has."""
     z = inputs.logits
-    counts = torch.arange(1, z.shape[1] + 1, dtype=z.dtype) ** 2
+    counts = torch.arange(1, z.shape[1] + 1, dtype=z.dtype, device=z.device) ** 2
     return counts.reshape(-1, *[1] * (z.ndim - 2))
 
 

@@ -193,6 +193,47 @@ def test_what_is_no_loss_is_refused(loss: Any) -> None:
         check_loss("dice", "both", verbose=False)
 
 
+def test_what_a_loss_cannot_show_is_skipped() -> None:
+    def in_single_precision(z: Tensor, t: Tensor) -> Tensor:
+        return bce(z, t) * torch.ones(1, 1).matmul(z.reshape(-1, 1)[:1] * 0 + 1).squeeze()
+
+    def unreduced(z: Tensor, t: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        values = (z.sigmoid() - t).square().mean((1, 2, 3))
+        return values if sample_weight is None else sample_weight * values
+
+    for loss, message in (
+        (in_single_precision, "not in float64: "),
+        (unreduced, "does not reduce the batch"),
+    ):
+        report = check_loss(loss, "segmentation", verbose=False)
+        assert report.passed, str(report)
+        assert any(r.status == "skipped" and message in r.message for r in report.results)
+
+
+def test_a_loss_that_changes_on_the_gpu_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A GPU that is the CPU, and a module that does not stand the journey.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(Tensor, "cuda", lambda self: self)
+    monkeypatch.setattr(nn.Module, "cuda", lambda self: self)
+
+    class Homesick(nn.Module):
+        scale = 1.0
+
+        def cuda(self, device: Any = None) -> Any:
+            self.scale = 2.0
+            return self
+
+        def forward(self, z: Tensor, t: Tensor) -> Tensor:
+            return self.scale * bce(z, t)
+
+    report = check_loss(Homesick(), "segmentation", verbose=False)
+    assert {failure.law for failure in report.failures} == {"moves to CUDA"}
+    for loss in ("dice", bce, DiceLoss() + 1e-3 * L2Penalty()):
+        report = check_loss(loss, "segmentation", verbose=False)
+        assert report.passed, str(report)
+        assert any(r.law == "moves to CUDA" and r.status == "passed" for r in report.results)
+
+
 def test_a_loss_that_takes_nothing_fails() -> None:
     def needs_a_file(z: Tensor, t: Tensor) -> Tensor:
         raise OSError("no such file")

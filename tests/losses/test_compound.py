@@ -310,6 +310,15 @@ def test_learnable_members_are_trained_with_it() -> None:
     assert len(list(loss.parameters())) == 1
 
 
+def test_the_parameters_of_every_member_are_checked() -> None:
+    loss = DiceLoss() + distance_loss + FocalLoss(gamma=-1.0)
+    for check in (loss._check_params, lambda: loss(*binary())):
+        with pytest.raises(
+            ValueError, match=r"FocalLoss: gamma=-1.0 is not a number in \[0, inf\)"
+        ):
+            check()
+
+
 def test_penalties_are_added_once_and_see_no_data() -> None:
     network = nn.Conv2d(1, 1, 1)
     loss = BCEWithLogitsLoss() + 0.1 * L2Penalty()

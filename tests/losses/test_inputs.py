@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.func import vmap
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
 from sklearnloss.losses._inputs import read_inputs
@@ -112,7 +113,35 @@ def test_a_pixel_is_ignored_if_one_of_its_class_probabilities_is() -> None:
     torch.testing.assert_close(CrossEntropyLoss()(z, t), expected)
 
 
-@pytest.mark.cuda
+def test_class_probabilities_are_their_own_one_hot_target() -> None:
+    t = logits(2, 3, 4).softmax(1)
+    inputs = read_inputs(logits(2, 3, 4), t, form="softmax")
+    torch.testing.assert_close(inputs.one_hot(), t)
+    labels = t.argmax(1)
+    onehot = read_inputs(logits(2, 3, 4), labels, form="softmax").one_hot()
+    torch.testing.assert_close(onehot.argmax(1), labels)
+    assert onehot.dtype == torch.float64
+
+
+def test_class_probabilities_that_do_not_sum_to_one_give_nan_where_none_can_look() -> None:
+    z, t = logits(2, 3, 4), torch.full((2, 3, 4), 1 / 3)
+    t[1, 0, 2] = 0.9
+    values = vmap(lambda z, t: CrossEntropyLoss()(z.unsqueeze(0), t.unsqueeze(0)))(z, t)
+    assert values.isnan().tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"at \[1, 2\] they sum to 1.567 over axis 1"):
+        CrossEntropyLoss()(z, t)
+
+
+@pytest.mark.parametrize("name", [n for n in DATA_LOSSES if n not in NOT_COMPILABLE])
+def test_a_loss_has_a_shape_without_data(name: str) -> None:
+    """On the "meta" device, where tensors have no values to look at."""
+    value = build(name)(Z.to("meta"), torch.zeros(2, 4, 5, device="meta").long())
+    assert value.shape == ()
+    assert value.device.type == "meta"
+    probabilities = torch.zeros(2, 3, 4, 5, device="meta")
+    assert build(name)(Z.to("meta"), probabilities).shape == ()
+
+
 def test_devices_that_differ_are_named() -> None:
-    with pytest.raises(ValueError, match="logits are on cuda:0 but the target is on cpu"):
-        DiceLoss()(Z.cuda(), torch.zeros(2, 4, 5).long())
+    with pytest.raises(ValueError, match=r"logits are on meta but the target is on cpu.*\.to\("):
+        DiceLoss()(Z.to("meta"), torch.zeros(2, 4, 5).long())

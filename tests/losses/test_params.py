@@ -22,6 +22,9 @@ from sklearnloss.losses import (
     TverskyLoss,
 )
 from sklearnloss.losses._inputs import Inputs
+from sklearnloss.losses._lovasz import _LovaszLoss
+from sklearnloss.losses._penalty import _NormPenalty
+from sklearnloss.losses._sums import SumsLoss
 
 from .cases import binary, multiclass
 
@@ -132,6 +135,11 @@ def test_a_base_class_has_no_formula() -> None:
         PixelLoss()(*binary())
     with pytest.raises(NotImplementedError):
         RegionLoss()(*binary())
+    for unfinished in (SumsLoss(), _LovaszLoss(), _NormPenalty().bind(nn.Linear(1, 1))):
+        with pytest.raises(NotImplementedError):
+            unfinished(*binary())
+    with pytest.raises(NotImplementedError):
+        SumsLoss().of_sums((torch.zeros(1, 1),), softmax=False)
 
 
 def test_bind_returns_the_loss() -> None:

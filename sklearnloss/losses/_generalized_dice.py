@@ -41,7 +41,8 @@ class GeneralizedDiceLoss(RegionLoss):
     eps : float, default=1e-6
         Added to numerator and denominator; >= 0.
     batch, include_background, class_weight, ignore_index, reduction
-        See :class:`RegionLoss`; ``class_weight`` multiplies w_c.
+        See :class:`RegionLoss`; ``class_weight`` multiplies w_c, and at one channel
+        has two entries.
 
     References
     ----------

@@ -9,7 +9,7 @@ from ._base import Reduction
 from ._class_weight import ClassWeight
 from ._inputs import Inputs
 from ._pixel import ratio
-from ._region import RegionLoss
+from ._region import RegionLoss, soft_ratio
 
 
 class _LovaszLoss(RegionLoss):
@@ -83,7 +83,8 @@ class LovaszHingeLoss(_LovaszLoss):
 
     Notes
     -----
-    The sums run along sorted pixels, which on CUDA is not bit-reproducible.
+    The sums run along sorted pixels, which on CUDA is not bit-reproducible and
+    refused by torch's deterministic mode.
 
     References
     ----------
@@ -138,7 +139,8 @@ class LovaszSoftmaxLoss(_LovaszLoss):
 
     Notes
     -----
-    The sums run along sorted pixels, which on CUDA is not bit-reproducible.
+    The sums run along sorted pixels, which on CUDA is not bit-reproducible and
+    refused by torch's deterministic mode.
 
     References
     ----------
@@ -187,10 +189,13 @@ def lovasz_extension(
         How many positive pixels to add that are always right.
     """
     errors, order = errors.sort(dim=-1, descending=True)
-    positive = (weight * t).gather(-1, order).cumsum(-1)
-    negative = (weight * (1 - t)).gather(-1, order).cumsum(-1)
+    missed = (weight * t).gather(-1, order)
+    added = (weight * (1 - t)).gather(-1, order)
+    positive, negative = missed.cumsum(-1), added.cumsum(-1)
+    # Of the mask and of one in which the pixels up to each are wrong.
+    intersection = positive[..., -1:] - positive + eps
     union = positive[..., -1:] + negative + eps
-    # The Jaccard loss where the pixels up to each are wrong; 0 while none counts.
-    jaccard = ratio(positive + negative, union)
-    step = torch.cat([jaccard[..., :1], jaccard.diff(dim=-1)], -1)
+    # J_i - J_{i-1}, which as a difference would lose its digits in large images.
+    iou_before = soft_ratio(intersection + missed, union - added, 0.0)
+    step = ratio(missed + added * iou_before, union)
     return (errors * step).sum(-1)

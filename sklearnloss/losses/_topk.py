@@ -38,6 +38,11 @@ class TopKCrossEntropyLoss(LabelLoss):
     ignore_index : int, default=-100
         Label of elements that do not count.
 
+    Notes
+    -----
+    The share of each element comes from a sum along the sorted batch, which on
+    CUDA is not bit-reproducible and refused by torch's deterministic mode.
+
     References
     ----------
     Z. Wu, C. Shen, A. van den Hengel, "Bridging category-level and instance-level

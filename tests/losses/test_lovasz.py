@@ -111,3 +111,17 @@ def test_weights_count_like_copies() -> None:
         torch.ones(1, 8, dtype=torch.float64),
     )
     torch.testing.assert_close(lovasz_extension(errors, t, weight.double()), expected)
+
+
+@pytest.mark.parametrize("loss", [LovaszHingeLoss(), LovaszSoftmaxLoss()])
+def test_gradients_keep_their_digits_on_large_images(loss: LovaszHingeLoss) -> None:
+    z = torch.linspace(-3, 3, 2**20)  # far enough apart to be sorted alike in any precision
+    z = z[torch.randperm(len(z))].reshape(1, 1, -1)
+    t = torch.zeros_like(z)
+    t[..., :100] = 1
+    gradients = []
+    for scores in (z.clone(), z.double()):
+        scores.requires_grad_()
+        gradients.append(torch.autograd.grad(loss(scores, t), scores)[0].double())
+    scale = gradients[1].abs().amax().item()
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5 * scale)

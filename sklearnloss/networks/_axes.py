@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import nn
@@ -15,13 +17,16 @@ class AxisLayers(NamedTuple):
     batch_norm: type[nn.Module]
     instance_norm: type[nn.Module]
     max_pool: type[nn.Module]
+    upsample: Callable[..., nn.Module]
 
 
-_LAYERS = {
-    1: AxisLayers(nn.Conv1d, nn.ConvTranspose1d, nn.BatchNorm1d, nn.InstanceNorm1d, nn.MaxPool1d),
-    2: AxisLayers(nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.InstanceNorm2d, nn.MaxPool2d),
-    3: AxisLayers(nn.Conv3d, nn.ConvTranspose3d, nn.BatchNorm3d, nn.InstanceNorm3d, nn.MaxPool3d),
-}
+def _layers(n_axes: int, interpolation: str) -> AxisLayers:
+    kinds = ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm", "MaxPool")
+    upsample = functools.partial(nn.Upsample, mode=interpolation)
+    return AxisLayers(*(getattr(nn, f"{kind}{n_axes}d") for kind in kinds), upsample)
+
+
+_LAYERS = {1: _layers(1, "linear"), 2: _layers(2, "bilinear"), 3: _layers(3, "trilinear")}
 
 
 def axis_layers(n_axes: int) -> AxisLayers:

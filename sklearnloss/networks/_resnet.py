@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ._axes import AxisLayers, axis_layers
 
-Stem = Literal["small", "large"]
+Stem = Literal["tiny", "small", "large"]
 
 
 class ResNet(nn.Module):
@@ -27,9 +27,11 @@ class ResNet(nn.Module):
         Number of layers.
     width : int, default=64
         Channels of the first stage; they double from stage to stage.
-    stem : {"small", "large"}, default="large"
+    stem : {"tiny", "small", "large"}, default="large"
         "large" reduces images fourfold at once, as in the paper; "small" keeps
-        their size, for images of up to about 64 pixels.
+        their size, for images of up to about 64 pixels; "tiny" doubles it first,
+        since the network halves the resolution three times: for fewer than 16
+        pixels.
     n_axes : {1, 2, 3}, default=2
         Spatial axes: signals, images or volumes.
 
@@ -66,11 +68,12 @@ class ResNet(nn.Module):
         if stem == "large":
             self.conv1 = layers.conv(in_channels, width, 7, stride=2, padding=3, bias=False)
             self.maxpool = layers.max_pool(kernel_size=3, stride=2, padding=1)
-        elif stem == "small":
+        elif stem in ("small", "tiny"):
             self.conv1 = layers.conv(in_channels, width, 3, padding=1, bias=False)
             self.maxpool = nn.Identity()
         else:
-            raise ValueError(f"stem={stem!r}: expected 'small' or 'large'.")
+            raise ValueError(f"stem={stem!r}: expected 'tiny', 'small' or 'large'.")
+        self.enlarge = layers.upsample(scale_factor=2) if stem == "tiny" else nn.Identity()
         self.bn1 = layers.batch_norm(width)
         self.relu = nn.ReLU(inplace=True)
         channels = width
@@ -88,7 +91,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to logits (n, n_classes)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(self.relu(self.bn1(self.conv1(self.enlarge(x)))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(x.flatten(2).mean(2))
         return logits

@@ -34,15 +34,20 @@ def test_parameters_are_those_of_torchvision(depth: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(8, 8), (1, 20), (33, 17), (12,), (5, 6, 7)])
-@pytest.mark.parametrize("stem", ["small", "large"])
+@pytest.mark.parametrize("stem", ["tiny", "small", "large"])
 def test_images_of_any_size_and_number_of_axes_pass(size: tuple[int, ...], stem: str) -> None:
     net = ResNet(2, 3, width=4, stem=stem, n_axes=len(size))  # type: ignore[arg-type]
     assert net(torch.zeros(2, 2, *size)).shape == (2, 3)
 
 
-def test_small_stem_keeps_the_resolution() -> None:
-    net = ResNet(1, 10, width=4, stem="small")
-    assert net.maxpool(net.conv1(torch.zeros(1, 1, 8, 8))).shape[2:] == (8, 8)
+@pytest.mark.parametrize(("stem", "size"), [("tiny", 16), ("small", 8), ("large", 2)])
+def test_stems_enlarge_keep_or_reduce_the_resolution(stem: str, size: int) -> None:
+    net = ResNet(1, 10, width=4, stem=stem)  # type: ignore[arg-type]
+    sizes = []
+    net.layer1.register_forward_hook(lambda *args: sizes.append(args[2].shape[2:]))
+    net(torch.zeros(2, 1, 8, 8))
+    assert sizes == [(size, size)]
+    assert set(net.state_dict()) == set(ResNet(1, 10, width=4).state_dict())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +55,7 @@ def test_small_stem_keeps_the_resolution() -> None:
     [
         ({"depth": 19}, "depth=19: expected one of 18, 34, 50"),
         ({"width": 0}, "width must be at least 1"),
-        ({"stem": "tiny"}, "stem='tiny': expected 'small' or 'large'"),
+        ({"stem": "huge"}, "stem='huge': expected 'tiny', 'small' or 'large'"),
         ({"n_axes": 0}, "n_axes=0: expected 1, 2 or 3"),
     ],
 )

@@ -23,7 +23,7 @@ class AxisLayers(NamedTuple):
 def _layers(n_axes: int, interpolation: str) -> AxisLayers:
     kinds = ("Conv", "ConvTranspose", "BatchNorm", "InstanceNorm", "MaxPool")
     upsample = functools.partial(nn.Upsample, mode=interpolation)
-    return AxisLayers(*(getattr(nn, f"{kind}{n_axes}d") for kind in kinds), upsample)
+    return AxisLayers._make([*(getattr(nn, f"{kind}{n_axes}d") for kind in kinds), upsample])
 
 
 _LAYERS = {1: _layers(1, "linear"), 2: _layers(2, "bilinear"), 3: _layers(3, "trilinear")}

@@ -25,6 +25,7 @@ from ._class_weight import (
     fill_ignore_index,
     read_class_weight,
 )
+from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData, has_targets
 from ._loss_param import LossParameterMixin
@@ -34,6 +35,7 @@ from ._reading import ImageReadingMixin
 from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
+    deterministic_algorithms,
     fit_callbacks,
     optimizer_settings,
     resolve_device,
@@ -42,7 +44,12 @@ from ._training import (
 )
 
 
-class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
+class ImageEstimator(
+    CallbackSupportMixin,  # type: ignore[misc]
+    LossParameterMixin,
+    ImageReadingMixin,
+    abc.ABC,
+):
     """Read images, train one network with one loss, predict scores.
 
     A sub-class says how its labels become codes and which network it trains.
@@ -65,6 +72,7 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
         "clip_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "compile": ["boolean"],
+        "deterministic": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "callbacks": [list, tuple, None],
@@ -91,6 +99,7 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
     clip_norm: float | None
     precision: str
     compile: bool
+    deterministic: bool
     device: Any
     warm_start: bool
     random_state: Any
@@ -134,6 +143,7 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
     def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
         """Weigh classes where the loss cannot, or raise a ValueError."""
 
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the network.
 
@@ -155,7 +165,10 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
         """
         again = self.warm_start and hasattr(self, "net_")
         data = self._read_training(X, y, sample_weight, again=again)
-        self._train(data, SCHEDULES.get(self.scheduler, self.scheduler), again=again)
+        tasks = FitTasks(self, X, y, sample_weight)
+        schedule = SCHEDULES.get(self.scheduler, self.scheduler)
+        self._train(data, schedule, again=again, tasks=tasks)
+        tasks.end()
         return self
 
     def partial_fit(
@@ -240,7 +253,12 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
         return TrainingData(images, codes, weight)
 
     def _train(
-        self, data: TrainingData, schedule: Callable[[float], float] | None, *, again: bool
+        self,
+        data: TrainingData,
+        schedule: Callable[[float], float] | None,
+        *,
+        again: bool,
+        tasks: FitTasks | None = None,
     ) -> None:
         if not again or self._loss_key() != self._fitted_loss_key:
             self.loss_ = self._prepare_loss(data, again)
@@ -263,7 +281,8 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
             self.loss_.bind(net.module_, None if counts is None else torch.from_numpy(counts))
         net.train_split = None if valid is None else predefined_split(valid)
         try:
-            net.train(data.to(device), self.max_epochs, schedule)
+            with deterministic_algorithms(self.deterministic):
+                net.train(data.to(device), self.max_epochs, schedule, tasks)
         except FloatingPointError:
             del self.net_  # there is no model to predict with
             raise
@@ -325,7 +344,7 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
             train_split=None,
             callbacks=fit_callbacks(self),
             device=str(device),
-            verbose=0,
+            verbose=int(self.verbose > 1),
             **{f"module__{key}": value for key, value in arguments.items()},
             **{
                 **optimizer_settings(optimizer, self.weight_decay, device),
@@ -345,6 +364,7 @@ class ImageEstimator(LossParameterMixin, ImageReadingMixin, abc.ABC):
         """Hand parameters that were changed since the last call to the net."""
         net = self.net_
         net.max_epochs, net.batch_size = self.max_epochs, self.batch_size
+        net.verbose = int(self.verbose > 1)
         net.augment_ = None if self.augment is None else Augmentation(self.augment)
         net.callbacks = fit_callbacks(self)
         net.initialize_callbacks()

@@ -16,6 +16,9 @@ from ._files import read_file
 from ._images import Channels, as_image
 from ._net import TrainingData
 
+# How many samples are read at the same time where nothing says how many make a batch.
+_AHEAD = 4
+
 
 def is_lazy(values: Any) -> bool:
     """Tell whether images or masks are to be read one by one.
@@ -120,7 +123,8 @@ class Samples:
         return item, self._load(target) if self.masks else target
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        return (self[position] for position in range(len(self)))
+        for start in range(0, len(self), _AHEAD):
+            yield from self.read(range(start, min(start + _AHEAD, len(self))))
 
     def read(self, positions: Sequence[int]) -> list[tuple[Tensor, Any]]:
         """Return several images and targets; files are read at the same time."""
@@ -129,26 +133,27 @@ class Samples:
         with ThreadPoolExecutor(min(len(positions), os.cpu_count() or 1, 16)) as pool:
             return list(pool.map(self.__getitem__, positions))
 
-    def batches(self, batch_size: Callable[[tuple[int, ...]], int]) -> Iterator[Tensor]:
-        """Yield all images, those of one shape that follow each other together.
+    def batches(
+        self, batch_size: Callable[[tuple[int, ...]], int]
+    ) -> Iterator[tuple[Tensor, list[Any]]]:
+        """Yield images and targets, those of one shape that follow each other together.
 
         Parameters
         ----------
         batch_size : callable
             From (*spatial) to the number of images in a batch.
         """
-        waiting: list[Tensor] = []
-        for position in range(len(self)):
-            image, _ = self[position]
-            if waiting and image.shape != waiting[0].shape:
-                yield stack(waiting)
-                waiting = []
-            waiting.append(image)
-            if len(waiting) == batch_size(tuple(image.shape[1:])):
-                yield stack(waiting)
-                waiting = []
-        if waiting:
-            yield stack(waiting)
+        images: list[Tensor] = []
+        targets: list[Any] = []
+        for image, target in self:
+            full = images and len(images) == batch_size(tuple(image.shape[1:]))
+            if full or (images and image.shape != images[0].shape):
+                yield stack(images), targets
+                images, targets = [], []
+            images.append(image)
+            targets.append(target)
+        if images:
+            yield stack(images), targets
 
     def _load(self, item: Any) -> Any:
         return read_file(item, self.channels) if isinstance(item, (str, os.PathLike)) else item

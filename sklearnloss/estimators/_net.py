@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from torch.utils.data import Dataset
 from ..losses import Loss
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
+from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
 
 _init_lock = threading.Lock()
@@ -72,9 +74,10 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     def subset(self, indices: np.ndarray) -> TrainingData:
         """Return some samples; the images stay where they are."""
-        chosen = torch.from_numpy(indices).to(self.device)
-        weight = None if self.weight is None else self.weight[chosen]
-        rows = chosen if self.rows is None else self.rows[chosen]
+        chosen = torch.from_numpy(indices)
+        weight = None if self.weight is None else self.weight[chosen.to(self.weight.device)]
+        rows = chosen.to(self.device)
+        rows = rows if self.rows is None else self.rows[rows]
         return TrainingData(self.X, self.y[chosen.to(self.y.device)], weight, rows)
 
     def to(self, device: torch.device) -> TrainingData:
@@ -160,9 +163,7 @@ class Objective(nn.Module):
         self.loss = loss
         self.masks = masks
 
-    def forward(
-        self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
         target = codes.reshape(logits.shape).float() if self.masks else codes.long()
         value = call_loss(self.loss, logits, target, sample_weight)
@@ -192,8 +193,27 @@ class LearningRatePlan:
         self.step += 1
 
 
+class StopTraining(Exception):
+    """A callback asked for the end of training."""
+
+
 class LossNet(NeuralNet):  # type: ignore[misc]
     """A skorch net that is fed whole tensors and trains one loss."""
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:  # how skorch's callbacks end a training
+            raise StopTraining from None
+
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        super().on_epoch_begin(net, **kwargs)
+        if self.tasks_ is not None:
+            self.tasks_.begin_epoch()
+
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
+        if self.tasks_ is not None and self.tasks_.end_epoch():
+            raise StopTraining
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
         return Batches(
@@ -234,22 +254,33 @@ class LossNet(NeuralNet):  # type: ignore[misc]
     ) -> None:
         if iterator is None:
             return
+        values = []
         for batch in iterator:
             if training and self.plan_ is not None:
                 self.plan_.advance(self.optimizer_)
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            value = step["loss"].item()
-            if not np.isfinite(value):
-                self._raise_not_finite(value)
-            self.history.record_batch(f"{prefix}_loss", value)
+            loss = step["loss"].detach()
+            if loss.device.type == "cpu":  # elsewhere, looking would wait for the device
+                self._check_finite(loss.item())
+            values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
+        self._record_losses(prefix, values)
         self.history.record(f"{prefix}_batch_count", len(iterator))
         if training:
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
 
-    def _raise_not_finite(self, value: float) -> None:
+    def _record_losses(self, prefix: str, values: list[Tensor]) -> None:
+        """Write an epoch's losses into the history, fetched from the device at once."""
+        rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
+        for row, value in zip(rows, torch.stack(values).tolist(), strict=True):
+            self._check_finite(value)
+            row[f"{prefix}_loss"] = value
+
+    def _check_finite(self, value: float) -> None:
+        if math.isfinite(value):
+            return
         lr = self.optimizer_.param_groups[0]["lr"]
         raise FloatingPointError(
             f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
@@ -257,7 +288,11 @@ class LossNet(NeuralNet):  # type: ignore[misc]
         )
 
     def train(
-        self, data: TrainingData, epochs: int, schedule: Callable[[float], float] | None
+        self,
+        data: TrainingData,
+        epochs: int,
+        schedule: Callable[[float], float] | None,
+        tasks: FitTasks | None = None,
     ) -> None:
         """Train for some epochs; unlike skorch's own loop, let Ctrl-C through.
 
@@ -269,17 +304,26 @@ class LossNet(NeuralNet):  # type: ignore[misc]
             Passes over the data.
         schedule : callable or None
             The factor of the learning rate by progress in [0, 1).
+        tasks : FitTasks, default=None
+            Is told of each epoch.
         """
         groups = self.optimizer_.param_groups
         peaks = [group["lr"] for group in groups]
         n_steps = epochs * len(self.get_iterator(data, training=True))
         self._forward = self._make_forward()
+        self.tasks_ = tasks
         self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
         self.notify("on_train_begin", X=data, y=data.y)
         try:
             self.fit_loop(data, None, epochs=epochs)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt:
+            if len(self.history) > 1 and "train_loss" not in self.history[-1]:
+                del self.history[-1]  # an epoch that did not end
+            raise
         finally:
-            self.plan_ = None
+            self.plan_ = self.tasks_ = None
             del self._forward
             for group, peak in zip(groups, peaks, strict=True):
                 group["lr"] = peak

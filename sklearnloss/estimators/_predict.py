@@ -133,7 +133,7 @@ def as_numpy(logits: Tensor) -> np.ndarray:
 
 def _batches(images: Tensor | Samples, scorer: Scorer) -> Iterator[Tensor]:
     if isinstance(images, Samples):
-        yield from images.batches(scorer.batch_size)
+        yield from (batch for batch, _ in images.batches(scorer.batch_size))
     else:
         yield from images.split(scorer.batch_size(images.shape[2:]))
 

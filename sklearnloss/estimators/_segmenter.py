@@ -58,7 +58,7 @@ class UNetSegmenter(MaskEstimator):
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
         Learning rate; the peak of the schedule.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=0.1
         The optimizer's weight decay.
     scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
         How the learning rate changes during ``fit``. A callable maps progress in
@@ -184,7 +184,7 @@ class UNetSegmenter(MaskEstimator):
         channels: str = "first",
         optimizer: Any = "adamw",
         lr: float = 3e-3,
-        weight_decay: float = 1e-2,
+        weight_decay: float = 0.1,
         scheduler: Any = "onecycle",
         max_epochs: int = 20,
         batch_size: int = 8,
@@ -347,14 +347,13 @@ class UNetSegmenter(MaskEstimator):
         samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
         weight = _check_sample_weight(sample_weight, samples, dtype=float)
         overlap = Overlap(self.ignore_index, multilabel=self.multilabel)
-        for start in range(0, len(samples), 16):
-            part = range(start, min(start + 16, len(samples)))
-            images, targets = zip(*samples.read(part), strict=True)
-            predicted = self._finished(Samples(list(images), ready=True), self._as_labels)
-            for image, target, mask, w in zip(
-                images, targets, predicted, weight[part], strict=True
-            ):
-                overlap.add(self._read_mask(target, tuple(image.shape)), mask[None], w)
+        scorer = Scorer(self.net_, self.scaling_, self.tta)
+        left = iter(weight)
+        for images, targets in samples.batches(scorer.batch_size):
+            predicted = self._finished(Samples(images, ready=True), self._as_labels)
+            shape = tuple(images.shape[1:])
+            for target, mask in zip(targets, predicted, strict=True):
+                overlap.add(self._read_mask(target, shape), mask[None], next(left))
         return overlap.iou()
 
     def _as_probabilities(self, logits: Tensor) -> np.ndarray:

@@ -43,8 +43,7 @@ class Survey:
         self.samples = samples
         self.seen: list[Any] = []
         self._count = 0
-        for position in range(len(samples)):
-            image, target = samples[position]
+        for position, (image, target) in enumerate(samples):
             if position == 0:
                 self.shape = (len(samples), *image.shape)
                 self._mean = torch.zeros(len(image), dtype=torch.float64)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
 from sklearn.base import clone
 from tqdm.auto import tqdm
 
@@ -68,6 +70,24 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype | Non
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else None
     return torch.bfloat16 if precision == "bfloat16" else None
+
+
+@contextlib.contextmanager
+def deterministic_algorithms(wanted: bool) -> Iterator[None]:
+    """Let torch use only algorithms that give the same result twice, for a while."""
+    if not wanted:
+        yield
+        return
+    # cuBLAS reads it when it is first used in the process.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    try:
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
 
 
 def optimizer_settings(
@@ -135,8 +155,6 @@ def fit_callbacks(estimator: Any) -> list[Any]:
         callbacks.append(("early_stopping", stop))
     if estimator.verbose == 1:
         callbacks.append(("progress", EpochBar(type(estimator).__name__)))
-    elif estimator.verbose > 1:
-        callbacks.append(("print_log", PrintLog()))
     return callbacks
 
 

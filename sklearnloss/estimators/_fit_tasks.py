@@ -1,0 +1,63 @@
+"""scikit-learn's own callbacks, such as nested progress bars: a task per epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to support."""
+
+    def with_callbacks(method: Any) -> Any:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
+
+
+class FitTasks:
+    """Tells scikit-learn's callbacks of a fit and of its epochs.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is fitted.
+    X, y : array-like
+        What it is fitted on.
+    sample_weight : array-like or None
+        Weights of the samples.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> None:
+        self.data = {
+            "estimator": estimator,
+            "X": X,
+            "y": y,
+            "metadata": {"sample_weight": sample_weight},
+        }
+        self.context: Any = None
+        if hasattr(estimator, "_init_callback_context"):
+            self.context = estimator._init_callback_context(max_subtasks=estimator.max_epochs)
+            self.context.call_on_fit_task_begin(**self.data)
+
+    def begin_epoch(self) -> None:
+        """Say that an epoch begins."""
+        if self.context is not None:
+            self.epoch = self.context.subcontext(task_name="epoch")
+            self.epoch.call_on_fit_task_begin(**self.data)
+
+    def end_epoch(self) -> bool:
+        """Say that an epoch ended; return whether a callback asks to stop."""
+        if self.context is None:
+            return False
+        # The estimator can predict by now, so a copy of it needs nothing more.
+        return bool(self.epoch.call_on_fit_task_end(**self.data, reconstruction_attributes={}))
+
+    def end(self) -> None:
+        """Say that the fit ended."""
+        if self.context is not None:
+            self.context.call_on_fit_task_end(**self.data, reconstruction_attributes={})

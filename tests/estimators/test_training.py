@@ -53,7 +53,7 @@ def test_early_stopping_goes_back_to_the_best_epoch(digits: Data) -> None:
     assert len(losses) - 1 - int(np.argmin(losses)) == 2
     # The weights are those of the best epoch: the held-out loss can be had again.
     _, held_out = model._split(model._read_training(X, y, None, again=True), _seed(model))
-    logits = torch.from_numpy(model._logits(X[held_out]).numpy())
+    logits = torch.from_numpy(model.decision_function(X[held_out]))
     again = F.cross_entropy(logits, torch.from_numpy(y[held_out]))
     assert float(again) == pytest.approx(min(losses), rel=1e-4)
 

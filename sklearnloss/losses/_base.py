@@ -19,6 +19,7 @@ Reduction = Literal["mean", "sum", "none", "sample"]
 Form = Literal["any", "sigmoid", "softmax"]
 
 REDUCTIONS = ("mean", "sum", "none", "sample")
+SWITCHES = ("batch", "include_background", "squared")
 
 
 class Loss(nn.Module):
@@ -186,6 +187,18 @@ class Loss(nn.Module):
                 f"{type(self).__name__}: reduction={reduction!r} is unknown. "
                 f"Expected one of {', '.join(map(repr, REDUCTIONS))}."
             )
+        for name in SWITCHES:
+            value = getattr(self, name, False)
+            if value not in (True, False):
+                raise ValueError(
+                    f"{type(self).__name__}: {name}={value!r} is neither True nor False."
+                )
+        ignored = getattr(self, "ignore_index", None)
+        if ignored is not None and not _is_whole(ignored):
+            raise ValueError(
+                f"{type(self).__name__}: ignore_index={ignored!r} is unknown. Expected None or a "
+                f"whole number."
+            )
 
     def __add__(self, other: Loss | nn.Module | Callable[..., Tensor]) -> CompoundLoss:
         from ._compound import add
@@ -232,6 +245,11 @@ def _is_same(value: Any, default: Any) -> bool:
     return False
 
 
+def _is_whole(value: Any) -> bool:
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return is_integer or (isinstance(value, float) and value.is_integer())
+
+
 def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:
     """Say which parameter name was wrong, which exist and which is nearest."""
     names = sorted(valid)
@@ -251,10 +269,10 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 def check_interval(label: str, value: Any, interval: str) -> None:
     """Raise unless a number lies in an interval such as ``"[0, inf)"``.
 
-    Tensors pass unchecked: reading one would wait for the device, and a
-    vmapped hyperparameter has no single value.
+    Tensors without axes pass unchecked: reading one would wait for the device,
+    and a vmapped hyperparameter has no single value.
     """
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and value.ndim == 0:
         return
     low, high = (float(bound) for bound in interval[1:-1].split(","))
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -60,6 +60,7 @@ class BoundaryLoss(SumsLoss):
     """
 
     eps = 0.0
+    _intervals = {}
 
     def __init__(
         self,

@@ -104,7 +104,7 @@ class CompoundLoss(Loss):
                 f"expected one weight per loss."
             )
         for loss, weight in zip(losses, weights, strict=True):
-            if not isinstance(weight, Tensor) and not _is_finite_number(weight):
+            if not _is_weight(weight):
                 raise ValueError(f"CompoundLoss: the weight of {loss!r} is {weight!r}, no number.")
         return list(zip(losses, weights, strict=True))
 
@@ -269,7 +269,7 @@ def add(left: AnyLoss, right: AnyLoss) -> CompoundLoss:
 
 def scale(loss: Loss, weight: Weight) -> CompoundLoss:
     """Return a loss times a number; a sum is scaled term by term."""
-    if not isinstance(weight, Tensor) and not _is_finite_number(weight):
+    if not _is_weight(weight):
         raise TypeError(f"Cannot multiply a loss by {weight!r}: expected a finite number.")
     if isinstance(loss, CompoundLoss):
         pairs = copy.deepcopy(list(loss.losses))
@@ -331,7 +331,10 @@ def _is_one(weight: Weight) -> bool:
     return not isinstance(weight, Tensor) and weight == 1
 
 
-def _is_finite_number(weight: object) -> bool:
+def _is_weight(weight: object) -> bool:
+    """Tell whether this is a finite number, or a tensor without axes."""
+    if isinstance(weight, Tensor):
+        return weight.ndim == 0
     return (
         isinstance(weight, numbers.Real)
         and not isinstance(weight, bool)

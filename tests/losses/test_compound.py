@@ -91,7 +91,9 @@ def test_adding_anything_else_is_a_type_error(other: object) -> None:
         other + DiceLoss()
 
 
-@pytest.mark.parametrize("weight", [True, "2", None, float("nan"), float("inf"), DiceLoss()])
+@pytest.mark.parametrize(
+    "weight", [True, "2", None, float("nan"), float("inf"), DiceLoss(), torch.ones(1)]
+)
 def test_multiplying_by_anything_but_a_number_is_a_type_error(weight: object) -> None:
     with pytest.raises(TypeError, match="expected a finite number"):
         DiceLoss() * weight  # type: ignore[operator]

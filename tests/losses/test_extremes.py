@@ -190,6 +190,36 @@ def test_every_number_is_checked(name: str) -> None:
                 build(name, **{key: value})(*multiclass())
 
 
+@on_losses
+def test_tensors_with_axes_are_no_numbers(name: str) -> None:
+    for key in build(name)._intervals:
+        with pytest.raises(ValueError, match=rf"{key}=tensor\(\[1., 2.\]\) is not a number in"):
+            build(name, **{key: torch.tensor([1.0, 2.0])})(*multiclass())
+
+
+@pytest.mark.parametrize("name", REGION_LOSSES)
+def test_switches_are_true_or_false(name: str) -> None:
+    for key in ("batch", "include_background"):
+        torch.testing.assert_close(
+            build(name, **{key: np.bool_(True)})(*multiclass()),
+            build(name, **{key: True})(*multiclass()),
+        )
+        with pytest.raises(ValueError, match=rf"{key}='yes' is neither True nor False"):
+            build(name, **{key: "yes"})(*multiclass())
+
+
+@on_losses
+@pytest.mark.parametrize("ignored", ["255", float("nan"), 0.5, True])
+def test_an_ignored_label_is_a_whole_number(name: str, ignored: object) -> None:
+    with pytest.raises(ValueError, match=rf"ignore_index={ignored!r} is unknown. Expected None"):
+        build(name, ignore_index=ignored)(*multiclass())
+    z, t = multiclass()
+    t[:, :2] = 255
+    torch.testing.assert_close(
+        build(name, ignore_index=255.0)(z, t), build(name, ignore_index=np.int64(255))(z, t)
+    )
+
+
 @pytest.mark.parametrize("name", [*PIXEL_LOSSES[:3], "dice", "lovasz_softmax"])
 def test_sums_are_as_robust_as_their_terms(name: str) -> None:
     network = torch.nn.Linear(2, 1)

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from sklearnloss.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
     DiceLoss,
     FocalLoss,
     GeneralizedDiceLoss,
     HausdorffDTLoss,
     JaccardLoss,
     LovaszHingeLoss,
+    LovaszSoftmaxLoss,
     MCCLoss,
     SoftClDiceLoss,
     TverskyLoss,
@@ -97,6 +101,62 @@ def test_monai_unified_focal_on_probabilities() -> None:
     theirs = monai.AsymmetricUnifiedFocalLoss(weight=0.4, gamma=0.3, delta=0.6)
     ours = UnifiedFocalLoss(0.4, 0.6, 0.3, 1e-7, reduction="mean")
     torch.testing.assert_close(ours(z, t), theirs(z.sigmoid(), t), rtol=1e-5, atol=1e-7)
+
+
+def test_monai_on_classes_pools_and_weighs_alike() -> None:
+    z, t = multiclass()
+    y = t.unsqueeze(1)
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+    # Its weights multiply the classes before a plain mean.
+    weighted = monai.DiceLoss(**MULTI, **EPS, weight=weight)(z, y) * 4 / weight.sum()
+    torch.testing.assert_close(DiceLoss(1e-3, class_weight=weight)(z, t), weighted)
+    pairs: list[tuple[Any, Any]] = [
+        (GeneralizedDiceLoss(eps=1e-3, batch=True), monai.GeneralizedDiceLoss(**EPS, batch=True)),
+        (
+            TverskyLoss(0.3, 0.7, 1e-3, batch=True),
+            monai.TverskyLoss(alpha=0.3, beta=0.7, **EPS, batch=True),
+        ),
+        (HausdorffDTLoss(batch=True), monai.HausdorffDTLoss(include_background=True, batch=True)),
+    ]
+    for ours, theirs in pairs:
+        theirs.softmax = theirs.to_onehot_y = True
+        torch.testing.assert_close(ours(z, t), theirs(z, y), rtol=1e-6, atol=1e-8)
+
+
+def test_monai_sums() -> None:
+    z, t = binary()
+    theirs = monai.DiceCELoss(sigmoid=True, lambda_ce=0.3)
+    torch.testing.assert_close((DiceLoss(1e-5) + 0.3 * BCEWithLogitsLoss())(z, t), theirs(z, t))
+    theirs = monai.DiceFocalLoss(sigmoid=True, lambda_focal=0.5)
+    ours = DiceLoss(1e-5) + 0.5 * FocalLoss(2.0, None)
+    torch.testing.assert_close(ours(z, t).float(), theirs(z, t).float())
+    z, t = multiclass()
+    ours = DiceLoss(1e-5) + CrossEntropyLoss(class_weight=[1.0, 2.0, 3.0, 4.0])
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+    cross_entropy = nn.functional.cross_entropy(z, t, weight)
+    dice = monai.DiceLoss(**MULTI)(z, t.unsqueeze(1))
+    torch.testing.assert_close(ours(z, t), dice + cross_entropy)
+
+
+def test_kornia_on_classes() -> None:
+    kornia = pytest.importorskip("kornia.losses")
+    z, t = multiclass()
+    pairs = [
+        (TverskyLoss(0.3, 0.7, 0.0), kornia.tversky_loss(z, t, 0.3, 0.7, 1e-12)),
+        (LovaszSoftmaxLoss(), kornia.lovasz_softmax_loss(z, t)),
+        # It averages over the classes as well, of which but one is not 0.
+        (FocalLoss(1.5, None), 4 * kornia.focal_loss(z, t, None, 1.5, reduction="mean")),
+    ]
+    for ours, expected in pairs:
+        torch.testing.assert_close(ours(z, t), expected)
+
+
+def test_torch_on_several_labels_at_once() -> None:
+    z = multiclass().logits
+    t = (z.flip(0) > 0).double()
+    flat_z, flat_t = (each.movedim(1, -1).reshape(-1, 4) for each in (z, t))
+    expected = nn.functional.multilabel_soft_margin_loss(flat_z, flat_t)
+    torch.testing.assert_close(BCEWithLogitsLoss()(z, t), expected)
 
 
 def test_kornia_where_it_means_the_same() -> None:

@@ -64,7 +64,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         (n, C, *spatial) to such.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation.
+        standard deviation, whatever their weights. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the data, stop when its loss no longer falls, and go
         back to the best epoch.

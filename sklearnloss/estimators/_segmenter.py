@@ -21,6 +21,7 @@ from ._mask_targets import MaskEstimator
 from ._net import TrainingData
 from ._overlap import Overlap
 from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
+from ._survey import Survey
 
 
 class UNetSegmenter(MaskEstimator):
@@ -79,7 +80,7 @@ class UNetSegmenter(MaskEstimator):
         (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation.
+        standard deviation, whatever their weights. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the images, stop when their loss no longer falls, and
         go back to the best epoch.
@@ -334,14 +335,16 @@ class UNetSegmenter(MaskEstimator):
             Scorer(self.net_, self.scaling_, self.tta),
             self._new_images(X),
             finish,
-            check=self._check_channels,
+            check=self._check_image_shape,
             tile=self.tile,
             multiple=self.net_.module_.multiple,
         )
 
-    def _check_channels(self, images: Tensor) -> None:
-        if images.shape[1] != self.input_shape_[0] or images.ndim - 1 != len(self.input_shape_):
-            self._check_image_shape(images)
+    def _check_image_shape(self, images: Tensor | Survey) -> None:
+        """Raise unless images have the channels and axes of those of ``fit``."""
+        _, n_channels, *spatial = images.shape
+        if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
+            super()._check_image_shape(images)
 
     def _score_lazily(self, X: Any, y: Any, sample_weight: Any) -> float:
         samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)

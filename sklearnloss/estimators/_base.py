@@ -153,7 +153,8 @@ class ImageEstimator(
             Images of any real dtype, with the channels where ``channels`` says. For
             data larger than memory a list of files (.npy, .npz or pictures) or of
             arrays, or a torch ``Dataset`` of images or (image, target) pairs: it is
-            read once beforehand, and then batch by batch.
+            read once beforehand, and then batch by batch. The segmenter takes images
+            of unlike sizes that way; those of one size make a batch.
         y : array-like, or list of files or arrays
             A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None
@@ -248,7 +249,7 @@ class ImageEstimator(
             self.input_shape_ = tuple(images.shape[1:])
             self.scaling_ = learn_scaling(images) if self.normalize == "auto" else None
         if isinstance(images, Survey):
-            return LazyData(images.samples, codes, weight)
+            return LazyData(images.samples, codes, weight, sizes=images.sizes())
         assert isinstance(codes, Tensor)
         return TrainingData(images, codes, weight)
 

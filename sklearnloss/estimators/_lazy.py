@@ -172,14 +172,14 @@ class LazyCodes(NamedTuple):
     Attributes
     ----------
     encode : callable
-        From a mask as read to its codes.
+        From (mask as read, shape of its image) to its codes.
     dtype : torch.dtype
         Of the codes.
     counts : ndarray of shape (n, ...)
         How often each class occurs in each sample.
     """
 
-    encode: Callable[[Any], Tensor]
+    encode: Callable[[Any, tuple[int, ...]], Tensor]
     dtype: torch.dtype
     counts: np.ndarray
 
@@ -197,6 +197,8 @@ class LazyData(TrainingData):
         Sample weights.
     rows : Tensor of shape (m,), default=None
         Which samples these are; by default all.
+    sizes : Tensor of shape (n,), default=None
+        A number for the size of each image, if they are of unlike sizes.
     """
 
     def __init__(
@@ -205,11 +207,13 @@ class LazyData(TrainingData):
         y: Tensor | LazyCodes,
         weight: Tensor | None = None,
         rows: Tensor | None = None,
+        sizes: Tensor | None = None,
     ) -> None:
         self.samples = samples
         self.codes = y
         self.weight = weight
         self.chosen = torch.arange(len(samples)) if rows is None else rows
+        self.all_sizes = sizes
         self.y = y[self.chosen] if isinstance(y, Tensor) else None  # type: ignore[assignment]
 
     def __len__(self) -> int:
@@ -227,13 +231,19 @@ class LazyData(TrainingData):
         if isinstance(self.codes, Tensor):
             codes = self.codes[rows]
         else:
-            codes = torch.stack([self.codes.encode(target) for target in targets])
+            shape = tuple(images[0].shape)
+            codes = torch.stack([self.codes.encode(target, shape) for target in targets])
         return stack(images), codes, None if self.weight is None else self.weight[rows]
 
     @property
     def device(self) -> torch.device:
         """Where indices of samples are best made."""
         return torch.device("cpu")
+
+    @property
+    def sizes(self) -> Tensor | None:
+        """A number for the size of each image, if they are of unlike sizes."""
+        return None if self.all_sizes is None else self.all_sizes[self.chosen]
 
     @property
     def code_dtype(self) -> torch.dtype:
@@ -249,7 +259,7 @@ class LazyData(TrainingData):
 
     def subset(self, indices: np.ndarray) -> LazyData:
         chosen = self.chosen[torch.from_numpy(indices)]
-        return LazyData(self.samples, self.codes, self.weight, chosen)
+        return LazyData(self.samples, self.codes, self.weight, chosen, self.all_sizes)
 
     def to(self, device: torch.device) -> LazyData:
         return self

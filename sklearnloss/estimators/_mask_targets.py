@@ -40,14 +40,17 @@ class MaskEstimator(ImageEstimator):
         return encode(masks, values, self.ignore_index)
 
     def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
+        numbers = sorted({len(mask) for mask in survey.seen})
+        if len(numbers) > 1:
+            raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
         labels = np.unique(np.concatenate([part for mask in survey.seen for part, _ in mask]))
         values = self._find_classes(labels, len(survey.seen[0]), classes)
         encode(labels, values, self.ignore_index)  # raises for a label that is no class
         counts = tally(survey.seen, values)
         counts = counts.swapaxes(1, 2) if self.multilabel else counts[:, 0]
 
-        def encode_mask(target: Any) -> Tensor:
-            return encode(self._read_mask(target, survey.shape[1:]), values, self.ignore_index)[0]
+        def encode_mask(target: Any, shape: tuple[int, ...]) -> Tensor:
+            return encode(self._read_mask(target, shape), values, self.ignore_index)[0]
 
         return LazyCodes(encode_mask, code_dtype(values), counts)
 

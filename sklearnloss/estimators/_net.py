@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -68,6 +69,11 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
         """The dtype of the codes."""
         return self.y.dtype
 
+    @property
+    def sizes(self) -> Tensor | None:
+        """A number for the size of each image, if they are of unlike sizes."""
+        return None
+
     def class_counts(self) -> np.ndarray | None:
         """Return how often each class occurs, None if the codes are there to be counted."""
         return None
@@ -100,7 +106,8 @@ class Batches:
     """Mini-batches sliced from whole tensors; iterating again shuffles again.
 
     Samples are spread evenly, so that no batch is much smaller than the others
-    and none is a single image, which batch normalisation cannot take.
+    and none is a single image, which batch normalisation cannot take. Images of
+    unlike sizes are in batches of their own.
     """
 
     def __init__(
@@ -121,19 +128,18 @@ class Batches:
         self.augment = augment
 
     def __len__(self) -> int:
-        n = len(self.data)
+        if self.data.sizes is None:
+            return self._n_batches(len(self.data))
+        return sum(self._n_batches(n) for n in self.data.sizes.unique(return_counts=True)[1].tolist())
+
+    def _n_batches(self, n: int) -> int:
         n_batches = -(-n // self.batch_size)
         if self.batch_size > 1 and n < 2 * n_batches:
             n_batches -= 1
         return max(n_batches, 1)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        n, order = len(self.data), None
-        if self.generator is not None:
-            order = torch.randperm(n, generator=self.generator).to(self.data.device)
-        bounds = np.linspace(0, n, len(self) + 1).round().astype(int).tolist()
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
-            index: Any = slice(start, stop) if order is None else order[start:stop]
+        for index in self._indices():
             images, target, weight = self.data.batch(index)
             x = to_network(images, self.scaling, self.device)
             target = target.to(self.device)
@@ -145,6 +151,29 @@ class Batches:
                 yield x, target
             else:
                 yield {"x": x, "sample_weight": weight.to(self.device)}, target
+
+
+    def _indices(self) -> Iterator[Any]:
+        """Yield the positions of the samples of each batch."""
+        n, sizes, order = len(self.data), self.data.sizes, None
+        if self.generator is not None:
+            order = torch.randperm(n, generator=self.generator).to(self.data.device)
+        if sizes is None:
+            for start, stop in itertools.pairwise(self._bounds(n)):
+                yield slice(start, stop) if order is None else order[start:stop]
+            return
+        order = torch.arange(n) if order is None else order
+        parts = [order[sizes[order] == size] for size in sizes.unique()]
+        batches = [p[a:b] for p in parts for a, b in itertools.pairwise(self._bounds(len(p)))]
+        if self.generator is None:
+            yield from batches
+        else:
+            shuffled = torch.randperm(len(batches), generator=self.generator)
+            yield from (batches[k] for k in shuffled.tolist())
+
+    def _bounds(self, n: int) -> list[int]:
+        bounds: list[int] = np.linspace(0, n, self._n_batches(n) + 1).round().astype(int).tolist()
+        return bounds
 
 
 class Objective(nn.Module):

@@ -28,7 +28,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             if not (self._reads_masks and is_lazy(y)):
                 return images
             X = images
-        survey = Survey(self._samples(X, y), self._look)
+        survey = Survey(self._samples(X, y), self._look, any_size=self._reads_masks)
         if lazy and reset:
             self.n_features_in_ = survey.shape[1]
             self.__dict__.pop("feature_names_in_", None)

@@ -23,11 +23,13 @@ class Survey:
         What is read.
     look : callable
         From (target, shape of the image (C, *spatial)) to what is kept of it.
+    any_size : bool
+        Whether images may be of unlike sizes.
 
     Attributes
     ----------
     shape : tuple of int
-        (n, C, *spatial).
+        (n, C, *spatial), of the first image.
     seen : list
         What ``look`` kept of each target.
 
@@ -37,11 +39,15 @@ class Survey:
         If images are of unlike shapes, or hold NaN or infinity.
     """
 
-    def __init__(self, samples: Samples, look: Callable[[Any, tuple[int, ...]], Any]) -> None:
+    def __init__(
+        self, samples: Samples, look: Callable[[Any, tuple[int, ...]], Any], *, any_size: bool
+    ) -> None:
         if len(samples) < 2:
             raise ValueError(f"X holds {len(samples)} image(s), but a minimum of 2 is required.")
         self.samples = samples
+        self.any_size = any_size
         self.seen: list[Any] = []
+        self._shapes: list[tuple[int, ...]] = []
         self._count = 0
         for position, (image, target) in enumerate(samples):
             if position == 0:
@@ -50,6 +56,7 @@ class Survey:
                 self._squares = torch.zeros_like(self._mean)
             self._check(image, position)
             self._add(image)
+            self._shapes.append(tuple(image.shape))
             self.seen.append(look(target, tuple(image.shape)))
 
     def __len__(self) -> int:
@@ -59,13 +66,18 @@ class Survey:
         """Return the mean and standard deviation of each channel over all images."""
         return as_scaling(self._mean, self._squares / max(self._count, 1))
 
+    def sizes(self) -> Tensor | None:
+        """Return a number for the size of each image, None if all are of one size."""
+        numbers = {shape: number for number, shape in enumerate(dict.fromkeys(self._shapes))}
+        return torch.tensor([numbers[s] for s in self._shapes]) if len(numbers) > 1 else None
+
     def _check(self, image: Tensor, position: int) -> None:
-        if tuple(image.shape) != self.shape[1:]:
+        expected = (*self.shape[1:2], *image.shape[1:]) if self.any_size else self.shape[1:]
+        if tuple(image.shape) != expected or image.ndim != len(self.shape) - 1:
             raise ValueError(
                 f"X[{position}] is an image of shape {tuple(image.shape)} and X[0] one of shape "
-                f"{self.shape[1:]} (channels first). Training needs images of one size: crop or "
-                f"pad them (with masks of a label given as ignore_index); only predictions may be "
-                f"of any size."
+                f"{self.shape[1:]} (channels first). Expected images with the same channels"
+                + ("." if self.any_size else " and of the same size: resize or crop them.")
             )
 
     def _add(self, image: Tensor) -> None:

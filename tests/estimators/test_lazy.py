@@ -16,6 +16,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from torch.utils.data import Dataset, IterableDataset
 
 from sklearnloss.estimators._files import read_file
+from sklearnloss.estimators._lazy import LazyData, Samples
+from sklearnloss.estimators._net import Batches
 from sklearnloss.metrics import iou_score
 
 from .conftest import Data, classifier, segmenter
@@ -201,8 +203,9 @@ def test_weights_early_stopping_and_partial_fit_go_with_files(files: Files, scen
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-3)
     assert model.score(*paths, weight) == pytest.approx(model.score(X, y, weight))
     model.partial_fit(*paths)
-    with pytest.raises(ValueError, match=r"shape \(1, 8, 16\).*fitted on images of shape"):
-        model.partial_fit(files(X[:, :8], ".npy"), y[:, :8])
+    model.partial_fit(files(X[:, :8], ".npy"), y[:, :8])
+    with pytest.raises(ValueError, match=r"shape \(2, 16, 16\).*fitted on images of shape"):
+        model.partial_fit(files(np.stack([X, X], 1), ".npy"), y)
 
 
 def test_augmented_batches_are_read(files: Files, scenes: Data) -> None:
@@ -255,6 +258,37 @@ def test_images_of_unlike_sizes_are_predicted(channels: str | None, scenes: Data
     assert perfect == 1
 
 
+def test_images_of_unlike_sizes_train_a_segmenter(files: Files, scenes: Data) -> None:
+    X, y = scenes
+    parts = [(X[i, : 16 - 4 * (i % 3)], y[i, : 16 - 4 * (i % 3)]) for i in range(12)]
+    images, masks = map(list, zip(*parts, strict=True))
+    weight = np.ones(12)
+    model = segmenter(max_epochs=40, lr=0.02).fit(images, masks, weight)
+    assert model.score(images, masks) > 0.5
+    assert len(model.history_[0]["batches"]) == 3
+    pixels = np.concatenate([image.ravel() for image in images])
+    np.testing.assert_allclose(model.scaling_.mean, pixels.mean(), rtol=1e-5)
+    np.testing.assert_allclose(model.scaling_.scale, pixels.std(), rtol=1e-5)
+    early = segmenter(early_stopping=True, validation_fraction=0.4, augment="flip")
+    assert early.fit(images, masks).partial_fit(images, masks).predict(images)[1].shape == (12, 16)
+
+
+def test_batches_hold_images_of_one_size() -> None:
+    samples = Samples([np.full(SIZES[i % 5], i) for i in range(33)])
+    sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
+    data = LazyData(samples, torch.arange(33), sizes=sizes).subset(np.arange(1, 33))
+    batches = Batches(data, 4, generator=torch.Generator().manual_seed(0))
+    seen = [(tuple(x.shape), codes.tolist()) for x, codes in batches]
+    assert len(seen) == len(batches) == 9
+    assert sorted(code for _, codes in seen for code in codes) == list(range(1, 33))
+    for shape, codes in seen:
+        assert {SIZES[code % 5] for code in codes} == {shape[2:]}
+    order = [codes for _, codes in seen]
+    assert order != [codes for _, codes in [(x, c.tolist()) for x, c in batches]]
+    plain = [c for _, codes in Batches(data, 4) for c in codes.tolist()]
+    assert sorted(plain) == list(range(1, 33))
+
+
 def test_masks_of_unlike_sizes_are_scored_together(scenes: Data) -> None:
     X, y = scenes
     model = segmenter(max_epochs=5, lr=0.02).fit(X, y)
@@ -278,13 +312,18 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data
     np.save(tmp_path / "o.npy", np.array([None]), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         model.fit([tmp_path / "o.npy"] * 2, y[:2])
-    paths = files(X, ".npy")
+    paths, paths_of_two = files(X, ".npy"), files(X[:2], ".npy")
     with pytest.raises(ValueError, match="inconsistent numbers of samples: X has 12, y has 11"):
         model.fit(paths, y[:-1])
     with pytest.raises(
         ValueError, match=r"X\[1\] is an image of shape \(1, 9, 20\) and X\[0\] one"
     ):
-        model.fit([np.ones(size) for size in SIZES[1:]], [np.ones(size) for size in SIZES[1:]])
+        classifier().fit([np.ones(size) for size in SIZES[1:]], [0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"X\[1\] is an image of shape \(3, 9, 9\).*same channels"):
+        model.fit([np.ones((2, 9, 9)), np.ones((3, 9, 9))], np.ones((2, 9, 9)))
+    masks = [np.ones((1, 16, 16)), np.ones((2, 16, 16))]
+    with pytest.raises(ValueError, match=r"y has masks of \[1, 2\] labels. Expected the same n"):
+        segmenter(multilabel=True).fit(paths_of_two, masks)
     with pytest.raises(
         ValueError, match=r"y has shape \(1, 8, 16\), but X holds 1 images of shape"
     ):

@@ -1,0 +1,63 @@
+"""Any estimator of ours from a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ._base import ImageEstimator
+from ._classifier import ResNetClassifier
+from ._restore import load_estimator
+from ._segmenter import UNetSegmenter
+
+_OWN: dict[str, type[ImageEstimator]] = {
+    "ResNetClassifier": ResNetClassifier,
+    "UNetSegmenter": UNetSegmenter,
+}
+
+
+def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Any:
+    """Read a fitted estimator that its ``save`` wrote.
+
+    Nothing in the file is run or imported, whoever wrote it: it only names
+    estimators and losses of this package, and losses and optimizers of torch.
+    The checksum tells whether the file is damaged, not who wrote it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    custom : dict of str to object, default=None
+        What is your own, by name: losses, as for :meth:`ResNetClassifier.load`,
+        and sub-classes of the estimators.
+
+    Returns
+    -------
+    estimator : ResNetClassifier or UNetSegmenter
+        It predicts the same as the one that was saved.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, of a newer version or of another kind, or names
+        something that is not in ``custom``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearnloss import ResNetClassifier, load
+    >>> X, y = load_digits(n_class=2, return_X_y=True)
+    >>> model = ResNetClassifier("focal", width=4, image_shape=(8, 8), max_epochs=1).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/digits.safetensors")
+    ...     again = load(f"{folder}/digits.safetensors")
+    >>> again
+    ResNetClassifier(image_shape=(8, 8), loss='focal', max_epochs=1, width=4)
+    >>> bool((again.predict_proba(X) == model.predict_proba(X)).all())
+    True
+    """
+    custom = custom or {}
+    own = {k: v for k, v in custom.items() if isinstance(v, type) and issubclass(v, ImageEstimator)}
+    return load_estimator(path, {**_OWN, **own}, custom)

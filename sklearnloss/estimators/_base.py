@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import numbers
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from skorch.helper import predefined_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import Tensor, nn
 
@@ -30,6 +31,7 @@ from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData, has_targets
 from ._loss_param import LossParameterMixin
 from ._net import LossNet, Objective, TrainingData, seeded
+from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._reading import ImageReadingMixin
 from ._survey import Survey, learn_scaling
@@ -42,12 +44,14 @@ from ._training import (
     resolve_optimizer,
     resolve_precision,
 )
+from ._weights import load_weights
 
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
     LossParameterMixin,
     ImageReadingMixin,
+    PersistenceMixin,
     abc.ABC,
 ):
     """Read images, train one network with one loss, predict scores.
@@ -58,6 +62,7 @@ class ImageEstimator(
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"})],
+        "weights": [str, os.PathLike, Mapping, HasMethods("state_dict"), None],
         "width": [Interval(numbers.Integral, 1, None, closed="left")],
         "lr": [Interval(numbers.Real, 0, None, closed="neither")],
         "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
@@ -81,6 +86,7 @@ class ImageEstimator(
         "verbose": ["verbose"],
     }
 
+    weights: Any
     image_shape: tuple[int, ...] | None
     channels: Any
     optimizer: Any
@@ -275,11 +281,12 @@ class ImageEstimator(
         if again:
             self._update_net()
         else:
-            self._build_net(device, seed)
+            self._build_net(device, seed, self.weights)
         net = self.net_
         if isinstance(self.loss_, Loss):
-            counts = None if again else np.atleast_2d(self._class_counts(data))[-1]
-            self.loss_.bind(net.module_, None if counts is None else torch.from_numpy(counts))
+            if not again:
+                net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
+            self.loss_.bind(net.module_, net.class_counts_)
         net.train_split = None if valid is None else predefined_split(valid)
         try:
             with deterministic_algorithms(self.deterministic):
@@ -329,7 +336,7 @@ class ImageEstimator(
         n_channels: int = self.net_.n_channels_
         return n_channels
 
-    def _build_net(self, device: torch.device, seed: int) -> None:
+    def _build_net(self, device: torch.device, seed: int, weights: Any = None) -> None:
         n_channels = self._n_channels(self.loss_)
         module, arguments = self._network(n_channels)
         optimizer = resolve_optimizer(self.optimizer)
@@ -359,7 +366,10 @@ class ImageEstimator(
         net.n_channels_ = n_channels
         net.generator_ = torch.Generator().manual_seed(seed)
         with seeded(seed):
-            self.net_ = net.initialize()
+            net.initialize()
+        if weights is not None:
+            load_weights(net.module_, weights)
+        self.net_ = net
 
     def _update_net(self) -> None:
         """Hand parameters that were changed since the last call to the net."""

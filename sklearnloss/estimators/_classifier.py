@@ -35,6 +35,11 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Layers of the network.
     width : int, default=64
         Channels of its first stage. 8 or 16 train fast on a CPU.
+    weights : str, path, dict of str to tensor, or nn.Module, default=None
+        Where training starts, instead of at random: a .safetensors file, also one
+        of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
+        are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
+        ``width=64``, for any number of channels and classes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals. Rows without it are images of one row of pixels.
@@ -146,6 +151,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         *,
         depth: int = 18,
         width: int = 64,
+        weights: Any = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",
@@ -177,6 +183,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         self.loss = loss
         self.depth = depth
         self.width = width
+        self.weights = weights
         self.image_shape = image_shape
         self.channels = channels
         self.optimizer = optimizer

@@ -20,6 +20,7 @@ from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
+from ._pickling import PortableNet
 
 _init_lock = threading.Lock()
 
@@ -226,7 +227,7 @@ class StopTraining(Exception):
     """A callback asked for the end of training."""
 
 
-class LossNet(NeuralNet):  # type: ignore[misc]
+class LossNet(PortableNet):
     """A skorch net that is fed whole tensors and trains one loss."""
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:

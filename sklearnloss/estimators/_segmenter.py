@@ -50,6 +50,10 @@ class UNetSegmenter(MaskEstimator):
         Side or sides, in pixels, of the overlapping tiles in which larger images
         are predicted; None takes 1024 (128 for volumes) where an image has more than
         2048 x 2048 pixels. See the notes.
+    weights : str, path, dict of str to tensor, or nn.Module, default=None
+        Where training starts, instead of at random: a .safetensors file, also one
+        of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
+        are read; or a state dict. Any number of channels and classes fits.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals. Rows without it are images of one row of pixels.
@@ -181,6 +185,7 @@ class UNetSegmenter(MaskEstimator):
         multilabel: bool = False,
         ignore_index: int | None = None,
         tile: int | tuple[int, ...] | None = None,
+        weights: Any = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",
@@ -216,6 +221,7 @@ class UNetSegmenter(MaskEstimator):
         self.multilabel = multilabel
         self.ignore_index = ignore_index
         self.tile = tile
+        self.weights = weights
         self.image_shape = image_shape
         self.channels = channels
         self.optimizer = optimizer
@@ -249,13 +255,14 @@ class UNetSegmenter(MaskEstimator):
 
         Parameters
         ----------
-        X : array-like
-            Images; their size may differ from training's.
+        X : array-like, list of files or arrays, or Dataset
+            Images; their sizes may differ from training's and from each other.
 
         Returns
         -------
         proba : ndarray of shape (n, n_classes, *spatial), float32
-            In the order of ``classes_``. For multilabel masks each on its own.
+            In the order of ``classes_``. For multilabel masks each on its own. Of
+            dtype object, with an array per image, if these are of unlike sizes.
         """
         return self._finished(X, self._as_probabilities)
 
@@ -264,13 +271,14 @@ class UNetSegmenter(MaskEstimator):
 
         Parameters
         ----------
-        X : array-like
-            Images; their size may differ from training's.
+        X : array-like, list of files or arrays, or Dataset
+            Images; their sizes may differ from training's and from each other.
 
         Returns
         -------
         masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            Of the labels' dtype.
+            Of the labels' dtype; of dtype object, with a mask per image, if X is a
+            list of images of unlike sizes.
         """
         return self._finished(X, self._as_labels)
 
@@ -279,8 +287,8 @@ class UNetSegmenter(MaskEstimator):
 
         Parameters
         ----------
-        X : array-like
-            Images; their size may differ from training's.
+        X : array-like, list of files or arrays, or Dataset
+            Images; their sizes may differ from training's and from each other.
 
         Returns
         -------

@@ -1,6 +1,19 @@
 """Image estimators for scikit-learn whose loss is a parameter."""
 
 from ._classifier import ResNetClassifier
+from ._cross_val import cross_val_predict_proba
+from ._fit_display import FitCurveDisplay
+from ._image_labels import image_level_labels
+from ._load import load
+from ._segmentation_display import SegmentationDisplay
 from ._segmenter import UNetSegmenter
 
-__all__ = ["ResNetClassifier", "UNetSegmenter"]
+__all__ = [
+    "FitCurveDisplay",
+    "ResNetClassifier",
+    "SegmentationDisplay",
+    "UNetSegmenter",
+    "cross_val_predict_proba",
+    "image_level_labels",
+    "load",
+]

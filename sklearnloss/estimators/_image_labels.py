@@ -1,0 +1,123 @@
+"""A label per image, made of its mask, to stratify by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ._files import read_file
+from ._labels import count_labels
+
+Array = NDArray[Any]
+
+
+def image_level_labels(
+    y: Any,
+    *,
+    n_bins: int | None = None,
+    min_count: int = 2,
+    ignore_index: int | None = None,
+    multilabel: bool = False,
+) -> Array:
+    """Sum up each mask in one label, for splits that are alike.
+
+    scikit-learn stratifies by labels, not by masks: pass these labels to
+    ``train_test_split(stratify=)`` or ``StratifiedKFold().split(X, labels)``.
+
+    Parameters
+    ----------
+    y : array-like of shape (n, *spatial), or list of masks or of paths
+        Masks; multilabel (n, K, *spatial).
+    n_bins : int, default=None
+        Images are told apart by which classes occur in them. An int tells them apart
+        by how much of them is foreground instead, that is, not of the lowest label:
+        in so many bins that hold about equally many images.
+    min_count : int, default=2
+        An image whose label is rarer than this gets the most similar other label,
+        as scikit-learn needs one image of each label per fold.
+    ignore_index : int, default=None
+        A label of pixels that do not count.
+    multilabel : bool, default=False
+        Masks have a channel for each of K labels.
+
+    Returns
+    -------
+    labels : ndarray of shape (n,), int
+        From 0, without gaps.
+
+    See Also
+    --------
+    cross_val_predict_proba : Out-of-fold probabilities of masks.
+
+    Examples
+    --------
+    Each fold gets its share of tiles without a nucleus:
+
+    >>> from sklearn.model_selection import StratifiedKFold
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> from sklearnloss.estimators import image_level_labels
+    >>> X, y, _ = load_nuclei(tile=32)
+    >>> labels = image_level_labels(y, min_count=4)
+    >>> folds = StratifiedKFold(4, shuffle=True, random_state=0).split(X, labels)
+    >>> [int((y[test].max((1, 2)) == 0).sum()) for _, test in folds]
+    [12, 12, 11, 11]
+    """
+    if n_bins is not None and n_bins < 2:
+        raise ValueError(f"n_bins={n_bins!r}: expected at least 2 bins, or None.")
+    shares = [_shares(mask, ignore_index, multilabel) for mask in _masks(y)]
+    if not shares:
+        raise ValueError("y holds no masks.")
+    names = sorted({name for share in shares for name in share})
+    table = np.array([[share.get(name, 0.0) for name in names] for share in shares])
+    if n_bins is None:
+        return _merge_rare((table > 0).astype(int), min_count)
+    foreground = table if multilabel else table[:, 1:]
+    return _merge_rare(_bins(foreground.sum(1), n_bins)[:, None], min_count)
+
+
+def _masks(y: Any) -> Iterator[Array]:
+    for item in y:
+        if isinstance(item, (str, os.PathLike)):
+            item = read_file(item, "first")
+        yield np.asarray(item.detach().cpu() if isinstance(item, Tensor) else item)
+
+
+def _shares(mask: Array, ignore: int | None, multilabel: bool) -> dict[int, float]:
+    """Return which part of the pixels that count has each label."""
+    if multilabel:
+        counted = mask != ignore if ignore is not None else np.ones(mask.shape, bool)
+        on = (mask != 0) & counted
+        return {
+            channel: float(np.sum(on[channel]) / max(np.sum(counted[channel]), 1))
+            for channel in range(len(mask))
+        }
+    found = dict(zip(*(part.tolist() for part in count_labels(mask)), strict=True))
+    found.pop(ignore, None)
+    return {int(label): count / sum(found.values()) for label, count in found.items()}
+
+
+def _bins(share: Array, n_bins: int) -> Array:
+    """Return the quantile bin of each number; equal ones share a bin."""
+    edges = np.unique(np.quantile(share, np.arange(1, n_bins) / n_bins))
+    return np.searchsorted(edges, share)
+
+
+def _merge_rare(patterns: Array, min_count: int) -> Array:
+    """Number the distinct rows, and join those that are rare to the nearest one."""
+    kinds, codes, counts = np.unique(patterns, axis=0, return_inverse=True, return_counts=True)
+    codes = codes.reshape(-1)
+    while len(kinds) > 1 and counts.min() < min_count:
+        rare = int(counts.argmin())
+        distance = np.abs(kinds - kinds[rare]).sum(1)
+        distance[rare] = np.iinfo(distance.dtype).max
+        nearest = np.lexsort((-counts, distance))[0]  # of those as near, the most common
+        codes[codes == rare] = nearest
+        counts[nearest] += counts[rare]
+        codes[codes > rare] -= 1
+        kinds, counts = np.delete(kinds, rare, 0), np.delete(counts, rare)
+    return codes

@@ -61,6 +61,18 @@ def test_an_illegal_target_gives_nan_where_values_cannot_be_looked_at(name: str)
     t = torch.zeros(2, 4, 5).long()
     t[1, 2, 3] = 7
     loss = build(name)
+    each = vmap(lambda z, t: loss(z.unsqueeze(0), t.unsqueeze(0)))
+    assert each(Z, t).isnan().tolist() == [False, True]
+    mask = torch.zeros(2, 1, 4, 5)
+    mask[0, 0, 1, 4] = 255
+    assert each(Z[:, :1], mask).isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("name", ["bce", "cross_entropy", "focal", "dice"])
+def test_an_illegal_target_gives_nan_in_compiled_code(name: str) -> None:
+    t = torch.zeros(2, 4, 5).long()
+    t[1, 2, 3] = 7
+    loss = build(name)
     torch._dynamo.reset()
     compiled = torch.compile(lambda z, t: loss(z, t), backend="eager", fullgraph=True)
     assert compiled(Z, t).isnan()

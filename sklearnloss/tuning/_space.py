@@ -40,7 +40,7 @@ def loss_param_grid(
     >>> from sklearnloss.tuning import loss_param_grid
     >>> loss_param_grid(["cross_entropy", "hinge"], n_values=2)
     [{'loss': ['cross_entropy'], 'loss__label_smoothing': [0.0, 0.2]},
-     {'loss': ['hinge'], 'loss__margin': [0.1, 10.0]}]
+     {'loss': ['hinge'], 'loss__margin': [0.1, 10.0], 'loss__p': [1, 2]}]
     """
     return [
         {
@@ -75,7 +75,7 @@ def loss_param_distributions(
     >>> from sklearnloss.tuning import loss_param_distributions
     >>> first, second = loss_param_distributions(["cross_entropy", "hinge"])
     >>> sorted(first), sorted(second)
-    (['loss', 'loss__label_smoothing'], ['loss', 'loss__margin'])
+    (['loss', 'loss__label_smoothing'], ['loss', 'loss__margin', 'loss__p'])
     >>> second["loss__margin"].dist.name
     'loguniform'
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -206,6 +207,14 @@ def test_weights_early_stopping_and_partial_fit_go_with_files(files: Files, scen
     model.partial_fit(files(X[:, :8], ".npy"), y[:, :8])
     with pytest.raises(ValueError, match=r"shape \(2, 16, 16\).*fitted on images of shape"):
         model.partial_fit(files(np.stack([X, X], 1), ".npy"), y)
+
+
+def test_a_model_does_not_keep_what_it_has_read(files: Files, scenes: Data) -> None:
+    model = segmenter().fit(files(scenes[0], ".npy"), files(scenes[1], ".npy"))
+    pickled = pickle.dumps(model)
+    assert b"000.npy" not in pickled
+    again = pickle.loads(pickled)
+    np.testing.assert_array_equal(again.predict(scenes[0]), model.predict(scenes[0]))
 
 
 def test_augmented_batches_are_read(files: Files, scenes: Data) -> None:

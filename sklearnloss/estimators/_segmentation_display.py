@@ -333,7 +333,7 @@ class SegmentationDisplay(MaskViews):
         cls, pairs: Sequence[tuple[Tensor, Any]], y_pred: Sequence[Any], **options: Any
     ) -> SegmentationDisplay:
         """Check images with their true masks, or None, and predicted ones."""
-        images = [image.cpu().numpy() for image, _ in pairs]
+        images = [_as_array(image) for image, _ in pairs]
         truth = [mask for _, mask in pairs if mask is not None]
         multilabel = options["multilabel"]
         return cls(
@@ -357,6 +357,11 @@ class SegmentationDisplay(MaskViews):
         )
         self.dice = self.dice[kept]
         return self
+
+
+def _as_array(image: Tensor) -> Array:
+    image = image.float() if image.is_floating_point() else image  # numpy has no bfloat16
+    return image.cpu().numpy()
 
 
 def _names(labels: Array, display_labels: Sequence[str] | None) -> list[str]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -113,13 +115,6 @@ def test_metadata_is_routed(binary_scenes: Data) -> None:
             cross_val_predict_proba(model, X, y, groups=groups, cv=GroupKFold(2))
 
 
-def test_folds_in_parallel_give_the_same_probabilities(binary_scenes: Data) -> None:
-    X, y = binary_scenes
-    pipe = make_pipeline(FunctionTransformer(), segmenter())
-    one = cross_val_predict_proba(pipe, X, y, cv=2)
-    np.testing.assert_array_equal(cross_val_predict_proba(pipe, X, y, cv=2, n_jobs=2), one)
-
-
 def test_data_sets_and_tensors_work(binary_scenes: Data) -> None:
     X, y = binary_scenes
     expected = cross_val_predict_proba(segmenter(), X, y, cv=2)
@@ -157,6 +152,30 @@ class Prior(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for k, image in enumerate(X):
             proba[k] = np.broadcast_to(self.share_[:, None, None], (len(self.share_), *image.shape))
         return proba
+
+
+class Meeting(Prior):
+    """Is fitted when another one is being fitted at the same time."""
+
+    barrier = Barrier(2, timeout=60)
+
+    def fit(self, X: Any, y: Any) -> Prior:
+        self.barrier.wait()
+        return super().fit(X, y)
+
+
+def test_folds_are_fitted_at_the_same_time(scenes: Data) -> None:
+    X, y = scenes
+    with parallel_config("threading"):
+        proba = cross_val_predict_proba(Meeting(), X, y, cv=2, n_jobs=2)
+    expected = cross_val_predict_proba(Prior(), X, y, cv=2)
+    np.testing.assert_array_equal(proba, expected)
+
+
+def test_pipelines_work(binary_scenes: Data) -> None:
+    pipe = make_pipeline(FunctionTransformer(), segmenter())
+    expected = cross_val_predict_proba(segmenter(), *binary_scenes, cv=2)
+    np.testing.assert_array_equal(cross_val_predict_proba(pipe, *binary_scenes, cv=2), expected)
 
 
 def test_images_of_unlike_sizes_have_an_array_each() -> None:

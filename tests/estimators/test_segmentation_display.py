@@ -252,7 +252,8 @@ def test_images_may_differ_in_size_and_come_as_files_or_tensors(tmp_path: Path) 
         np.save(paths[-1], image)
     display = from_predictions(paths, masks, masks)
     assert overlay(display, 5).shape == (8, 4, 4)
-    tensors = from_predictions(torch.ones(1, 4, 6), torch.eye(4, 6)[None], masks[0][None])
+    halves = torch.ones(1, 4, 6, dtype=torch.bfloat16)
+    tensors = from_predictions(halves, torch.eye(4, 6)[None], masks[0][None])
     assert titles(tensors)[3] == "errors, Dice 1.00"
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from skorch.history import History
@@ -25,7 +26,13 @@ HISTORY = "history"
 SCALING = ("scaling.mean", "scaling.scale")
 
 # What fit learns, apart from the net, the loss and the scaling.
-LEARNT = ("classes_", "feature_names_in_", "input_shape_", "mask_values_", "n_features_in_")
+LEARNT = {
+    "classes_": np.ndarray,
+    "feature_names_in_": np.ndarray,
+    "input_shape_": tuple,
+    "mask_values_": np.ndarray,
+    "n_features_in_": int,
+}
 
 
 def load_estimator(
@@ -85,6 +92,8 @@ def _restore(
     history = from_json(tensors.pop(HISTORY))
     _fill_learnt(model, config["learnt"], tensors)
     model.loss_ = copy.deepcopy(build(config["loss"], custom))
+    if not callable(model.loss_) or isinstance(model.loss_, type):
+        raise ValueError(f"its loss is {model.loss_!r}, which is none")
     model._fitted_loss_key = model._loss_key() if config["same_loss"] else ""
     _fill_network(model, _take(tensors, NETWORK), device)
     _fill_loss(model.loss_, _take(tensors, LOSS))
@@ -101,11 +110,14 @@ def _restore(
 
 
 def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
-    unknown = set(learnt) - set(LEARNT)
+    unknown = learnt.keys() - LEARNT.keys()
     if unknown:
         raise ValueError(f"it holds attributes that are unknown: {', '.join(sorted(unknown))}")
     for name, node in learnt.items():
-        setattr(model, name, build(node, {}))
+        value = build(node, {})
+        if not isinstance(value, LEARNT[name]):
+            raise ValueError(f"its {name} is {value!r}, but expected was a {LEARNT[name].__name__}")
+        setattr(model, name, value)
     model.scaling_ = None
     if any(name in tensors for name in SCALING):
         model.scaling_ = Scaling(*(tensors.pop(name) for name in SCALING))

@@ -207,7 +207,11 @@ def test_unlike_losses_of_one_name_get_unlike_names() -> None:
 @pytest.mark.parametrize(
     ("value", "given", "message"),
     [
-        (own_function, 3, r"custom\['own_function'\] is 3, but the file needs a function or a loss"),
+        (
+            own_function,
+            3,
+            r"custom\['own_function'\] is 3, but the file needs a function or a loss",
+        ),
         (own_function, OwnLoss, "is OwnLoss, but the file needs a function or a loss object"),
         (nn.Linear, nn.Linear(1, 1), "but the file needs a class"),
         (OwnLoss(), own_function, "is own_function, but the file needs a class of losses"),

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from skorch.callbacks import Callback, EpochScoring, Freezer
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback, EpochScoring, Freezer
 from torch import nn
 from torch.nn import functional
 
@@ -324,7 +324,7 @@ def test_code_that_only_training_needs_is_left_out_with_a_warning(
     }
     assert set(code) == set(TRAINING_ONLY)
     model = classifier(**code).fit(X, y)
-    with pytest.warns(UserWarning) as record:
+    with pytest.warns(UserWarning, match="Left out of the file") as record:
         model.save(tmp_path / FILE)
     (warning,) = record
     assert warning.filename == __file__
@@ -340,11 +340,15 @@ def test_code_that_only_training_needs_is_left_out_with_a_warning(
 
 def test_other_code_is_an_error_that_names_the_parameter(digits: Data, tmp_path: Path) -> None:
     model = classifier().fit(*digits).set_params(classes=range(3))
-    with pytest.raises(ValueError, match=r"Cannot save ResNetClassifier: classes holds range\(0, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"Cannot save ResNetClassifier: classes holds range\(0, 3\)"
+    ):
         model.save(tmp_path / FILE)
     model = classifier(ScaledLoss(scale=2)).fit(*digits)
     model.loss_.scale = 1j
-    with pytest.raises(ValueError, match=r"Cannot save the loss ScaledLoss\(scale=1j\): it holds 1j"):
+    with pytest.raises(
+        ValueError, match=r"Cannot save the loss ScaledLoss\(scale=1j\): it holds 1j"
+    ):
         model.save(tmp_path / FILE)
     assert list(tmp_path.iterdir()) == []
 
@@ -435,7 +439,9 @@ def test_each_class_loads_only_its_own(digits: Data, tmp_path: Path) -> None:
     model = classifier().fit(X, y)
     model.save(tmp_path / FILE)
     assert_same(ResNetClassifier.load(tmp_path / FILE), model, X)
-    with pytest.raises(ValueError, match="it holds a 'ResNetClassifier', but expected was 'UNetSeg"):
+    with pytest.raises(
+        ValueError, match="it holds a 'ResNetClassifier', but expected was 'UNetSeg"
+    ):
         UNetSegmenter.load(tmp_path / FILE)
 
 

@@ -109,14 +109,18 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
-        if "net_" in state and self.net_.criterion_.loss is self.loss_:
-            del state["loss_"]  # the net has it
+        if "net_" in state:  # which has them too
+            if self.net_.criterion_.loss is self.loss_:
+                del state["loss_"]
+            if self.net_.scaling_ is self.scaling_:
+                del state["scaling_"]
         return {key: value if key == "net_" else on_cpu(value) for key, value in state.items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "net_" in state:
             self.__dict__.setdefault("loss_", self.net_.criterion_.loss)
+            self.__dict__.setdefault("scaling_", self.net_.scaling_)
 
 
 def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:

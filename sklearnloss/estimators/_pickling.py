@@ -11,6 +11,7 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 
 from ..losses import Loss
+from ._images import Scaling
 
 
 class PortableNet(NeuralNet):  # type: ignore[misc]
@@ -26,11 +27,14 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         The dtype of the network's arithmetic, if not its weights' own.
     class_counts_ : Tensor of shape (n_classes,), or None
         How often each class occurred in ``fit``.
+    scaling_ : Scaling or None
+        Of the images, before the network sees them.
     """
 
     device: Any
     autocast_: torch.dtype | None
     class_counts_: Tensor | None = None
+    scaling_: Scaling | None
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
@@ -41,6 +45,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         state["criterion__loss"] = criterion.loss  # the same object once, not twice
         state["optimizer_"] = as_arrays(state["optimizer_"].state_dict())
         state["generator_"] = as_arrays(state["generator_"].get_state())
+        state["scaling_"] = self.scaling_ and as_arrays(tuple(self.scaling_))
+        state["class_counts_"] = as_arrays(self.class_counts_)
         if self._is_as_built(module):
             state["weights"] = as_arrays(dict(module.state_dict()))
             state["frozen"] = [n for n, p in module.named_parameters() if not p.requires_grad]
@@ -67,6 +73,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
             self.__dict__["module_"] = module.train(training)
         self.module_.to(self.device)
         self.criterion_.to(self.device)
+        self.scaling_ = self.scaling_ and Scaling(*as_tensors(self.scaling_))
+        self.class_counts_ = as_tensors(self.class_counts_)
         self.generator_ = torch.Generator()
         self.generator_.set_state(as_tensors(state["generator_"]))
         self.initialize_optimizer()

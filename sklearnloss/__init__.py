@@ -10,13 +10,14 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
     from ._show_versions import show_versions
-    from .estimators import ResNetClassifier, UNetSegmenter
+    from .estimators import ResNetClassifier, UNetSegmenter, load
 
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
 _HOMES = {
     "ResNetClassifier": ".estimators",
     "UNetSegmenter": ".estimators",
+    "load": ".estimators",
     "show_versions": "._show_versions",
 }
 
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "datasets",
     "estimators",
+    "load",
     "losses",
     "metrics",
     "networks",

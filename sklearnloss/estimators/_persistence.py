@@ -16,7 +16,7 @@ import skorch
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from torch import Tensor, nn
 
 from .._version import __version__
 from ._container import NETWORK, to_json, write
@@ -137,6 +137,10 @@ def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, 
         "learnt": {key: describe(vars(model)[key]) for key in LEARNT if key in vars(model)},
     }
     custom = names.objects | loss_names.objects
+    for name, ours in names.objects.items():
+        # A module that is trained is a copy of the one that was given.
+        if custom[name] is not ours and not isinstance(ours, nn.Module):
+            raise ValueError(f"Cannot save: loss and loss_ are of unlike losses called {name!r}.")
     config["custom"] = sorted(custom)
     tensors = {NETWORK + name: tensor for name, tensor in net.module_.state_dict().items()}
     tensors |= {LOSS + name: tensor for name, tensor in loss_state(model.loss_).items()}

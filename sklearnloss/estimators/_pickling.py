@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ._images import Scaling
+from ._training import available_device
 
 
 class PortableNet(NeuralNet):  # type: ignore[misc]
@@ -62,8 +63,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         self.__dict__.update(state)
         if not state.get("initialized_", False):
             return
-        if torch.device(self.device).type == "cuda" and not torch.cuda.is_available():
-            self.device = "cpu"
+        trained_on, self.device = self.device, str(available_device(self.device))
+        if self.device == "cpu" != trained_on:
             self.autocast_ = None  # bfloat16 is slow there
         if weights is not None:
             module = self._empty_module()

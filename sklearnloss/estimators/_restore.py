@@ -18,7 +18,7 @@ from ..losses import _registry as registry
 from ._container import NETWORK, from_json, read
 from ._describe import Node, build
 from ._images import Scaling
-from ._training import resolve_device
+from ._training import available_device
 
 # Names of the tensors in a file, beside the network's.
 LOSS = "loss."
@@ -131,14 +131,10 @@ def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) ->
     module, arguments = model._network(model._n_channels(model.loss_))
     with torch.device("meta"):
         _check_tensors(weights, module(**arguments).state_dict())
-    wanted = torch.device("cpu" if model.device == "auto" else model.device)
-    if device is None:
-        without_gpu = wanted.type == "cuda" and not torch.cuda.is_available()
-        device = "cpu" if without_gpu else model.device
     state = model.random_state
     # Without a random state, one that does not draw from numpy's global generator.
     seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
-    model._build_net(resolve_device(device), int(seed))
+    model._build_net(available_device(device or model.device), int(seed))
     model.net_.module_.load_state_dict(weights)
 
 

@@ -64,6 +64,16 @@ def resolve_device(device: Any) -> torch.device:
     return resolved
 
 
+def available_device(device: Any) -> torch.device:
+    """Return the nearest device that there is: the GPU, another GPU, or the CPU."""
+    wanted = torch.device("cuda" if device == "auto" else device)
+    if wanted.type != "cuda":
+        return wanted
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return wanted if (wanted.index or 0) < torch.cuda.device_count() else torch.device("cuda")
+
+
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
     """Return the dtype of autocast, None for plain float32."""
     if precision == "auto":

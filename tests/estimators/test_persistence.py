@@ -362,6 +362,13 @@ def test_a_network_that_its_parameters_do_not_describe_is_not_saved(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_unlike_losses_of_one_name_are_not_saved(digits: Data, tmp_path: Path) -> None:
+    model = classifier(lambda logits, target: functional.cross_entropy(logits, target))
+    model.fit(*digits).set_params(loss=lambda logits, target: logits.mean())
+    with pytest.raises(ValueError, match="loss and loss_ are of unlike losses called '<lambda>'"):
+        model.save(tmp_path / FILE)
+
+
 def test_parameters_changed_after_fit_are_kept(digits: Data, tmp_path: Path) -> None:
     X, y = digits
     model = classifier("focal").fit(X, y).set_params(lr=0.5, loss__gamma=0.0)
@@ -460,6 +467,19 @@ def test_a_missing_file_is_no_damaged_file(tmp_path: Path) -> None:
         load(tmp_path / "nothing")
 
 
+def test_a_file_of_a_gpu_that_is_not_there_loads_on_the_cpu(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = digits
+    model = classifier().fit(X, y).set_params(device="cuda")
+    model.save(tmp_path / FILE)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    again = load(tmp_path / FILE)
+    assert again.device == "cuda"
+    assert again.net_.device == "cpu"
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(torch.ones(3)), "dice+ldam+1e-4*l2"])
 def test_a_file_from_a_gpu_loads_anywhere(loss: Any, digits: Data, tmp_path: Path) -> None:
@@ -468,7 +488,7 @@ def test_a_file_from_a_gpu_loads_anywhere(loss: Any, digits: Data, tmp_path: Pat
     model.save(tmp_path / FILE)
     again = load(tmp_path / FILE)
     assert next(again.module_.parameters()).is_cuda
-    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         on_cpu = load(tmp_path / FILE)

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from ._base import Reduction
 from ._class_weight import ClassWeight, per_channel
+from ._fused import as_number
+from ._fused_pixel import BinaryCrossEntropy, ClosedForm
 from ._inputs import Inputs
 from ._pixel import PixelLoss
 
@@ -80,3 +82,11 @@ class BCEWithLogitsLoss(PixelLoss):
         if self.pos_weight is not None:
             positive = positive * per_channel(self.pos_weight, z, "BCEWithLogitsLoss: pos_weight")
         return positive + (1 - t) * -F.logsigmoid(-z)
+
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        weight = as_number(1.0 if self.pos_weight is None else self.pos_weight)
+        smoothing = as_number(self.label_smoothing)
+        if weight is None or smoothing is None:
+            return None
+        per_channel(weight, inputs.logits, "BCEWithLogitsLoss: pos_weight")  # raises if illegal
+        return BinaryCrossEntropy(weight, smoothing)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from ._base import Reduction
-from ._class_weight import ClassWeight, per_channel
+from ._class_weight import ClassWeight, class_vector, per_channel
+from ._fused import as_number
+from ._fused_pixel import ClosedForm, CrossEntropy
 from ._inputs import Inputs
 from ._label import label_weight
 from ._pixel import PixelLoss
@@ -77,6 +79,9 @@ class CrossEntropyLoss(PixelLoss):
     def values(self, inputs: Inputs) -> Tensor:
         return smoothed_cross_entropy(inputs, self.label_smoothing, self.class_weight)
 
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        return closed_cross_entropy(inputs, self.label_smoothing, self.class_weight)
+
     def element_weight(self, inputs: Inputs) -> Tensor | None:
         return label_weight(inputs, self.class_weight)
 
@@ -146,6 +151,9 @@ class LabelSmoothingCrossEntropy(CrossEntropyLoss):
     def values(self, inputs: Inputs) -> Tensor:
         return smoothed_cross_entropy(inputs, self.eps, self.class_weight)
 
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        return closed_cross_entropy(inputs, self.eps, self.class_weight)
+
 
 def smoothed_cross_entropy(
     inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
@@ -158,3 +166,17 @@ def smoothed_cross_entropy(
     if isinstance(smoothing, Tensor) or smoothing > 0:
         values = (1 - smoothing) * values + smoothing * nll.mean(1)
     return values
+
+
+def closed_cross_entropy(
+    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
+) -> ClosedForm | None:
+    """Return the closed form of :func:`smoothed_cross_entropy`, where there is one."""
+    number = as_number(smoothing)
+    if number is None or class_weight is None:
+        return None if number is None else CrossEntropy(number, None)
+    if number != 0 or inputs.target.is_floating_point():
+        return None
+    z = inputs.logits
+    weight = class_vector(class_weight, z.shape[1], z, "class_weight")
+    return None if weight.requires_grad else CrossEntropy(0.0, weight)

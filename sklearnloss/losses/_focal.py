@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from ._base import Reduction
 from ._class_weight import class_vector, per_channel
+from ._fused import as_number
+from ._fused_pixel import ClosedForm, SigmoidFocal, SoftmaxFocal
 from ._inputs import Inputs
 from ._pixel import PixelLoss
 
@@ -109,6 +112,21 @@ class FocalLoss(PixelLoss):
             return values
         weight = class_vector(self.alpha, z.shape[1], z, "FocalLoss: alpha")
         return weight[inputs.target] * values
+
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        auto = isinstance(self.alpha, str)
+        unweighted = self.alpha is None or (auto and inputs.softmax)
+        gamma = as_number(self.gamma)
+        alpha = as_number(0.25 if auto else self.alpha)
+        if gamma is None or (alpha is None and not unweighted):
+            return None
+        if alpha is None or unweighted:
+            return SoftmaxFocal(gamma, 1.0) if inputs.softmax else SigmoidFocal(gamma, 1.0, 1.0)
+        high = math.inf if inputs.softmax else 1.0
+        class_vector(alpha, 1, inputs.logits, "FocalLoss: alpha", high=high)  # raises if illegal
+        return (
+            SoftmaxFocal(gamma, alpha) if inputs.softmax else SigmoidFocal(gamma, alpha, 1 - alpha)
+        )
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -118,6 +118,14 @@ def one_hot(labels: Tensor, n_classes: int) -> Tensor:
     return labels.unsqueeze(1) == classes.reshape(-1, *[1] * (labels.ndim - 1))
 
 
+def _lies_within(values: Tensor, low: float, high: float) -> bool:
+    """Tell in one pass and without temporaries whether low <= values <= high throughout."""
+    if values.numel() == 0:
+        return True
+    smallest, largest = values.detach().aminmax()
+    return bool(smallest >= low) and bool(largest <= high)
+
+
 def can_look_at(tensor: Tensor) -> bool:
     """Tell whether reading values costs nothing and breaks nothing."""
     if torch.compiler.is_compiling() or tensor.device.type != "cpu":
@@ -185,6 +193,8 @@ def _bounded(logits: Tensor) -> Tensor:
     """
     z = logits.to(_dtype(logits))
     bound = torch.finfo(z.dtype).max / 8
+    if can_look_at(z) and _lies_within(z, -bound, bound):
+        return z
     return z.clamp(-bound, bound)
 
 
@@ -225,31 +235,41 @@ def _clean(target: Tensor, high: int, ignore_index: int | None) -> tuple[Tensor,
     """Set ignored and illegal entries to 0, and say in a mask which were which."""
     if target.numel() == 0:
         return target, None
-    look = can_look_at(target)
-    if look and (ignore_index is None or not 0 <= ignore_index <= high):
-        low_value, high_value = target.aminmax()
-        if low_value >= 0 and high_value <= high:
-            return target, None
+    legal_index = ignore_index is not None and 0 <= ignore_index <= high
+    if not can_look_at(target):
+        return _clean_unseen(target, high, ignore_index)
+    if not legal_index and _lies_within(target, 0, high):
+        return target, None
+    if ignore_index is None:
+        raise _illegal(target, target, high, None)
+    ignored = target == ignore_index
+    kept = target.masked_fill(ignored, 0)
+    if not _lies_within(kept, 0, high):
+        raise _illegal(target, kept, high, ignore_index)
+    return kept, ignored.logical_not().to(_mask_dtype(target))
+
+
+def _clean_unseen(
+    target: Tensor, high: int, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
     legal = (target >= 0) & (target <= high)
     ignored = target == ignore_index if ignore_index is not None else torch.zeros_like(legal)
-    if look:
-        _raise_for_illegal(target, ~(legal | ignored), high, ignore_index)
-    dtype = target.dtype if target.is_floating_point() else torch.float32
-    mask = torch.where(legal | ignored, (~ignored).to(dtype), torch.nan)
+    mask = torch.where(legal | ignored, (~ignored).to(_mask_dtype(target)), torch.nan)
     return target.masked_fill(ignored | ~legal, 0), mask
 
 
-def _raise_for_illegal(
-    target: Tensor, illegal: Tensor, high: int, ignore_index: int | None
-) -> None:
-    if not bool(illegal.any()):
-        return
-    position = tuple(illegal.nonzero()[0].tolist())
+def _mask_dtype(target: Tensor) -> torch.dtype:
+    return target.dtype if target.is_floating_point() else torch.float32
+
+
+def _illegal(target: Tensor, kept: Tensor, high: int, ignore_index: int | None) -> LossInputError:
+    """Name the first entry of kept, the target with 0 where ignored, that is illegal."""
+    position = tuple((~((kept >= 0) & (kept <= high))).nonzero()[0].tolist())
     what = "masks in [0, 1]"
     if not target.is_floating_point():
         what = f"class indices from 0 to {high} (the logits have {high + 1} channels)"
     other = "no ignore_index is set" if ignore_index is None else f"ignore_index={ignore_index}"
-    raise LossInputError(
+    return LossInputError(
         f"target{list(position)} is {target[position].item()} in a target of shape "
         f"{tuple(target.shape)}: expected {what}; {other}."
     )
@@ -261,6 +281,8 @@ def _check_probabilities(t: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor
         mask = mask.amin(1)
         t = t * (mask != 0).unsqueeze(1)
     total = t.sum(1)
+    if mask is None and can_look_at(t) and _lies_within(total, 0.99, 1.01):
+        return t, None
     wrong = (total - 1).abs() > 1e-2
     if mask is not None:
         wrong = wrong & (mask != 0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from ._base import Loss, Reduction
+from ._fused import pays
+from ._fused_pixel import ClosedForm, closed_form_values
 from ._inputs import Inputs, read_inputs
 
 
@@ -86,8 +90,22 @@ class PixelLoss(Loss):
             values = values * inputs.mask
         return reduce_elements(values, inputs.mask, weight, inputs.sample_weight, self.reduction)
 
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        """Return what computes the values of large inputs faster, where there is something."""
+        return None
+
     def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-        return self.values(inputs), self.element_weight(inputs)
+        form = self._closed_form(inputs) if pays(inputs) else None
+        if form is None:
+            values = self.values(inputs)
+        else:
+            values = closed_form_values(
+                form,
+                inputs.logits,
+                inputs.target,
+                lambda z, t: self.values(Inputs(z, t, form.softmax, None)),
+            )
+        return values, self.element_weight(inputs)
 
 
 def reduce_elements(
@@ -106,15 +124,20 @@ def reduce_elements(
     total = sum_per_sample(values)
     if reduction == "sum":
         return total.sum() if sample_weight is None else (total * sample_weight).sum()
-    counted = torch.ones_like(values) if mask is None else mask
-    if element_weight is not None:
-        counted = counted * element_weight
-    count = sum_per_sample(counted)
+    count = _count_per_sample(values, mask, element_weight)
     if reduction == "sample":
         return ratio(total, count)
     if sample_weight is not None:
         total, count = total * sample_weight, count * sample_weight
     return ratio(total.sum(), count.sum())
+
+
+def _count_per_sample(values: Tensor, mask: Tensor | None, weight: Tensor | None) -> Tensor:
+    """Return what each sample's elements count in the denominator of a mean, (n,)."""
+    if mask is None and weight is None:
+        return values.new_full(values.shape[:1], math.prod(values.shape[1:]))
+    factors = [each for each in (mask, weight) if each is not None]
+    return sum_per_sample(math.prod(factors[1:], start=factors[0]))
 
 
 def sum_per_sample(values: Tensor) -> Tensor:

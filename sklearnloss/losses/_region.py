@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from ._base import Loss, Reduction
 from ._class_weight import ClassWeight, class_vector
+from ._fused import pays
+from ._fused_region import closed_form_counts
 from ._inputs import Inputs, read_inputs
 from ._pixel import ratio, sum_per_sample
 
@@ -198,12 +201,32 @@ class RegionLoss(Loss):
 
 def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
     """Count softly over all axes but the first two."""
-    p, t, mask = soft_masks(inputs)
-    n = p.new_full(p.shape[:2], math.prod(p.shape[2:])) if mask is None else mask
+    if pays(inputs):
+        formula = functools.partial(_sums, softmax=inputs.softmax, squared=squared)
+        tp, p, t = closed_form_counts(inputs, squared, formula)
+    else:
+        z, target, softmax, mask, _ = inputs
+        tp, p, t = _sums(z, target, mask, softmax=softmax, squared=squared)
+    return SoftCounts(tp, p, t, _n_valid(inputs).expand(tp.shape))
+
+
+def _sums(
+    z: Tensor, target: Tensor, mask: Tensor | None, *, softmax: bool, squared: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return sum p t, sum p and sum t over the pixels, the latter two of squares or not."""
+    p, t, _ = soft_masks(Inputs(z, target, softmax, mask))
     tp = sum_spatial(p * t)
     if squared:
         p, t = p * p, t * t
-    return SoftCounts(tp, sum_spatial(p), sum_spatial(t), sum_spatial(n).expand(tp.shape))
+    return tp, sum_spatial(p), sum_spatial(t)
+
+
+def _n_valid(inputs: Inputs) -> Tensor:
+    """Return the number of valid pixels, (n, 1) or (n, C)."""
+    z, mask = inputs.logits, inputs.mask
+    if mask is None:
+        return z.new_full((len(z), 1), math.prod(z.shape[2:]))
+    return sum_spatial(mask.unsqueeze(1) if inputs.softmax else mask)
 
 
 def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -111,7 +111,7 @@ def on_cpu(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.cpu()
     if isinstance(value, nn.Module):
-        return _module_on_cpu(value) if _is_elsewhere(value) else value
+        return module_on_cpu(value) if is_elsewhere(value) else value
     if isinstance(value, dict):
         moved = {key: on_cpu(each) for key, each in value.items()}
         return moved if any(moved[key] is not value[key] for key in value) else value
@@ -122,7 +122,8 @@ def on_cpu(value: Any) -> Any:
     return value
 
 
-def _module_on_cpu(module: nn.Module) -> nn.Module:
+def module_on_cpu(module: nn.Module) -> Any:
+    """Return a copy of a module with its tensors on the CPU, those in its settings too."""
     moved = copy.deepcopy(module).cpu()
     # Settings such as class weights are plain attributes; innermost modules first,
     # so that a list of modules finds its members moved.
@@ -132,17 +133,17 @@ def _module_on_cpu(module: nn.Module) -> nn.Module:
     return moved
 
 
-def _is_elsewhere(value: Any) -> bool:
+def is_elsewhere(value: Any) -> bool:
     """Tell whether something holds a tensor that is not on the CPU."""
     if isinstance(value, Tensor):
         return value.device.type != "cpu"
     if isinstance(value, nn.Module):
         own = [*value.parameters(), *value.buffers()]
         own += [each for part in value.modules() for each in _settings(part).values()]
-        return any(map(_is_elsewhere, own))
+        return any(map(is_elsewhere, own))
     if isinstance(value, dict):
         value = list(value.values())
-    return type(value) in (list, tuple) and any(map(_is_elsewhere, value))
+    return type(value) in (list, tuple) and any(map(is_elsewhere, value))
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:

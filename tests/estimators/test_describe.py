@@ -126,7 +126,16 @@ def test_a_tensor_keeps_its_dtype_and_shape(tensor: torch.Tensor) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [object(), 1j, slice(3), np.longdouble(1), np.datetime64("2020"), np.array([b"a"]), {1, 2}],
+    [
+        object(),
+        1j,
+        slice(3),
+        np.longdouble(1),
+        np.datetime64("2020"),
+        np.array([b"a"]),
+        {1, 2},
+        torch.ones(1) * 1j,
+    ],
     ids=repr,
 )
 def test_other_objects_are_refused_and_named(value: Any) -> None:

@@ -18,7 +18,14 @@ import torch
 from skorch.callbacks import Freezer
 from torch import nn
 
-from sklearnloss.estimators._pickling import as_arrays, as_tensors, on_cpu
+from sklearnloss.estimators._net import LossNet, Objective
+from sklearnloss.estimators._pickling import (
+    as_arrays,
+    as_tensors,
+    is_elsewhere,
+    module_on_cpu,
+    on_cpu,
+)
 from sklearnloss.estimators._training import available_device
 from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, L2Penalty
 from sklearnloss.networks import ResNet
@@ -232,6 +239,32 @@ def test_arrays_and_tensors_replace_each_other() -> None:
 )
 def test_what_is_on_the_cpu_stays_the_same_object(value: Any) -> None:
     assert on_cpu(value) is value
+
+
+def test_a_tensor_elsewhere_is_found_wherever_it_is() -> None:
+    there = torch.ones(2, device="meta")
+    for value in (
+        CrossEntropyLoss(class_weight=there),
+        DiceLoss() + nn.CrossEntropyLoss(there),
+        CompoundLoss([DiceLoss(), DiceLoss()], weights=[1.0, there[0]]),
+        {"weights": [1, (there,)]},
+    ):
+        assert is_elsewhere(value)
+
+
+def test_a_moved_sum_of_losses_has_its_members_once() -> None:
+    loss = CompoundLoss([CrossEntropyLoss(class_weight=torch.ones(2)), ("b", DiceLoss())])
+    moved = module_on_cpu(loss)
+    assert repr(moved) == repr(loss)
+    assert moved.losses[0] is moved._members[0]
+    assert moved.losses[1][1] is moved._members[1]
+    assert moved.losses[0] is not loss.losses[0]
+
+
+def test_a_net_before_its_initialisation_is_pickled() -> None:
+    net = pickled(LossNet(ResNet, Objective, criterion__loss=DiceLoss(), module__n_classes=2))
+    assert not net.initialized_
+    assert net.module__n_classes == 2
 
 
 @pytest.mark.cuda

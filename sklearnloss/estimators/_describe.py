@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -104,7 +105,8 @@ def describe(value: Any, names: Names | None = None) -> Node:
     if node is None and names is not None:
         node = _describe_loss(value, names)
     if node is None:
-        raise CannotDescribe(f"{shown(value)} of type {type(value).__name__}")
+        text = textwrap.shorten(shown(value), 60, placeholder="...")
+        raise CannotDescribe(f"{text} of type {type(value).__name__}")
     return node
 
 

@@ -79,7 +79,8 @@ def _read_file(path: Path) -> Any:
         raise
     except Exception as error:  # torch raises many kinds
         raise ValueError(
-            f"weights={str(path)!r} holds more than tensors, or is damaged: {error}"
+            f"weights={str(path)!r} holds more than tensors, or is damaged. Expected what "
+            f"torch.save(module.state_dict(), ...) writes."
         ) from error
 
 
@@ -213,4 +214,4 @@ def _shapes(given: Tensor, expected: Tensor) -> str:
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"
+    return f"an object of type {type(value).__name__}"

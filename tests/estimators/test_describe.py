@@ -143,6 +143,13 @@ def test_other_objects_are_refused_and_named(value: Any) -> None:
         describe([value], Names())
 
 
+def test_a_long_description_is_cut_short() -> None:
+    network = nn.Sequential(*[nn.Linear(1, 1)] * 50)
+    with pytest.raises(CannotDescribe, match=r"Sequential\(.*\.\.\. of type Sequential") as caught:
+        describe(network)
+    assert len(str(caught.value)) < 90
+
+
 def test_losses_are_refused_where_none_belongs() -> None:
     with pytest.raises(CannotDescribe, match=r"DiceLoss\(\) of type DiceLoss"):
         describe(DiceLoss())

@@ -488,10 +488,10 @@ def test_a_file_from_a_gpu_loads_anywhere(loss: Any, digits: Data, tmp_path: Pat
     model.save(tmp_path / FILE)
     again = load(tmp_path / FILE)
     assert next(again.module_.parameters()).is_cuda
-    np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-5)
+    np.testing.assert_allclose(again.predict_proba(X), model.predict_proba(X), atol=1e-3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         on_cpu = load(tmp_path / FILE)
         assert not next(on_cpu.module_.parameters()).is_cuda
-        np.testing.assert_allclose(on_cpu.predict_proba(X), model.predict_proba(X), atol=1e-3)
+        np.testing.assert_allclose(on_cpu.predict_proba(X), model.predict_proba(X), atol=1e-2)
         on_cpu.set_params(device="cpu").partial_fit(X, y)

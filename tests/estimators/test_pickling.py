@@ -316,4 +316,4 @@ def test_a_model_from_a_gpu_loads_in_a_process_without_one(digits: Data, tmp_pat
     )
     command = [sys.executable, "-c", code, str(tmp_path / "model.joblib"), str(tmp_path / "proba")]
     subprocess.run(command, check=True, env={"CUDA_VISIBLE_DEVICES": "", "PATH": ""})
-    np.testing.assert_allclose(joblib.load(tmp_path / "proba"), model.predict_proba(X), atol=1e-3)
+    np.testing.assert_allclose(joblib.load(tmp_path / "proba"), model.predict_proba(X), atol=1e-2)

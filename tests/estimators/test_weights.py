@@ -218,9 +218,12 @@ def test_a_file_with_more_than_tensors_is_refused_and_not_run(
     ("weights", "message"),
     [
         ("resnet18", r"weights='resnet18' is of an unknown kind. Expected a file that ends in"),
-        ({}, "weights hold a dict. Expected names and tensors"),
-        ({"epoch": 3}, "weights hold a int under 'epoch'. Expected names and tensors"),
-        ({0: torch.zeros(1)}, "weights hold a Tensor under 0"),
+        ({}, "weights hold an object of type dict. Expected names and tensors"),
+        (
+            {"epoch": 3},
+            "weights hold an object of type int under 'epoch'. Expected names and tensors",
+        ),
+        ({0: torch.zeros(1)}, "weights hold an object of type Tensor under 0"),
     ],
     ids=str,
 )

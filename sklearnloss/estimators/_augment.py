@@ -48,8 +48,8 @@ def _resolve(change: Any) -> Change:
     if callable(change):
         return _Foreign(change)
     raise ValueError(
-        f"augment={change!r} is unknown. Expected one of {', '.join(map(repr, CHANGES))}, a list of "
-        f"them, or a callable.{did_you_mean(str(change), CHANGES)}"
+        f"augment={change!r} is unknown. Expected one of {', '.join(map(repr, CHANGES))}, a list "
+        f"of them, or a callable.{did_you_mean(str(change), CHANGES)}"
     )
 
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from skorch.helper import predefined_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from ..losses import Loss
@@ -211,7 +211,7 @@ class ImageEstimator(
 
     @property
     def history_(self) -> Any:
-        """skorch's history: a row per epoch."""
+        """Skorch's history: a row per epoch."""
         return self.net_.history
 
     @property

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from ..losses import Loss
 from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
@@ -350,6 +348,6 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
 
 def _stem(spatial: list[int]) -> str:
     """Return how the network should begin for images of this size."""
-    if 1 < min(spatial) and max(spatial) < 16:  # rows of a table are no images
+    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are no images
         return "tiny"
     return "small" if min(spatial) <= 64 else "large"

@@ -64,7 +64,7 @@ def _only_array(path: Path) -> np.ndarray:
 def _read_picture(path: Path, suffix: str) -> np.ndarray:
     if suffix in _TIFF:
         try:
-            import tifffile  # type: ignore[import-not-found]
+            import tifffile
         except ImportError:  # Pillow reads the simpler ones
             pass
         else:

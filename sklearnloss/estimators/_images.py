@@ -193,8 +193,7 @@ def _as_channels_first(
     if image_shape is not None:
         X = _reshape(X, tuple(image_shape))
     elif X.ndim == 2:
-        X = X[:, None, None, :]  # one row of pixels
-        return X
+        return X[:, None, None, :]  # one row of pixels
     if X.ndim not in (2, 3, 4, 5):
         raise ValueError(
             f"X has shape {tuple(X.shape)}. Expected images of shape (n, H, W), (n, C, H, W), "

@@ -54,7 +54,10 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         """Keep the constructor's ``loss__*`` keywords; refuse any other."""
         for key in keywords:
             if not key.startswith(PREFIX):
-                names = [*self._get_param_names(), *(PREFIX + n for n in loss_parameters(self.loss) or ())]
+                names = [
+                    *self._get_param_names(),
+                    *(PREFIX + n for n in loss_parameters(self.loss) or ()),
+                ]
                 raise TypeError(
                     f"{type(self).__name__}() got an unexpected keyword argument {key!r}. Valid "
                     f"ones are: {', '.join(names)}.{did_you_mean(key, names)}"

@@ -131,7 +131,9 @@ class Batches:
     def __len__(self) -> int:
         if self.data.sizes is None:
             return self._n_batches(len(self.data))
-        return sum(self._n_batches(n) for n in self.data.sizes.unique(return_counts=True)[1].tolist())
+        return sum(
+            self._n_batches(n) for n in self.data.sizes.unique(return_counts=True)[1].tolist()
+        )
 
     def _n_batches(self, n: int) -> int:
         n_batches = -(-n // self.batch_size)
@@ -152,7 +154,6 @@ class Batches:
                 yield x, target
             else:
                 yield {"x": x, "sample_weight": weight.to(self.device)}, target
-
 
     def _indices(self) -> Iterator[Any]:
         """Yield the positions of the samples of each batch."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
 from sklearn.base import clone
+from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
 from tqdm.auto import tqdm
 
 from ..losses._base import did_you_mean
@@ -110,7 +110,8 @@ def optimizer_settings(
         settings["optimizer__weight_decay"] = weight_decay
     elif weight_decay:
         raise ValueError(
-            f"{optimizer.__name__} has no weight decay. Set weight_decay=0 or use another optimizer."
+            f"{optimizer.__name__} has no weight decay. Set weight_decay=0, or use another "
+            f"optimizer."
         )
     if optimizer is torch.optim.SGD:
         settings |= {"optimizer__momentum": 0.9, "optimizer__nesterov": True}

@@ -61,7 +61,9 @@ def test_signals_images_and_volumes(shape: tuple[int, ...]) -> None:
     X = rng.normal(size=(20, int(np.prod(shape)))) + 5 * y[:, None]
     model = classifier(image_shape=shape, normalize=None, max_epochs=15, batch_size=4, lr=0.01)
     assert model.fit(X, y).score(X, y) > 0.9
-    assert model.module_.get_parameter("conv1.weight").ndim == 2 + max(len(shape) - (len(shape) > 2), 1)
+    assert model.module_.get_parameter("conv1.weight").ndim == 2 + max(
+        len(shape) - (len(shape) > 2), 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,9 @@ def test_string_labels_in_class_weight(digits: Data) -> None:
 
 def test_weight_zero_is_as_good_as_absent(digits: Data) -> None:
     X, y = digits
-    model = classifier(max_epochs=10, width=8, lr=0.01).fit(X, y, sample_weight=(y != 1).astype(float))
+    model = classifier(max_epochs=10, width=8, lr=0.01).fit(
+        X, y, sample_weight=(y != 1).astype(float)
+    )
     assert 1 not in model.predict(X)
 
 

@@ -77,7 +77,8 @@ class BCEWithLogitsLoss(PixelLoss):
 
     def values(self, inputs: Inputs) -> Tensor:
         z, t = inputs.logits, inputs.target
-        t = t * (1 - self.label_smoothing) + self.label_smoothing / 2
+        if isinstance(self.label_smoothing, Tensor) or self.label_smoothing > 0:
+            t = t * (1 - self.label_smoothing) + self.label_smoothing / 2
         positive = t * -F.logsigmoid(z)  # -log p = softplus(-z)
         if self.pos_weight is not None:
             positive = positive * per_channel(self.pos_weight, z, "BCEWithLogitsLoss: pos_weight")

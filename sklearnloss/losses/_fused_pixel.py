@@ -85,8 +85,12 @@ class BinaryCrossEntropy:
                 out.mul_(_weight(t, w, 1))
             return
         # softplus(+-z) = log(1 + exp(-|z|)) + relu(+-z): no term is a small difference.
-        torch.abs(z, out=out).neg_().exp_().log1p_().mul_(_weight(t, w, 1))
-        out.addcmul_(t, z.clamp(max=0), value=-w).addcmul_(1 - t, z.relu())
+        torch.abs(z, out=out).neg_().exp_().log1p_()
+        if w == 1:
+            out.add_(z.relu()).addcmul_(t, z, value=-1)
+        else:
+            out.mul_(_weight(t, w, 1))
+            out.addcmul_(t, z.clamp(max=0), value=-w).addcmul_(1 - t, z.relu())
 
     def slope(self, z: Tensor, t: Tensor, g: Tensor, out: Tensor) -> None:
         t, w = self._smoothed(t), self.positive_weight

@@ -30,9 +30,9 @@ class Inputs(NamedTuple):
         Whether the classes compete.
     mask : Tensor or None
         1 where an element counts, 0 where it is ignored, nan where the target
-        is illegal and could not be reported; None where all count. Its shape is
-        that of the elements: (n, C, *spatial) or, for the softmax form,
-        (n, *spatial).
+        is illegal and could not be reported (a mask in [0, 1] may hold the nan
+        itself); None where all count. Its shape is that of the elements:
+        (n, C, *spatial) or, for the softmax form, (n, *spatial).
     sample_weight : Tensor of shape (n,) or None
         Weights of the samples.
     """
@@ -214,7 +214,8 @@ def _read_dense(z: Tensor, target: Tensor, form: Form, ignore_index: int | None)
 def _read_indices(z: Tensor, target: Tensor, form: Form, ignore_index: int | None) -> Inputs:
     n_classes = z.shape[1]
     labels, mask = _clean(target.long(), n_classes - 1, ignore_index)
-    z = _replace_ignored(z, _with_channel(mask))
+    if ignore_index is not None:
+        z = _replace_ignored(z, _with_channel(mask))
     if form == "sigmoid":
         masks = one_hot(labels, n_classes).to(z.dtype)
         everywhere = None if mask is None else mask.to(z.dtype).unsqueeze(1).expand_as(z)
@@ -252,7 +253,10 @@ def _clean(target: Tensor, high: int, ignore_index: int | None) -> tuple[Tensor,
 def _clean_unseen(
     target: Tensor, high: int, ignore_index: int | None
 ) -> tuple[Tensor, Tensor | None]:
+    """Do so without a look: what is illegal becomes nan, in the target itself or the mask."""
     legal = (target >= 0) & (target <= high)
+    if ignore_index is None and target.is_floating_point():
+        return torch.where(legal, target, torch.nan), None
     ignored = target == ignore_index if ignore_index is not None else torch.zeros_like(legal)
     mask = torch.where(legal | ignored, (~ignored).to(_mask_dtype(target)), torch.nan)
     return target.masked_fill(ignored | ~legal, 0), mask
@@ -283,7 +287,7 @@ def _check_probabilities(t: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor
     total = t.sum(1)
     if mask is None and can_look_at(t) and _lies_within(total, 0.99, 1.01):
         return t, None
-    wrong = (total - 1).abs() > 1e-2
+    wrong = ~((total - 1).abs() <= 1e-2)  # nan is wrong, too
     if mask is not None:
         wrong = wrong & (mask != 0)
     if can_look_at(t):

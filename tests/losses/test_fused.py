@@ -21,6 +21,7 @@ from sklearnloss.losses import (
     JaccardLoss,
     LabelSmoothingCrossEntropy,
     Loss,
+    Poly1CrossEntropyLoss,
     TverskyLoss,
     UnifiedFocalLoss,
     _fused,
@@ -324,6 +325,20 @@ def test_tensors_as_hyperparameters_take_the_formula(
     z, t = case()
     assert_same(value_and_gradient(loss, z, t), in_float64(loss, z, t))
     assert not calls
+
+
+def test_a_loss_without_a_closed_form_takes_its_formula(always: None, calls: list[Tensor]) -> None:
+    z, t = indices()
+    loss = Poly1CrossEntropyLoss(epsilon=0.0)
+    assert_same(value_and_gradient(loss, z, t), value_and_gradient(CrossEntropyLoss(), z, t))
+    assert len(calls) == 2  # of cross entropy, forward and backward
+
+
+def test_targets_of_0_and_1_are_told_from_soft_ones_where_looking_is_cheap() -> None:
+    t = torch.tensor([0.0, 1.0, 1.0]).reshape(1, 1, 3)
+    assert _fused.is_hard(t)
+    assert not _fused.is_hard(t * 0.999)
+    assert not _fused.is_hard(t.to("meta"))
 
 
 def test_a_target_with_a_gradient_gets_it(always: None) -> None:

@@ -25,8 +25,7 @@ Block: TypeAlias = tuple[slice, EllipsisType, slice]
 
 # Below it, the calls cost more than the passes over memory they save.
 SMALLEST = 2**17
-# Elements at a time: few enough for the cache, and enough for sixteen threads. A GPU
-# wants more of them.
+# Elements at a time, few enough for the cache of a core. A GPU wants more of them.
 BLOCK = {"cpu": 2**19, "cuda": 2**25}
 
 
@@ -74,6 +73,9 @@ def blocks(z: Tensor) -> Iterator[Block]:
     """Cut logits (n, C, pixels) into index tuples, which also cut values (n, pixels)."""
     n, n_channels, n_pixels = z.shape
     size = BLOCK[z.device.type] // n_channels
+    if z.device.type == "cpu" and torch.get_num_threads() > 1:
+        # Threads wait for each other after every operation: long, if the machine is busy.
+        size *= 2 * torch.get_num_threads()
     columns = max(1, min(size, n_pixels))
     rows = max(1, size // n_pixels)
     for i in range(0, n, rows):

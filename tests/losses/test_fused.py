@@ -334,6 +334,21 @@ def test_a_loss_without_a_closed_form_takes_its_formula(always: None, calls: lis
     assert len(calls) == 2  # of cross entropy, forward and backward
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize("size", [1, 7, 60, 100, 1000])
+def test_blocks_cover_every_pixel_once(
+    monkeypatch: pytest.MonkeyPatch, n_threads: int, size: int
+) -> None:
+    monkeypatch.setattr(_fused, "BLOCK", {"cpu": size})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    count = torch.zeros(5, 3, 13)
+    largest = max(size * (1 if n_threads == 1 else 6), 3)
+    for block in _fused.blocks(count):
+        count[block] += 1
+        assert count[block].numel() <= largest
+    assert (count == 1).all()
+
+
 def test_targets_of_0_and_1_are_told_from_soft_ones_where_looking_is_cheap() -> None:
     t = torch.tensor([0.0, 1.0, 1.0]).reshape(1, 1, 3)
     assert _fused.is_hard(t)

@@ -93,6 +93,16 @@ def one_hot_block(target: Tensor, like: Tensor) -> Tensor:
     return torch.eq(labels, classes.unsqueeze(1), out=torch.empty_like(like))
 
 
+def new_gradient(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Return memory for a gradient, laid out as z is, and its view (n, C, pixels)."""
+    gradient = torch.empty_like(z)
+    flat = gradient.flatten(2)
+    if flat.data_ptr() != gradient.data_ptr():  # a copy: the axes lie in another order
+        gradient = z.new_empty(z.shape)
+        flat = gradient.flatten(2)
+    return gradient, flat
+
+
 def differentiable_gradient(
     formula: Callable[[Tensor], tuple[Tensor, ...]], z: Tensor, gradients: tuple[Tensor, ...]
 ) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 from torch.nn import functional as F
 
-from ._fused import blocks, differentiable_gradient, is_hard, one_hot_block
+from ._fused import blocks, differentiable_gradient, is_hard, new_gradient, one_hot_block
 
 
 class ClosedForm(Protocol):
@@ -57,8 +57,8 @@ class _Values(Function):
         if torch.is_grad_enabled():  # create_graph=True
             slope = differentiable_gradient(lambda z: (ctx.formula(z, t),), z, gradients)
             return slope, None, None, None
-        slope = z.new_empty(z.shape)
-        flat_z, flat_t, g, flat = _flat(z, t, gradients[0], slope)
+        slope, flat = new_gradient(z)
+        flat_z, flat_t, g = _flat(z, t, gradients[0])
         for block in blocks(flat_z):
             ctx.form.slope(flat_z[block], flat_t[block], g[block], flat[block])
         return slope, None, None, None

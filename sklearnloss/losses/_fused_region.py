@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
-from ._fused import Block, blocks, differentiable_gradient, one_hot_block
+from ._fused import Block, blocks, differentiable_gradient, new_gradient, one_hot_block
 from ._inputs import Inputs
 
 Sums: TypeAlias = tuple[Tensor, ...]
@@ -61,8 +61,7 @@ class _Counts(Function):
         if torch.is_grad_enabled():  # create_graph=True
             slope = differentiable_gradient(lambda z: ctx.formula(z, t, mask)[:2], z, (by_tp, by_p))
             return slope, None, None, None, None, None
-        slope = z.new_empty(z.shape)
-        flat = slope.flatten(2)
+        slope, flat = new_gradient(z)
         by_tp, by_p = by_tp.unsqueeze(2), by_p.unsqueeze(2)
         for index, z_block, t_block, valid in _blocks(z, t, mask):
             rows, p = index[0], flat[index]

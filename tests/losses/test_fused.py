@@ -184,6 +184,7 @@ def test_scores_may_be_volumes_and_lie_oddly_in_memory(loss: Loss, case: Any) ->
     expected = value_and_gradient(loss, z, t)
     channels_last = z.contiguous(memory_format=torch.channels_last)
     assert_same(value_and_gradient(loss, channels_last, t), expected)
+    assert_same(value_and_gradient(loss, z.mT.contiguous().mT, t), expected)
     strided = torch.stack([z, z + 1], -1)[..., 0]
     assert_same(value_and_gradient(loss, strided, t.transpose(-1, -2).contiguous().mT), expected)
     volume = value_and_gradient(loss, z.unsqueeze(2), t.unsqueeze(t.ndim - 2))
@@ -277,6 +278,14 @@ def test_a_gpu_gives_the_same_result(always: None, loss: Loss, case: Any) -> Non
 
 
 TAKEN = [(BCEWithLogitsLoss(), masks), (FocalLoss(), indices), (DiceLoss(), masks)]
+
+
+@pytest.mark.parametrize(("loss", "case"), TAKEN)
+def test_gradients_lie_in_memory_as_the_scores_do(always: None, loss: Loss, case: Any) -> None:
+    z, t = case()
+    z = z.contiguous(memory_format=torch.channels_last)
+    _, gradient = value_and_gradient(loss, z, t)
+    assert gradient.stride() == z.stride()
 
 
 @pytest.mark.parametrize(("loss", "case"), TAKEN)

@@ -153,13 +153,32 @@ def affine(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> 
         return images, masks
     angle = _uniform(-math.pi / 12, math.pi / 12, images, generator)
     zoom = _uniform(0.9, 1.1, images, generator)
-    n_axes = images.ndim - 2
-    matrix = torch.zeros(len(images), n_axes, n_axes + 1, device=images.device)
-    matrix[:, :n_axes, :n_axes] = torch.eye(n_axes, device=images.device)
+    matrix = _identity(images)
     # grid_sample has x, y, z order: the first two are the image plane.
     matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
     matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin(), angle.sin()
-    matrix[:, :, :n_axes] *= zoom.reshape(-1, 1, 1)
+    return _warp(images, masks, matrix * zoom.reshape(-1, 1, 1))
+
+
+def crop(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    """Cut out a random part, at least 70 % of each side, and enlarge it; 2-D and 3-D."""
+    if images.ndim < 4:
+        return images, masks
+    share = _uniform(0.7, 1.0, images, generator)
+    matrix = _identity(images) * share.reshape(-1, 1, 1)
+    for axis in range(images.ndim - 2):  # the middle of the part, from -1 to 1
+        matrix[:, axis, -1] = (1 - share) * _uniform(-1, 1, images, generator)
+    return _warp(images, masks, matrix)
+
+
+def _identity(images: Tensor) -> Tensor:
+    """Return the map of each image onto itself, (n, n_axes, n_axes + 1)."""
+    n_axes = images.ndim - 2
+    return torch.eye(n_axes, n_axes + 1, device=images.device).repeat(len(images), 1, 1)
+
+
+def _warp(images: Tensor, masks: Tensor | None, matrix: Tensor) -> Pair:
+    """Fetch each pixel from where ``matrix`` maps its position, the edge repeated."""
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
     if masks is not None:
@@ -186,6 +205,7 @@ def noise(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> P
 #: The changes by name.
 CHANGES: dict[str, Change] = {
     "affine": affine,
+    "crop": crop,
     "flip": flip,
     "intensity": intensity,
     "mirror": mirror,

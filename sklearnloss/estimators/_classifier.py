@@ -62,9 +62,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     classes : array-like, default=None
         All labels, for data that may lack some.
     augment : str, callable, list of them or None, default=None
-        Random changes of the training images: "affine", "flip", "intensity",
-        "mirror", "noise", "rot90", "shift", or a callable from scaled images
-        (n, C, *spatial) to such.
+        Random changes of the training images: "affine", "crop", "flip",
+        "intensity", "mirror", "noise", "rot90", "shift", or a callable from scaled
+        images (n, C, *spatial) to such.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. None takes images as they are.

@@ -79,8 +79,8 @@ class UNetSegmenter(MaskEstimator):
         All labels, for data that may lack some. For multilabel masks, the names of
         the K labels, in their order.
     augment : str, callable, list of them or None, default=None
-        Random changes of the training images and their masks: "affine", "flip",
-        "intensity", "mirror", "noise", "rot90", "shift", or a callable from
+        Random changes of the training images and their masks: "affine", "crop",
+        "flip", "intensity", "mirror", "noise", "rot90", "shift", or a callable from
         (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and

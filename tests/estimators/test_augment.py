@@ -11,7 +11,7 @@ from sklearnloss.estimators._augment import CHANGES, Augmentation
 
 from .conftest import Data, classifier, segmenter
 
-GEOMETRIC = ["affine", "flip", "mirror", "rot90", "shift"]
+GEOMETRIC = ["affine", "crop", "flip", "mirror", "rot90", "shift"]
 
 
 def pair(shape: tuple[int, ...] = (16, 16), n: int = 8) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,7 @@ def test_masks_move_with_their_images(name: str, shape: tuple[int, ...]) -> None
     assert masks.dtype == torch.int64
     # Interpolation blurs an edge, but its two sides stay where the mask has them.
     agree = ((images[:, 0] > 0.5).long() == masks).float().mean()
-    assert agree == 1 if name != "affine" else agree > 0.95
+    assert agree == 1 if name not in ("affine", "crop") else agree > 0.95
 
 
 @pytest.mark.parametrize("name", GEOMETRIC)
@@ -89,6 +89,16 @@ def test_changes_follow_one_another_and_may_be_one_s_own() -> None:
     flipped, labels = changed("flip")
     assert torch.equal(images, flipped - 10)
     assert torch.equal(masks, labels)
+
+
+def test_crops_enlarge_a_part_of_the_image() -> None:
+    ramp = torch.linspace(0, 1, 33).expand(64, 1, 33, 33)
+    out, _ = Augmentation("crop")(ramp, None, torch.Generator().manual_seed(0))
+    steps = (out[..., 17] - out[..., 16])[:, 0, 0] * 32  # 1 without enlarging
+    assert 0.69 < steps.min() < 0.75
+    assert 0.95 < steps.max() < 1.01
+    assert out.min() >= 0
+    assert out.max() <= 1
 
 
 def test_an_own_change_is_seeded(digits: Data) -> None:

@@ -190,3 +190,17 @@ def test_compound_parameters_in_a_grid(scenes: Data) -> None:  # noqa: F811
     search = GridSearchCV(segmenter(loss), grid, cv=2, error_score="raise").fit(X, y)
     assert search.best_estimator_.loss.get_params()["focal__gamma"] == 1.0
     assert loss.weights is None
+
+
+@pytest.mark.filterwarnings("ignore:.*optuna.terminator:FutureWarning")
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_optuna_s_own_search_tunes_a_loss_in_a_pipeline(digits: Data) -> None:  # noqa: F811
+    from optuna_integration import OptunaSearchCV
+
+    X, y = digits
+    pipe = make_pipeline(FunctionTransformer(np.sqrt), classifier("focal"))
+    space = {"resnetclassifier__loss__gamma": optuna.distributions.FloatDistribution(0, 5)}
+    search = OptunaSearchCV(pipe, space, n_trials=2, cv=2, random_state=0).fit(X, y)
+    tuned = search.best_estimator_[-1]
+    assert tuned.loss_.gamma == search.best_params_["resnetclassifier__loss__gamma"]
+    assert pipe[-1].get_params()["loss__gamma"] == 2.0  # the user's own is left alone

@@ -253,7 +253,11 @@ HOSTILE: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "message"), HOSTILE, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    HOSTILE,
+    ids=lambda value: value[:40] if isinstance(value, str) else "change",
+)
 def test_what_was_changed_is_refused(change: Change, message: str, changed: Any) -> None:
     refuses(changed(change), message)
 

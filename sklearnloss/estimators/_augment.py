@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ class Augmentation:
     """
 
     def __init__(self, changes: str | Callable[..., Any] | Sequence[Any]) -> None:
-        single = isinstance(changes, str) or callable(changes)
+        single = isinstance(changes, str) or callable(changes) or not isinstance(changes, Iterable)
         self.changes = [_resolve(change) for change in ([changes] if single else changes)]  # type: ignore[union-attr]
 
     def __call__(self, images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,10 +27,11 @@ from ._class_weight import (
     fill_ignore_index,
     read_class_weight,
 )
+from ._continuing import update_net
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData, has_targets
-from ._loss_param import LossParameterMixin
+from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective, TrainingData, seeded
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
@@ -37,6 +39,8 @@ from ._reading import ImageReadingMixin
 from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
+    check_callbacks,
+    check_net_params,
     deterministic_algorithms,
     fit_callbacks,
     optimizer_settings,
@@ -171,10 +175,11 @@ class ImageEstimator(
         self : estimator
         """
         again = self.warm_start and hasattr(self, "net_")
-        data = self._read_training(X, y, sample_weight, again=again)
-        tasks = FitTasks(self, X, y, sample_weight)
-        schedule = SCHEDULES.get(self.scheduler, self.scheduler)
-        self._train(data, schedule, again=again, tasks=tasks)
+        with self._as_before_on_failure():
+            data = self._read_training(X, y, sample_weight, again=again)
+            tasks = FitTasks(self, X, y, sample_weight)
+            schedule = SCHEDULES.get(self.scheduler, self.scheduler)
+            self._train(data, schedule, again=again, tasks=tasks)
         tasks.end()
         return self
 
@@ -199,9 +204,33 @@ class ImageEstimator(
         self : estimator
         """
         again = hasattr(self, "net_")
-        data = self._read_training(X, y, sample_weight, again=again, classes=classes)
-        self._train(data, None, again=again)
+        with self._as_before_on_failure():
+            data = self._read_training(X, y, sample_weight, again=again, classes=classes)
+            self._train(data, None, again=again)
         return self
+
+    @contextlib.contextmanager
+    def _as_before_on_failure(self) -> Iterator[None]:
+        """Undo what a fit that fails has learnt, so that no half of it is left."""
+        before = self._learnt()
+        try:
+            yield
+        except Exception as error:
+            trained_on = self.__dict__.get("net_") is before.get("net_")
+            for name in self._learnt():
+                delattr(self, name)
+            self.__dict__.update(before)
+            if isinstance(error, FloatingPointError) and trained_on:
+                del self.net_  # its weights are not finite
+            raise
+
+    def _learnt(self) -> dict[str, Any]:
+        """Return the attributes that a fit sets."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name == "_fitted_loss_key" or (name.endswith("_") and not name.startswith("_"))
+        }
 
     @property
     def module_(self) -> nn.Module:
@@ -225,6 +254,8 @@ class ImageEstimator(
         """Check whatever can be wrong before any training starts."""
         self._validate_params()
         resolve_optimizer(self.optimizer)
+        check_callbacks(self.callbacks)
+        check_net_params(self.net_params)
         if self.augment is not None:
             Augmentation(self.augment)
         if y is None and not has_targets(X):
@@ -268,10 +299,11 @@ class ImageEstimator(
         tasks: FitTasks | None = None,
     ) -> None:
         if not again or self._loss_key() != self._fitted_loss_key:
-            self.loss_ = self._prepare_loss(data, again)
+            self.loss_ = self._prepare_loss(data, again, partial=tasks is None)
             self._fitted_loss_key = self._loss_key()
         elif self.class_weight is not None:
-            self._prepare_loss(data, again)  # weighs the samples, if that is how
+            # Weighs the samples, if that is how.
+            self._prepare_loss(data, again, partial=tasks is None)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         valid = None
         if self.early_stopping:
@@ -279,28 +311,29 @@ class ImageEstimator(
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
         if again:
-            self._update_net()
+            update_net(self)
         else:
             self._build_net(device, seed, self.weights)
         net = self.net_
+        if not again:
+            net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
-            if not again:
-                net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
             self.loss_.bind(net.module_, net.class_counts_)
         net.train_split = None if valid is None else predefined_split(valid)
         try:
             with deterministic_algorithms(self.deterministic):
                 net.train(data.to(device), self.max_epochs, schedule, tasks)
-        except FloatingPointError:
-            del self.net_  # there is no model to predict with
-            raise
         finally:
             net.train_split = None
 
     def _loss_key(self) -> str:
-        return repr((self.loss, sorted(self._loss_params.items()), self.class_weight))
+        loss = self.loss
+        if isinstance(loss, nn.Module) and not isinstance(loss, Loss):
+            loss = module_settings(loss)  # torch's reprs leave them out
+        ignored = getattr(self, "ignore_index", None)
+        return repr((loss, sorted(self._loss_params.items()), self.class_weight, ignored))
 
-    def _prepare_loss(self, data: TrainingData, again: bool) -> AnyLoss:
+    def _prepare_loss(self, data: TrainingData, again: bool, *, partial: bool) -> AnyLoss:
         """Return the loss to train, with class weights and the ignored code filled in."""
         loss = self._resolve_loss()
         n_channels = self._n_channels(loss)
@@ -315,7 +348,7 @@ class ImageEstimator(
             fill_ignore_index(loss, IGNORED[data.code_dtype], label)
         if self.class_weight is None:
             return loss
-        if again and isinstance(self.class_weight, str):
+        if again and partial and isinstance(self.class_weight, str):
             raise ValueError(
                 f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
                 f"Pass a dict from label to weight."
@@ -362,6 +395,7 @@ class ImageEstimator(
         net.scaling_ = self.scaling_
         net.autocast_ = resolve_precision(self.precision, device)
         net.compile_ = self.compile
+        net.weight_decay_ = self.weight_decay
         net.augment_ = None if self.augment is None else Augmentation(self.augment)
         net.n_channels_ = n_channels
         net.generator_ = torch.Generator().manual_seed(seed)
@@ -370,25 +404,6 @@ class ImageEstimator(
         if weights is not None:
             load_weights(net.module_, weights)
         self.net_ = net
-
-    def _update_net(self) -> None:
-        """Hand parameters that were changed since the last call to the net."""
-        net = self.net_
-        net.max_epochs, net.batch_size = self.max_epochs, self.batch_size
-        net.verbose = int(self.verbose > 1)
-        net.augment_ = None if self.augment is None else Augmentation(self.augment)
-        net.callbacks = fit_callbacks(self)
-        net.initialize_callbacks()
-        if net.criterion_.loss is not self.loss_:
-            net.criterion_ = Objective(self.loss_, net.criterion_.masks).to(net.device)
-        optimizer = resolve_optimizer(self.optimizer)
-        if type(net.optimizer_) is not optimizer:
-            net.optimizer = optimizer
-            net.initialize_optimizer()
-        for group in net.optimizer_.param_groups:
-            group["lr"] = self.lr
-            if "weight_decay" in group:
-                group["weight_decay"] = self.weight_decay
 
     def _scores(self, X: Any) -> Tensor:
         """Return logits for images of the shape that ``fit`` saw."""

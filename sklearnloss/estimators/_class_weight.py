@@ -89,12 +89,20 @@ def fill_class_weight(
     terms = data_terms(loss)
     parameters = [_weight_parameter(term) for term in terms]
     for term, name in zip(terms, parameters, strict=True):
-        if name is not None and getattr(term, name) not in (None, "auto"):
-            raise ValueError(
-                f"class_weight is set on the estimator and {name} on its loss {term!r}. Set one."
-            )
-    if None in parameters:
-        return False
+        own = [name] if name is not None else ["weight", "pos_weight"]  # or of torch
+        for attribute in own:
+            if not _is_unset(getattr(term, attribute, None)):
+                raise ValueError(
+                    f"class_weight is set on the estimator and {attribute} on its loss {term!r}. "
+                    f"Set one."
+                )
+    if None in parameters or (one_channel and set(parameters) == {"class_weight"}):
+        return False  # a region loss of one class has nothing to weigh
+    if one_channel and "pos_weight" in parameters and weight[0] == 0:
+        raise ValueError(
+            f"class_weight gives the first of two classes the weight 0, but {loss!r} weighs the "
+            f"second by their ratio. Use a small weight above 0."
+        )
     for term, name in zip(terms, parameters, strict=True):
         assert name is not None
         value = weight
@@ -105,9 +113,13 @@ def fill_class_weight(
         elif name == "alpha" and one_channel:
             value = weight[1:] / weight.sum()
         elif name == "class_weight" and one_channel:
-            continue  # a region loss of one class has nothing to weigh
+            continue
         setattr(term, name, value)
     return True
+
+
+def _is_unset(own: Any) -> bool:
+    return own is None or (isinstance(own, str) and own == "auto")
 
 
 def _weight_parameter(term: AnyLoss) -> str | None:
@@ -148,10 +160,15 @@ def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
     for term in data_terms(loss):
         own = getattr(term, "ignore_index", None)
         labels = classes.tolist()
-        if own in labels and labels.index(own) != own:
+        if not isinstance(own, int) or isinstance(own, bool):
+            continue
+        is_label = own in labels and labels.index(own) != own
+        is_code = 0 <= own < len(labels) and labels[own] != own
+        if is_label or is_code:
+            what = "which is a label here" if is_label else f"the code of the label {labels[own]!r}"
             raise ValueError(
-                f"The loss {term!r} ignores {own!r}, which is a label here. Set ignore_index on "
-                f"the estimator instead: it speaks your labels, the loss their codes."
+                f"The loss {term!r} ignores {own!r}, {what}. Set ignore_index on the estimator "
+                f"instead: it speaks your labels, the loss their codes."
             )
 
 

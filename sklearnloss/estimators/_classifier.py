@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
@@ -234,8 +235,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         """
         logits = self._scores(X).double()
         if loss_form(self.loss_) == "sigmoid":
-            p = logits.sigmoid()
-            return (p / p.sum(1, keepdim=True)).numpy()
+            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also where all vanish
         return logits.softmax(1).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
@@ -340,7 +340,11 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
         codes = data.y.numpy()
         indices = np.arange(len(codes))
-        rare = np.bincount(codes).min() < 2
+        n_classes = len(np.unique(codes))
+        n_held_out = int(np.ceil(self.validation_fraction * len(codes)))
+        rare = np.bincount(codes).min() < 2 or not (
+            n_classes <= n_held_out <= len(codes) - n_classes
+        )
         training, held_out = train_test_split(
             indices,
             test_size=self.validation_fraction,

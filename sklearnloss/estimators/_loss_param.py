@@ -108,8 +108,8 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         if not nested:
             return self
         if isinstance(self.loss, Loss):
+            self.loss = clone(self.loss).set_params(**{**self._loss_params, **nested})
             self._loss_params = {}
-            self.loss = clone(self.loss).set_params(**nested)
             return self
         valid = loss_parameters(self.loss)
         if valid is not None:  # an unknown loss is reported by fit
@@ -208,3 +208,12 @@ def _check_names(loss: Any, given: Mapping[str, Any], valid: Iterable[str]) -> N
             unknown_parameter(owner, PREFIX + key, [PREFIX + name for name in names])
             + " To search over losses with different parameters use a list of grids, one per loss."
         )
+
+
+def module_settings(module: nn.Module) -> list[Any]:
+    """Return all that tells a torch module from another one."""
+    plain = [
+        (type(part), sorted((k, repr(v)) for k, v in vars(part).items() if not k.startswith("_")))
+        for part in module.modules()
+    ]
+    return [*plain, *((name, value.tolist()) for name, value in module.state_dict().items())]

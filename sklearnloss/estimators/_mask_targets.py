@@ -82,6 +82,8 @@ class MaskEstimator(ImageEstimator):
                 f"{len(names)}."
             )
         self.classes_ = names
+        if hasattr(self, "net_") and set(labels.tolist()) <= {*self.mask_values_.tolist()}:
+            return self.mask_values_  # a part of the data may lack one of them
         self.mask_values_ = on_off(labels, self.ignore_index)
         return self.mask_values_
 

@@ -38,7 +38,17 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         """Return images to predict, or how to read them."""
         if isinstance(X, Samples):
             return X
-        return self._samples(X) if is_lazy(X) else self._read_images(X, reset=False)
+        if is_lazy(X):
+            return self._samples(X)
+        images = self._read_images(X, reset=False)
+        rows = getattr(X, "ndim", 3) == 2 and self.image_shape is None
+        if rows and tuple(images.shape[1:]) != self.input_shape_:
+            raise ValueError(
+                f"X of shape {tuple(X.shape)} is read as {len(images)} images of one row, but "
+                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}. If it "
+                f"is one image, pass X[None]; if its rows are images, set image_shape."
+            )
+        return images
 
     def _samples(self, X: Any, y: Any = None) -> Samples:
         return Samples(

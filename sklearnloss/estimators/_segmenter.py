@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..losses._foreign import AnyLoss, loss_form
 from ..metrics import iou_score
@@ -171,6 +172,8 @@ class UNetSegmenter(MaskEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MaskEstimator._parameter_constraints,
+        "depth": [Interval(numbers.Integral, 1, None, closed="left")],
+        "ignore_index": [numbers.Integral, None],
         "multilabel": ["boolean"],
         "tile": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
@@ -374,8 +377,7 @@ class UNetSegmenter(MaskEstimator):
             p = logits.sigmoid()
             return as_numpy(torch.cat([1 - p, p], 1))
         if loss_form(self.loss_) == "sigmoid":
-            p = logits.sigmoid()
-            return as_numpy(p / p.sum(1, keepdim=True))
+            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also where all vanish
         return as_numpy(logits.softmax(1))
 
     def _as_labels(self, logits: Tensor) -> np.ndarray:
@@ -429,5 +431,6 @@ class UNetSegmenter(MaskEstimator):
     def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
         raise ValueError(
             f"class_weight is set, but not every term of the loss {self.loss!r} has weights per "
-            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or 'dice'."
+            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or, for more than "
+            f"two classes, 'dice'."
         )

@@ -140,6 +140,42 @@ SCHEDULES: dict[str | None, Callable[[float], float] | None] = {
 }
 
 
+def check_callbacks(callbacks: Any) -> None:
+    """Raise a ValueError for what is no skorch callback."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not isinstance(callback, Callback):
+            hint = " Pass an instance: add ()." if isinstance(callback, type) else ""
+            raise ValueError(
+                f"callbacks holds {callback!r}. Expected skorch callbacks, or (name, callback) "
+                f"pairs.{hint}"
+            )
+
+
+def check_net_params(net_params: Any) -> None:
+    """Raise a ValueError for arguments of the net that the estimator sets itself."""
+    for name in net_params or {}:
+        if name in _OWN or name.startswith(("module__", "criterion__")):
+            raise ValueError(
+                f"net_params holds {name!r}, which the estimator sets itself. Use its own "
+                f"parameters, such as lr, batch_size, callbacks, width or loss."
+            )
+
+
+_OWN = {
+    "batch_size",
+    "callbacks",
+    "criterion",
+    "device",
+    "lr",
+    "max_epochs",
+    "module",
+    "optimizer",
+    "train_split",
+    "verbose",
+}
+
+
 def user_callbacks(callbacks: Any) -> list[Any]:
     """Return copies of the user's callbacks: skorch changes what it is given."""
     copies = []

@@ -1,0 +1,189 @@
+"""What is left after mistakes, and what a change of settings changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from torch import Tensor, nn
+
+from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss
+
+from .conftest import Data, classifier, segmenter
+
+
+def fails(*arguments: Any) -> Any:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("mistake", [{"augment": fails}, {"loss": "nope"}, {"weights": "no.pt"}])
+def test_a_fit_that_fails_leaves_the_model_of_the_one_before(
+    mistake: dict[str, Any], digits: Data
+) -> None:
+    X, y = digits
+    model = classifier().fit(X, y)
+    expected = model.predict_proba(X)
+    model.set_params(**mistake)
+    with pytest.raises((ZeroDivisionError, ValueError, OSError)):
+        model.fit(X[:, :6], np.array(["ant", "bee", "cat"])[y])
+    assert model.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+def test_a_first_fit_that_fails_leaves_no_model(digits: Data) -> None:
+    model = classifier(augment=fails)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(*digits)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        model.predict(digits[0])
+
+
+def test_a_training_in_place_that_diverges_leaves_no_model(digits: Data) -> None:
+    model = classifier().fit(*digits)
+    model.set_params(loss=lambda logits, target: logits.sum() * float("nan"))
+    with pytest.raises(FloatingPointError, match="became nan"):
+        model.partial_fit(*digits)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        model.predict(digits[0])
+
+
+def test_parameters_of_a_loss_object_add_up(digits: Data) -> None:
+    model = classifier(FocalLoss(), loss__gamma=5.0).set_params(loss__alpha=0.5)
+    loss = model.fit(*digits).loss_
+    assert (loss.gamma, loss.alpha) == (5.0, 0.5)
+
+
+def test_a_changed_torch_module_is_trained_next(digits: Data) -> None:
+    model = classifier(nn.CrossEntropyLoss()).fit(*digits)
+    model.set_params(loss=nn.CrossEntropyLoss(label_smoothing=0.5)).partial_fit(*digits)
+    assert model.loss_.label_smoothing == 0.5
+
+
+def test_a_loss_that_learns_goes_on_learning(digits: Data) -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(self.scale * logits, target)
+
+    model = classifier().fit(*digits)
+    model.set_params(loss=Scaled()).partial_fit(*digits)
+    assert float(model.loss_.scale.detach()) != 1.0
+
+
+def test_an_ignored_label_may_come_later(binary_scenes: Data) -> None:
+    X, y = binary_scenes
+    masked = np.where(np.arange(16) < 4, 9, y)
+    model = segmenter("bce").fit(X, y)
+    model.set_params(ignore_index=9).partial_fit(X, masked)
+    assert set(np.unique(model.predict(X))) <= {0, 1}
+    with pytest.raises(ValueError, match="needs masks of at least 2 classes"):
+        model.set_params(ignore_index=1).partial_fit(X, y)
+    assert model.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("sgd", "adamw"), ("adamw", "rprop"), ("adamw", "sgd"), ("adam", "RMSprop")],
+)
+def test_another_optimizer_has_its_own_settings(first: str, second: str, digits: Data) -> None:
+    decay = 0.0 if second == "rprop" else 0.1
+    model = classifier(optimizer=first, weight_decay=0.1).fit(*digits)
+    model.set_params(optimizer=second, weight_decay=decay).partial_fit(*digits)
+    group = model.net_.optimizer_.param_groups[0]
+    assert type(model.net_.optimizer_).__name__.lower() == second.lower()
+    assert group.get("momentum") == (0.9 if second == "sgd" else group.get("momentum"))
+
+
+def test_settings_of_the_optimizer_s_groups_stay(digits: Data) -> None:
+    groups = {"optimizer__param_groups": [("fc*", {"lr": 1e-4})]}
+    model = classifier(net_params=groups, scheduler=None).fit(*digits)
+    model.set_params(lr=0.5).partial_fit(*digits)
+    assert sorted(group["lr"] for group in model.net_.optimizer_.param_groups) == [1e-4, 0.5]
+
+
+def test_balanced_weights_and_class_counts_when_training_goes_on(digits: Data) -> None:
+    model = classifier(class_weight="balanced", warm_start=True).fit(*digits).fit(*digits)
+    assert model.n_iter_ == 2
+    with pytest.raises(ValueError, match="cannot be computed from a part"):
+        model.set_params(loss="focal").partial_fit(*digits)
+    model = classifier(nn.CrossEntropyLoss()).fit(*digits)
+    model.set_params(loss="ldam").partial_fit(*digits)
+    assert model.n_iter_ == 2
+
+
+def test_one_image_is_not_taken_for_rows(binary_scenes: Data) -> None:
+    X, y = binary_scenes
+    model = segmenter().fit(X, y)
+    with pytest.raises(ValueError, match=r"read as 16 images of one row.*pass X\[None\]"):
+        model.predict(X[0])
+
+
+def test_a_part_without_foreground_keeps_the_user_s_values(scenes: Data) -> None:
+    X, y = scenes
+    masks = np.stack([y > 0, y > 1], 1).astype(np.uint8) * 255
+    model = segmenter(multilabel=True).fit(X, masks).partial_fit(X, 0 * masks)
+    assert model.mask_values_.tolist() == [0, 255]
+
+
+def test_probabilities_where_every_sigmoid_vanishes(scenes: Data) -> None:
+    model = segmenter("bce").fit(*scenes)
+    p = model._as_probabilities(torch.full((1, 3, 1, 1), -120.0))
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "class_weight", "message"),
+    [
+        ("dice", {0: 1, 1: 100}, "not every term of the loss"),
+        ("bce", {0: 0, 1: 1}, "the weight 0.*Use a small weight"),
+        (BCEWithLogitsLoss(pos_weight=2.0), "balanced", "Set one"),
+        (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0)), "balanced", "Set one"),
+    ],
+)
+def test_class_weights_without_effect_are_refused(
+    loss: Any, class_weight: Any, message: str, binary_scenes: Data
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        segmenter(loss, class_weight=class_weight).fit(*binary_scenes)
+
+
+def test_weights_of_a_loss_may_be_an_array(digits: Data) -> None:
+    loss = CrossEntropyLoss(class_weight=np.array([1.0, 2.0, 3.0]))
+    with pytest.raises(ValueError, match="Set one"):
+        classifier(loss, class_weight="balanced").fit(*digits)
+
+
+def test_a_loss_that_ignores_the_code_of_another_label_is_refused(digits: Data) -> None:
+    X, y = digits
+    with pytest.raises(ValueError, match="ignores 0, the code of the label 1"):
+        classifier(CrossEntropyLoss(ignore_index=0)).fit(X, y + 1)
+
+
+def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:
+    X, y = digits
+    rows = np.concatenate([np.flatnonzero(y == c)[:4] for c in range(3)])
+    assert classifier(early_stopping=True).fit(X[rows], y[rows]).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"net_params": {"lr": 0.1}}, "net_params holds 'lr', which the estimator sets itself"),
+        ({"net_params": {"module__width": 3}}, "net_params holds 'module__width'"),
+        ({"callbacks": [3]}, "callbacks holds 3. Expected skorch callbacks"),
+        ({"augment": 3}, "augment=3 is unknown"),
+        ({"depth": "a"}, "'depth' parameter of UNetSegmenter must be an int"),
+        ({"ignore_index": 1.5}, "'ignore_index' parameter of UNetSegmenter must be"),
+    ],
+)
+def test_settings_of_a_wrong_kind_are_named(
+    params: dict[str, Any], message: str, scenes: Data
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        segmenter(**params).fit(*scenes)

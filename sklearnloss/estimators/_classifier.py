@@ -127,11 +127,12 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    The defaults were chosen on scikit-learn's digits, in five-fold cross-validation
-    at ``width=16`` and 30 epochs. A rate of 3e-3, a weight decay of 0.1 and
-    enlarging images of fewer than 16 pixels before the first convolution brought
-    cross entropy from an accuracy of 0.987 to 0.991; batches of 32 in place of 64
-    brought the hinge from 0.988 to 0.991. ``SVC(gamma=0.001)`` has 0.991.
+    The defaults were chosen on scikit-learn's digits: in five-fold cross-validation
+    with ``width=16`` and 30 epochs, focal loss and hinge have an accuracy of 0.991,
+    label smoothing 0.993, and cross entropy, in batches of 64, 0.991; with such
+    batches the hinge has 0.988. ``SVC(gamma=0.001)`` has 0.991. Another seed changes
+    these by 0.002. Images of fewer than 16 pixels are enlarged first, which alone
+    was worth 0.003.
 
     References
     ----------

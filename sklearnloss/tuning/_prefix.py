@@ -1,0 +1,52 @@
+"""Where in an estimator the loss is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from ..estimators._base import ImageEstimator
+
+
+def trained_part(estimator: Any) -> tuple[str, Any]:
+    """Return the prefix and the estimator of what trains: a pipeline's last step, or itself.
+
+    Parameters
+    ----------
+    estimator : estimator
+        An image estimator, a ``Pipeline`` that ends in one, or any other.
+
+    Returns
+    -------
+    prefix : str
+        Such as "unetsegmenter__", or "".
+    estimator : estimator
+    """
+    prefix = ""
+    while isinstance(estimator, Pipeline) and estimator.steps:
+        name, estimator = estimator.steps[-1]
+        prefix += f"{name}__"
+    return prefix, estimator
+
+
+def has_loss(estimator: Any) -> bool:
+    """Tell whether an estimator's last part is one of ours, with a ``loss`` to choose."""
+    return isinstance(trained_part(estimator)[1], ImageEstimator)
+
+
+def loss_prefix(estimator: Any) -> str:
+    """Return where the ``loss`` of an image estimator is among its parameters.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    prefix, part = trained_part(estimator)
+    if not isinstance(part, ImageEstimator):
+        raise TypeError(
+            f"{part!r} has no loss to choose. Expected a UNetSegmenter, a ResNetClassifier, or a "
+            f"Pipeline that ends in one."
+        )
+    return prefix

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-_PILLOW = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _TIFF = {".tif", ".tiff"}
 
 
@@ -42,10 +42,10 @@ def read_file(path: str | os.PathLike[str], channels: Literal["first", "last"]) 
         return np.asarray(np.load(path, allow_pickle=False))
     if suffix == ".npz":
         return _only_array(path)
-    if suffix not in _PILLOW:
+    if suffix not in PICTURES:
         raise ValueError(
             f"{str(path)!r} is of no known kind. Expected .npy, .npz or a picture: "
-            f"{', '.join(sorted(_PILLOW))}. Read others yourself, in a torch Dataset."
+            f"{', '.join(sorted(PICTURES))}. Read others yourself, in a torch Dataset."
         )
     picture = _read_picture(path, suffix)
     colour = picture.ndim == 3 and picture.shape[-1] in (2, 3, 4)

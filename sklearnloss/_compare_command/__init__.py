@@ -1,0 +1,1 @@
+"""``sklearnloss compare``: which loss is best for the images in a folder."""

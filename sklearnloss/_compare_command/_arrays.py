@@ -1,0 +1,123 @@
+"""Images and labels in one .npz file, or in X.npy and y.npy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..estimators._labels import distinct_labels, read_labels, read_masks
+from ._groups import groups_of_rows
+from ._images import check_labels, fit_to_mask
+
+Array = NDArray[Any]
+
+
+class ArrayData(NamedTuple):
+    """Arrays, checked.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, *image)
+    y : ndarray of shape (n,) or (n, *spatial)
+    groups : ndarray of shape (n,) or None
+    channels : {"first", "last"}
+        Where X has its channels.
+    labels : list
+        The distinct labels.
+    """
+
+    X: Array
+    y: Array
+    groups: Array | None
+    channels: str
+    labels: list[Any]
+
+    @property
+    def task(self) -> str:
+        """What can be learnt from the arrays."""
+        return "classification" if self.y.ndim == 1 else "segmentation"
+
+
+def is_arrays(path: Path) -> bool:
+    """Tell whether a path is a .npz file or a folder with X.npy."""
+    return path.suffix.lower() == ".npz" or (path / "X.npy").is_file()
+
+
+def load_arrays(path: Path) -> ArrayData:
+    """Load X, y and perhaps groups; .npy files are mapped into memory, not read.
+
+    Parameters
+    ----------
+    path : Path
+        A .npz file, or a folder with X.npy, y.npy, and perhaps groups.npy or groups.csv.
+
+    Returns
+    -------
+    data : ArrayData
+
+    Raises
+    ------
+    ValueError
+        If an array is missing, or they do not fit together.
+    """
+    X, y, groups = _from_npz(path) if path.is_file() else _from_folder(path)
+    _check_images(X, len(y))
+    if groups is not None and groups.shape != (len(X),):
+        raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
+    if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
+        labels = read_labels(y.reshape(-1))
+        last = X.ndim == 4 and X.shape[-1] in (1, 3, 4) and X.shape[1] > 4
+        channels = "last" if last else "first"
+        return ArrayData(X, labels, groups, channels, np.unique(labels).tolist())
+    return _with_masks(X, y, groups)
+
+
+def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
+    with np.load(path, allow_pickle=False) as arrays:
+        if missing := {"X", "y"} - set(arrays.files):
+            raise ValueError(
+                f"{str(path)!r} lacks {' and '.join(sorted(missing))}: it holds "
+                f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
+            )
+        groups = arrays["groups"] if "groups" in arrays.files else None
+        return arrays["X"], arrays["y"], groups
+
+
+def _from_folder(path: Path) -> tuple[Array, Array, Array | None]:
+    if not (path / "y.npy").is_file():
+        raise ValueError(f"{str(path)!r} holds X.npy, but no y.npy.")
+    X, y = (np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in "Xy")
+    if (path / "groups.npy").is_file():
+        return X, y, np.load(path / "groups.npy", allow_pickle=False)
+    table = path / "groups.csv"
+    return X, y, groups_of_rows(table, len(X)) if table.is_file() else None
+
+
+def _check_images(X: Array, n_targets: int) -> None:
+    if X.dtype.kind not in "biuf" or X.ndim < 3 or X.size == 0:
+        raise ValueError(
+            f"X has shape {X.shape} and dtype {X.dtype}. Expected images of numbers, of shape "
+            f"(n, H, W), (n, C, H, W) or (n, H, W, C)."
+        )
+    if len(X) != n_targets:
+        raise ValueError(f"X holds {len(X)} images, but y {n_targets} targets.")
+    if X.dtype.kind == "f" and not all(np.isfinite(image).all() for image in X):
+        raise ValueError("X holds NaN or infinity.")
+
+
+def _with_masks(X: Array, y: Array, groups: Array | None) -> ArrayData:
+    if y.ndim == X.ndim and y.shape != X.shape and 1 in (y.shape[1], y.shape[-1]):
+        y = y[:, 0] if y.shape[1] == 1 else y[..., 0]
+    channels = "first"
+    if X.ndim > 3 and X.shape == y.shape:
+        X, y = (X, y[:, 0]) if X.shape[1] == 1 else (X[:, None], y)
+    elif X.ndim == y.ndim + 1 and X.shape[:-1] == y.shape:
+        channels = "last"
+    else:
+        fit_to_mask(X[0], y.shape[1:])  # raises if it does not
+    labels = distinct_labels(read_masks(y, y.shape)).tolist()
+    check_labels(labels)
+    return ArrayData(X, y, groups, channels, labels)

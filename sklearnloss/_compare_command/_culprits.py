@@ -1,0 +1,22 @@
+"""How an error names the files that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SHOWN = 5
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Return the first names of many.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._culprits import first_few
+    >>> first_few(["a.png", "b.png"])
+    'a.png, b.png'
+    >>> first_few([f"{k}.png" for k in range(8)])
+    '0.png, 1.png, 2.png, 3.png, 4.png and 3 more'
+    """
+    left = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {left} more" if left > 0 else "")

@@ -1,0 +1,142 @@
+"""What ``sklearnloss compare`` is given, as the estimators take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._arrays import is_arrays, load_arrays
+from ._culprits import first_few
+from ._groups import groups_of_names, groups_of_rows, is_table
+from ._images import Loaded, load_images
+from ._layout import EXPECTED, ImageFiles, find_files
+
+Array = NDArray[Any]
+
+
+@dataclass
+class ImageData:
+    """Images with masks or classes.
+
+    Attributes
+    ----------
+    task : {"classification", "segmentation"}
+        What is learnt.
+    X : ndarray, or list of Path and ndarray
+        Images, or the files that they are read from each time.
+    y : ndarray, or list of Path and ndarray
+        Masks or classes.
+    groups : ndarray of shape (n,) or None
+        Which images belong together.
+    channels : {"first", "last"}
+        Where images have their channels.
+    description : str
+        In words.
+    """
+
+    task: str
+    X: Any
+    y: Any
+    groups: Array | None
+    channels: str
+    description: str
+
+
+def load_data(
+    path: Path, *, task: str = "auto", groups: str | None = None, resize: int | None = None
+) -> ImageData:
+    """Load a folder or file, and check it as far as training would.
+
+    Parameters
+    ----------
+    path : Path
+        A folder of images and masks, a folder of images per class, a folder with X.npy
+        and y.npy, or a .npz file.
+    task : {"auto", "classification", "segmentation"}, default="auto"
+        What is expected.
+    groups : str, default=None
+        See :func:`~._groups.groups_of_names`.
+    resize : int, default=None
+        Side, in pixels, to which images of classes are resized.
+
+    Returns
+    -------
+    data : ImageData
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such path.
+    ValueError
+        If something is wrong with the data; the first few culprits are named.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There is no {str(path)!r}. {EXPECTED}.")
+    if is_arrays(path):
+        data = _of_arrays(path, groups)
+    elif path.is_dir():
+        data = _of_files(find_files(path, task), groups, resize)
+    else:
+        raise ValueError(f"{str(path)!r} is no folder. {EXPECTED}.")
+    if task not in ("auto", data.task):
+        raise ValueError(f"{str(path)!r} is data for {data.task}, but --task is {task}.")
+    return data
+
+
+def _of_arrays(path: Path, spec: str | None) -> ImageData:
+    found = load_arrays(path)
+    groups = found.groups
+    if spec is not None:
+        if not is_table(spec):
+            raise ValueError(
+                f"--groups {spec}: there are no file names to search. Expected a .csv file with a "
+                f"line per image, or groups beside X and y."
+            )
+        groups = groups_of_rows(Path(spec), len(found.X))
+    size = found.X.shape[1:]
+    text = _describe(len(found.X), [size], found.task, found.labels, groups)
+    return ImageData(found.task, found.X, found.y, groups, found.channels, text)
+
+
+def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageData:
+    if resize is not None and files.labels is None:
+        raise ValueError("--resize is for classification: labels in masks have no sizes between.")
+    groups = None if spec is None else _groups(files, spec)
+    loaded = load_images(files, resize=resize)
+    y = loaded.y if files.labels is None else np.array(files.labels)
+    labels = loaded.labels if files.labels is None else sorted(set(files.labels))
+    text = _describe(len(files.images), loaded.shapes, files.task, labels, groups)
+    return ImageData(files.task, loaded.X, y, groups, "first", text + _notes(files, loaded))
+
+
+def _groups(files: ImageFiles, spec: str) -> Array:
+    # Only a table may name the class.
+    return groups_of_names(spec, files.names if is_table(spec) else files.names_in_class)
+
+
+def _describe(
+    n: int,
+    shapes: Sequence[tuple[int, ...]],
+    task: str,
+    labels: Sequence[Any],
+    groups: Array | None,
+) -> str:
+    sizes = sorted(set(shapes))
+    size = " to ".join(" x ".join(map(str, s)) for s in dict.fromkeys([sizes[0], sizes[-1]]))
+    what = "masks of the labels" if task == "segmentation" else f"{len(labels)} classes:"
+    text = f"{n} images ({size}), {what} {first_few([str(label) for label in labels])}"
+    return text if groups is None else f"{text}; {len(np.unique(groups))} groups"
+
+
+def _notes(files: ImageFiles, loaded: Loaded) -> str:
+    notes = ""
+    if isinstance(loaded.X, list):
+        notes += "; read from the files batch by batch"
+    if files.others:
+        notes += f"; other files left out: {first_few(files.others)}"
+    return notes

@@ -1,0 +1,110 @@
+"""Arrays in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sklearnloss._compare_command._arrays import load_arrays
+
+RNG = np.random.default_rng(0)
+MASKS = RNG.integers(0, 3, (6, 8, 9))
+
+
+def save(folder: Path, **arrays: Any) -> Path:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    [((6, 8, 9), "first"), ((6, 3, 8, 9), "first"), ((6, 8, 9, 3), "last")],
+)
+def test_channels_are_found_beside_masks(
+    tmp_path: Path, shape: tuple[int, ...], channels: str
+) -> None:
+    data = load_arrays(save(tmp_path, X=RNG.normal(size=shape), y=MASKS))
+    assert (data.task, data.channels, data.labels) == ("segmentation", channels, [0, 1, 2])
+    assert isinstance(data.X, np.memmap)
+    assert data.X.shape == shape
+
+
+def test_volumes_get_a_channel_axis(tmp_path: Path) -> None:
+    data = load_arrays(
+        save(
+            tmp_path,
+            X=RNG.normal(size=(2, 4, 4, 4)),
+            y=np.eye(32).reshape(-1, 8)[:16].reshape(2, 4, 4, 4),
+        )
+    )
+    assert data.X.shape == (2, 1, 4, 4, 4)
+    assert data.y.shape == (2, 4, 4, 4)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_masks_may_have_a_channel_axis(tmp_path: Path, axis: int) -> None:
+    X = RNG.integers(0, 255, (6, 3, 8, 9), dtype=np.uint8)
+    data = load_arrays(save(tmp_path, X=X, y=np.expand_dims(MASKS, axis)))
+    np.testing.assert_array_equal(data.y, MASKS)
+    alike = load_arrays(save(tmp_path, X=X[:, :1], y=MASKS[:, None]))
+    np.testing.assert_array_equal(alike.y, MASKS)
+    assert alike.X.shape == (6, 1, 8, 9)
+
+
+def test_an_archive_holds_classes_and_groups(tmp_path: Path) -> None:
+    file = tmp_path / "data.npz"
+    X = RNG.integers(0, 255, (4, 16, 16, 3), dtype=np.uint8)
+    np.savez(file, X=X, y=np.array(["a", "b", "a", "b"]), groups=[0, 0, 1, 1])
+    data = load_arrays(file)
+    assert (data.task, data.channels, data.labels) == ("classification", "last", ["a", "b"])
+    assert data.groups is not None
+    assert data.groups.tolist() == [0, 0, 1, 1]
+
+
+def test_groups_lie_beside_the_arrays(tmp_path: Path) -> None:
+    save(tmp_path, X=np.zeros((3, 8, 8)), y=[0, 1, 1])
+    assert load_arrays(tmp_path).groups is None
+    (tmp_path / "groups.csv").write_text("p\np\nq\n")
+    assert load_arrays(tmp_path).groups.tolist() == ["p", "p", "q"]  # type: ignore[union-attr]
+    np.save(tmp_path / "groups.npy", [1, 2, 2])
+    assert load_arrays(tmp_path).groups.tolist() == [1, 2, 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"X": np.zeros((3, 8, 8))}, r"holds X.npy, but no y.npy\."),
+        ({"X": np.zeros((3, 8, 8)), "y": [0, 1]}, r"X holds 3 images, but y 2 targets\."),
+        ({"X": np.zeros((3, 64)), "y": [0, 1, 0]}, r"X has shape \(3, 64\).*Expected images"),
+        ({"X": np.full((2, 4, 4), np.nan), "y": [0, 1]}, r"X holds NaN or infinity\."),
+        (
+            {"X": np.zeros((6, 8, 8)), "y": MASKS},
+            r"the image is of shape \(8, 8\), its mask of \(8, 9\)",
+        ),
+        ({"X": np.zeros((6, 8, 9)), "y": MASKS * 0}, r"The masks hold only one label, 0\."),
+        (
+            {"X": np.zeros((6, 8, 9)), "y": np.arange(432).reshape(6, 8, 9)},
+            r"hold 432 labels, 0, 1, 2, 3, 4 ..., 431\. Expected at most 64 classes.*mask > 0",
+        ),
+        ({"X": np.zeros((6, 8, 9)), "y": MASKS + 0.5}, r"y holds fractions, but masks hold"),
+        (
+            {"X": np.zeros((2, 8, 8)), "y": [0, 1], "groups": [1, 2, 3]},
+            r"groups has shape \(3,\), but X holds 2 images\.",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_arrays(save(tmp_path, **arrays))
+
+
+def test_an_archive_without_labels_says_what_it_holds(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), masks=np.zeros((2, 4, 4)))
+    with pytest.raises(ValueError, match=r"lacks y: it holds X, masks\. Expected X, y and"):
+        load_arrays(tmp_path / "a.npz")

@@ -1,0 +1,210 @@
+"""Folders of images, as the estimators take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss._compare_command import _images
+from sklearnloss._compare_command._data import load_data
+
+RNG = np.random.default_rng(0)
+
+
+def write(path: Path, array: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix in (".tif", ".tiff"):
+        pytest.importorskip("tifffile").imwrite(path, array)
+    else:
+        pytest.importorskip("PIL.Image").fromarray(array).save(path)
+
+
+def masked_folder(
+    root: Path, *, kind: str = ".npy", shape: tuple[int, ...] = (8, 8), masks: str = "masks"
+) -> tuple[list[Any], list[Any]]:
+    """Write four images and masks; return them."""
+    X, y = [], []
+    for k in range(4):
+        X.append(RNG.integers(0, 255, shape, dtype=np.uint8))
+        y.append((RNG.random((8, 8)) > 0.5).astype(np.uint8) * 255)
+        write(root / "images" / f"{k}{kind}", X[-1])
+        write(root / masks / f"{k}_mask{kind}", y[-1])
+    return X, y
+
+
+def class_folder(root: Path, *, kind: str = ".npy", n: int = 3) -> None:
+    for name in ("cat", "dog"):
+        for k in range(n):
+            write(root / name / f"p{k}" / f"{name}{kind}", RNG.integers(0, 255, (8, 8), np.uint8))
+
+
+@pytest.mark.parametrize("kind", [".npy", ".png", ".tif"])
+@pytest.mark.parametrize("masks", ["masks", "labels", "Annotations"])
+def test_images_and_masks_become_arrays(tmp_path: Path, kind: str, masks: str) -> None:
+    X, y = masked_folder(tmp_path, kind=kind, masks=masks)
+    data = load_data(tmp_path)
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_array_equal(data.y, y)
+    assert (data.task, data.groups, data.channels) == ("segmentation", None, "first")
+    assert data.description == "4 images (8 x 8), masks of the labels 0, 255"
+
+
+@pytest.mark.parametrize("kind", [".npy", ".png", ".tif"])
+def test_colours_are_channels_first(tmp_path: Path, kind: str) -> None:
+    X, _ = masked_folder(tmp_path, kind=kind, shape=(8, 8, 3))
+    np.testing.assert_array_equal(load_data(tmp_path).X, np.moveaxis(np.stack(X), -1, 1))
+
+
+@pytest.mark.parametrize("kind", [".npy", ".png"])
+def test_folders_are_classes(tmp_path: Path, kind: str) -> None:
+    class_folder(tmp_path, kind=kind)
+    (tmp_path / "cat" / "notes.txt").write_text("lovely")
+    (tmp_path / ".cache").mkdir()
+    data = load_data(tmp_path, groups="folder")
+    assert data.X.shape == (6, 8, 8)
+    assert data.y.tolist() == ["cat"] * 3 + ["dog"] * 3
+    assert data.groups is not None
+    assert data.groups.tolist() == ["p0", "p1", "p2"] * 2
+    assert data.description == (
+        "6 images (8 x 8), 2 classes: cat, dog; 3 groups; other files left out: notes.txt"
+    )
+
+
+@pytest.mark.parametrize("kind", [".npy", ".png"])
+def test_images_of_unlike_sizes_are_read_batch_by_batch(tmp_path: Path, kind: str) -> None:
+    masked_folder(tmp_path, kind=kind)
+    write(tmp_path / "images" / f"4{kind}", np.zeros((12, 16), np.uint8))
+    write(tmp_path / "masks" / f"4{kind}", np.zeros((12, 16), np.uint8))
+    data = load_data(tmp_path)
+    assert [file.name for file in data.X] == [f"{k}{kind}" for k in range(5)]
+    assert [file.name for file in data.y] == [*(f"{k}_mask{kind}" for k in range(4)), f"4{kind}"]
+    assert "images (8 x 8 to 12 x 16)" in data.description
+    assert "read from the files batch by batch" in data.description
+    model = UNetSegmenter(width=2, depth=1, max_epochs=1, batch_size=2).fit(data.X, data.y)
+    assert 0 <= model.score(data.X, data.y) <= 1
+
+
+def test_more_than_fits_into_memory_is_read_batch_by_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masked_folder(tmp_path / "masked")
+    class_folder(tmp_path / "classes")
+    monkeypatch.setattr(_images, "IN_MEMORY", 200)
+    data = load_data(tmp_path / "masked")
+    assert [file.name for file in data.X] == [f"{k}.npy" for k in range(4)]
+    data = load_data(tmp_path / "classes")
+    assert len(data.X) == len(data.y) == 6
+    model = ResNetClassifier(width=2, max_epochs=1, random_state=0).fit(data.X, data.y)
+    assert set(model.predict(data.X)) <= {"cat", "dog"}
+
+
+def test_masks_of_one_grey_in_three_channels_are_read(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    y = load_data(tmp_path).y
+    write(tmp_path / "masks" / "0_mask.png", np.stack([y[0]] * 3, -1))
+    np.testing.assert_array_equal(load_data(tmp_path).y, y)
+    write(tmp_path / "images" / "4.png", np.zeros((12, 16), np.uint8))
+    write(tmp_path / "masks" / "4.png", np.zeros((12, 16), np.uint8))
+    data = load_data(tmp_path)
+    np.testing.assert_array_equal(data.y[0], y[0])  # is no file: it would be read as colours
+    assert data.y[1].name == "1_mask.png"
+
+
+def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
+    class_folder(tmp_path)
+    write(tmp_path / "dog" / "large.npy", np.full((32, 16), 7, np.uint8))
+    with pytest.raises(
+        ValueError, match=r"1 of 7 are not: dog/large.npy \(32, 16\).*say --resize PIXELS"
+    ):
+        load_data(tmp_path)
+    data = load_data(tmp_path, resize=12)
+    assert data.X.shape == (7, 12, 12)
+    assert data.X.dtype == np.uint8
+    assert (data.X[3] == 7).all()  # sorted: dog/large.npy comes first among dogs
+
+
+def test_what_is_wrong_with_files_is_said_at_once(tmp_path: Path) -> None:
+    masked_folder(tmp_path)
+    write(tmp_path / "masks" / "1_mask.npy", np.zeros((8, 9), np.uint8))
+    (tmp_path / "images" / "2.npy").write_bytes(b"not an array")
+    write(tmp_path / "images" / "3.npy", np.full((8, 8), np.nan))
+    with pytest.raises(
+        ValueError, match=r"3 of 4 images cannot be used: 1.npy .*2.npy .*3.npy "
+    ) as e:
+        load_data(tmp_path)
+    assert "1.npy (the image is of shape (8, 8), its mask of (8, 9))" in str(e.value)
+    assert "3.npy (NaN or infinity)" in str(e.value)
+
+
+def test_broken_pictures_and_colours_as_classes_are_named(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    write(tmp_path / "masks" / "0_mask.png", RNG.integers(0, 255, (8, 8, 3), np.uint8))
+    whole = (tmp_path / "images" / "1.png").read_bytes()
+    (tmp_path / "images" / "1.png").write_bytes(whole[:-30])
+    with pytest.raises(ValueError, match=r"0.png \(a mask in colour: write the number .* 1.png \("):
+        load_data(tmp_path)
+
+
+def test_images_of_other_channels_are_named(tmp_path: Path) -> None:
+    masked_folder(tmp_path)
+    write(tmp_path / "images" / "2.npy", np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"shape \(8, 8\) .* 1 of 4 are not: 2.npy \(3, 8, 8\)"):
+        load_data(tmp_path)
+
+
+def test_pictures_need_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(b"")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"Reading .png .*pip install 'sklearnloss\[images\]'"):
+        load_data(tmp_path)
+
+
+def test_other_layouts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"There is no '.*nowhere'\. Expected images/ and"):
+        load_data(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"holds nothing\. Expected images/ and masks/"):
+        load_data(tmp_path)
+    masked_folder(tmp_path / "splits" / "train")
+    masked_folder(tmp_path / "splits" / "test")
+    with pytest.raises(ValueError, match=r"holds test/, train/, which are no classes.*as DATA"):
+        load_data(tmp_path / "splits")
+    masked_folder(tmp_path / "truth", masks="truth")
+    with pytest.raises(ValueError, match=r"holds images/, truth/\. Expected, .*called masks, lab"):
+        load_data(tmp_path / "truth")
+    (tmp_path / "file.txt").write_text("")
+    with pytest.raises(ValueError, match=r"file.txt' is no folder"):
+        load_data(tmp_path / "file.txt")
+    (tmp_path / "empty" / "images").mkdir(parents=True)
+    (tmp_path / "empty" / "masks").mkdir()
+    with pytest.raises(ValueError, match=r"images' holds no image\. Expected files that end in"):
+        load_data(tmp_path / "empty")
+
+
+def test_a_class_without_images_is_named(tmp_path: Path) -> None:
+    class_folder(tmp_path)
+    (tmp_path / "emu").mkdir()
+    with pytest.raises(ValueError, match=r"there is no image in emu\. Expected files that end"):
+        load_data(tmp_path)
+
+
+def test_a_task_that_the_data_is_not_for_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), y=[0, 1])
+    with pytest.raises(ValueError, match=r"data for classification, but --task is segmentation"):
+        load_data(tmp_path / "a.npz", task="segmentation")
+    with pytest.raises(ValueError, match=r"no file names to search\. Expected a .csv file"):
+        load_data(tmp_path / "a.npz", groups="folder")
+    (tmp_path / "groups.csv").write_text("p\nq\n")
+    data = load_data(tmp_path / "a.npz", groups=str(tmp_path / "groups.csv"))
+    assert data.groups is not None
+    assert data.groups.tolist() == ["p", "q"]
+    masked_folder(tmp_path / "masked")
+    with pytest.raises(ValueError, match=r"--resize is for classification"):
+        load_data(tmp_path / "masked", resize=4)

@@ -1,0 +1,55 @@
+"""Groups of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sklearnloss._compare_command._groups import groups_of_names, groups_of_rows
+
+NAMES = ["p1/a_x.png", "p1/b_x.png", "p2/c_y.png"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("folder", ["p1", "p1", "p2"]),
+        (r"_(\w)\.", ["x", "x", "y"]),
+        (r"p\d", ["p1", "p1", "p2"]),
+    ],
+)
+def test_groups_come_from_names(spec: str, expected: list[str]) -> None:
+    assert groups_of_names(spec, NAMES).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "keys", [NAMES, ["a_x", "b_x", "c_y"], ["a_x.png", "p1/b_x", "c_y.png"]], ids=str
+)
+def test_groups_come_from_a_table(tmp_path: Path, keys: list[str]) -> None:
+    table = tmp_path / "groups.csv"
+    lines = ["name,group", *(f"{key}, {k % 2}" for k, key in enumerate(keys)), "other,7"]
+    table.write_text("\n".join(lines))
+    assert groups_of_names(str(table), NAMES).tolist() == ["0", "1", "0"]
+
+
+def test_files_without_a_group_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--groups _x: 1 files do not match '_x': p2/c_y.png\."):
+        groups_of_names("_x", NAMES)
+    with pytest.raises(ValueError, match=r"1 files lie in no subfolder: d.png\."):
+        groups_of_names("folder", [*NAMES, "d.png"])
+    table = tmp_path / "groups.csv"
+    table.write_text("a_x,1\n")
+    with pytest.raises(ValueError, match=r"2 files are not in .*groups.csv: p1/b_x.png, p2/c_y"):
+        groups_of_names(str(table), NAMES)
+    with pytest.raises(ValueError, match=r"'\(' is no regular expression: missing \)"):
+        groups_of_names("(", NAMES)
+
+
+@pytest.mark.parametrize("text", ["a\nb\nb\n", "group\na\nb\nb\n", "n,group\n0,a\n1,b\n2,b\n"])
+def test_lines_are_groups_of_rows(tmp_path: Path, text: str) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text(text)
+    assert groups_of_rows(table, 3).tolist() == ["a", "b", "b"]
+    with pytest.raises(ValueError, match=r"lines, but there are 8 images"):
+        groups_of_rows(table, 8)

@@ -35,7 +35,8 @@ from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective, TrainingData, seeded
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
-from ._reading import ImageReadingMixin
+from ._reading import ImageReadingMixin, Images
+from ._rows import RowImages
 from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
@@ -123,9 +124,13 @@ class ImageEstimator(
     net_: LossNet
     _fitted_loss_key: str
 
+    # Called by ``fit`` with the estimator and the number of epochs, after each of them; the
+    # estimator can predict then. What it raises ends the fit.
+    _epoch_hook: Callable[[Any, int], object] | None = None
+
     @abc.abstractmethod
     def _read_targets(
-        self, y: Any, images: Tensor | Survey, weight: Tensor | None, classes: Any
+        self, y: Any, images: Images, weight: Tensor | None, classes: Any
     ) -> Tensor | LazyCodes:
         """Validate y, set ``classes_``, and return codes."""
 
@@ -288,6 +293,9 @@ class ImageEstimator(
         if isinstance(images, Survey):
             return LazyData(images.samples, codes, weight, sizes=images.sizes())
         assert isinstance(codes, Tensor)
+        if isinstance(images, RowImages):
+            rows = torch.from_numpy(images.rows).to(images.device)
+            return TrainingData(images.whole, codes, weight, rows)
         return TrainingData(images, codes, weight)
 
     def _train(

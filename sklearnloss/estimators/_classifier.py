@@ -18,6 +18,7 @@ from ._lazy import has_targets
 from ._loss_param import resolve_loss
 from ._net import TrainingData
 from ._predict import Mirrored
+from ._reading import Images
 from ._survey import Survey
 
 
@@ -297,9 +298,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
-    def _read_targets(
-        self, y: Any, images: Tensor | Survey, weight: Tensor | None, classes: Any
-    ) -> Tensor:
+    def _read_targets(self, y: Any, images: Images, weight: Tensor | None, classes: Any) -> Tensor:
         if y is None and isinstance(images, Survey):
             y = [np.asarray(target).item() for target in images.seen]
         labels = read_labels(y)

@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks, such as nested progress bars: a task per epoch."""
+"""Who is told of each epoch: scikit-learn's own callbacks, and a search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
 
 
 class FitTasks:
-    """Tells scikit-learn's callbacks of a fit and of its epochs.
+    """Tells scikit-learn's callbacks of a fit and of its epochs, and then ``_epoch_hook``.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class FitTasks:
             "y": y,
             "metadata": {"sample_weight": sample_weight},
         }
+        self.estimator = estimator
+        self.n_epochs = 0
         self.context: Any = None
         if hasattr(estimator, "_init_callback_context"):
             self.context = estimator._init_callback_context(max_subtasks=estimator.max_epochs)
@@ -52,10 +54,14 @@ class FitTasks:
 
     def end_epoch(self) -> bool:
         """Say that an epoch ended; return whether a callback asks to stop."""
-        if self.context is None:
-            return False
+        self.n_epochs += 1
+        stop = False
         # The estimator can predict by now, so a copy of it needs nothing more.
-        return bool(self.epoch.call_on_fit_task_end(**self.data, reconstruction_attributes={}))
+        if self.context is not None:
+            stop = self.epoch.call_on_fit_task_end(**self.data, reconstruction_attributes={})
+        if self.estimator._epoch_hook is not None:
+            self.estimator._epoch_hook(self.estimator, self.n_epochs)
+        return bool(stop)
 
     def end(self) -> None:
         """Say that the fit ended."""

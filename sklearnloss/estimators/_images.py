@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from ._rows import RowImages
 
 Channels = Literal["first", "last"]
 
@@ -97,22 +100,27 @@ def read_images(
     return _as_channels_first(_as_tensor(X), image_shape, channels)
 
 
-def learn_scaling(images: Tensor) -> Scaling:
+def learn_scaling(images: Tensor | RowImages) -> Scaling:
     """Return the mean and standard deviation of each channel over all images."""
-    n_channels = images.shape[1]
-    count = max(images.numel() // n_channels, 1)
+    n, n_channels, *spatial = images.shape
+    count = max(n * math.prod(spatial), 1)
     axes = (0, *range(2, images.ndim))
     total = torch.zeros(n_channels, dtype=torch.float64)
     squares = torch.zeros(n_channels, dtype=torch.float64)
-    parts = images.split(max(1, 2**22 // max(images[:1].numel(), 1)))
-    for part in parts:
-        total += part.double().sum(axes).cpu()
+    size = max(1, 2**22 // max(n_channels * math.prod(spatial), 1))
+    for part in images.split(size):
+        total += _as_double(part).sum(axes).cpu()
     mean = total / count
     shape = (-1, *[1] * (images.ndim - 2))
     centre = mean.reshape(shape).to(images.device)
-    for part in parts:
-        squares += (part.double() - centre).square().sum(axes).cpu()
+    for part in images.split(size):
+        squares += (_as_double(part) - centre).square().sum(axes).cpu()
     return as_scaling(mean, squares / count)
+
+
+def _as_double(part: Tensor) -> Tensor:
+    """Return what the network will see, channels first, so that sums have one order."""
+    return part.float().to(torch.float64, memory_format=torch.contiguous_format)
 
 
 def as_scaling(mean: Tensor, variance: Tensor) -> Scaling:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from ._files import read_file
 from ._images import Channels, as_image
 from ._net import TrainingData
+from ._rows import RowImages
 
 # How many samples are read at the same time where nothing says how many make a batch.
 _AHEAD = 4
@@ -89,7 +90,7 @@ class Samples:
         masks: bool = False,
         ready: bool = False,
     ) -> None:
-        items = X if isinstance(X, (Dataset, Tensor)) else _as_list(X)
+        items = X if isinstance(X, (Dataset, Tensor, RowImages)) else _as_list(X)
         if not hasattr(items, "__len__") or not hasattr(items, "__getitem__"):
             raise TypeError(
                 f"X is a {type(X).__name__}, which has no length or cannot be indexed. Expected a "

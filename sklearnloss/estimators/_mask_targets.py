@@ -12,6 +12,8 @@ from ._class_weight import count_positives
 from ._labels import code_dtype, count_labels, distinct_labels, encode, on_off, read_masks
 from ._lazy import LazyCodes
 from ._net import TrainingData
+from ._reading import Images
+from ._rows import RowImages
 from ._survey import Survey, tally
 
 
@@ -30,7 +32,7 @@ class MaskEstimator(ImageEstimator):
     _reads_masks = True
 
     def _read_targets(
-        self, y: Any, images: Tensor | Survey, weight: Tensor | None, classes: Any
+        self, y: Any, images: Images, weight: Tensor | None, classes: Any
     ) -> Tensor | LazyCodes:
         if isinstance(images, Survey):
             return self._read_lazy_masks(images, classes)
@@ -92,7 +94,7 @@ class MaskEstimator(ImageEstimator):
         one = target if isinstance(target, Tensor) else np.asarray(target)
         return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
 
-    def _read_masks(self, y: Any, images: Tensor) -> np.ndarray:
+    def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
         return read_masks(y, shape, multilabel=self.multilabel)
 

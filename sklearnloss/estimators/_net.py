@@ -232,19 +232,20 @@ class LossNet(PortableNet):
     """A skorch net that is fed whole tensors and trains one loss."""
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        stop = False
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:  # how skorch's callbacks end a training
-            raise StopTraining from None
+            stop = True
+        if method_name == "on_epoch_end" and self.tasks_ is not None:
+            stop = self.tasks_.end_epoch() or stop
+        if stop:
+            raise StopTraining
 
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         super().on_epoch_begin(net, **kwargs)
         if self.tasks_ is not None:
             self.tasks_.begin_epoch()
-
-    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
-        if self.tasks_ is not None and self.tasks_.end_epoch():
-            raise StopTraining
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
         return Batches(

@@ -109,6 +109,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_epoch_hook", None)
         if "net_" in state:  # which has them too
             if self.net_.criterion_.loss is self.loss_:
                 del state["loss_"]

@@ -14,6 +14,7 @@ from torch import Tensor
 from ._images import Scaling, to_network
 from ._lazy import Samples
 from ._net import LossNet
+from ._rows import RowImages
 from ._tiling import finish_tiles, tile_shape
 
 Finish = Callable[[Tensor], np.ndarray]
@@ -82,7 +83,7 @@ class Scorer:
 @torch.inference_mode()
 def predict_images(
     scorer: Scorer,
-    images: Tensor | Samples,
+    images: Tensor | RowImages | Samples,
     finish: Finish,
     *,
     check: Callable[[Tensor], None],
@@ -95,7 +96,7 @@ def predict_images(
     ----------
     scorer : Scorer
         The network.
-    images : Tensor of shape (n, C, *spatial), or Samples
+    images : Tensor or RowImages of shape (n, C, *spatial), or Samples
         As read, or to be read.
     finish : callable
         From logits on the network's device to an array, image by image; if it may
@@ -131,7 +132,7 @@ def as_numpy(logits: Tensor) -> np.ndarray:
     return logits.cpu().numpy()
 
 
-def _batches(images: Tensor | Samples, scorer: Scorer) -> Iterator[Tensor]:
+def _batches(images: Tensor | RowImages | Samples, scorer: Scorer) -> Iterator[Tensor]:
     if isinstance(images, Samples):
         yield from (batch for batch, _ in images.batches(scorer.batch_size))
     else:

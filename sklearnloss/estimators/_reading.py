@@ -9,7 +9,11 @@ from torch import Tensor
 
 from ._images import read_images
 from ._lazy import Samples, is_lazy
+from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
+
+#: What :meth:`fit` is given, as it was read or will be.
+Images = Tensor | RowImages | Survey
 
 
 class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
@@ -20,7 +24,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     input_shape_: tuple[int, ...]
     _reads_masks: ClassVar[bool] = False
 
-    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Tensor | Survey:
+    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
         """Return images, or a survey of those that are read batch by batch."""
         lazy = is_lazy(X)
         if not lazy:
@@ -34,7 +38,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             self.__dict__.pop("feature_names_in_", None)
         return survey
 
-    def _new_images(self, X: Any) -> Tensor | Samples:
+    def _new_images(self, X: Any) -> Tensor | RowImages | Samples:
         """Return images to predict, or how to read them."""
         if isinstance(X, Samples):
             return X
@@ -57,15 +61,16 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             image_shape=self.image_shape,
             channels=self.channels,
             masks=self._reads_masks,
-            ready=isinstance(X, Tensor),
+            ready=isinstance(X, (Tensor, RowImages)),
         )
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> Any:
         """Return what is kept of a target when samples are surveyed."""
         return target
 
-    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor:
-        return read_images(
+    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor | RowImages:
+        read = read_rows if isinstance(X, Rows) else read_images
+        return read(
             self,
             X,
             reset=reset,
@@ -74,7 +79,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             min_samples=min_samples,
         )
 
-    def _check_image_shape(self, images: Tensor | Survey) -> None:
+    def _check_image_shape(self, images: Images) -> None:
         """Raise unless images are like those of ``fit``."""
         if tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(

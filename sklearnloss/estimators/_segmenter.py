@@ -22,7 +22,7 @@ from ._mask_targets import MaskEstimator
 from ._net import TrainingData
 from ._overlap import Overlap
 from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
-from ._survey import Survey
+from ._reading import Images
 
 
 class UNetSegmenter(MaskEstimator):
@@ -351,7 +351,7 @@ class UNetSegmenter(MaskEstimator):
             multiple=self.net_.module_.multiple,
         )
 
-    def _check_image_shape(self, images: Tensor | Survey) -> None:
+    def _check_image_shape(self, images: Images) -> None:
         """Raise unless images have the channels and axes of those of ``fit``."""
         _, n_channels, *spatial = images.shape
         if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):

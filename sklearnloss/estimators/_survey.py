@@ -12,6 +12,7 @@ from torch import Tensor
 from ._images import Scaling, as_scaling
 from ._images import learn_scaling as scaling_of_tensor
 from ._lazy import Samples
+from ._rows import RowImages
 
 
 class Survey:
@@ -94,7 +95,7 @@ class Survey:
         self._count = total
 
 
-def learn_scaling(images: Tensor | Survey) -> Scaling:
+def learn_scaling(images: Tensor | RowImages | Survey) -> Scaling:
     """Return the mean and standard deviation of each channel over all images."""
     return images.scaling() if isinstance(images, Survey) else scaling_of_tensor(images)
 

@@ -41,6 +41,7 @@ def test_tensors_of_every_dtype_train_the_same_model(kind: torch.dtype, scenes: 
 def test_tensors_are_used_where_they_are(scenes: Data) -> None:
     X = torch.from_numpy(scenes[0]).requires_grad_()
     images = segmenter()._read_images(X, reset=True)
+    assert isinstance(images, Tensor)
     assert images.data_ptr() == X.data_ptr()
     assert not images.requires_grad
 
@@ -172,7 +173,9 @@ def test_tensors_on_the_gpu_stay_there(scenes: Data, digits: Data) -> None:
     for make, (X, y) in ((segmenter, scenes), (classifier, digits)):
         images = torch.from_numpy(X).cuda()
         model = make(device="cuda", precision="float32", early_stopping=True)
-        assert model._read_images(images, reset=True).data_ptr() == images.data_ptr()
+        read = model._read_images(images, reset=True)
+        assert isinstance(read, Tensor)
+        assert read.data_ptr() == images.data_ptr()
         proba = model.fit(images, torch.from_numpy(y).cuda()).predict_proba(images)
         assert isinstance(proba, np.ndarray)
         np.testing.assert_allclose(model.predict_proba(X), proba, atol=1e-5)

@@ -35,6 +35,8 @@ class ImageData:
         Which images belong together.
     channels : {"first", "last"}
         Where images have their channels.
+    labels : list
+        All classes, or labels of masks.
     description : str
         In words.
     """
@@ -44,6 +46,7 @@ class ImageData:
     y: Any
     groups: Array | None
     channels: str
+    labels: list[Any]
     description: str
 
 
@@ -100,7 +103,7 @@ def _of_arrays(path: Path, spec: str | None) -> ImageData:
         groups = groups_of_rows(Path(spec), len(found.X))
     size = found.X.shape[1:]
     text = _describe(len(found.X), [size], found.task, found.labels, groups)
-    return ImageData(found.task, found.X, found.y, groups, found.channels, text)
+    return ImageData(found.task, found.X, found.y, groups, found.channels, found.labels, text)
 
 
 def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageData:
@@ -109,9 +112,10 @@ def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageD
     groups = None if spec is None else _groups(files, spec)
     loaded = load_images(files, resize=resize)
     y = loaded.y if files.labels is None else np.array(files.labels)
-    labels = loaded.labels if files.labels is None else sorted(set(files.labels))
+    labels: list[Any] = loaded.labels if files.labels is None else sorted(set(files.labels))
     text = _describe(len(files.images), loaded.shapes, files.task, labels, groups)
-    return ImageData(files.task, loaded.X, y, groups, "first", text + _notes(files, loaded))
+    text += _notes(files, loaded)
+    return ImageData(files.task, loaded.X, y, groups, "first", labels, text)
 
 
 def _groups(files: ImageFiles, spec: str) -> Array:

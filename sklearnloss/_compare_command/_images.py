@@ -214,22 +214,24 @@ def fit_to_mask(image: Array, mask: tuple[int, ...]) -> Array:
 
 
 def _one_label_per_pixel(mask: Array, *, is_picture: bool) -> Array:
-    if mask.ndim > 2 and 1 in (mask.shape[0], mask.shape[-1]):
-        return mask[0] if mask.shape[0] == 1 else mask[..., 0]
+    first: Array = mask[0]
+    if mask.ndim > 2 and len(mask) == 1:
+        return first
+    if mask.ndim > 2 and mask.shape[-1] == 1:
+        return np.squeeze(mask, -1)
     if is_picture and mask.ndim == 3 and len(mask) in (2, 3, 4):  # grey and alpha, or colours
-        if len(mask) > 2 and not (mask[:3] == mask[0]).all():
+        if len(mask) > 2 and not (mask[:3] == first).all():
             raise ValueError("a mask in colour: write the number of its class to each pixel")
-        return mask[0]
+        return first
     return mask
 
 
 def _resized(image: Array, side: int) -> Array:
     tensor = torch.from_numpy(np.ascontiguousarray(image).astype(np.float32))
     planes = tensor.reshape(1, -1, *image.shape[-2:])
-    done = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)[0].numpy()
-    if image.dtype == np.uint8:
-        done = done.round().clip(0, 255).astype(np.uint8)
-    return np.asarray(done).reshape(*image.shape[:-2], side, side)
+    resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)
+    done: Array = resized.reshape(*image.shape[:-2], side, side).numpy()
+    return done.round().clip(0, 255).astype(np.uint8) if image.dtype == np.uint8 else done
 
 
 def _check_shapes(

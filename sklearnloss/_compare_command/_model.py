@@ -1,0 +1,115 @@
+"""What is trained, how it is scored, and on which folds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+from ..estimators import ResNetClassifier, UNetSegmenter
+from ..losses._base import did_you_mean
+from ..metrics import boundary_iou_score, dice_score, hausdorff_distance, surface_dice_score
+from ._culprits import first_few
+from ._data import ImageData
+from ._options import Options
+
+Array = NDArray[Any]
+Split = tuple[Array, Array]
+
+#: Scores of masks; "iou" is the segmenter's own, which needs no arrays.
+MASK_SCORES = {
+    "iou": None,
+    "dice": dice_score,
+    "boundary_iou": boundary_iou_score,
+    "surface_dice": surface_dice_score,
+    "hausdorff": hausdorff_distance,
+}
+
+
+def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetClassifier:
+    """Return the estimator that all losses train."""
+    shared: dict[str, Any] = {
+        "width": options.width,
+        "max_epochs": options.epochs,
+        "device": options.device,
+        "channels": data.channels,
+        # All that there are: a fold may lack a rare one.
+        "classes": [label for label in data.labels if label != options.ignore_index],
+        "random_state": options.seed,
+    }
+    if data.task == "classification":
+        return ResNetClassifier(**shared)
+    return UNetSegmenter(ignore_index=options.ignore_index, **shared)
+
+
+def make_scoring(data: ImageData, options: Options) -> Any:
+    """Return the scorer of a name, None for the estimator's own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such score for this task and these images.
+    """
+    name = options.scoring
+    choices = get_scorer_names() if data.task == "classification" else list(MASK_SCORES)
+    if name is None:
+        return None
+    if name not in choices:
+        raise ValueError(
+            f"--scoring {name!r} is no score for {data.task}. Expected one of "
+            f"{', '.join(choices)}.{did_you_mean(name, choices)}"
+        )
+    if data.task == "classification":
+        return get_scorer(name)
+    score = MASK_SCORES[name]
+    if score is None:
+        return None
+    if isinstance(data.y, list):
+        raise ValueError(
+            f"--scoring {name} needs masks of one size that fit into memory. Expected iou, which "
+            f"reads one file at a time."
+        )
+    better = name != "hausdorff"
+    return make_scorer(score, greater_is_better=better, ignore_index=options.ignore_index)
+
+
+def score_name(data: ImageData, options: Options) -> str:
+    """Return what is scored, in words."""
+    if options.scoring is None:
+        return "accuracy" if data.task == "classification" else "mean IoU"
+    return options.scoring
+
+
+def check_folds(data: ImageData, n_folds: int) -> None:
+    """Raise unless there are enough images, groups and images of each class for the folds.
+
+    Raises
+    ------
+    ValueError
+        Says what there is too little of.
+    """
+    units = np.arange(len(data.y)) if data.groups is None else np.unique(data.groups)
+    if len(units) < n_folds:
+        what = "images" if data.groups is None else "groups"
+        raise ValueError(f"--folds {n_folds}: there are only {len(units)} {what}.")
+    if data.task == "classification" and data.groups is None:
+        rare = [f"{label} ({n})" for label, n in Counter(data.y.tolist()).items() if n < n_folds]
+        if rare:
+            raise ValueError(
+                f"--folds {n_folds}: fewer images than folds in the classes {first_few(rare)}."
+            )
+
+
+def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
+    """Return shuffled folds, stratified for classes, that keep groups together."""
+    options: dict[str, Any] = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
+    rows = np.zeros(len(data.y))
+    if data.task == "classification":
+        kind = StratifiedKFold if data.groups is None else StratifiedGroupKFold
+        return list(kind(**options).split(rows, data.y, data.groups))
+    kind = KFold if data.groups is None else GroupKFold
+    return list(kind(**options).split(rows, groups=data.groups))

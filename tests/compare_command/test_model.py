@@ -1,0 +1,115 @@
+"""Estimators, scores and folds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss._compare_command._data import ImageData
+from sklearnloss._compare_command._model import (
+    MASK_SCORES,
+    check_folds,
+    make_estimator,
+    make_folds,
+    make_scoring,
+)
+from sklearnloss._compare_command._options import Options
+
+RNG = np.random.default_rng(0)
+
+
+def masked(n: int = 6, groups: Any = None) -> ImageData:
+    X = RNG.normal(size=(n, 8, 8))
+    y = (X > 0).astype(int)
+    y[0, 0, 0] = 255
+    groups = None if groups is None else np.array(groups)
+    return ImageData("segmentation", X, y, groups, "first", [0, 1, 255], "")
+
+
+def classes(y: list[str], groups: Any = None) -> ImageData:
+    groups = None if groups is None else np.array(groups)
+    X = RNG.normal(size=(len(y), 8, 8, 1))
+    return ImageData("classification", X, np.array(y), groups, "last", sorted(set(y)), "")
+
+
+def test_the_task_makes_the_estimator() -> None:
+    options = Options(data="", epochs=3, width=2, ignore_index=255, device="cpu")
+    segmenter = make_estimator(masked(), options)
+    assert isinstance(segmenter, UNetSegmenter)
+    assert segmenter.classes == [0, 1]
+    assert (segmenter.max_epochs, segmenter.width, segmenter.ignore_index) == (3, 2, 255)
+    classifier = make_estimator(classes(["b", "a"]), options)
+    assert isinstance(classifier, ResNetClassifier)
+    assert (classifier.channels, classifier.classes) == ("last", ["a", "b"])
+
+
+@pytest.mark.parametrize("name", MASK_SCORES)
+def test_scores_of_masks_leave_ignored_pixels_out(name: str) -> None:
+    data = masked()
+    options = Options(data="", scoring=name, ignore_index=255, epochs=1, width=2)
+    model = make_estimator(data, options).set_params(depth=1).fit(data.X, data.y)
+    scorer = make_scoring(data, options) or (lambda model, X, y: model.score(X, y))
+    score = scorer(model, data.X, data.y)
+    changed = model.predict(data.X)
+    changed[0, 0, 0] = 255
+    perfect = scorer(model, data.X, changed)
+    assert np.isfinite(score)
+    assert perfect == (0 if name == "hausdorff" else 1)
+    assert score < perfect
+
+
+def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    data = classes(["a", "b"])
+    with pytest.raises(ValueError, match=r"'dice' is no score for classification\. Expected one"):
+        make_scoring(data, Options(data="", scoring="dice"))
+    assert make_scoring(data, Options(data="", scoring="balanced_accuracy")) is not None
+    data = masked()
+    with pytest.raises(ValueError, match=r"no score for segmentation.* Did you mean 'dice'\?"):
+        make_scoring(data, Options(data="", scoring="dise"))
+    data.y = [tmp_path / "0.png"]
+    with pytest.raises(ValueError, match=r"--scoring dice needs masks of one size.*Expected iou"):
+        make_scoring(data, Options(data="", scoring="dice"))
+    assert make_scoring(data, Options(data="", scoring="iou")) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        masked(),
+        masked(groups=[0, 0, 1, 1, 2, 2]),
+        classes(["a"] * 6 + ["b"] * 3),
+        classes(["a", "b"] * 3, groups=[0, 0, 1, 1, 2, 2]),
+    ],
+    ids=["masks", "grouped masks", "classes", "grouped classes"],
+)
+def test_folds_test_each_image_once_and_keep_groups_together(data: ImageData) -> None:
+    check_folds(data, 3)
+    folds = make_folds(data, 3, seed=0)
+    tested = np.sort(np.concatenate([test for _, test in folds]))
+    np.testing.assert_array_equal(tested, np.arange(len(data.y)))
+    for train, test in folds:
+        if data.groups is not None:
+            assert not set(data.groups[train]) & set(data.groups[test])
+        if data.task == "classification":
+            assert set(data.y[test]) == {"a", "b"}
+
+
+def test_folds_depend_on_the_seed_alone() -> None:
+    def tests(seed: int) -> list[list[int]]:
+        return [test.tolist() for _, test in make_folds(masked(), 3, seed)]
+
+    assert tests(0) == tests(0)
+    assert tests(0) != tests(1)
+
+
+def test_too_little_for_the_folds_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"--folds 7: there are only 6 images\."):
+        check_folds(masked(), 7)
+    with pytest.raises(ValueError, match=r"--folds 3: there are only 2 groups\."):
+        check_folds(masked(groups=[0, 0, 0, 1, 1, 1]), 3)
+    with pytest.raises(ValueError, match=r"fewer images than folds in the classes b \(2\)\."):
+        check_folds(classes(["a"] * 6 + ["b"] * 2), 3)

@@ -21,6 +21,7 @@ from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
 from ._pickling import PortableNet
+from ._rows import RowImages
 
 _init_lock = threading.Lock()
 
@@ -89,17 +90,21 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the data on a device, or where it is if it does not fit there."""
-        if not _fits([self.X, self.y], device):
+        part = 1.0 if self.rows is None else len(self.rows) / len(self.X)
+        if not _fits({self.X: part, self.y: 1.0}, device):
             return self
         weight, rows = (None if t is None else t.to(device) for t in (self.weight, self.rows))
-        return TrainingData(self.X.to(device), self.y.to(device), weight, rows)
+        X = self.X
+        if self.rows is not None and X.device.type == "cpu" != device.type:
+            X, rows = RowImages(X, self.rows.numpy()).to(device), None
+        return TrainingData(X.to(device), self.y.to(device), weight, rows)
 
 
-def _fits(tensors: list[Tensor], device: torch.device) -> bool:
-    """Tell whether tensors leave half of a GPU's free memory to the network."""
+def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:
+    """Tell whether parts of tensors leave half of a GPU's free memory to the network."""
     if device.type != "cuda":
         return True
-    needed = sum(tensor.nbytes for tensor in tensors if tensor.device.type != "cuda")
+    needed = sum(part * t.nbytes for t, part in parts.items() if t.device.type != "cuda")
     return needed <= torch.cuda.mem_get_info(device)[0] // 2
 
 

@@ -152,6 +152,15 @@ class RowImages:
             else:
                 yield self.whole[torch.from_numpy(rows).to(self.whole.device)]
 
+    def to(self, device: torch.device) -> Tensor:
+        """Return the images on a device, where they are brought part by part."""
+        images = torch.empty(self.shape, dtype=self.whole.dtype, device=device)
+        start = 0
+        for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
+            images[start : start + len(part)] = part.to(device)
+            start += len(part)
+        return images
+
 
 def read_rows(
     estimator: BaseEstimator,

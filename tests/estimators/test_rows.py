@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
 from torch import Tensor
 
+from sklearnloss.estimators._net import TrainingData
 from sklearnloss.estimators._rows import RowImages, Rows
 
 from .conftest import Data, classifier, segmenter
@@ -121,6 +122,20 @@ def test_the_images_stay_where_they_are(
     parts = list(RowImages(data.X, NEW).split(10))
     assert [part.data_ptr() for part in parts] == [X[k : k + 1].ctypes.data for k in (20, 30, 40)]
     model.fit(Rows(X, ROWS), digits[1][ROWS]).predict(Rows(X, ROWS))
+
+
+def test_only_the_rows_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = torch.arange(60 * 4).reshape(60, 1, 2, 2)
+    monkeypatch.setattr("sklearnloss.estimators._rows._CHUNK", 20)
+    assert torch.equal(RowImages(X, ROWS).to(torch.device("cpu")), X[torch.from_numpy(ROWS)])
+    data = TrainingData(X, torch.arange(60), torch.ones(60)).subset(ROWS)
+    moved = data.to(torch.device("meta"))
+    assert moved.X.shape == (37, 1, 2, 2)
+    assert moved.rows is None
+    assert moved.X.device.type == moved.y.device.type == "meta"
+    room = 2 * 8 * 37 * 5  # for images and codes, and as much again
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (room - 2, room))
+    assert data.to(torch.device("cuda")) is data
 
 
 def test_rows_are_indexed_as_an_array_is(digits: Data) -> None:

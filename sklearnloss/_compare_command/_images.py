@@ -87,7 +87,8 @@ def load_images(files: ImageFiles, *, resize: int | None = None) -> Loaded:
     labels = sorted(set().union(*(sample.labels for sample in samples)))
     has_masks = files.masks is not None
     _check_shapes(files.names, shapes, any_size=has_masks)
-    if has_masks:
+    if files.masks is not None:
+        _check_kind(files.masks, labels)
         check_labels(labels)
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
@@ -123,7 +124,16 @@ def check_labels(labels: Sequence[int]) -> None:
         raise ValueError(
             f"The masks hold {len(labels)} labels, {', '.join(map(str, labels[:5]))} ..., "
             f"{labels[-1]}. Expected at most {MAX_CLASSES} classes. Numbers of single objects make "
-            f"no classes: write (mask > 0). JPEG changes labels: write PNG."
+            f"no classes: write (mask > 0)."
+        )
+
+
+def _check_kind(masks: Sequence[Path], labels: Sequence[int]) -> None:
+    jpegs = [path.name for path in masks if path.suffix.lower() in (".jpg", ".jpeg")]
+    if jpegs and len(labels) > 2:
+        raise ValueError(
+            f"The masks hold {len(labels)} labels, and JPEG, which changes labels, made some of "
+            f"them: {first_few(jpegs)}. Write masks as PNG, or as .npy."
         )
 
 
@@ -250,7 +260,11 @@ def _check_shapes(
         raise ValueError(
             f"Most images are of shape {typical} (channels first), but {len(others)} of "
             f"{len(names)} are not: {first_few(others)}. Expected the same channels"
-            + ("." if any_size else " and size: crop them, or say --resize PIXELS.")
+            + (
+                ": make all of them grey, or all coloured."
+                if any_size
+                else " and size: crop them, or say --resize PIXELS."
+            )
         )
 
 

@@ -62,15 +62,20 @@ def _only_array(path: Path) -> np.ndarray:
 
 
 def _read_picture(path: Path, suffix: str) -> np.ndarray:
+    unread = None
     if suffix in _TIFF:
         try:
             import tifffile
+
+            return np.asarray(tifffile.imread(path))
         except ImportError:  # Pillow reads the simpler ones
             pass
-        else:
-            return np.asarray(tifffile.imread(path))
+        except ValueError as error:  # and some compressions that tifffile needs imagecodecs for
+            unread = error
     image: Any = _import_pillow(path)
     with image.open(path) as picture:
+        if unread is not None and getattr(picture, "n_frames", 1) > 1:
+            raise unread  # Pillow would read the first page only
         return np.asarray(picture)
 
 

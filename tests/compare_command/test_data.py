@@ -151,6 +151,31 @@ def test_broken_pictures_and_colours_as_classes_are_named(tmp_path: Path) -> Non
         load_data(tmp_path)
 
 
+def test_jpeg_masks_are_refused_unless_they_kept_two_labels(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    noisy = tmp_path / "masks" / "0_mask.jpg"
+    (tmp_path / "masks" / "0_mask.png").unlink()
+    write(noisy, RNG.integers(0, 2, (8, 8), np.uint8) * 200)
+    with pytest.raises(ValueError, match=r"JPEG, which changes labels, made some of them: 0_mask"):
+        load_data(tmp_path)
+    write(noisy, np.full((8, 8), 255, np.uint8))
+    assert load_data(tmp_path).labels == [0, 255]
+
+
+def test_compressed_tiffs_are_read(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    X, _ = masked_folder(tmp_path)
+    for k, pixels in enumerate(X):
+        (tmp_path / "images" / f"{k}.npy").unlink()
+        image.fromarray(pixels).save(tmp_path / "images" / f"{k}.tif", compression="tiff_lzw")
+    np.testing.assert_array_equal(load_data(tmp_path).X, X)
+    pages = [image.fromarray(pixels) for pixels in X]
+    options = {"save_all": True, "append_images": pages[1:], "compression": "tiff_lzw"}
+    pages[0].save(tmp_path / "images" / "0.tif", **options)
+    with pytest.raises(ValueError, match=r"1 of 4 images cannot be used: 0.tif \("):
+        load_data(tmp_path)  # never the first page alone
+
+
 def test_images_of_other_channels_are_named(tmp_path: Path) -> None:
     masked_folder(tmp_path)
     write(tmp_path / "images" / "2.npy", np.zeros((3, 8, 8), np.uint8))

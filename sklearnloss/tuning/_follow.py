@@ -1,0 +1,99 @@
+"""Telling the user how a search goes: a bar, lines, callbacks."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from optuna.trial import TrialState
+from tqdm.auto import tqdm
+
+from ._mirror import Mirror
+from ._record import Record, Row
+from ._work import Worker
+
+
+class Follower:
+    """Looks at the candidates that are finished, whoever finished them.
+
+    Parameters
+    ----------
+    search : LossSearchCV
+        Its ``verbose`` and ``callbacks`` say what to do.
+    record : Record
+        The candidates.
+    """
+
+    def __init__(self, search: Any, record: Record) -> None:
+        self.record = record
+        self.verbose = search.verbose
+        self.callbacks = list(search.callbacks or [])
+        self.n_trials = search.n_trials
+        self.mirror = Mirror(record.study.study_name, record.space)
+        self.seen: set[int] = set()
+        self.best: tuple[float, str] | None = None
+        self.bar: Any = None
+
+    def __enter__(self) -> Self:
+        if self.verbose == 1:
+            self.bar = tqdm(total=self.n_trials, unit="candidate", desc="LossSearchCV")
+        for row in self.record.rows():  # of a former run
+            if row.is_finished:
+                self._count(row)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def look(self, worker: Worker) -> None:
+        """Report what has been finished since the last time."""
+        if not self.callbacks and not self.verbose:
+            return
+        rows = self.record.rows()
+        for row in rows:
+            if not row.is_finished or row.candidate in self.seen:
+                continue
+            self._count(row)
+            if self.verbose > 1:
+                print(self._line(row))
+            self._call_back(row, worker)
+
+    def _count(self, row: Row) -> None:
+        self.seen.add(row.candidate)
+        if row.state == TrialState.COMPLETE:
+            value, label = row.trial.value, self.record.space.label(row.values)
+            if value is not None and (self.best is None or value > self.best[0]):
+                self.best = (value, label)
+        if self.bar is not None:
+            self.bar.update()
+            if self.best is not None:
+                self.bar.set_postfix_str(f"best {self.best[0]:.4f} {self.best[1]}".rstrip())
+
+    def _line(self, row: Row) -> str:
+        """Describe a candidate in a line."""
+        results = row.results
+        value = row.trial.value
+        score = "      -" if value is None else f"{value:7.4f}"
+        seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results["folds"])
+        settings = ", ".join(f"{k}={_short(v)}" for k, v in row.values.items())
+        end = f"  {results['reason']}" if results.get("reason") else ""
+        return f"[{row.candidate}] {score}  {settings}  ({seconds:.1f} s){end}"
+
+    def _call_back(self, row: Row, worker: Worker) -> None:
+        if not self.callbacks:
+            return
+        self.mirror.update([row])
+        study = self.mirror.study
+        trial = study.get_trials()[-1]
+        study._thread_local.in_optimize_loop = True  # study.stop() is legal here
+        try:
+            for callback in self.callbacks:
+                callback(study, trial)
+        finally:
+            study._thread_local.in_optimize_loop = False
+        if study._stop_flag:
+            worker.stopped = True
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

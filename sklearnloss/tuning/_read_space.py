@@ -1,0 +1,226 @@
+"""From the ``losses`` and ``param_distributions`` of a search to its space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import is_classifier
+from torch import nn
+
+from ..estimators._loss_param import loss_parameters
+from ..losses import CompoundLoss, Loss, get_search_space, list_losses
+from ..losses._base import did_you_mean
+from ..losses._compound import default_name
+from ..losses._foreign import loss_form
+from ..losses._registry import get_loss, registered_name
+from ._branches import Branch, Space
+from ._prefix import has_loss, trained_part
+from ._space import COMPOUNDS
+from ._values import Free, read_free
+
+
+def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
+    """Build the space of a search.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is tuned.
+    losses : list, dict or None
+        As :class:`LossSearchCV` takes it.
+    param_distributions : dict, list of dict or None
+        As :class:`LossSearchCV` takes it.
+
+    Returns
+    -------
+    space : Space
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a loss or a parameter is unknown, a range is none, or nothing is free.
+    """
+    prefix, _ = trained_part(estimator)
+    loss_key = f"{prefix}loss"
+    grids = _read_grids(param_distributions)
+    inside = [loss_key in grid for grid in grids]
+    if any(inside):
+        if losses is not None:
+            raise ValueError(
+                f"Losses are given twice: by losses= and by {loss_key!r} in param_distributions. "
+                f"Give one of them."
+            )
+        if not all(inside):
+            raise ValueError(
+                f"Some dicts in param_distributions have {loss_key!r} and some have not. Give "
+                f"each dict the losses that it is meant for."
+            )
+    if losses is not None or (has_loss(estimator) and not any(inside)):
+        specs = _read_losses(estimator, losses)
+        named = [(label, spec, grid) for label, spec in specs for grid in grids]
+    elif any(inside):
+        named = [pair for grid in grids for pair in _grid_losses(grid, loss_key)]
+    else:
+        named = [("" if len(grids) == 1 else str(k), None, grid) for k, grid in enumerate(grids)]
+        if not any(grids):
+            raise ValueError(
+                "There is nothing to search: pass losses=, or param_distributions= for an "
+                "estimator that has no loss to choose."
+            )
+    branches: dict[str, Branch] = {}
+    for label, spec, grid in named:
+        branches[_unique(label, branches)] = _branch(estimator, label, spec, grid, loss_key)
+    _check_used(grids, branches, loss_key)
+    return Space(branches)
+
+
+def _read_grids(given: Any) -> list[dict[str, Any]]:
+    if given is None:
+        return [{}]
+    grids = [given] if isinstance(given, Mapping) else given
+    if not isinstance(grids, list | tuple) or not all(isinstance(g, Mapping) for g in grids):
+        raise TypeError(
+            f"param_distributions={given!r}. Expected a dict from parameter to distribution, "
+            f"range or list of choices, or a list of such dicts."
+        )
+    return [dict(grid) for grid in grids] or [{}]
+
+
+def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
+    """Return (label, spec) pairs; a spec is a loss or a (loss, space) pair."""
+    if not has_loss(estimator):
+        raise TypeError(
+            f"losses= is given, but {estimator!r} has no loss to choose. Expected a UNetSegmenter, "
+            f"a ResNetClassifier, or a Pipeline that ends in one."
+        )
+    if losses is None:
+        return [(name, name) for name in suitable_losses(estimator)]
+    if isinstance(losses, Mapping):
+        pairs = [
+            (label, (label, spec) if isinstance(spec, Mapping) else spec)
+            for label, spec in losses.items()
+        ]
+    elif isinstance(losses, str):
+        pairs = [(losses, losses)]
+    elif isinstance(losses, list | tuple | set):
+        taken = [spec for spec in losses if isinstance(spec, str)]
+        pairs = []
+        for spec in losses:
+            label = spec if isinstance(spec, str) else _unique(_loss_label(spec), taken)
+            taken.append(label)
+            pairs.append((label, spec))
+    else:
+        pairs = [(_loss_label(losses), losses)]
+    if not pairs:
+        raise ValueError("losses is empty. Expected at least one loss.")
+    return pairs
+
+
+def task_of(estimator: Any) -> str:
+    """Return "classification" or "segmentation"."""
+    return "classification" if is_classifier(estimator) else "segmentation"
+
+
+def suitable_losses(estimator: Any) -> list[str]:
+    """Return the names of all losses that an estimator can train with."""
+    task, part = task_of(estimator), trained_part(estimator)[1]
+    names = [*list_losses(task), *COMPOUNDS[task]]
+    if not getattr(part, "multilabel", False):
+        return names
+    return [name for name in names if loss_form(get_loss(name)) != "softmax"]
+
+
+def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Return a branch's label, loss and other parameters for each loss of a grid."""
+    given = grid[loss_key]
+    choices = list(given) if isinstance(given, list | tuple | set) else [given]
+    rest = {key: value for key, value in grid.items() if key != loss_key}
+    # Only what the dict names is free, as in scikit-learn's searches.
+    return [(_loss_label(choice), (choice, {}), rest) for choice in choices]
+
+
+def _loss_label(spec: Any) -> str:
+    if isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[1], Mapping):
+        spec = spec[0]
+    if isinstance(spec, str):
+        return spec
+    if not callable(spec):
+        raise TypeError(
+            f"losses holds {spec!r}, which is no loss. Expected names, loss classes or objects, "
+            f"torch modules, functions (logits, target), or pairs (loss, {{parameter: range}})."
+        )
+    if isinstance(spec, CompoundLoss):
+        return "+".join(member.name for member in spec.members)
+    return default_name(spec)
+
+
+def _unique(label: str, taken: Any) -> str:
+    name, count = label, 1
+    while name in taken:
+        count += 1
+        name = f"{label}_{count}"
+    return name
+
+
+def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_key: str) -> Branch:
+    """Return a branch: the loss's own free parameters, then those of the grid."""
+    known = estimator.get_params()
+    fixed: dict[str, Any] = {}
+    free: dict[str, Free] = {}
+    defaults = {key: known[key] for key in grid if key in known}
+    if spec is not None:
+        loss, space, declared = _split_spec(estimator, spec)
+        fixed[loss_key] = loss
+        parameters = loss_parameters(loss)
+        if parameters is None:
+            get_loss(loss)  # raises, with the nearest name
+        for name, ranges in space.items():
+            if name not in (parameters or {}) and "__" not in name:
+                raise ValueError(
+                    f"The loss {label!r} has no parameter {name!r}. Valid ones are "
+                    f"{sorted(parameters or {})}.{did_you_mean(name, list(parameters or {}))}"
+                )
+            key = f"{loss_key}__{name}"
+            free[f"{label}__{name}"] = read_free(key, ranges, optional=not declared)
+        defaults |= {f"{loss_key}__{k}": v for k, v in (parameters or {}).items()}
+        own = f"{loss_key}__"
+        for key in [key for key in grid if key.startswith(own)]:
+            name = key.removeprefix(own)
+            if parameters is not None and name.partition("__")[0] in {
+                p.partition("__")[0] for p in parameters
+            }:
+                free[f"{label}__{name}"] = read_free(key, grid[key])
+        grid = {key: value for key, value in grid.items() if not key.startswith(own)}
+    for key, given in grid.items():
+        if key not in known:
+            raise ValueError(
+                f"{type(estimator).__name__} has no parameter {key!r} to search over."
+                f"{did_you_mean(key, list(known))}"
+            )
+        free[key] = read_free(key, given)
+    return Branch(fixed, free, defaults)
+
+
+def _split_spec(estimator: Any, spec: Any) -> tuple[Any, Mapping[str, Any], bool]:
+    """Return a loss, its free parameters, and whether the user declared them."""
+    if isinstance(spec, tuple):
+        return spec[0], spec[1], True
+    if isinstance(spec, Loss | nn.Module):
+        return spec, {}, True  # as it is
+    name = spec if isinstance(spec, str) else registered_name(spec)
+    if name is not None:
+        return spec, get_search_space(name, task_of(estimator)), False
+    return spec, getattr(spec, "search_space", {}), True
+
+
+def _check_used(grids: list[dict[str, Any]], branches: Mapping[str, Branch], loss_key: str) -> None:
+    """Refuse parameters that no loss has."""
+    used = {free.key for branch in branches.values() for free in branch.free.values()}
+    for grid in grids:
+        for key in grid:
+            if key.startswith(f"{loss_key}__") and key not in used:
+                raise ValueError(
+                    f"param_distributions has {key!r}, but none of the losses "
+                    f"{list(branches)} has that parameter."
+                )

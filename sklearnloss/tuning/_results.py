@@ -1,0 +1,127 @@
+"""A search's candidates as scikit-learn's ``cv_results_``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import TrialState
+from sklearn.exceptions import FitFailedWarning
+
+from ._branches import Space
+from ._record import Row
+from ._sklearn import BaseSearchCV
+
+
+def format_results(
+    search: BaseSearchCV, rows: Sequence[Row], space: Space, n_splits: int
+) -> dict[str, Any]:
+    """Return a table with a row per finished candidate.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        Whose ``error_score`` stands for folds that failed.
+    rows : list of Row
+        All finished candidates.
+    space : Space
+        What their values mean.
+    n_splits : int
+        Number of folds.
+
+    Returns
+    -------
+    results : dict of str to ndarray
+        scikit-learn's columns, and ``loss``, ``trial_state``, ``reason`` and
+        ``n_epochs``. Folds that were not trained are NaN, and so are the means of
+        candidates that are not complete: they rank last.
+    """
+    params = [space.params(row.values) for row in rows]
+    metrics = _metrics(search, rows)
+    out = [_fold(row, fold, metrics, search) for row in rows for fold in range(n_splits)]
+    more = {
+        "loss": [space.label(row.values) for row in rows],
+        "trial_state": [row.state.name for row in rows],
+        "reason": [row.results.get("reason", "") for row in rows],
+        "n_epochs": [row.results.get("epochs", 0) for row in rows],
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
+        results: dict[str, Any] = search._format_results(params, n_splits, out, more)
+    for key in ("fit_time", "score_time"):
+        times = np.array([fold[key] for fold in out]).reshape(len(rows), n_splits)
+        results[f"mean_{key}"], results[f"std_{key}"] = _mean_and_std(times)
+    for name in metrics or ["score"]:
+        _rank_last(results, name, [row.state == TrialState.COMPLETE for row in rows])
+    return results
+
+
+def _metrics(search: BaseSearchCV, rows: Sequence[Row]) -> list[str]:
+    """Return the names of the metrics where there are several."""
+    for row in rows:
+        for fold in row.results.get("folds", []):
+            return list(fold["scores"]) if isinstance(fold["scores"], dict) else []
+    return list(search.scoring) if isinstance(search.scoring, dict | list | tuple) else []
+
+
+def _fold(row: Row, fold: int, metrics: list[str], search: BaseSearchCV) -> dict[str, Any]:
+    folds = row.results.get("folds", [])
+    if fold < len(folds):
+        done = folds[fold]
+        return {
+            "fit_time": done["fit_time"],
+            "score_time": done["score_time"],
+            "test_scores": done["scores"],
+        }
+    failed = row.state == TrialState.FAIL or row.results.get("diverged")
+    missing = search.error_score if failed and search.error_score != "raise" else np.nan
+    scores = dict.fromkeys(metrics, missing) if metrics else missing
+    return {"fit_time": np.nan, "score_time": np.nan, "test_scores": scores}
+
+
+def _mean_and_std(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of candidates without any fold
+        return np.nanmean(times, axis=1), np.nanstd(times, axis=1)
+
+
+def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> None:
+    """Rank candidates that are not complete after all that are, whatever ``error_score`` is."""
+    ok = np.array(complete)
+    means = results[f"mean_test_{metric}"]
+    order = np.where(ok, means, -np.inf)
+    rank = np.array([1 + int((order > mean).sum()) for mean in order], dtype=np.int32)
+    results[f"rank_test_{metric}"] = rank
+
+
+def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]]:
+    """Return the best settings of each loss: by score, or by the last report of stopped ones."""
+    best: dict[str, tuple[bool, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        reports = row.results.get("reports", [])
+        if row.state == TrialState.FAIL or row.results.get("diverged") or not reports:
+            continue
+        label, score = space.label(row.values), float(reports[-1][1])
+        rank = (row.state == TrialState.COMPLETE, score)
+        if label not in best or rank > best[label]:
+            best[label] = rank
+            params = space.params(row.values)
+            found[label] = {"params": params, "score": score, "state": row.state.name}
+    return found
+
+
+def warn_of_failures(rows: Sequence[Row]) -> None:
+    """Warn of candidates that failed, with what happened."""
+    failed = [row.results.get("reason", "") for row in rows if row.state == TrialState.FAIL]
+    if not failed:
+        return
+    counts = {reason: failed.count(reason) for reason in failed}
+    lines = "\n".join(f"  {count} x {reason}" for reason, count in counts.items())
+    warnings.warn(
+        f"{len(failed)} of {len(rows)} candidates failed; they rank last in cv_results_:\n{lines}",
+        FitFailedWarning,
+        stacklevel=2,
+    )

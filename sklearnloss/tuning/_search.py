@@ -1,0 +1,452 @@
+"""The search for the best loss, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted
+
+from ._branches import Space
+from ._compare import compare_losses
+from ._comparison import LossComparison
+from ._fingerprint import check_same, describe_space, digest
+from ._folds import make_folds
+from ._mirror import as_study
+from ._objective import Task, fit, seed_estimator
+from ._owner import Owner
+from ._read_space import read_space
+from ._record import Record, Row, create_study
+from ._results import best_per_loss, format_results, warn_of_failures
+from ._run import run_search, shared_storage
+from ._sklearn import BaseSearchCV, fit_context, method_params
+from ._storage import hide_password, is_url, open_storage, quiet_optuna
+from ._tasks import SearchTasks
+from ._work import Budget
+
+
+class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
+    """Find the loss, with its settings, that scores best in cross-validation.
+
+    Each loss has its own parameters, and the defaults of each are tried first; then
+    Optuna chooses. Every candidate is trained on the same folds, from the same initial
+    weights, on the same batches, and scored on held-out data with your metric, never
+    with the loss. Candidates that fall behind are stopped within a fold.
+
+    Parameters
+    ----------
+    estimator : UNetSegmenter, ResNetClassifier or Pipeline that ends in one
+        What is trained. Any other scikit-learn estimator is searched with
+        ``param_distributions`` alone, and stopped between folds.
+    losses : list, dict, str or None, default=None
+        The losses to choose from, None for all that suit the estimator. Each is
+
+        - a name such as "focal" or "dice+bce", or a class: its own parameters are
+          searched, see :func:`~sklearnloss.losses.get_search_space`;
+        - an object such as ``FocalLoss(gamma=3)``, a torch module, or a function
+          ``(logits, target)``: tried as it is. A function or a class with an attribute
+          ``search_space`` is searched over that;
+        - a pair ``(loss, {"gamma": (0.5, 5.0)})``: those parameters are searched, the
+          rest stays.
+
+        In a dict the keys are labels, and a dict as value is a space for the loss of
+        that name.
+    param_distributions : dict or list of dict, default=None
+        What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
+        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices, or a
+        distribution of Optuna or scipy. ``loss__gamma`` replaces the range of each
+        loss that has it. A list of dicts with "loss" in each, as scikit-learn's
+        searches take, stands for ``losses`` as well.
+    n_trials : int or None, default=50
+        Candidates to have at the end, with those that a storage holds already. Stopped
+        ones count, failed ones do not. None goes on until ``timeout``, or until a
+        finite space is exhausted.
+    timeout : float, default=None
+        Seconds after which no further candidate is begun.
+    cv : int, splitter, iterable or None, default=None
+        The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
+        ``fit`` is given groups.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        One or several metrics as in scikit-learn; None is the estimator's ``score``.
+        Higher is better.
+    refit : bool, str or callable, default=True
+        Whether to train the best candidate on all data. With several metrics the name
+        of the one to search by, or a function from ``cv_results_`` to the index of
+        the best; then the first metric is searched by.
+    sampler : optuna.samplers.BaseSampler, default=None
+        None is a tree-structured Parzen estimator, multivariate and grouped by loss.
+    pruner : optuna.pruners.BasePruner, default=None
+        Stops candidates by their mean score over folds so far. None keeps the better
+        half after half a fold, after one, two, and so on;
+        ``optuna.pruners.NopPruner()`` stops none.
+    storage : path, str or optuna.storages.BaseStorage, default=None
+        Where candidates are kept so that the same call goes on after whatever stopped
+        it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
+        "postgresql://user:password@host/name" a database. None is memory.
+    study_name : str, default=None
+        Name of the study there; None is "sklearnloss".
+    n_jobs : int, default=1
+        Worker processes on this machine. -1 is one per GPU, or per core without any;
+        with several GPUs each worker has one, with more workers than GPUs they share.
+        Others join a search in a database with ``sklearnloss worker``.
+    error_score : "raise" or float, default=nan
+        Score of the folds of a candidate that failed. It ranks last in any case.
+    random_state : int, RandomState instance or None, default=None
+        Seeds folds, candidates, and those of the estimator's ``random_state`` that
+        are None.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line per candidate.
+    callbacks : list of callable, default=None
+        Called with the study and the trial after each candidate.
+        ``study.stop()`` ends the search.
+
+    Attributes
+    ----------
+    best_loss_ : str
+        Label of the best loss.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_score_ : float
+        Its mean score. As the best of many it is optimistic: see :meth:`compare`.
+    best_index_ : int
+        Its row in ``cv_results_``.
+    best_estimator_ : estimator
+        Trained with them on all data. ``predict`` and the like are passed on to it.
+    refit_time_ : float
+        Seconds that took.
+    best_per_loss_ : dict of str to dict
+        The best "params", "score" and "state" of each loss.
+    cv_results_ : dict of str to ndarray
+        A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
+        PRUNED or FAIL), "reason" and "n_epochs". Rows that are not complete have no
+        mean and rank last.
+    study_ : optuna.Study
+        The candidates for Optuna's plots and importances, in memory.
+    scorer_ : callable or dict
+        The scorers.
+    n_splits_ : int
+        Number of folds.
+    multimetric_ : bool
+        Whether there are several metrics.
+
+    See Also
+    --------
+    compare_losses : Whether one loss is better than another, and how sure that is.
+    suggest_loss : The same space in an Optuna study of your own.
+
+    Notes
+    -----
+    A candidate whose loss or score is not finite is PRUNED, with the reason
+    "diverged", and shown to the sampler as infeasible. An exception, or a lack of
+    memory, makes it FAIL. Neither is ever chosen, whatever ``error_score`` is.
+
+    The reported score of an epoch is the mean over the folds before and that epoch of
+    this one, so that candidates are compared on the same folds.
+
+    References
+    ----------
+    T. Akiba et al., "Optuna: A next-generation hyperparameter optimization framework",
+    KDD 2019. https://arxiv.org/abs/1907.10902
+
+    L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020.
+    https://arxiv.org/abs/1810.05934
+
+    Examples
+    --------
+    >>> from sklearnloss import LossSearchCV, UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> X, y, groups = load_nuclei(tile=128)
+    >>> model = UNetSegmenter(width=2, depth=2, max_epochs=2)
+    >>> search = LossSearchCV(model, ["dice", "cross_entropy"], n_trials=3, cv=2, random_state=0)
+    >>> search.fit(X, y).cv_results_["loss"].tolist()[:2]
+    ['dice', 'cross_entropy']
+    >>> search.predict(X).shape
+    (16, 128, 128)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            key: value
+            for key, value in BaseSearchCV._parameter_constraints.items()
+            if key not in ("pre_dispatch", "return_train_score")
+        },
+        "losses": [list, tuple, dict, str, callable, None],
+        "param_distributions": [dict, list, tuple, None],
+        "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "sampler": [BaseSampler, None],
+        "pruner": [BasePruner, None],
+        "storage": "no_validation",
+        "study_name": [str, None],
+        "random_state": ["random_state"],
+        "callbacks": [list, tuple, None],
+        "error_score": [StrOptions({"raise"}), numbers.Real],
+    }
+
+    # What scikit-learn's own searches take as parameters, too.
+    return_train_score = False
+
+    def __init__(
+        self,
+        estimator: Any,
+        losses: Any = None,
+        *,
+        param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        n_trials: int | None = 50,
+        timeout: float | None = None,
+        cv: Any = None,
+        scoring: Any = None,
+        refit: bool | str | Callable[..., int] = True,
+        sampler: BaseSampler | None = None,
+        pruner: BasePruner | None = None,
+        storage: Any = None,
+        study_name: str | None = None,
+        n_jobs: int | None = 1,
+        error_score: float | str = np.nan,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Sequence[Callable[..., None]] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.losses = losses
+        self.param_distributions = param_distributions
+        self.n_trials = n_trials
+        self.timeout = timeout
+        self.cv = cv
+        self.scoring = scoring
+        self.refit = refit
+        self.sampler = sampler
+        self.pruner = pruner
+        self.storage = storage
+        self.study_name = study_name
+        self.n_jobs = n_jobs
+        self.error_score = error_score
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    @fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and train the best candidate on all data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...), list of files, or torch ``Dataset``
+            Images, as the estimator takes them.
+        y : array-like, default=None
+            A label per image, or per pixel.
+        **params : dict
+            ``groups`` for the folds; ``sample_weight`` and whatever else the
+            estimator's ``fit`` takes.
+
+        Returns
+        -------
+        self : LossSearchCV
+
+        Raises
+        ------
+        ValueError
+            If something is wrong with the losses, their parameters, the folds or the
+            storage, before anything is trained; or if no candidate succeeded.
+        KeyboardInterrupt
+            After Ctrl-C. What was found so far is in the attributes.
+        """
+        deadline = None if self.timeout is None else time.time() + self.timeout
+        scorers, _ = self._get_scorers()
+        space = read_space(self.estimator, self.losses, self.param_distributions)
+        X, y = indexable(X, y)
+        params = method_params(X, params)
+        routed = self._get_routed_params_for_fit(params)
+        budget = Budget(self.n_trials, deadline, len(space.branches))
+        task, kept = self._make_task(X, y, scorers, space, routed)
+        with quiet_optuna(), Owner() as owner, shared_storage(self.storage, self.n_jobs) as address:
+            storage, name = open_storage(address), self.study_name or "sklearnloss"
+            self._check_storage(create_study(storage, name), kept)
+            record = Record(storage, name, space, owner, address)
+            tasks = SearchTasks(self, X, y, self.n_trials, self.n_splits_)
+            task.tasks = tasks
+            interrupt = run_search(self, task, record, budget)
+            self._set_results(record, task)
+        self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+        if self.refit and hasattr(self, "best_params_"):
+            self._refit(task, routed.estimator.fit, tasks)
+        tasks.end()
+        if interrupt is not None:
+            raise interrupt
+        return self
+
+    def _make_task(
+        self, X: Any, y: Any, scorers: Any, space: Space, routed: Any
+    ) -> tuple[Task, dict[str, str]]:
+        """Return how candidates are scored, and what a storage must have been made with."""
+        split_params = routed.splitter.split
+        kept = {
+            "data": digest([X, y, split_params.get("groups"), routed.estimator.fit]),
+            "estimator": digest(self.estimator),
+            "space": digest(describe_space(space)),
+        }
+        seed = self._seed(kept)
+        splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
+        self.n_splits_ = len(splits)
+        metrics = getattr(scorers, "_scorers", None)
+        metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
+        kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric, seed])}
+        task = Task(
+            clone(self.estimator),
+            X,
+            y,
+            splits,
+            scorers,
+            metric,
+            routed.estimator.fit,
+            routed.scorer.score,
+            seed,
+            raises=self.error_score == "raise",
+        )
+        return task, kept
+
+    def _seed(self, kept: Mapping[str, str]) -> int:
+        """Return the search's seed, without one given that of what a storage is for."""
+        if self.random_state is None and self.storage is not None:
+            return zlib.crc32(repr((self.study_name, sorted(kept.items()))).encode())
+        if isinstance(self.random_state, numbers.Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _check_storage(self, study: optuna.Study, kept: dict[str, str]) -> None:
+        before = study.user_attrs.get("search")
+        if before is None:
+            if study.get_trials(deepcopy=False):
+                raise ValueError(
+                    f"The study {study.study_name!r} was not made by LossSearchCV. Pass another "
+                    f"storage, or another study_name."
+                )
+            study.set_user_attr("search", kept)
+            return
+        where = f"The study {study.study_name!r} in storage={hide_password(repr(self.storage))}"
+        check_same(before, kept, where)
+
+    def _set_results(self, record: Record, task: Task) -> None:
+        """Set all attributes but those of the refitted estimator."""
+        space = record.space
+        rows = [row for row in record.rows() if row.is_finished]
+        self.study_ = as_study(rows, space, record.study.study_name)
+        self.n_splits_ = len(task.splits)
+        if not rows:
+            return
+        self.cv_results_ = format_results(self, rows, space, self.n_splits_)
+        first = next((fold["scores"] for row in rows for fold in row.results["folds"]), None)
+        self.multimetric_ = isinstance(first, dict)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first)
+        if not any(row.state == TrialState.COMPLETE for row in rows):
+            raise ValueError(_all_failed(rows))
+        warn_of_failures(rows)
+        if not self.refit and self.multimetric_:
+            return
+        metric = self.refit if self.multimetric_ else "score"
+        self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
+        if not callable(self.refit):
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+        if space.has_labels:
+            self.best_loss_ = self.cv_results_["loss"][self.best_index_].item()
+            self.best_per_loss_ = best_per_loss(rows, space)
+
+    def _refit(self, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
+        best = clone(task.estimator).set_params(**clone(self.best_params_, safe=False))
+        if self.random_state is not None:
+            best = seed_estimator(best, task.seed % 2**31)
+        begun = time.perf_counter()
+        with tasks.refit(best):
+            fit(best, task.X, task.y, fit_params)
+        self.refit_time_ = time.perf_counter() - begun
+        self.best_estimator_ = best
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+
+    def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
+        """Train the best settings of each loss anew, on fresh folds, and compare them.
+
+        The best of many candidates looks better than it is, the more so the more of
+        its kind were tried. Only a new evaluation, the same for all, tells.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The data.
+        **options : dict
+            Of :func:`compare_losses`, such as ``groups``, ``n_repeats``, ``n_jobs``,
+            ``storage``. ``losses`` is the labels to compare, by default all that have
+            settings which did not fail.
+
+        Returns
+        -------
+        comparison : LossComparison
+        """
+        check_is_fitted(self, "best_per_loss_")
+        labels = options.pop("losses", None)
+        for label in labels or []:
+            if label not in self.best_per_loss_:
+                raise ValueError(
+                    f"{label!r} is not among the losses that have settings to compare, "
+                    f"{list(self.best_per_loss_)}."
+                )
+        settings = {
+            label: best["params"]
+            for label, best in self.best_per_loss_.items()
+            if labels is None or label in labels
+        }
+        if "scoring" not in options and self.scoring is not None:
+            options["scoring"] = self.scoring
+        return compare_losses(self.estimator, settings, X, y, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if "cv_results_" not in state:
+            return state
+        # What is kept of a search holds its table, but no study and no password.
+        state = {key: value for key, value in state.items() if key != "study_"}
+        if not isinstance(self.storage, str | os.PathLike) or is_url(self.storage):
+            state["storage"] = None
+        return state
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        return hide_password(super().__repr__(N_CHAR_MAX))
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return where ``fit`` sends its arguments.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        router = super().get_metadata_routing()
+        if self.cv is None:  # the default folds take groups
+            mapping = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=GroupKFold(), method_mapping=mapping)
+        return router
+
+    def _run_search(self, evaluate_candidates: Any) -> None:
+        raise NotImplementedError("LossSearchCV has a fit of its own.")
+
+
+def _all_failed(rows: Sequence[Row]) -> str:
+    reasons = [row.results.get("reason", "") for row in rows]
+    lines = "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
+    trace = next((row.results["traceback"] for row in rows if "traceback" in row.results), "")
+    return f"None of the {len(rows)} candidates succeeded:\n{lines}\n{trace}"

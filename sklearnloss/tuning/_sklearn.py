@@ -1,0 +1,26 @@
+"""All that the search takes from the private parts of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import _fit_context as fit_context
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._validation import _score as score
+from sklearn.utils.metaestimators import _safe_split as safe_split
+from sklearn.utils.validation import _check_method_params as method_params
+
+__all__ = [
+    "BaseSearchCV",
+    "fit_context",
+    "method_params",
+    "only_predicts",
+    "safe_split",
+    "score",
+]
+
+
+def only_predicts(scorer: Any) -> bool:
+    """Tell whether a scorer is scikit-learn's, which hands X to the estimator and no more."""
+    return isinstance(scorer, _BaseScorer | _MultimetricScorer | _PassthroughScorer)

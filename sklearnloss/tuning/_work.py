@@ -1,0 +1,176 @@
+"""What a process that takes part in a search does: claim, score, tell, again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+from ._mirror import Mirror
+from ._objective import Evaluation, Task
+from ._proposals import Proposals
+from ._record import Claim, LostCandidate, Record, Row
+
+# Seconds of work that may be lost: folds that are faster are not saved one by one.
+_WORTH_SAVING = 0.25
+
+# Seconds between two looks at what others have reached.
+_WORTH_A_LOOK = 1.0
+
+
+@dataclass
+class Budget:
+    """When a search has enough candidates.
+
+    Parameters
+    ----------
+    n_trials : int or None
+        Candidates that completed, were stopped, or are being worked on.
+    deadline : float or None
+        No candidate is begun after it, in seconds of ``time.time()``.
+    n_first : int, default=1
+        Candidates that are tried in any case before a search gives up because all
+        of them failed.
+    """
+
+    n_trials: int | None
+    deadline: float | None
+    n_first: int = 1
+
+    def is_spent(self, rows: Sequence[Row]) -> bool:
+        """Tell whether to begin no further candidate."""
+        if self.deadline is not None and time.time() >= self.deadline:
+            return True
+        states = [row.state for row in rows]
+        n_failed = states.count(TrialState.FAIL)
+        if n_failed == len(states) and n_failed >= max(5, self.n_first):
+            return True
+        if self.n_trials is None:
+            return False
+        # Failures are extra, but not without end.
+        return len(states) - n_failed >= self.n_trials or n_failed >= max(5, self.n_trials)
+
+
+def default_pruner(n_epochs: int) -> BasePruner:
+    """Return successive halving that looks half-way through the first fold, and then after it.
+
+    From there on it looks whenever the epochs have doubled, and keeps the better half.
+    """
+    return SuccessiveHalvingPruner(min_resource=max(1, n_epochs // 2), reduction_factor=2)
+
+
+class Worker:
+    """Works on a record's candidates until there are enough.
+
+    Parameters
+    ----------
+    task : Task
+        How a candidate is scored.
+    record : Record
+        The candidates.
+    sampler : optuna.samplers.BaseSampler or None
+        Chooses candidates; None is the default.
+    pruner : optuna.pruners.BasePruner or None
+        Stops candidates; None is the default.
+    budget : Budget
+        When to end.
+    on_finish : callable, default=None
+        Called with the worker after each candidate.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        record: Record,
+        *,
+        sampler: BaseSampler | None,
+        pruner: BasePruner | None,
+        budget: Budget,
+        on_finish: Callable[[Worker], None] | None = None,
+    ) -> None:
+        name, space = record.study.study_name, record.space
+        self.task = task
+        self.record = record
+        self.budget = budget
+        self.on_finish = on_finish
+        self.proposals = Proposals(space, name, sampler, task.seed)
+        pruner = default_pruner(task.n_epochs) if pruner is None else pruner
+        self.watches = not isinstance(pruner, NopPruner)
+        self.mirror = Mirror(name, space, pruner=pruner)
+        self.stopped = False
+
+    def run(self) -> None:
+        """Work until there is nothing left to begin or to take over."""
+        while not self.stopped:
+            claim = self.record.claim(self.proposals.propose, self.budget.is_spent)
+            if claim is None:
+                return
+            with contextlib.suppress(LostCandidate):
+                self._work_on(claim)
+            if self.on_finish is not None:
+                self.on_finish(self)
+
+    def wait(self, patience: float = 0.2) -> None:
+        """Wait for other workers' candidates, and take over those of the dead."""
+        while not self.stopped:
+            self.run()
+            if all(row.is_finished for row in self.record.rows()):
+                return
+            if self.on_finish is not None:
+                self.on_finish(self)
+            time.sleep(patience)
+
+    def _work_on(self, claim: Claim) -> None:
+        self.mirror.update(self.record.rows())
+        trial = self.mirror.open(claim.candidate, claim.values)
+        # Only finished folds are resumed, so only their reports count.
+        end = len(claim.results["folds"]) * self.task.n_epochs
+        claim.results["reports"] = [r for r in claim.results["reports"] if r[0] <= end]
+        for step, value in claim.results["reports"]:
+            trial.report(value, step)
+        for rung, value in claim.results.get("rungs", {}).items():
+            trial.storage.set_trial_system_attr(trial._trial_id, rung, value)
+        saved = looked = time.monotonic()
+
+        def report(step: int, value: float) -> bool:
+            nonlocal looked
+            trial.report(value, step)
+            if self.record.is_shared and time.monotonic() - looked > _WORTH_A_LOOK:
+                self.mirror.update(self.record.rows(), running=True)
+                looked = time.monotonic()
+            stop = trial.should_prune()
+            rungs = self.mirror.rungs(trial)
+            if rungs != claim.results.get("rungs", {}):
+                claim.results["rungs"] = rungs
+                save()  # others compare themselves with it
+            return stop
+
+        def save() -> None:
+            nonlocal saved
+            if time.monotonic() - saved > _WORTH_SAVING:
+                self.record.save(claim)
+                saved = time.monotonic()
+
+        params = self.record.space.params(claim.values)
+        evaluation = Evaluation(self.task, params, claim.results, report, save, self.watches)
+        alive = self.record.heartbeat(claim) if self.record.is_shared else contextlib.nullcontext()
+        with alive:
+            try:
+                state, value = evaluation.run()
+            except LostCandidate:
+                raise
+            except KeyboardInterrupt:
+                self.record.release(claim)
+                raise
+            except BaseException:
+                if claim.results.get("reason"):
+                    self.record.finish(claim, TrialState.FAIL, None)
+                else:
+                    self.record.release(claim)
+                raise
+        self.record.finish(claim, state, value)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ._version import __version__
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0 if all went well.
+        0 if all went well, 2 if something is wrong with what was given, 130 if it was
+        interrupted.
     """
     options = _parser().parse_args(arguments)
     if options.command == "versions":
@@ -33,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from .losses import check_loss
 
         return 0 if check_loss(_import(options.loss), options.task).passed else 1
+    elif options.command == "compare":
+        return _compare(vars(options))
     else:
         from ._demo import run_demo
 
@@ -42,6 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             random_state=options.seed,
             epochs=options.epochs,
         )
+    return 0
+
+
+def _compare(options: dict[str, Any]) -> int:
+    del options["command"]
+    output = Path(options.pop("output"))
+    try:
+        from ._compare_command import Options, run_compare
+
+        print(run_compare(Options(**options), output), end="")
+    except (ValueError, OSError, ImportError) as error:
+        print(f"sklearnloss compare: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is finished is kept: the same command goes on.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -68,8 +88,49 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--jobs", type=int, default=-1, help="fits side by side (default: all cores)")
     demo.add_argument("--seed", type=int, default=0, help="the same seed gives the same scores")
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data in each fit")
+    _add_compare(commands)
     check = commands.add_parser("check-loss", help="run a loss through the laws it should obey")
     check.add_argument("loss", help="a name such as focal or dice+bce, or module:attribute")
     check.add_argument("--task", choices=["classification", "segmentation"])
     commands.add_parser("versions", help="print what a bug report needs")
     return parser
+
+
+def _add_compare(commands: Any) -> None:
+    compare = commands.add_parser(
+        "compare",
+        help="find out which loss is best for your images",
+        description="Find out which loss is best for your images: search for the best settings of "
+        "each loss, and compare the best of them on other folds. Called again, it goes on where "
+        "it was interrupted.",
+        epilog="DATA is a folder of images/ and masks/ with files of the same names, a folder of "
+        "images per class, a folder with X.npy and y.npy, or a .npz file with X and y. Images are "
+        ".npy or .npz files, or pictures such as PNG, JPEG and TIFF.",
+    )
+    compare.add_argument("data", metavar="DATA", help="folder or file, see below")
+    add = compare.add_argument
+    add("--task", choices=["auto", "segmentation", "classification"], default="auto")
+    add("--losses", type=_names, help="such as dice,focal,dice+bce (default: all that suit)")
+    add("--folds", type=int, default=5, help="of each cross-validation (default: 5)")
+    add(
+        "--groups",
+        help="images that belong together: a regular expression of the group in a file's name, "
+        "'folder', or a .csv file of names and groups",
+    )
+    add("--trials", type=int, default=30, help="settings to try in all (default: 30)")
+    add("--timeout", type=float, metavar="SECONDS", help="longest time to try settings")
+    add("--top", type=int, default=5, help="losses to compare then, the best (default: 5)")
+    add("--repeats", type=int, default=2, help="of the comparison's folds (default: 2)")
+    add("--epochs", type=int, default=20, help="passes over the images (default: 20)")
+    add("--width", type=int, default=16, help="channels of the network's first stage (default: 16)")
+    add("--scoring", help="iou, dice, boundary_iou, ... or a score of scikit-learn's for labels")
+    add("--ignore-index", type=int, metavar="LABEL", help="label of pixels that do not count")
+    add("--resize", type=int, metavar="PIXELS", help="side of images in classes, if they differ")
+    add("--jobs", type=int, default=1, help="fits side by side; -1 is all cores (default: 1)")
+    add("--seed", type=int, default=0, help="the same seed gives the same scores")
+    add("--device", default="auto", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+    add("--output", default="sklearnloss-results", help="folder for what was found")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

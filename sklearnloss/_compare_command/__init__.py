@@ -1,1 +1,6 @@
 """``sklearnloss compare``: which loss is best for the images in a folder."""
+
+from ._options import Options
+from ._run import run_compare
+
+__all__ = ["Options", "run_compare"]

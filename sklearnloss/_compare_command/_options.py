@@ -11,7 +11,7 @@ from typing import Any
 from ..losses import get_search_space
 
 # These may change when a run goes on: they say how much is done and where, not what.
-_HOW_MUCH = ("trials", "timeout", "repeats", "jobs")
+_HOW_MUCH = ("trials", "timeout", "top", "repeats", "jobs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Options:
         Settings of losses that are tried in all.
     timeout : float or None
         Seconds for trying.
+    top : int
+        Losses that are compared, the best of those tried.
     repeats : int
         Cross-validations that compare the best settings, each on other folds.
     epochs, width : int
@@ -59,6 +61,7 @@ class Options:
     groups: str | None = None
     trials: int = 30
     timeout: float | None = None
+    top: int = 5
     repeats: int = 2
     epochs: int = 20
     width: int = 16
@@ -71,11 +74,24 @@ class Options:
 
     def check(self) -> None:
         """Raise ``ValueError`` for an option that cannot be, before any work."""
-        lowest = {"folds": 2, "trials": 1, "repeats": 1, "epochs": 1, "width": 1, "resize": 1}
+        lowest = {
+            "folds": 2,
+            "trials": 1,
+            "top": 1,
+            "repeats": 1,
+            "epochs": 1,
+            "width": 1,
+            "resize": 1,
+        }
         for name, least in lowest.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name} {value}: expected at least {least}.")
+        if self.losses is not None and len(self.losses) > self.trials:
+            raise ValueError(
+                f"--trials {self.trials}: expected at least one for each of the "
+                f"{len(self.losses)} losses."
+            )
         for name in self.losses or ():
             get_search_space(name)  # raises for an unknown name, with the nearest one
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,9 @@ import numpy as np
 
 PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _TIFF = {".tif", ".tiff"}
+# NumPy parses the header of an array as Python does a literal, at which threads of Python
+# 3.11 disturb each other: https://github.com/python/cpython/issues/106905
+_HEADER = threading.Lock()
 
 
 def read_file(path: str | os.PathLike[str], channels: Literal["first", "last"]) -> np.ndarray:
@@ -39,7 +43,7 @@ def read_file(path: str | os.PathLike[str], channels: Literal["first", "last"]) 
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False))
+        return _read_array(path)
     if suffix == ".npz":
         return _only_array(path)
     if suffix not in PICTURES:
@@ -52,8 +56,17 @@ def read_file(path: str | os.PathLike[str], channels: Literal["first", "last"]) 
     return np.moveaxis(picture, -1, 0) if colour and channels == "first" else picture
 
 
+def _read_array(path: Path) -> np.ndarray:
+    with _HEADER:
+        try:
+            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError:  # what cannot be mapped, and may say better why it cannot be read
+            return np.asarray(np.load(path, allow_pickle=False))
+    return np.array(mapped)
+
+
 def _only_array(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as arrays:
+    with _HEADER, np.load(path, allow_pickle=False) as arrays:
         if len(arrays.files) != 1:
             raise ValueError(
                 f"{str(path)!r} holds {len(arrays.files)} arrays, {arrays.files}. Expected one."

@@ -61,5 +61,7 @@ def test_options_that_cannot_be_are_refused() -> None:
         replace(OPTIONS, folds=1).check()
     with pytest.raises(ValueError, match=r"--trials 0: expected at least 1\."):
         replace(OPTIONS, trials=0).check()
+    with pytest.raises(ValueError, match=r"--trials 1: expected at least one for each of the 2"):
+        replace(OPTIONS, trials=1).check()
     with pytest.raises(ValueError, match=r"Unknown loss 'dise'.* Did you mean 'dice'\?"):
         replace(OPTIONS, losses=("dise",)).check()

@@ -1,0 +1,176 @@
+"""Search, compare, and write down what was found."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
+
+from ._best import Settings as LossSettings
+from ._best import best_settings, describe_search, describe_settings
+from ._data import ImageData, load_data
+from ._model import check_folds, make_estimator, make_folds, make_scoring
+from ._options import Options, Settings
+from ._table import write_rows, write_search
+
+if TYPE_CHECKING:
+    from ..tuning import LossComparison
+
+SUMMARY = "summary.txt"
+
+
+def run_compare(options: Options, output: Path) -> str:
+    """Find out which loss is best for images, or go on with it.
+
+    Parameters
+    ----------
+    options : Options
+        What to do.
+    output : Path
+        The folder of the results, made if it is not there.
+
+    Returns
+    -------
+    summary : str
+        What was found.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, ImportError
+        If something is wrong with the options or the data; nothing is trained then.
+    """
+    options.check()
+    settings = Settings(output / "settings.json", options)
+    if settings.is_finished and (output / SUMMARY).is_file():
+        say(f"{output} is finished. Nothing is left to do.")
+        return (output / SUMMARY).read_text(encoding="utf-8")
+    data = load_data(
+        Path(options.data), task=options.task, groups=options.groups, resize=options.resize
+    )
+    say(f"{options.data}: {data.description}.")
+    check_folds(data, options.folds)
+    scoring = make_scoring(data, options)
+    output.mkdir(parents=True, exist_ok=True)
+    settings.begin()
+    summary = _Run(options, data, scoring, output).run()
+    settings.finish()
+    return summary
+
+
+def say(text: str) -> None:
+    """Print to stderr how far it is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class _Run:
+    """One search and one comparison; each goes on where it was interrupted."""
+
+    def __init__(self, options: Options, data: ImageData, scoring: Any, output: Path) -> None:
+        self.options = options
+        self.data = data
+        self.scoring = scoring
+        self.output = output
+        self.estimator = make_estimator(data, options)
+
+    def run(self) -> str:
+        results = self._search()
+        write_search(self.output / "table.csv", results)
+        chosen = best_settings(results, self.options.top)
+        comparison = self._compare(chosen)
+        write_rows(self.output / "losses.csv", comparison.table_)
+        best = comparison.best_ or next(iter(chosen))
+        self._train(chosen[best])
+        lines = [
+            f"{self.options.data}: {self.data.description}.",
+            *describe_search(results),
+            "The best settings of each loss, compared below on other folds and with other seeds:",
+            *describe_settings(chosen),
+            *_left_out(results, chosen),
+            "",
+            comparison.summary(),
+            "",
+            f"best_model.safetensors was trained on all images, with {best}.",
+            self._draw(comparison),
+        ]
+        text = "\n".join(lines) + "\n"
+        (self.output / SUMMARY).write_text(text, encoding="utf-8")
+        return text
+
+    def _search(self) -> dict[str, Any]:
+        from ..tuning import LossSearchCV
+
+        options, data = self.options, self.data
+        say(f"Searching: {options.trials} settings in {options.folds} folds.")
+        search = LossSearchCV(
+            self.estimator,
+            None if options.losses is None else list(options.losses),
+            n_trials=options.trials,
+            timeout=options.timeout,
+            cv=make_folds(data, options.folds, options.seed),
+            scoring=self.scoring,
+            refit=False,
+            storage=self.output / "search.journal",
+            n_jobs=options.jobs,
+            random_state=options.seed,
+            verbose=1,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitFailedWarning)  # the summary tells what failed
+            results: dict[str, Any] = search.fit(data.X, data.y).cv_results_
+        return results
+
+    def _compare(self, chosen: dict[str, LossSettings]) -> LossComparison:
+        from ..tuning import compare_losses
+
+        options, data = self.options, self.data
+        n_groups = 0 if data.groups is None else len(set(data.groups.tolist()))
+        # As many groups as folds can be held out in one way only: then seeds are repeated.
+        one_way = n_groups == options.folds
+        n_repeats, n_seeds = (1, options.repeats) if one_way else (options.repeats, 1)
+        splits = [
+            split
+            for repeat in range(n_repeats)
+            for split in make_folds(data, options.folds, options.seed + 1 + repeat)
+        ]
+        say(f"Comparing {len(chosen)} losses: {len(splits) * n_seeds} fits each.")
+        return compare_losses(
+            self.estimator,
+            chosen,
+            data.X,
+            data.y,
+            cv=splits,
+            n_seeds=n_seeds,
+            scoring=self.scoring,
+            storage=self.output / "comparison.jsonl",
+            n_jobs=options.jobs,
+            random_state=options.seed + 1,
+            verbose=1,
+        )
+
+    def _train(self, params: LossSettings) -> None:
+        say("Training the best on all images.")
+        model = clone(self.estimator).set_params(**params)
+        model.fit(self.data.X, self.data.y).save(self.output / "best_model.safetensors")
+
+    def _draw(self, comparison: LossComparison) -> str:
+        """Write report and picture; return which there are."""
+        files = "table.csv (all settings), losses.csv"
+        try:
+            import matplotlib as mpl
+        except ImportError:
+            return f"Written: {files}. A picture and a report need: pip install 'sklearnloss[plot]'"
+        mpl.use("agg")
+        comparison.to_html(self.output / "report.html")
+        figure = comparison.plot()[0].figure
+        figure.savefig(self.output / "comparison.png", dpi=150)  # type: ignore[union-attr]
+        return f"Written: {files}, comparison.png, report.html."
+
+
+def _left_out(results: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[str]:
+    others = sorted(set(map(str, results["loss"])) - set(chosen))
+    return [f"Not compared: {', '.join(others)}."] if others else []

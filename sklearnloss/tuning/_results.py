@@ -34,9 +34,9 @@ def format_results(
     Returns
     -------
     results : dict of str to ndarray
-        scikit-learn's columns, and ``loss``, ``trial_state``, ``reason`` and
-        ``n_epochs``. Folds that were not trained are NaN, and so are the means of
-        candidates that are not complete: they rank last.
+        scikit-learn's columns, and ``loss``, ``trial_state``, ``reason``,
+        ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
+        are the means of candidates that are not complete: they rank last.
     """
     params = [space.params(row.values) for row in rows]
     metrics = _metrics(search, rows)
@@ -45,6 +45,7 @@ def format_results(
         "loss": [space.label(row.values) for row in rows],
         "trial_state": [row.state.name for row in rows],
         "reason": [row.results.get("reason", "") for row in rows],
+        "last_report": [_last_report(row) for row in rows],
         "n_epochs": [row.results.get("epochs", 0) for row in rows],
     }
     with warnings.catch_warnings():
@@ -56,6 +57,11 @@ def format_results(
     for name in metrics or ["score"]:
         _rank_last(results, name, [row.state == TrialState.COMPLETE for row in rows])
     return results
+
+
+def _last_report(row: Row) -> float:
+    reports = row.results.get("reports", [])
+    return float(reports[-1][1]) if reports else np.nan
 
 
 def _metrics(search: BaseSearchCV, rows: Sequence[Row]) -> list[str]:

@@ -132,7 +132,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         The best "params", "score" and "state" of each loss.
     cv_results_ : dict of str to ndarray
         A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
-        PRUNED or FAIL), "reason" and "n_epochs". Rows that are not complete have no
+        PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
+        metric to search by) and "n_epochs". Rows that are not complete have no
         mean and rank last.
     study_ : optuna.Study
         The candidates for Optuna's plots and importances, in memory.

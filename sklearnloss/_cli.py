@@ -57,7 +57,8 @@ def _compare(options: dict[str, Any]) -> int:
 
         print(run_compare(Options(**options), output), end="")
     except (ValueError, OSError, ImportError) as error:
-        print(f"sklearnloss compare: {' '.join(str(error).split())}", file=sys.stderr)
+        told, _, _ = str(error).partition("Traceback")
+        print(f"sklearnloss compare: {' '.join(told.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted. What is finished is kept: the same command goes on.", file=sys.stderr)

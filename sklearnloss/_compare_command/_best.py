@@ -11,48 +11,21 @@ Settings = dict[str, Any]
 _STATES = {"COMPLETE": "completed", "PRUNED": "stopped early", "FAIL": "failed"}
 
 
-def best_settings(results: Mapping[str, Any], n_losses: int) -> dict[str, Settings]:
-    """Return the best settings of the losses that scored best.
+def best_first(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a search's losses by the score of their best settings.
 
-    Candidates that were stopped early come after those that were completed, the one
-    that was stopped last first; those that failed or diverged are left out.
+    Losses whose candidates were all stopped early come last.
 
     Parameters
     ----------
-    results : dict of str to ndarray
-        A search's ``cv_results_``.
-    n_losses : int
-        How many losses to return.
-
-    Returns
-    -------
-    settings : dict of str to dict
-        The estimator's parameters by the loss's name, the best first.
-
-    Raises
-    ------
-    ValueError
-        If there is none; says why candidates failed.
+    found : dict of str to dict
+        A search's ``best_per_loss_``.
     """
-    rows = [row for row in range(len(results["params"])) if _is_sound(results, row)]
-    if not rows:
-        reasons = Counter(str(reason) for reason in results["reason"])
-        told = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
-        raise ValueError(f"All {len(results['params'])} candidates failed: {told}.")
-    found: dict[str, Settings] = {}
-    for row in sorted(rows, key=lambda row: _order(results, row)):
-        found.setdefault(str(results["loss"][row]), dict(results["params"][row]))
-    return dict(list(found.items())[:n_losses])
+    return sorted(found, key=lambda label: _order(found[label]))
 
 
-def _is_sound(results: Mapping[str, Any], row: int) -> bool:
-    diverged = str(results["reason"][row]).startswith("diverged")
-    return results["trial_state"][row] in ("COMPLETE", "PRUNED") and not diverged
-
-
-def _order(results: Mapping[str, Any], row: int) -> tuple[int, int, int]:
-    stopped = results["trial_state"][row] != "COMPLETE"
-    return int(results["rank_test_score"][row]), -int(results["n_epochs"][row]) * stopped, row
+def _order(best: Mapping[str, Any]) -> tuple[bool, float]:
+    return best["state"] != "COMPLETE", -best["score"]
 
 
 def describe_search(results: Mapping[str, Any]) -> list[str]:
@@ -65,7 +38,8 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
     for row, reason in enumerate(results["reason"]):
-        if not _is_sound(results, row):
+        diverged = str(reason).startswith("diverged")
+        if diverged or results["trial_state"][row] == "FAIL":
             lines.append(f"  {results['loss'][row]}: {reason}")
     return list(dict.fromkeys(lines))
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from ._best import Settings as LossSettings
-from ._best import best_settings, describe_search, describe_settings
+from ._best import best_first, describe_search, describe_settings
 from ._data import ImageData, load_data
 from ._model import check_folds, make_estimator, make_folds, make_scoring
 from ._options import Options, Settings
 from ._table import write_rows, write_search
 
 if TYPE_CHECKING:
-    from ..tuning import LossComparison
+    from ..tuning import LossComparison, LossSearchCV
 
 SUMMARY = "summary.txt"
 
@@ -78,19 +76,19 @@ class _Run:
         self.estimator = make_estimator(data, options)
 
     def run(self) -> str:
-        results = self._search()
-        write_search(self.output / "table.csv", results)
-        chosen = best_settings(results, self.options.top)
-        comparison = self._compare(chosen)
-        write_rows(self.output / "losses.csv", comparison.table_)
-        best = comparison.best_ or next(iter(chosen))
-        self._train(chosen[best])
+        search = self._search()
+        found = search.best_per_loss_
+        labels = best_first(found)[: self.options.top]
+        comparison = self._compare(search, labels)
+        best = comparison.best_ or labels[0]
+        self._train(found[best]["params"])
+        left_out = sorted(set(map(str, search.cv_results_["loss"])) - set(labels))
         lines = [
             f"{self.options.data}: {self.data.description}.",
-            *describe_search(results),
+            *describe_search(search.cv_results_),
             "The best settings of each loss, compared below on other folds and with other seeds:",
-            *describe_settings(chosen),
-            *_left_out(results, chosen),
+            *describe_settings({label: found[label]["params"] for label in labels}),
+            *([f"Not compared: {', '.join(left_out)}."] if left_out else []),
             "",
             comparison.summary(),
             "",
@@ -101,7 +99,7 @@ class _Run:
         (self.output / SUMMARY).write_text(text, encoding="utf-8")
         return text
 
-    def _search(self) -> dict[str, Any]:
+    def _search(self) -> LossSearchCV:
         from ..tuning import LossSearchCV
 
         options, data = self.options, self.data
@@ -121,12 +119,11 @@ class _Run:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitFailedWarning)  # the summary tells what failed
-            results: dict[str, Any] = search.fit(data.X, data.y).cv_results_
-        return results
+            search.fit(data.X, data.y)
+        write_search(self.output / "table.csv", search.cv_results_)
+        return search
 
-    def _compare(self, chosen: dict[str, LossSettings]) -> LossComparison:
-        from ..tuning import compare_losses
-
+    def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
         options, data = self.options, self.data
         n_groups = 0 if data.groups is None else len(set(data.groups.tolist()))
         # As many groups as folds can be held out in one way only: then seeds are repeated.
@@ -137,22 +134,22 @@ class _Run:
             for repeat in range(n_repeats)
             for split in make_folds(data, options.folds, options.seed + 1 + repeat)
         ]
-        say(f"Comparing {len(chosen)} losses: {len(splits) * n_seeds} fits each.")
-        return compare_losses(
-            self.estimator,
-            chosen,
+        say(f"Comparing {len(labels)} losses: {len(splits) * n_seeds} fits each.")
+        comparison = search.compare(
             data.X,
             data.y,
+            losses=labels,
             cv=splits,
             n_seeds=n_seeds,
-            scoring=self.scoring,
             storage=self.output / "comparison.jsonl",
             n_jobs=options.jobs,
             random_state=options.seed + 1,
             verbose=1,
         )
+        write_rows(self.output / "losses.csv", comparison.table_)
+        return comparison
 
-    def _train(self, params: LossSettings) -> None:
+    def _train(self, params: dict[str, Any]) -> None:
         say("Training the best on all images.")
         model = clone(self.estimator).set_params(**params)
         model.fit(self.data.X, self.data.y).save(self.output / "best_model.safetensors")
@@ -169,8 +166,3 @@ class _Run:
         figure = comparison.plot()[0].figure
         figure.savefig(self.output / "comparison.png", dpi=150)  # type: ignore[union-attr]
         return f"Written: {files}, comparison.png, report.html."
-
-
-def _left_out(results: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[str]:
-    others = sorted(set(map(str, results["loss"])) - set(chosen))
-    return [f"Not compared: {', '.join(others)}."] if others else []

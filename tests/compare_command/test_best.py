@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
-from sklearnloss._compare_command._best import best_settings, describe_search
+from sklearnloss._compare_command._best import best_first, describe_search
 
 
 def results(*rows: tuple[str, str, str, int, int]) -> dict[str, Any]:
@@ -35,11 +34,14 @@ TRIED = results(
 )
 
 
-def test_each_loss_comes_with_its_best_settings_the_best_loss_first() -> None:
-    chosen = best_settings(TRIED, 9)
-    assert list(chosen) == ["dice", "bce", "focal"]
-    assert [params["loss__number"] for params in chosen.values()] == [2, 4, 3]
-    assert list(best_settings(TRIED, 2)) == ["dice", "bce"]
+def test_losses_that_were_stopped_early_come_last() -> None:
+    found = {
+        "dice": {"state": "COMPLETE", "score": 0.5},
+        "focal": {"state": "PRUNED", "score": 0.9},
+        "bce": {"state": "COMPLETE", "score": 0.7},
+        "mcc": {"state": "PRUNED", "score": 0.95},
+    }
+    assert best_first(found) == ["bce", "dice", "mcc", "focal"]
 
 
 def test_what_became_of_candidates_is_told_once() -> None:
@@ -48,9 +50,3 @@ def test_what_became_of_candidates_is_told_once() -> None:
         "  hinge: diverged in fold 1: the loss is nan",
         "  mcc: MemoryError in fold 1",
     ]
-
-
-def test_a_search_in_which_all_failed_says_why() -> None:
-    failed = results(*[("mcc", "FAIL", "no memory", 1, 0)] * 3)
-    with pytest.raises(ValueError, match=r"All 3 candidates failed: 3 x no memory\."):
-        best_settings(failed, 2)

@@ -11,20 +11,25 @@ if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
     from ._show_versions import show_versions
     from .estimators import ResNetClassifier, UNetSegmenter, load
+    from .tuning import LossSearchCV, compare_losses
 
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
 _HOMES = {
+    "LossSearchCV": ".tuning",
     "ResNetClassifier": ".estimators",
     "UNetSegmenter": ".estimators",
+    "compare_losses": ".tuning",
     "load": ".estimators",
     "show_versions": "._show_versions",
 }
 
 __all__ = [
+    "LossSearchCV",
     "ResNetClassifier",
     "UNetSegmenter",
     "__version__",
+    "compare_losses",
     "datasets",
     "estimators",
     "load",

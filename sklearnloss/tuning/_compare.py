@@ -1,0 +1,345 @@
+"""Losses on the same splits and seeds, with statistics that hold."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import numbers
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+from tqdm.auto import tqdm
+
+from ..estimators._mask_targets import MaskEstimator
+from ._compared_losses import Settings, read_losses
+from ._comparison import LossComparison
+from ._fingerprint import digest
+from ._fit_journal import FitJournal
+from ._fit_table import collect
+from ._paired_fit import PairedData, fit_once, read_scoring
+from ._paired_splits import PairedSplits, make_splits
+from ._prefix import trained_part
+from ._settings_text import settings_text
+from ._thumbnails import thumbnails
+
+Array = NDArray[Any]
+Result = dict[str, Any]
+
+
+def compare_losses(
+    estimator: Any,
+    losses: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    cv: Any = None,
+    scoring: Any = None,
+    n_repeats: int = 3,
+    n_seeds: int = 1,
+    rope: float = 0.01,
+    per_image: bool = True,
+    n_jobs: int | None = 1,
+    error_score: float | str = math.nan,
+    random_state: Any = None,
+    storage: str | os.PathLike[str] | None = None,
+    verbose: int = 0,
+) -> LossComparison:
+    """Tell which of several losses is better, and whether that is more than chance.
+
+    Every loss is trained on the same splits with the same seeds and scored on images
+    that it did not see. Training sets of different splits overlap, which ordinary tests
+    do not know: with two equally good losses and ten repeats of five folds, a paired
+    t-test finds a winner more often than not. The tests here are corrected for that.
+
+    Parameters
+    ----------
+    estimator : UNetSegmenter, ResNetClassifier, or Pipeline that ends in one
+        Cloned for every fit.
+    losses : list of losses, or dict of str to loss or to dict of parameters
+        A loss is whatever the estimator's ``loss`` may be. A dict gives labels, and
+        may give further parameters of the estimator with each, as in
+        ``{"focal, slow": {"loss": "focal", "loss__gamma": 3, "lr": 1e-4}}``. In a
+        pipeline, names that begin with a step's name and ``__`` are full names; all
+        others are those of the last step.
+    X : array-like, list of files or arrays, or torch Dataset
+        Images.
+    y : array-like, default=None
+        Masks or labels; not needed if X is a torch ``Dataset`` that has them.
+    groups : array-like of shape (n,), default=None
+        Images of one group, such as a patient, stay together.
+    sample_weight : array-like of shape (n,), default=None
+        For ``fit``.
+    cv : int, splitter or iterable of (train, test), default=None
+        None is five shuffled folds, ``n_repeats`` times: stratified for a classifier,
+        by group if there are groups. Anything else is taken as scikit-learn does.
+    scoring : str, callable, or list or dict of them, default=None
+        What is compared, of several the first; the others are reported. None is the
+        estimator's ``score``.
+    n_repeats : int, default=3
+        For ``cv=None``. Five or fewer groups can be held out in one way only: then
+        these are further seeds.
+    n_seeds : int, default=1
+        Fits per split, with different initial weights and batches.
+    rope : float, default=0.01
+        Differences up to this do not matter (region of practical equivalence).
+    per_image : bool, default=True
+        Score each image, too, which predicts the held-out ones once more.
+    n_jobs : int, default=1
+        Fits side by side, with a torch thread each if there are several. -1 is all
+        cores.
+    error_score : float or "raise", default=nan
+        The score of a fit that diverges or raises. nan leaves its loss without a
+        score and without verdicts; a number that is better than the worst score of all
+        is replaced by that.
+    random_state : int, RandomState or None, default=None
+        Of splits and seeds. Settings that a search chose deserve another one than its.
+    storage : str or path-like, default=None
+        A file to which every finished fit is added. The same call goes on where one
+        that was interrupted stopped; with more losses, repeats or seeds, only those
+        are fitted. Fits that failed, but not by diverging, are tried again.
+    verbose : int, default=0
+        1 shows a progress bar, 2 also a line per fit.
+
+    Returns
+    -------
+    comparison : LossComparison
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, ``storage`` holds something else, or no fit at all
+        finished.
+
+    See Also
+    --------
+    critical_difference : Over several data sets.
+
+    Notes
+    -----
+    Settings tuned on the same images are flattered a little even on fresh splits:
+    images that no search has seen tell more. A loss with more settings to tune gains
+    more by it.
+
+    References
+    ----------
+    C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning
+    52, 2003. https://doi.org/10.1023/A:1024068626366
+
+    A. Benavoli et al., "Time for a change: a tutorial for comparing multiple
+    classifiers through Bayesian analysis", JMLR 18, 2017.
+    https://jmlr.org/papers/v18/16-305.html
+
+    Examples
+    --------
+    >>> from sklearnloss import UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> from sklearnloss.tuning import compare_losses
+    >>> X, y, groups = load_nuclei(border=False)
+    >>> model = UNetSegmenter(width=4, depth=1, max_epochs=1, batch_size=4)
+    >>> comparison = compare_losses(model, ["dice", "bce"], X, y, groups=groups, n_repeats=1,
+    ...                             random_state=0)
+    >>> comparison.scores_.shape
+    (2, 4, 1)
+    >>> sorted(comparison.pairs_[0])[:3]
+    ['a', 'b', 'difference']
+    """
+    X, y, groups = indexable(X, y, groups)
+    settings = read_losses(estimator, losses)
+    _check_numbers(rope, error_score)
+    journal = None if storage is None else FitJournal(storage)
+    seed = _read_seed(random_state, journal)
+    plan = make_splits(
+        estimator, X, y, groups=groups, cv=cv, n_repeats=n_repeats, n_seeds=n_seeds, seed=seed
+    )
+    data = PairedData(
+        estimator=clone(estimator),
+        X=X,
+        y=y,
+        sample_weight=None if sample_weight is None else _check_sample_weight(sample_weight, X),
+        scoring=read_scoring(estimator, scoring),
+        per_image=per_image,
+        catch=error_score != "raise",
+        process=os.getpid(),
+    )
+    work = _plan_fits(settings, plan)
+    if journal is not None:
+        journal.begin(_header(data, groups, seed))
+    done = {} if journal is None else _stored(journal, work)
+    left = [fit for fit in work if fit.key not in done]
+    with _interruptible(journal, len(work)):
+        for fit, result in _run(left, data, n_jobs, verbose):
+            done[fit.key] = result
+            if journal is not None:
+                journal.append({**fit.key._asdict(), **result})
+    _check_any(done.values())
+    keys = {(fit.key.loss, *fit.position): fit.key for fit in work}
+    fits = collect(
+        list(settings),
+        list(data.scoring),
+        plan,
+        _num_samples(X),
+        lambda label, j, s: done[keys[label, j, s]],
+    )
+    comparison = LossComparison(
+        fits,
+        settings=settings,
+        rope=rope,
+        error_score=math.nan if isinstance(error_score, str) else float(error_score),
+        about=_about(data, seed),
+    )
+    worst = [row["image"] for row in comparison.worst_images_]
+    comparison.pictures_ = thumbnails(estimator, X, worst)
+    return comparison
+
+
+class FitKey(NamedTuple):
+    """What a fit's result depends on, the data apart."""
+
+    loss: str
+    settings: str
+    split: str
+    random_state: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit to do.
+
+    Attributes
+    ----------
+    settings : dict
+        The estimator's parameters.
+    train, test : ndarray
+        Positions of images.
+    position : tuple of int
+        Numbers of split and seed.
+    key : FitKey
+        Its name in a storage.
+    """
+
+    settings: Settings
+    train: Array
+    test: Array
+    position: tuple[int, int]
+    key: FitKey
+
+
+def _check_numbers(rope: float, error_score: float | str) -> None:
+    if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
+        raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
+    if not isinstance(error_score, numbers.Real) and error_score != "raise":
+        raise ValueError(f"error_score={error_score!r}: expected a number, nan or 'raise'.")
+
+
+def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
+    """Return the seed of all: that of the storage, if no other is asked for."""
+    if random_state is None and journal is not None and journal.header is not None:
+        return int(journal.header["random_state"])
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
+    """Return all fits; those of one split and seed follow each other."""
+    texts = {label: digest(settings_text(each)) for label, each in settings.items()}
+    fits = []
+    for j, (train, test) in enumerate(plan.splits):
+        split = digest([train, test])
+        for s, seed in enumerate(plan.seeds[j].tolist()):
+            for label, each in settings.items():
+                key = FitKey(label, texts[label], split, seed)
+                fits.append(Fit(each, train, test, (j, s), key))
+    return fits
+
+
+def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
+    params = data.estimator.get_params()
+    quiet = {key: each for key, each in params.items() if key.split("__")[-1] not in _SILENT}
+    own = {key: each for key, each in quiet.items() if not hasattr(each, "get_params")}
+    return {
+        "data": digest([data.X, data.y, groups, data.sample_weight]),
+        "estimator": digest(settings_text([type(trained_part(data.estimator)[1]), own])),
+        "scoring": digest(settings_text({**data.scoring, "per image": data.per_image})),
+        "random_state": seed,
+    }
+
+
+# Parameters that results do not depend on; random_state is set for each fit.
+_SILENT = ("verbose", "device", "random_state", "steps")
+
+
+def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:
+    """Return the fits that are done; those that failed are not, unless they diverged."""
+    stored = {FitKey(*(line[name] for name in FitKey._fields)): line for line in journal.lines}
+    if stored and not {key.split for key in stored} & {fit.key.split for fit in work}:
+        raise ValueError(
+            f"storage={str(journal.path)!r} holds fits on other splits. Pass the cv it was begun "
+            f"with, one with a random_state if it shuffles, or the path of a new file."
+        )
+    return {key: line for key, line in stored.items() if line["status"] != "failed"}
+
+
+@contextlib.contextmanager
+def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if journal is not None:
+            error.add_note(
+                f"Finished fits of {n_fits} are in {str(journal.path)!r}: the same call goes on."
+            )
+        raise
+
+
+def _run(
+    fits: Sequence[Fit], data: PairedData, n_jobs: int | None, verbose: int
+) -> Iterator[tuple[Fit, Result]]:
+    """Yield fits with their results as they finish."""
+    calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
+    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls)
+    bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
+    with bar, contextlib.closing(results):
+        for k, result in results:
+            bar.update()
+            if verbose > 1:
+                bar.write(_line(fits[k], result))
+            yield fits[k], result
+
+
+def _numbered(k: int, data: PairedData, fit: Fit) -> tuple[int, Result]:
+    return k, fit_once(data, fit.settings, fit.train, fit.test, fit.key.random_state)
+
+
+def _line(fit: Fit, result: Result) -> str:
+    scores = ", ".join(f"{name} {score:.4f}" for name, score in result["scores"].items())
+    found = scores or f"{result['status']}: {result['reason']}"
+    return f"split {fit.position[0]}, seed {fit.position[1]}, {fit.key.loss}: {found}"
+
+
+def _check_any(results: Any) -> None:
+    reasons = [result["reason"] for result in results]
+    if all(reasons):
+        raise ValueError(
+            f"None of the {len(reasons)} fits finished. The first one: {reasons[0]} Use "
+            f"error_score='raise' to see where."
+        )
+
+
+def _about(data: PairedData, seed: int) -> dict[str, str]:
+    masks = isinstance(trained_part(data.estimator)[1], MaskEstimator)
+    first = next(iter(data.scoring))
+    own = "mean IoU" if masks else "accuracy"
+    return {
+        "metric": own if first == "score" else first,
+        "image metric": "the mean IoU" if masks else "whether the label is right,",
+        "estimator": " ".join(repr(data.estimator).split()),
+        "seed of splits and fits": str(seed),
+    }

@@ -1,0 +1,121 @@
+"""The picture of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..estimators._drawing import COLORS, import_pyplot
+from ._words import failures, number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ._comparison import LossComparison
+
+BLUE, ORANGE, GREEN = COLORS[0], COLORS[1], COLORS[2]
+GREY = "#6b7280"
+
+
+def figure_size(n_losses: int) -> tuple[float, float]:
+    """Return width and height in inches."""
+    return 10.5, 1.5 + 0.42 * n_losses
+
+
+def new_axes(n_losses: int) -> list[Axes]:
+    """Return two axes on a new figure."""
+    plt = import_pyplot("LossComparison.plot")
+    _, axes = plt.subplots(1, 2, figsize=figure_size(n_losses), layout="constrained")
+    return list(axes)
+
+
+def draw_comparison(axes: Sequence[Axes], comparison: LossComparison) -> None:
+    """Draw the scores on the first axes, and the differences from the best on the second."""
+    _draw_scores(axes[0], comparison)
+    if len(axes) > 1:
+        _draw_differences(axes[1], comparison)
+
+
+def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
+    """A dot per split, a line at the mean; the best at the top."""
+    raw = next(iter(comparison.fits_.scores.values()))
+    finished = dict(zip(comparison.labels_, raw, strict=True))
+    rng = np.random.default_rng(0)
+    for height, row in enumerate(comparison.table_):
+        label = row["loss"]
+        color = BLUE if label == comparison.best_ else GREY
+        known = finished[label].ravel()
+        known = known[np.isfinite(known)]
+        jitter = height + rng.uniform(-0.15, 0.15, len(known))
+        axes.plot(known, jitter, "o", color=color, alpha=0.45, ms=5, mew=0)
+        if np.isfinite(row["mean"]):
+            axes.plot([row["mean"]] * 2, [height - 0.32, height + 0.32], color=color, lw=3)
+            text = number(row["mean"])
+        else:
+            text = failures(row)
+        _annotate(axes, height, text, color)
+    _finish(axes, [row["loss"] for row in comparison.table_])
+    axes.set_title(f"{comparison.about_['metric']} on held-out data", fontsize="medium", loc="left")
+    axes.set_xlabel("a dot per fit, a line at the mean", fontsize="small", color=GREY)
+
+
+def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
+    """The corrected intervals of the differences, and where these do not matter."""
+    rope, best = comparison.rope_, comparison.best_
+    others = [row["loss"] for row in comparison.table_ if row["loss"] != best]
+    pairs = {pair["b"]: pair for pair in comparison.pairs_ if pair["a"] == best}
+    axes.axvspan(-rope, rope, color=GREEN, alpha=0.13, lw=0, zorder=0)
+    axes.axvline(0, color=GREY, lw=1, zorder=0)
+    heights = {row["loss"]: height for height, row in enumerate(comparison.table_)}
+    for label in others:
+        if label in pairs:
+            _draw_interval(axes, heights[label], pairs[label])
+    _finish(axes, [row["loss"] for row in comparison.table_])
+    axes.set_yticklabels([])
+    axes.set_title(f"difference from {best}", fontsize="medium", loc="left")
+    axes.set_xlabel(
+        f"corrected 95 % interval; green: differences up to {number(rope)}, which do not matter",
+        fontsize="small",
+        color=GREY,
+    )
+
+
+def _draw_interval(axes: Axes, height: int, pair: dict[str, Any]) -> None:
+    word, color, ink = _LOOKS.get(pair["outcome"], ("undecided", GREY, GREY))
+    if np.isfinite(pair["low"]):
+        low, high = -pair["high"], -pair["low"]
+        axes.plot([low, high], [height, height], color=color, lw=2.5, solid_capstyle="round")
+        axes.plot([-pair["difference"]], [height], "o", color=color, ms=7)
+    _annotate(axes, height, word, ink)
+
+
+# The word, the colour of the interval, and a darker one to write in.
+_LOOKS = {
+    "better": ("worse", ORANGE, "#a05a00"),
+    "equivalent": ("equivalent", GREEN, "#00734f"),
+    "failed": ("no verdict", GREY, "#b42318"),
+}
+
+
+def _annotate(axes: Axes, height: int, text: str, color: str) -> None:
+    """Write to the right of the axes."""
+    axes.annotate(
+        text,
+        (1.01, height),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        fontsize="small",
+        color=color,
+    )
+
+
+def _finish(axes: Axes, labels: Sequence[str]) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,167 @@
+"""One fit of one loss on one split: what it scored, or why it did not."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import textwrap
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.utils import _safe_indexing
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+from ._image_scores import score_images
+from ._prefix import trained_part
+
+Array = NDArray[Any]
+Status = Literal["ok", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class PairedData:
+    """Data, how it is scored, and how to fail.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Cloned for each fit.
+    X, y : array-like
+        Images with their masks or labels.
+    sample_weight : ndarray of shape (n,) or None
+        For ``fit``.
+    scoring : dict of str to scorer
+        Called on held-out data.
+    per_image : bool
+        Whether to score each image, too.
+    catch : bool
+        Whether to note errors instead of raising them.
+    process : int
+        Where the comparison runs; fits in other processes have one thread each.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any
+    sample_weight: Array | None
+    scoring: dict[str, Any]
+    per_image: bool
+    catch: bool
+    process: int
+
+
+def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
+    """Return scorers by name; the first one decides.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is none, or scikit-learn does not know it.
+    """
+    if isinstance(scoring, Mapping):
+        named = {str(name): each for name, each in scoring.items()}
+    elif scoring is None or isinstance(scoring, str) or callable(scoring):
+        named = {_name(scoring): scoring}
+    elif isinstance(scoring, Iterable):
+        named = {_name(each): each for each in scoring}
+    else:
+        raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
+    if not named:
+        raise ValueError("scoring is empty. Expected at least one scorer, or None.")
+    return {name: check_scoring(estimator, each) for name, each in named.items()}
+
+
+def _name(scorer: Any) -> str:
+    if scorer is None:
+        return "score"
+    function = getattr(scorer, "_score_func", scorer)
+    return scorer if isinstance(scorer, str) else _own_name(function)
+
+
+def _own_name(value: Any) -> str:
+    return str(getattr(value, "__name__", type(value).__name__))
+
+
+def fit_once(
+    data: PairedData, settings: Mapping[str, Any], train: Array, test: Array, seed: int
+) -> dict[str, Any]:
+    """Fit on one part, score on the other.
+
+    Returns
+    -------
+    result : dict
+        "status" ("ok", "diverged" or "failed"), "reason", "scores" (by name),
+        "fit_seconds", and "images", the score of each.
+    """
+    if os.getpid() != data.process:
+        torch.set_num_threads(1)
+    start = time.perf_counter()
+    result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
+    try:
+        model = _fit(data, settings, train, seed)
+        result["fit_seconds"] = time.perf_counter() - start
+        result |= _score(data, model, test)
+    except Exception as error:
+        if not data.catch:
+            raise
+        result |= _failure(error)
+    return {"fit_seconds": time.perf_counter() - start} | result
+
+
+def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int) -> Any:
+    model = clone(data.estimator).set_params(**settings)
+    names = model.get_params()
+    seeds = {k: seed for k in names if k == "random_state" or k.endswith("__random_state")}
+    model.set_params(**seeds)
+    weights = {}
+    if data.sample_weight is not None:
+        prefix = "" if get_config()["enable_metadata_routing"] else trained_part(model)[0]
+        weights = {f"{prefix}sample_weight": data.sample_weight[train]}
+    return model.fit(take(data.X, train), take(data.y, train), **weights)
+
+
+def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:
+    X, y = take(data.X, test), take(data.y, test)
+    if len(data.scoring) == 1:
+        scores = {name: float(scorer(model, X, y)) for name, scorer in data.scoring.items()}
+    else:  # predicts once for all
+        together = check_scoring(model, data.scoring)(model, X, y)
+        scores = {name: float(score) for name, score in together.items()}
+    for name, score in scores.items():
+        if not math.isfinite(score):
+            raise ValueError(f"{name} is {score} on the held-out part.")
+    images = None
+    if data.per_image:
+        scored = score_images(model, X, y).tolist()
+        images = [None if math.isnan(score) else round(score, 6) for score in scored]
+    return {"scores": scores, "images": images}
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    diverged = isinstance(error, FloatingPointError)
+    reason = str(error) if diverged else f"{type(error).__name__}: {error}"
+    reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process
+    return {
+        "status": "diverged" if diverged else "failed",
+        "reason": textwrap.shorten(reason, 300, placeholder="..."),
+    }
+
+
+def take(values: Any, positions: Array) -> Any:
+    """Return some of the images, masks or labels."""
+    if values is None:
+        return None
+    if isinstance(values, Dataset):
+        return Subset(values, positions.tolist())
+    if isinstance(values, Tensor):
+        return values[torch.from_numpy(positions)]
+    return _safe_indexing(values, positions)

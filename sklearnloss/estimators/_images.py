@@ -25,8 +25,15 @@ _KEPT_IN_FILES = [np.float64, np.int32, np.int64]
 
 def to_network(images: Tensor, scaling: Scaling | None, device: torch.device | str) -> Tensor:
     """Return a batch as the network sees it: scaled float32 on its device."""
-    x = images.to(device).float()
+    x = send(images, device).float()
     return (x if scaling is None else scaling.apply(x)).contiguous()
+
+
+def send(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a tensor on a device; nobody waits for its way to a GPU."""
+    if tensor.device.type == "cpu" and torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 class Scaling(NamedTuple):
@@ -40,6 +47,10 @@ class Scaling(NamedTuple):
 
     mean: Tensor
     scale: Tensor
+
+    def to(self, device: torch.device | str) -> Scaling:
+        """Return this on a device; batches then need not bring it there."""
+        return Scaling(self.mean.to(device), self.scale.to(device))
 
     def apply(self, x: Tensor) -> Tensor:
         """Scale images (n, C, *spatial)."""

@@ -19,7 +19,8 @@ from ..losses import Loss
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
-from ._images import Scaling, to_network
+from ._images import Scaling, send, to_network
+from ._layout import put_channels_last
 from ._pickling import PortableNet
 from ._rows import RowImages
 
@@ -128,7 +129,7 @@ class Batches:
     ) -> None:
         self.data = data
         self.batch_size = batch_size
-        self.scaling = scaling
+        self.scaling = scaling and scaling.to(device)
         self.device = device
         self.generator = generator
         self.augment = augment
@@ -150,7 +151,7 @@ class Batches:
         for index in self._indices():
             images, target, weight = self.data.batch(index)
             x = to_network(images, self.scaling, self.device)
-            target = target.to(self.device)
+            target = send(target, self.device)
             if self.augment is not None and self.generator is not None:
                 masks = target if target.ndim > 1 else None
                 x, masks = self.augment(x, masks, self.generator)
@@ -158,13 +159,13 @@ class Batches:
             if weight is None:
                 yield x, target
             else:
-                yield {"x": x, "sample_weight": weight.to(self.device)}, target
+                yield {"x": x, "sample_weight": send(weight, self.device)}, target
 
     def _indices(self) -> Iterator[Any]:
         """Yield the positions of the samples of each batch."""
         n, sizes, order = len(self.data), self.data.sizes, None
         if self.generator is not None:
-            order = torch.randperm(n, generator=self.generator).to(self.data.device)
+            order = send(torch.randperm(n, generator=self.generator), self.data.device)
         if sizes is None:
             for start, stop in itertools.pairwise(self._bounds(n)):
                 yield slice(start, stop) if order is None else order[start:stop]
@@ -252,6 +253,11 @@ class LossNet(PortableNet):
         if self.tasks_ is not None:
             self.tasks_.begin_epoch()
 
+    def initialize_module(self) -> LossNet:
+        super().initialize_module()
+        put_channels_last(self.module_)
+        return self
+
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
         return Batches(
             dataset,
@@ -267,7 +273,7 @@ class LossNet(PortableNet):
             x = x["x"]
         with torch.autocast(x.device.type, self.autocast_, enabled=self.autocast_ is not None):
             logits: Tensor = self.module_(x)
-        return logits
+        return logits.contiguous()
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         self._set_training(True)
@@ -275,8 +281,17 @@ class LossNet(PortableNet):
         weight = None
         if isinstance(x, dict):
             x, weight = x["x"], x["sample_weight"]
+        if self.compile_:
+            torch.compiler.cudagraph_mark_step_begin()
         logits, loss = self._forward(x, codes, weight)
+        if logits.requires_grad and not loss.requires_grad:
+            raise ValueError(
+                f"The loss {self.criterion_.loss!r} has no gradient. Compute it from the logits by "
+                f"torch's functions alone, without item(), detach(), argmax or numpy."
+            )
         loss.backward()
+        if self.compile_ and logits.is_cuda:
+            logits = logits.detach().clone()  # callbacks may keep what a CUDA graph overwrites
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(
@@ -297,7 +312,7 @@ class LossNet(PortableNet):
                 self.plan_.advance(self.optimizer_)
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            loss = step["loss"].detach()
+            loss = step["loss"].detach().clone()  # a CUDA graph overwrites it
             if loss.device.type == "cpu":  # elsewhere, looking would wait for the device
                 self._check_finite(loss.item())
             values.append(loss)
@@ -347,7 +362,7 @@ class LossNet(PortableNet):
         groups = self.optimizer_.param_groups
         peaks = [group["lr"] for group in groups]
         n_steps = epochs * len(self.get_iterator(data, training=True))
-        self._forward = self._make_forward()
+        self._forward = self._make_forward(data)
         self.tasks_ = tasks
         self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
         self.notify("on_train_begin", X=data, y=data.y)
@@ -366,16 +381,23 @@ class LossNet(PortableNet):
                 group["lr"] = peak
             self.notify("on_train_end", X=data, y=data.y)
 
-    def _make_forward(self) -> Callable[..., tuple[Tensor, Tensor]]:
+    def _make_forward(self, data: TrainingData) -> Callable[..., tuple[Tensor, Tensor]]:
         """Return network and loss as one function, compiled on request."""
         module, criterion, dtype = self.module_, self.criterion_, self.autocast_
 
         def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
             with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
-                logits = module(x)
+                logits = module(x).contiguous()  # losses may want to view them
             return logits, criterion(logits, codes, weight)
 
-        return torch.compile(forward) if self.compile_ else forward
+        if not self.compile_:
+            return forward
+        # Batches have one of two sizes, each worth code, and on a GPU a graph, of its own.
+        return torch.compile(
+            forward,
+            dynamic=False if data.sizes is None else None,
+            mode="reduce-overhead" if torch.device(self.device).type == "cuda" else None,
+        )
 
     def predict(self, X: TrainingData) -> np.ndarray:
         """Return codes, for skorch's scoring callbacks."""

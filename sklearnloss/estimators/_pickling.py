@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ._images import Scaling
+from ._layout import align_state, put_channels_last
 from ._training import available_device
 
 
@@ -71,6 +72,7 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
             module.load_state_dict(as_tensors(weights), assign=True)
             for name in frozen:
                 module.get_parameter(name).requires_grad_(False)
+            put_channels_last(module)
             self.__dict__["module_"] = module.train(training)
         self.module_.to(self.device)
         self.criterion_.to(self.device)
@@ -80,6 +82,7 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         self.generator_.set_state(as_tensors(state["generator_"]))
         self.initialize_optimizer()
         self.optimizer_.load_state_dict(as_tensors(state["optimizer_"]))
+        align_state(self.optimizer_)
         if isinstance(self.criterion_.loss, Loss):
             # Penalties forget their network.
             self.criterion_.loss.bind(self.module_, self.class_counts_)

@@ -46,7 +46,7 @@ class Scorer:
 
     def __init__(self, net: LossNet, scaling: Scaling | None, tta: Mirrored = None) -> None:
         self.net = net
-        self.scaling = scaling
+        self.scaling = scaling and scaling.to(net.device)
         self.tta = tta
 
     def batch_size(self, spatial: Iterable[int]) -> int:

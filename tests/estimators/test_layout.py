@@ -1,0 +1,138 @@
+"""Weights with the channels innermost, and what depends on their order in memory."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+
+from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss.estimators._images import Scaling, send
+from sklearnloss.estimators._layout import align_state, put_channels_last
+from sklearnloss.networks import ResNet, UNet
+
+
+@pytest.mark.parametrize("n_axes", [1, 2, 3])
+@pytest.mark.parametrize("norm", ["group", "batch"])
+def test_channels_last_changes_neither_weights_nor_scores(n_axes: int, norm: str) -> None:
+    torch.manual_seed(0)
+    network = UNet(depth=1, width=4, norm=norm, n_axes=n_axes)  # type: ignore[arg-type]
+    x = torch.randn(2, 1, *[8] * n_axes)
+    before, expected = copy.deepcopy(network), network(x)
+    put_channels_last(network)
+    for weight, old in zip(network.parameters(), before.parameters(), strict=True):
+        assert torch.equal(weight, old)
+    torch.testing.assert_close(network(x), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n_axes", "order"), [(2, (0, 2, 3, 1)), (3, (0, 2, 3, 4, 1))])
+def test_channels_are_innermost(n_axes: int, order: tuple[int, ...]) -> None:
+    network = ResNet(2, 3, width=4, stem="small", n_axes=n_axes)
+    put_channels_last(network)
+    for layer in (network.conv1, network.layer1[0].conv2):
+        assert layer.weight.permute(order).is_contiguous()  # type: ignore[union-attr,operator]
+
+
+def test_a_fused_step_after_alignment_is_a_plain_step() -> None:
+    torch.manual_seed(0)
+    start = torch.randn(4, 3, 3, 3)
+    weights = [nn.Parameter(start.clone()) for _ in range(2)]
+    weights[0].data = weights[0].data.contiguous(memory_format=torch.channels_last)
+    fused = torch.optim.AdamW(weights[:1], fused=True)
+    plain = torch.optim.AdamW(weights[1:])
+    for k in range(3):
+        for weight in weights:
+            generator = torch.Generator().manual_seed(k)
+            weight.grad = torch.empty_like(weight).copy_(
+                torch.randn(4, 3, 3, 3, generator=generator)
+            )
+        if k == 1:  # as after a pickle
+            state = fused.state[weights[0]]
+            state |= {name: value.contiguous() for name, value in state.items()}
+            align_state(fused)
+        fused.step()
+        plain.step()
+    torch.testing.assert_close(weights[0].data, weights[1].data)
+
+
+def test_training_goes_on_after_a_pickle_as_without() -> None:
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(24, 8, 8)).astype(np.float32), np.arange(24) % 3
+    model = ResNetClassifier(width=4, max_epochs=2, batch_size=8, random_state=0)
+    model.partial_fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    weights = [each.partial_fit(X, y).module_.state_dict() for each in (model, again)]
+    for name, weight in weights[0].items():
+        assert torch.equal(weight, weights[1][name]), name
+        assert weight.stride() == weights[1][name].stride(), name
+
+
+def test_a_loss_may_view_the_scores() -> None:
+    def flat_cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        n, n_classes = logits.shape[:2]
+        scores = logits.view(n, n_classes, -1)
+        return nn.functional.cross_entropy(scores, target.view(n, -1))
+
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(4, 3, 16, 16)).astype(np.float32)
+    y = generator.integers(0, 3, (4, 16, 16))
+    model = UNetSegmenter(flat_cross_entropy, depth=1, width=4, max_epochs=1, random_state=0)
+    scores = model.fit(X, y).decision_function(X)
+    assert scores.flags.c_contiguous
+
+
+def test_sending_to_the_cpu_copies_nothing() -> None:
+    tensor = torch.zeros(2)
+    assert send(tensor, "cpu") is tensor
+    assert Scaling(tensor, tensor).to("cpu").mean is tensor
+
+
+@pytest.mark.cuda
+def test_sending_to_the_gpu_does_not_wait() -> None:
+    tensor = torch.arange(10)
+    send(tensor, "cuda")  # CUDA is started, and memory is there
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sent = send(tensor, "cuda")
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(sent.cpu(), tensor)
+
+
+class NoWaiting(Callback):  # type: ignore[misc]
+    """Lets every wait for the GPU raise, between the first and the last batch of an epoch."""
+
+    def __init__(self, epoch: int, n_batches: int) -> None:
+        self.epoch = epoch
+        self.n_batches = n_batches
+
+    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
+        done = len(net.history[-1]["batches"])
+        inside = len(net.history) == self.epoch and done < self.n_batches
+        torch.cuda.set_sync_debug_mode("error" if inside else "default")
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_epoch_on_the_gpu_never_waits_for_it(compiled: bool) -> None:
+    generator = np.random.default_rng(0)
+    X, y = generator.normal(size=(40, 8, 8)).astype(np.float32), np.arange(40) % 3
+    model = ResNetClassifier(
+        width=4,
+        max_epochs=4,
+        batch_size=8,
+        compile=compiled,
+        callbacks=[NoWaiting(epoch=4, n_batches=5)],
+        random_state=0,
+    )
+    try:
+        model.fit(X, y)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert model.n_iter_ == 4

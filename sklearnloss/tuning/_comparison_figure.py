@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..estimators._drawing import COLORS, import_pyplot
-from ._words import failures, number
+from ._words import failures, number, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,6 +64,9 @@ def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
 def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
     """The corrected intervals of the differences, and where these do not matter."""
     rope, best = comparison.rope_, comparison.best_
+    if best is None:
+        axes.set_axis_off()
+        return
     others = [row["loss"] for row in comparison.table_ if row["loss"] != best]
     pairs = {pair["b"]: pair for pair in comparison.pairs_ if pair["a"] == best}
     axes.axvspan(-rope, rope, color=GREEN, alpha=0.13, lw=0, zorder=0)
@@ -76,7 +79,7 @@ def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
     axes.set_yticklabels([])
     axes.set_title(f"difference from {best}", fontsize="medium", loc="left")
     axes.set_xlabel(
-        f"corrected 95 % interval; green: differences up to {number(rope)}, which do not matter",
+        f"corrected 95 % interval; green: differences up to {setting(rope)}, which do not matter",
         fontsize="small",
         color=GREY,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ._words import cell, failures, number, plural, probability
+from ._words import cell, failures, plural, probability, setting
 
 if TYPE_CHECKING:
     from ._comparison import LossComparison
@@ -54,7 +54,7 @@ def design(comparison: LossComparison) -> str:
 
 def legend(comparison: LossComparison) -> str:
     """Say what the probabilities mean."""
-    rope = number(comparison.rope_)
+    rope = setting(comparison.rope_)
     return (
         f"[95 % interval], corrected for overlapping training sets; P(better): that the true "
         f"difference is above {rope}"

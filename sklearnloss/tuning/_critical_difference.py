@@ -11,7 +11,7 @@ from scipy import stats
 
 from ..estimators._drawing import import_pyplot
 from ._comparison import LossComparison
-from ._words import number, probability
+from ._words import probability, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -264,5 +264,5 @@ def _draw_scale(ax: Axes, k: int, result: CriticalDifference) -> None:
         ax.text(rank, 0.3, str(rank), ha="center", va="bottom", fontsize="small")
     width = result.critical_difference_
     ax.plot([1, 1 + width], [1.3, 1.3], color="#111827", lw=1.2, marker="|")
-    text = f"critical difference {width:.2f} (alpha = {number(result.alpha_)})"
+    text = f"critical difference {width:.2f} (alpha = {setting(result.alpha_)})"
     ax.text(1, 1.45, text, va="bottom", fontsize="small")

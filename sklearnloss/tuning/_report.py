@@ -13,7 +13,7 @@ from ..estimators._drawing import import_pyplot
 from ..losses._base import describe
 from ._comparison_figure import draw_comparison, figure_size
 from ._comparison_text import cells, design, headings, legend
-from ._words import cell, interval, number, probability
+from ._words import cell, interval, number, probability, setting
 
 if TYPE_CHECKING:
     from ._comparison import LossComparison
@@ -232,7 +232,7 @@ def _settings(comparison: LossComparison) -> str:
         **comparison.about_,
         "splits": design(comparison),
         "test / train": number(comparison.fits_.ratio),
-        "rope": number(comparison.rope_),
+        "rope": setting(comparison.rope_),
         "score of fits that did not finish": str(comparison.error_score_),
         "sklearnloss": __version__,
     }
@@ -261,7 +261,7 @@ def _explanation(comparison: LossComparison) -> str:
         f"so that a paired t-test finds differences that are not there; the intervals and p are "
         f"Nadeau and Bengio's, and p is adjusted for the number of pairs by Holm's method. "
         f"P(worse), P(equivalent), P(better) are those of the Bayesian correlated t-test: that "
-        f"the first loss is worse than the second by more than {number(comparison.rope_)}, within "
+        f"the first loss is worse than the second by more than {setting(comparison.rope_)}, within "
         f"that, better by more. A loss beats another if its adjusted p is below .05; two are "
         f"equivalent if that has a probability of .95."
     )

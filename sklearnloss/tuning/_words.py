@@ -35,6 +35,11 @@ def cell(value: float) -> str:
     return number(value) if tiny or not math.isfinite(value) else _short(f"{value:.3f}")
 
 
+def setting(value: float) -> str:
+    """Write a number that was chosen: 0.01 is .01."""
+    return _short(f"{value:g}")
+
+
 def _short(text: str) -> str:
     """Leave out the zero before the point."""
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
@@ -95,7 +100,7 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
     """
     a, b = pair["a"], pair["b"]
     size = f"{number(pair['difference'])} {interval(pair['low'], pair['high'])}"
-    within = f"within ±{number(rope)} (P {probability(pair['p_equivalent'])})"
+    within = f"within ±{setting(rope)} (P {probability(pair['p_equivalent'])})"
     outcome = pair["outcome"]
     if outcome == "unknown":
         return f"one split cannot tell {a} and {b} apart: use several"

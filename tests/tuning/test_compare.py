@@ -106,7 +106,7 @@ def test_all_losses_get_the_same_splits_weights_and_batches(digits: Data) -> Non
     np.testing.assert_array_equal(found.scores_[0], found.scores_[1])
     np.testing.assert_array_equal(found.scores_[0], found.scores_[2])
     assert {pair["outcome"] for pair in found.pairs_} == {"equivalent"}
-    assert "are equivalent within ±.010 (P > .999)" in found.pairs_[0]["verdict"]
+    assert "are equivalent within ±.01 (P > .999)" in found.pairs_[0]["verdict"]
     assert len(np.unique(found.scores_[0])) > 1  # while splits and seeds differ
 
 

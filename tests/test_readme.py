@@ -18,8 +18,11 @@ TEXT = README.read_text(encoding="utf-8")
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
-def test_every_python_block_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_python_block_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mpl.use("agg")
+    monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
     try:
         for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):

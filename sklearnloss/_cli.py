@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0 if check_loss(_import(options.loss), options.task).passed else 1
     elif options.command == "compare":
         return _compare(vars(options))
+    elif options.command == "worker":
+        return _worker(options)
     else:
         from ._demo import run_demo
 
@@ -66,6 +71,29 @@ def _compare(options: dict[str, Any]) -> int:
     return 0
 
 
+def _worker(options: argparse.Namespace) -> int:
+    storage = options.storage or os.environ.get("SKLEARNLOSS_STORAGE")
+    sys.path.insert(0, "")  # as python -m does: where the search's own classes may be
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how schedulers end a job
+    try:
+        if not storage:
+            raise ValueError(
+                "Where is the search? Pass --storage, or set SKLEARNLOSS_STORAGE, to what "
+                "LossSearchCV has as storage."
+            )
+        from .tuning import join_search
+
+        join_search(storage, options.study, job=options.job, patience=options.wait)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"sklearnloss worker: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. Another worker goes on from its last fold.", file=sys.stderr)
+        return 130
+    return 0
+
+
 def _import(name: str) -> Any:
     """Return what ``module:attribute`` names, or the name itself."""
     module, colon, attribute = name.partition(":")
@@ -90,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="the same seed gives the same scores")
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data in each fit")
     _add_compare(commands)
+    _add_worker(commands)
     check = commands.add_parser("check-loss", help="run a loss through the laws it should obey")
     check.add_argument("loss", help="a name such as focal or dice+bce, or module:attribute")
     check.add_argument("--task", choices=["classification", "segmentation"])
@@ -131,6 +160,26 @@ def _add_compare(commands: Any) -> None:
     add("--seed", type=int, default=0, help="the same seed gives the same scores")
     add("--device", default="auto", help="such as cpu or cuda:1 (default: a GPU if there is one)")
     add("--output", default="sklearnloss-results", help="folder for what was found")
+
+
+def _add_worker(commands: Any) -> None:
+    worker = commands.add_parser(
+        "worker",
+        help="take part in a search that LossSearchCV runs elsewhere",
+        description="Take part in a search that LossSearchCV.fit runs in another process or on "
+        "another machine, until there is nothing left to do. The search's data are read from a "
+        "folder that both must see, and which is a pickle: join only searches that you trust.",
+    )
+    add = worker.add_argument
+    add(
+        "--storage",
+        metavar="URL",
+        help="storage of the search; without it the environment variable SKLEARNLOSS_STORAGE, so "
+        "that a password need not stand where others see it",
+    )
+    add("--study", default="sklearnloss", help="study_name of the search (default: sklearnloss)")
+    add("--job", metavar="FOLDER", help="the folder of the search's data, if it is called so here")
+    add("--wait", type=float, default=60.0, metavar="SECONDS", help="for the search to begin")
 
 
 def _names(text: str) -> tuple[str, ...]:

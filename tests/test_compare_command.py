@@ -18,7 +18,7 @@ import pytest
 from sklearnloss import ResNetClassifier, UNetSegmenter, load
 from sklearnloss._cli import main
 
-TABLES = {"table.csv", "losses.csv", "summary.txt", "best_model.safetensors"}
+TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}
 PICTURES = {"comparison.png", "report.html"}
 
@@ -71,6 +71,11 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     compared = rows(results / "losses.csv")
     assert {row["loss"] for row in compared} == {"dice", "bce"}
     assert float(compared[0]["mean"]) >= float(compared[1]["mean"])
+    images = rows(results / "images.csv")
+    assert {row["image"] for row in images} == files(folder / "images")
+    means = [float(row["mean"]) for row in images]
+    assert means == sorted(means)
+    assert means[0] == pytest.approx((float(images[0]["dice"]) + float(images[0]["bce"])) / 2)
     assert (results / "comparison.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
@@ -78,8 +83,8 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]
     assert f"was trained on all images, with {compared[0]['loss']}." in printed
-    images = [np.load(file) for file in sorted((folder / "images").iterdir())]
-    assert set(np.unique(model.predict(np.stack(images)))) <= {0, 255}
+    pixels = [np.load(file) for file in sorted((folder / "images").iterdir())]
+    assert set(np.unique(model.predict(np.stack(pixels)))) <= {0, 255}
 
 
 def test_a_finished_run_is_printed_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,10 +206,12 @@ def n_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="processes end in another way there")
 def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    long = command(folder, "--trials", "8", "--repeats", "8")
+    long = command(folder, "--trials", "6", "--repeats", "6")
     results = folder.parent / "results"
     journal, fits = results / "search.journal", results / "comparison.jsonl"
     status, told = run_until(long, lambda: has_scored(journal), signal.SIGINT)
@@ -219,8 +226,8 @@ def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     printed = capsys.readouterr().out
     lines = fits.read_text().splitlines()
     assert lines[: len(kept) - 1] == kept[:-1]  # the last may have been torn
-    assert len(lines) == 1 + 2 * 2 * 8  # a header, and a line for every fit, once
-    assert main(command(folder, "--trials", "8", "--repeats", "8", output="unbroken")) == 0
+    assert len(lines) == 1 + 2 * 2 * 6  # a header, and a line for every fit, once
+    assert main(command(folder, "--trials", "6", "--repeats", "6", output="unbroken")) == 0
     again = capsys.readouterr().out
     for name in ("mean", "sd_folds"):
         whole = {row["loss"]: row[name] for row in rows(results / "losses.csv")}

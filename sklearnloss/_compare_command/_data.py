@@ -37,6 +37,8 @@ class ImageData:
         Where images have their channels.
     labels : list
         All classes, or labels of masks.
+    names : list of str
+        What to call each image: its file, or its number in an array.
     description : str
         In words.
     """
@@ -47,6 +49,7 @@ class ImageData:
     groups: Array | None
     channels: str
     labels: list[Any]
+    names: list[str]
     description: str
 
 
@@ -103,7 +106,10 @@ def _of_arrays(path: Path, spec: str | None) -> ImageData:
         groups = groups_of_rows(Path(spec), len(found.X))
     size = found.X.shape[1:]
     text = _describe(len(found.X), [size], found.task, found.labels, groups)
-    return ImageData(found.task, found.X, found.y, groups, found.channels, found.labels, text)
+    names = [str(number) for number in range(len(found.X))]
+    return ImageData(
+        found.task, found.X, found.y, groups, found.channels, found.labels, names, text
+    )
 
 
 def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageData:
@@ -115,7 +121,7 @@ def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageD
     labels: list[Any] = loaded.labels if files.labels is None else sorted(set(files.labels))
     text = _describe(len(files.images), loaded.shapes, files.task, labels, groups)
     text += _notes(files, loaded)
-    return ImageData(files.task, loaded.X, y, groups, "first", labels, text)
+    return ImageData(files.task, loaded.X, y, groups, "first", labels, files.names, text)
 
 
 def _groups(files: ImageFiles, spec: str) -> Array:

@@ -31,14 +31,26 @@ MASK_SCORES = {
 
 
 def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetClassifier:
-    """Return the estimator that all losses train."""
+    """Return the estimator that all losses train.
+
+    Raises
+    ------
+    ValueError
+        If there is an ignored label for classes, or it leaves none to learn.
+    """
+    classes = [label for label in data.labels if label != options.ignore_index]
+    ignored = f"--ignore-index {options.ignore_index}"
+    if options.ignore_index is not None and data.task == "classification":
+        raise ValueError(f"{ignored} is for masks. Leave images of a class out of the folder.")
+    if len(classes) < 2:
+        raise ValueError(f"{ignored} leaves only the label {classes[0]}. Expected two or more.")
     shared: dict[str, Any] = {
         "width": options.width,
         "max_epochs": options.epochs,
         "device": options.device,
         "channels": data.channels,
         # All that there are: a fold may lack a rare one.
-        "classes": [label for label in data.labels if label != options.ignore_index],
+        "classes": classes,
         "random_state": options.seed,
     }
     if data.task == "classification":

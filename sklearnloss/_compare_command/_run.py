@@ -14,7 +14,7 @@ from ._best import best_first, describe_search, describe_settings
 from ._data import ImageData, load_data
 from ._model import check_folds, make_estimator, make_folds, make_scoring
 from ._options import Options, Settings
-from ._table import write_rows, write_search
+from ._table import write_images, write_rows, write_search
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison, LossSearchCV
@@ -52,10 +52,10 @@ def run_compare(options: Options, output: Path) -> str:
     )
     say(f"{options.data}: {data.description}.")
     check_folds(data, options.folds)
-    scoring = make_scoring(data, options)
+    run = _Run(options, data, output)
     output.mkdir(parents=True, exist_ok=True)
     settings.begin()
-    summary = _Run(options, data, scoring, output).run()
+    summary = run.run()
     settings.finish()
     return summary
 
@@ -68,12 +68,15 @@ def say(text: str) -> None:
 class _Run:
     """One search and one comparison; each goes on where it was interrupted."""
 
-    def __init__(self, options: Options, data: ImageData, scoring: Any, output: Path) -> None:
+    def __init__(self, options: Options, data: ImageData, output: Path) -> None:
         self.options = options
         self.data = data
-        self.scoring = scoring
         self.output = output
         self.estimator = make_estimator(data, options)
+        self.scoring = make_scoring(data, options)
+        n_groups = 0 if data.groups is None else len(set(data.groups.tolist()))
+        # As many groups as folds can be held out in one way only: then seeds are repeated.
+        self.one_way = n_groups == options.folds
 
     def run(self) -> str:
         search = self._search()
@@ -86,7 +89,7 @@ class _Run:
         lines = [
             f"{self.options.data}: {self.data.description}.",
             *describe_search(search.cv_results_),
-            "The best settings of each loss, compared below on other folds and with other seeds:",
+            f"The best settings of each loss, compared below with other {self._others()}:",
             *describe_settings({label: found[label]["params"] for label in labels}),
             *([f"Not compared: {', '.join(left_out)}."] if left_out else []),
             "",
@@ -125,10 +128,7 @@ class _Run:
 
     def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
         options, data = self.options, self.data
-        n_groups = 0 if data.groups is None else len(set(data.groups.tolist()))
-        # As many groups as folds can be held out in one way only: then seeds are repeated.
-        one_way = n_groups == options.folds
-        n_repeats, n_seeds = (1, options.repeats) if one_way else (options.repeats, 1)
+        n_repeats, n_seeds = (1, options.repeats) if self.one_way else (options.repeats, 1)
         splits = [
             split
             for repeat in range(n_repeats)
@@ -147,7 +147,11 @@ class _Run:
             verbose=1,
         )
         write_rows(self.output / "losses.csv", comparison.table_)
+        write_images(self.output / "images.csv", data.names, comparison)
         return comparison
+
+    def _others(self) -> str:
+        return "seeds" if self.one_way else "folds and seeds"
 
     def _train(self, params: dict[str, Any]) -> None:
         say("Training the best on all images.")
@@ -156,7 +160,7 @@ class _Run:
 
     def _draw(self, comparison: LossComparison) -> str:
         """Write report and picture; return which there are."""
-        files = "table.csv (all settings), losses.csv"
+        files = "table.csv (all settings), losses.csv, images.csv (the worst first)"
         try:
             import matplotlib as mpl
         except ImportError:

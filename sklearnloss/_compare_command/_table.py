@@ -6,9 +6,12 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..tuning import LossComparison
 
 
 def write_search(path: Path, results: Mapping[str, Any]) -> None:
@@ -35,6 +38,19 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         table = csv.writer(file)
         table.writerow(names)
         table.writerows([_cell(row.get(name)) for name in names] for row in rows)
+
+
+def write_images(path: Path, names: Sequence[str], comparison: LossComparison) -> None:
+    """Write how well each image is predicted by the fits that did not see it, the worst first."""
+    scores = comparison.image_scores_
+    if scores is None:
+        return
+    means = scores.mean(0)
+    rows = []
+    for k in np.argsort(means, kind="stable"):
+        single = dict(zip(comparison.labels_, scores[:, k], strict=True))
+        rows.append({"image": names[k], "mean": means[k], **single})
+    write_rows(path, rows)
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ def masked(n: int = 6, groups: Any = None) -> ImageData:
     y = (X > 0).astype(int)
     y[0, 0, 0] = 255
     groups = None if groups is None else np.array(groups)
-    return ImageData("segmentation", X, y, groups, "first", [0, 1, 255], "")
+    return ImageData("segmentation", X, y, groups, "first", [0, 1, 255], [], "")
 
 
 def classes(y: list[str], groups: Any = None) -> ImageData:
     groups = None if groups is None else np.array(groups)
     X = RNG.normal(size=(len(y), 8, 8, 1))
-    return ImageData("classification", X, np.array(y), groups, "last", sorted(set(y)), "")
+    return ImageData("classification", X, np.array(y), groups, "last", sorted(set(y)), [], "")
 
 
 def test_the_task_makes_the_estimator() -> None:
@@ -42,9 +43,18 @@ def test_the_task_makes_the_estimator() -> None:
     assert isinstance(segmenter, UNetSegmenter)
     assert segmenter.classes == [0, 1]
     assert (segmenter.max_epochs, segmenter.width, segmenter.ignore_index) == (3, 2, 255)
-    classifier = make_estimator(classes(["b", "a"]), options)
+    classifier = make_estimator(classes(["b", "a"]), replace(options, ignore_index=None))
     assert isinstance(classifier, ResNetClassifier)
     assert (classifier.channels, classifier.classes) == ("last", ["a", "b"])
+
+
+def test_an_ignored_label_must_leave_something_to_learn() -> None:
+    data = masked()
+    data.labels = [0, 255]
+    with pytest.raises(ValueError, match=r"--ignore-index 255 leaves only the label 0\."):
+        make_estimator(data, Options(data="", ignore_index=255))
+    with pytest.raises(ValueError, match=r"--ignore-index 1 is for masks\."):
+        make_estimator(classes(["a", "b"]), Options(data="", ignore_index=1))
 
 
 @pytest.mark.parametrize("name", MASK_SCORES)

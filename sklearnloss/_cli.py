@@ -147,7 +147,7 @@ def _add_compare(commands: Any) -> None:
         help="images that belong together: a regular expression of the group in a file's name, "
         "'folder', or a .csv file of names and groups",
     )
-    add("--trials", type=int, default=30, help="settings to try in all (default: 30)")
+    add("--trials", type=int, default=60, help="settings to try in all (default: 60)")
     add("--timeout", type=float, metavar="SECONDS", help="longest time to try settings")
     add("--top", type=int, default=5, help="losses to compare then, the best (default: 5)")
     add("--repeats", type=int, default=2, help="of the comparison's folds (default: 2)")

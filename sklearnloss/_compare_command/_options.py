@@ -59,7 +59,7 @@ class Options:
     losses: tuple[str, ...] | None = None
     folds: int = 5
     groups: str | None = None
-    trials: int = 30
+    trials: int = 60
     timeout: float | None = None
     top: int = 5
     repeats: int = 2

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss._compare_command._options import Options, Settings
+from sklearnloss.tuning._read_space import read_space
 
 OPTIONS = Options(data="images", losses=("dice", "focal"), epochs=3)
 
@@ -65,3 +67,9 @@ def test_options_that_cannot_be_are_refused() -> None:
         replace(OPTIONS, trials=1).check()
     with pytest.raises(ValueError, match=r"Unknown loss 'dise'.* Did you mean 'dice'\?"):
         replace(OPTIONS, losses=("dise",)).check()
+
+
+@pytest.mark.parametrize("task", ["classification", "segmentation"])
+def test_by_default_each_loss_is_tried(task: str) -> None:
+    model = UNetSegmenter() if task == "segmentation" else ResNetClassifier()
+    assert Options(data="").trials >= len(read_space(model, None, None).branches)

@@ -62,9 +62,15 @@ class Space:
     ----------
     branches : dict of str to Branch
         By label. A single branch labelled "" leaves nothing to choose.
+    choice : str, default="loss"
+        The name of the choice among branches in Optuna's trials.
+    has_losses : bool, default=True
+        Whether the labels are those of losses.
     """
 
     branches: Mapping[str, Branch]
+    choice: str = BRANCH
+    has_losses: bool = True
 
     @property
     def has_labels(self) -> bool:
@@ -73,7 +79,11 @@ class Space:
 
     def label(self, values: Values) -> str:
         """Return the label of a candidate's branch."""
-        return str(values[BRANCH]) if self.has_labels else ""
+        return str(values[self.choice]) if self.has_labels else ""
+
+    def loss(self, values: Values) -> str:
+        """Return the label of a candidate's loss, "" if no losses are searched."""
+        return self.label(values) if self.has_losses else ""
 
     def sample(
         self, suggest: Callable[[str, BaseDistribution], Any], unset: Sequence[str] = ()
@@ -94,7 +104,7 @@ class Space:
         """
         values: Values = {}
         if self.has_labels:
-            values[BRANCH] = suggest(BRANCH, CategoricalDistribution(list(self.branches)))
+            values[self.choice] = suggest(self.choice, CategoricalDistribution(list(self.branches)))
         for name, free in self.branches[self.label(values)].free.items():
             if name not in unset:
                 values[name] = suggest(name, free.distribution)
@@ -115,14 +125,14 @@ class Space:
         free = self.branches[self.label(values)].free
         known = {name: free[name].distribution for name in values if name in free}
         if self.has_labels:
-            known[BRANCH] = CategoricalDistribution(list(self.branches))
+            known[self.choice] = CategoricalDistribution(list(self.branches))
         return known
 
     def first(self) -> Iterator[tuple[Values, list[str]]]:
         """Yield each branch with its defaults, and the names to leave unset."""
         for label, branch in self.branches.items():
             values, unset = branch.default_values()
-            yield ({BRANCH: label, **values} if self.has_labels else values), unset
+            yield ({self.choice: label, **values} if self.has_labels else values), unset
 
     def all_values(self) -> list[Values] | None:
         """Return every candidate; None if there are endlessly many."""
@@ -134,11 +144,15 @@ class Space:
                 size *= _COUNTABLE if column is None else len(column)
             if len(everything) + size >= _COUNTABLE:
                 return None
-            head = {BRANCH: label} if self.has_labels else {}
+            head = {self.choice: label} if self.has_labels else {}
             rows = itertools.product(*(column or [] for column in columns))
             everything += [{**head, **dict(zip(branch.free, row, strict=True))} for row in rows]
         return everything
 
     def key(self, values: Values) -> str:
         """Return a text that equals that of no other candidate."""
-        return json.dumps(values, sort_keys=True, default=str)
+        free = self.branches[self.label(values)].free
+        # Many quantiles of a discrete distribution are one value.
+        quantiles = [name for name in values if name in free and free[name].quantile is not None]
+        decoded = {name: free[name].decode(values[name]) for name in quantiles}
+        return json.dumps({**values, **decoded}, sort_keys=True, default=str)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from torch import nn
 from torch.utils.data import Dataset
@@ -18,6 +19,7 @@ from torch.utils.data import Dataset
 from ..estimators._loss_param import module_settings
 from ..losses import Loss
 from ._branches import Space
+from ._values import Free
 
 _CHUNK = 1 << 24
 
@@ -29,7 +31,8 @@ def digest(value: Any) -> str:
     ----------
     value : object
         Arrays and tensors count with all their elements, files with name, size and
-        time, functions and classes by name, other objects by their parameters.
+        time, data sets with some of their items, functions and classes by name, other
+        objects by their parameters.
     """
     state = hashlib.blake2b(digest_size=12)
     _add(state, value)
@@ -39,9 +42,12 @@ def digest(value: Any) -> str:
 def _add(state: Any, value: Any) -> None:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
-    if hasattr(value, "to_numpy") and hasattr(value, "columns"):
-        _add(state, [str(column) for column in value.columns])
+    if hasattr(value, "to_numpy"):  # a table or a column of one
+        _add(state, [str(column) for column in getattr(value, "columns", ())])
         value = value.to_numpy()
+    if issparse(value):
+        rows = value.tocsr()
+        value = [rows.shape, rows.data, rows.indices, rows.indptr]
     if isinstance(value, np.ndarray):
         _add_array(state, value)
     elif isinstance(value, str | os.PathLike) and os.path.isfile(value):
@@ -50,7 +56,9 @@ def _add(state: Any, value: Any) -> None:
     elif isinstance(value, Mapping):
         _add(state, [item for key in sorted(value, key=str) for item in (str(key), value[key])])
     elif isinstance(value, Dataset):
-        _add(state, [type(value).__qualname__, len(value), value[0]])  # type: ignore[arg-type]
+        size = len(value)  # type: ignore[arg-type]
+        some = [value[k] for k in sorted({0, size // 2, size - 1}) if 0 <= k < size]
+        _add(state, [type(value).__qualname__, size, some])
     elif isinstance(value, BaseEstimator | Loss):
         _add(state, [type(value).__qualname__, value.get_params()])
     elif isinstance(value, nn.Module):
@@ -70,11 +78,12 @@ def _add_array(state: Any, array: np.ndarray) -> None:
     if array.dtype == object:
         _add(state, array.tolist())
         return
-    step = max(1, _CHUNK // max(1, array[:1].nbytes))
-    for start in range(0, len(array) if array.ndim else 0, step):
-        state.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
     if not array.ndim:
         state.update(array.tobytes())
+        return
+    step = max(1, _CHUNK // max(1, array[:1].nbytes))
+    for start in range(0, len(array), step):
+        state.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
 
 
 def _text(value: Any) -> str:
@@ -94,10 +103,21 @@ def describe_space(space: Space) -> list[Any]:
         [
             label,
             dict(branch.fixed),
-            [[name, f.key, repr(f.distribution), f.choices] for name, f in branch.free.items()],
+            [
+                [name, free.key, repr(free.distribution), free.choices, _quantile(free)]
+                for name, free in branch.free.items()
+            ],
         ]
         for label, branch in space.branches.items()
     ]
+
+
+def _quantile(free: Free) -> list[Any]:
+    """Return what tells a scipy distribution from another one."""
+    if free.quantile is None:
+        return []
+    kind = getattr(free.quantile, "dist", free.quantile)
+    return [kind.name, *free.quantile.ppf([0.1, 0.5, 0.9]), *free.quantile.support()]
 
 
 def check_same(kept: Mapping[str, str], now: Mapping[str, str], where: str) -> None:

@@ -19,12 +19,11 @@ from sklearn.model_selection import (
 Split = tuple[np.ndarray, np.ndarray]
 
 
-def default_cv(estimator: Any, n: int, groups: Any, seed: int) -> Any:
-    """Return a shuffled 5-fold, stratified for classifiers, by group where there are groups.
+def default_cv(stratified: bool, n: int, groups: Any, seed: int) -> Any:
+    """Return a shuffled 5-fold, stratified if asked for, by group where there are groups.
 
     With fewer groups or samples than five there are as many folds as those.
     """
-    stratified = is_classifier(estimator)
     if groups is None:
         folds = min(5, n)
         kind = StratifiedKFold if stratified else KFold
@@ -64,7 +63,8 @@ def make_folds(
     """
     if cv is None:
         n = X.shape[0] if hasattr(X, "shape") else len(X)
-        cv = default_cv(estimator, n, split_params.get("groups"), seed)
+        stratified = is_classifier(estimator) and y is not None
+        cv = default_cv(stratified, n, split_params.get("groups"), seed)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
         splitter = copy.copy(splitter)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from optuna.trial import TrialState
 from tqdm.auto import tqdm
 
-from ._mirror import Mirror
+from ._mirror import Mirror, stoppable
 from ._record import Record, Row
 from ._work import Worker
 
@@ -39,6 +39,7 @@ class Follower:
         for row in self.record.rows():  # of a former run
             if row.is_finished:
                 self._count(row)
+                self.mirror.update([row])
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -61,7 +62,7 @@ class Follower:
     def _count(self, row: Row) -> None:
         self.seen.add(row.candidate)
         if row.state == TrialState.COMPLETE:
-            value, label = row.trial.value, self.record.space.label(row.values)
+            value, label = row.trial.value, self.record.space.loss(row.values)
             if value is not None and (self.best is None or value > self.best[0]):
                 self.best = (value, label)
         if self.bar is not None:
@@ -85,12 +86,9 @@ class Follower:
         self.mirror.update([row])
         study = self.mirror.study
         trial = study.get_trials()[-1]
-        study._thread_local.in_optimize_loop = True  # study.stop() is legal here
-        try:
+        with stoppable(study):
             for callback in self.callbacks:
                 callback(study, trial)
-        finally:
-            study._thread_local.in_optimize_loop = False
         if study._stop_flag:
             worker.stopped = True
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import optuna
@@ -27,7 +28,7 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
     system: dict[str, Any] = dict(results.get("rungs", {}))
     if results.get("diverged"):
         system[_DIVERGED] = 1.0
-    attrs = {"candidate": row.candidate, "label": space.label(row.values)}
+    attrs = {"candidate": row.candidate, "label": space.loss(row.values)}
     if results.get("reason"):
         attrs["reason"] = results["reason"]
     trial = create_trial(
@@ -42,6 +43,16 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
     trial.datetime_start = row.trial.datetime_start
     trial.datetime_complete = row.trial.datetime_complete
     return trial
+
+
+@contextlib.contextmanager
+def stoppable(study: optuna.Study) -> Iterator[None]:
+    """Allow ``study.stop()``, as while Optuna itself runs a study."""
+    study._thread_local.in_optimize_loop = True
+    try:
+        yield
+    finally:
+        study._thread_local.in_optimize_loop = False
 
 
 class Mirror:
@@ -126,7 +137,12 @@ class Mirror:
                 self.study._storage.set_trial_system_attr(trial_id, key, value)
 
     def _discard(self, candidate: int) -> None:
-        self.study.tell(self._open.pop(candidate).number, state=TrialState.FAIL)
+        self.tell(self._open.pop(candidate).number, None, TrialState.FAIL)
+
+    def tell(self, number: int, value: float | None, state: TrialState) -> None:
+        """End a trial; samplers that stop a study of their own here are heard by nobody."""
+        with stoppable(self.study):
+            self.study.tell(number, value, state)
 
     def _close(self, row: Row) -> None:
         self._done.add(row.candidate)
@@ -145,7 +161,7 @@ class Mirror:
         for key, attr in finished.user_attrs.items():
             storage.set_trial_user_attr(trial_id, key, attr)
         complete = row.state == TrialState.COMPLETE
-        self.study.tell(known.number, finished.value if complete else None, row.state)
+        self.tell(known.number, finished.value if complete else None, row.state)
 
     def rungs(self, trial: Trial) -> dict[str, Any]:
         """Return what a pruner noted down for itself on a trial."""

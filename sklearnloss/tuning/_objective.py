@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from optuna.trial import TrialState
 from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 from torch.utils.data import Dataset, Subset
 
 from ..estimators._base import ImageEstimator
@@ -138,10 +139,10 @@ class Evaluation:
                 folds.append(self._fold(fold))
                 last = fold + 1 == len(self.task.splits)
                 stop = self._report((fold + 1) * self.task.n_epochs, self._mean()) and not last
-                if not last:
-                    self.save()
                 if stop:
                     raise Pruned(f"stopped after fold {fold + 1}")
+                if not last:
+                    self.save()
         except Pruned as error:
             return self._stopped(str(error))
         except (FloatingPointError, Diverged) as error:
@@ -248,10 +249,14 @@ class _Watch:
             return
         begun = time.perf_counter()
         task = self.evaluation.task
-        if self.transformed is None:
-            X = self.X if part is self.estimator else self.estimator[:-1].transform(self.X)
-            self.transformed = (X,)
-        scores = score(part, self.transformed[0], self.y, task.scorer, self.score_params, "raise")
+        # A scorer of the user's may look into a pipeline; for others its first steps are
+        # done with by now.
+        predictor, X = self.estimator, self.X
+        if part is not predictor and only_predicts(task.scorer):
+            if self.transformed is None:
+                self.transformed = transform(self.estimator, self.X)
+            predictor, X = part, self.transformed
+        scores = score(predictor, X, self.y, task.scorer, self.score_params, "raise")
         done = self.evaluation._done()
         value = task.primary(scores)
         self.scoring += time.perf_counter() - begun
@@ -270,6 +275,16 @@ def fit(estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> None:
         estimator.fit(X, **params)
     else:
         estimator.fit(X, y, **params)
+
+
+def transform(pipeline: Any, X: Any) -> Any:
+    """Return what the last step of a pipeline, or of one inside it, gets to predict on."""
+    while isinstance(pipeline, Pipeline):
+        for _, step in pipeline.steps[:-1]:
+            if step not in (None, "passthrough"):
+                X = step.transform(X)
+        pipeline = pipeline.steps[-1][1]
+    return X
 
 
 def seed_estimator(estimator: Any, seed: int) -> Any:

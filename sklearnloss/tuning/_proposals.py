@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
 from ._branches import Space, Values
@@ -49,7 +49,10 @@ class Proposals:
         self.sampler = copy.deepcopy(sampler)
         self.mirror = Mirror(study_name, space, self.sampler)
         self._first = list(space.first())
-        self._everything = space.all_values()
+        everything = space.all_values()
+        self._everything = (
+            None if everything is None else {space.key(values): values for values in everything}
+        )
 
     def propose(self, candidate: int, rows: Sequence[Row]) -> Values | None:
         """Return the values of a new candidate.
@@ -76,12 +79,16 @@ class Proposals:
                 if found is not None:
                     return found
             if self._everything is not None:
-                left = [v for v in self._everything if self.space.key(v) not in seen]
+                left = self._left(seen)
                 if not left:
                     return None
                 if len(left) == 1:
                     return self._ask(candidate, 0, seen, left[0], ())
             return self._sample(candidate, seen)
+
+    def _left(self, seen: set[str]) -> list[Values]:
+        """Return what has not been tried of a finite space."""
+        return [values for key, values in (self._everything or {}).items() if key not in seen]
 
     def _sample(self, candidate: int, seen: set[str]) -> Values | None:
         for attempt in range(1, _ATTEMPTS):
@@ -91,7 +98,7 @@ class Proposals:
         # The sampler insists on what is known.
         rng = np.random.default_rng([self.seed, candidate])
         if self._everything is not None:
-            left = [v for v in self._everything if self.space.key(v) not in seen]
+            left = self._left(seen)
             return self._ask(candidate, 0, seen, left[rng.integers(len(left))], ())
         study = optuna.create_study(sampler=RandomSampler(seed=int(rng.integers(2**31))))
         for _ in range(1000):
@@ -118,7 +125,7 @@ class Proposals:
         trial = study.ask()
         values = self.space.sample(functools.partial(suggest, trial), unset)
         if self.space.key(values) in seen:
-            study.tell(trial, state=TrialState.FAIL)
+            self.mirror.tell(trial.number, None, TrialState.FAIL)
             return None
         self.mirror.adopt(candidate, trial)
         return values
@@ -131,6 +138,15 @@ class Proposals:
             constant_liar=True,
             n_startup_trials=max(10, len(self._first)),
             seed=zlib.crc32(text.encode()),
+        )
+
+
+def check_sampler(sampler: BaseSampler | None) -> None:
+    """Refuse a sampler that does not let others choose a candidate, as for the defaults."""
+    if isinstance(sampler, GridSampler):
+        raise ValueError(
+            "sampler=GridSampler(...) has a grid of its own. Pass lists of choices as "
+            "param_distributions and n_trials=None instead: each combination is tried once."
         )
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import is_classifier
 from torch import nn
 
-from ..estimators._loss_param import loss_parameters
+from ..estimators._loss_param import REQUIRED, loss_parameters, resolve_loss
 from ..losses import CompoundLoss, Loss, get_search_space, list_losses
 from ..losses._base import did_you_mean
 from ..losses._compound import default_name
 from ..losses._foreign import loss_form
 from ..losses._registry import get_loss, registered_name
-from ._branches import Branch, Space
+from ._branches import BRANCH, Branch, Space
 from ._prefix import has_loss, trained_part
 from ._space import COMPOUNDS
 from ._values import Free, read_free
@@ -44,7 +45,8 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     prefix, _ = trained_part(estimator)
     loss_key = f"{prefix}loss"
     grids = _read_grids(param_distributions)
-    inside = [loss_key in grid for grid in grids]
+    losses_there = has_loss(estimator)
+    inside = [losses_there and loss_key in grid for grid in grids]
     if any(inside):
         if losses is not None:
             raise ValueError(
@@ -56,7 +58,7 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
                 f"Some dicts in param_distributions have {loss_key!r} and some have not. Give "
                 f"each dict the losses that it is meant for."
             )
-    if losses is not None or (has_loss(estimator) and not any(inside)):
+    if losses is not None or (losses_there and not any(inside)):
         specs = _read_losses(estimator, losses)
         named = [(label, spec, grid) for label, spec in specs for grid in grids]
     elif any(inside):
@@ -69,10 +71,15 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
                 "estimator that has no loss to choose."
             )
     branches: dict[str, Branch] = {}
-    for label, spec, grid in named:
-        branches[_unique(label, branches)] = _branch(estimator, label, spec, grid, loss_key)
-    _check_used(grids, branches, loss_key)
-    return Space(branches)
+    for wanted, spec, grid in named:
+        label = _unique(wanted, branches)
+        branches[label] = _branch(estimator, label, spec, grid, loss_key)
+    if losses_there:
+        _check_used(grids, branches, loss_key)
+    branches = _with_one_range_per_name(branches)
+    names = {name for branch in branches.values() for name in branch.free}
+    choice = BRANCH if losses_there else _unique("grid", names)
+    return Space(branches, choice, losses_there)
 
 
 def _read_grids(given: Any) -> list[dict[str, Any]]:
@@ -172,24 +179,19 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
     if spec is not None:
         loss, space, declared = _split_spec(estimator, spec)
         fixed[loss_key] = loss
-        parameters = loss_parameters(loss)
-        if parameters is None:
-            get_loss(loss)  # raises, with the nearest name
+        parameters = _check_loss(loss)
+        own = f"{loss_key}__"
         for name, ranges in space.items():
-            if name not in (parameters or {}) and "__" not in name:
+            if not _has_parameter(parameters, name):
                 raise ValueError(
                     f"The loss {label!r} has no parameter {name!r}. Valid ones are "
-                    f"{sorted(parameters or {})}.{did_you_mean(name, list(parameters or {}))}"
+                    f"{sorted(parameters)}.{did_you_mean(name, list(parameters))}"
                 )
-            key = f"{loss_key}__{name}"
-            free[f"{label}__{name}"] = read_free(key, ranges, optional=not declared)
-        defaults |= {f"{loss_key}__{k}": v for k, v in (parameters or {}).items()}
-        own = f"{loss_key}__"
+            free[f"{label}__{name}"] = read_free(own + name, ranges, optional=not declared)
+        defaults |= {own + k: v for k, v in parameters.items() if v is not REQUIRED}
         for key in [key for key in grid if key.startswith(own)]:
             name = key.removeprefix(own)
-            if parameters is not None and name.partition("__")[0] in {
-                p.partition("__")[0] for p in parameters
-            }:
+            if _has_parameter(parameters, name):
                 free[f"{label}__{name}"] = read_free(key, grid[key])
         grid = {key: value for key, value in grid.items() if not key.startswith(own)}
     for key, given in grid.items():
@@ -200,6 +202,38 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
             )
         free[key] = read_free(key, given)
     return Branch(fixed, free, defaults)
+
+
+def _check_loss(loss: Any) -> dict[str, Any]:
+    """Return a loss's parameters; refuse what no estimator can train with."""
+    parameters = loss_parameters(loss)
+    if parameters is None or not any(value is REQUIRED for value in parameters.values()):
+        resolve_loss(loss, {})
+    return parameters or {}
+
+
+def _has_parameter(parameters: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a loss has a parameter; those of a class's members are not known yet."""
+    head, _, rest = name.partition("__")
+    if name in parameters or not rest:
+        return name in parameters
+    return head in parameters and not any(known.startswith(f"{head}__") for known in parameters)
+
+
+def _with_one_range_per_name(branches: Mapping[str, Branch]) -> dict[str, Branch]:
+    """Put the label before names that mean another range in another branch."""
+    ranges: dict[str, list[Any]] = {}
+    for branch in branches.values():
+        for name, free in branch.free.items():
+            ranges.setdefault(name, []).append(free.distribution)
+    shared = {name for name, found in ranges.items() if all(one == found[0] for one in found)}
+    return {
+        label: replace(
+            branch,
+            free={n if n in shared else f"{label}__{n}": free for n, free in branch.free.items()},
+        )
+        for label, branch in branches.items()
+    }
 
 
 def _split_spec(estimator: Any, spec: Any) -> tuple[Any, Mapping[str, Any], bool]:

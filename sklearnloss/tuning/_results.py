@@ -42,7 +42,7 @@ def format_results(
     metrics = _metrics(search, rows)
     out = [_fold(row, fold, metrics, search) for row in rows for fold in range(n_splits)]
     more = {
-        "loss": [space.label(row.values) for row in rows],
+        "loss": [space.loss(row.values) for row in rows],
         "trial_state": [row.state.name for row in rows],
         "reason": [row.results.get("reason", "") for row in rows],
         "last_report": [_last_report(row) for row in rows],
@@ -97,7 +97,7 @@ def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> No
     """Rank candidates that are not complete after all that are, whatever ``error_score`` is."""
     ok = np.array(complete)
     means = results[f"mean_test_{metric}"]
-    order = np.where(ok, means, -np.inf)
+    order = np.where(ok & ~np.isnan(means), means, -np.inf)
     rank = np.array([1 + int((order > mean).sum()) for mean in order], dtype=np.int32)
     results[f"rank_test_{metric}"] = rank
 
@@ -110,7 +110,7 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
         reports = row.results.get("reports", [])
         if row.state == TrialState.FAIL or row.results.get("diverged") or not reports:
             continue
-        label, score = space.label(row.values), float(reports[-1][1])
+        label, score = space.loss(row.values), float(reports[-1][1])
         rank = (row.state == TrialState.COMPLETE, score)
         if label not in best or rank > best[label]:
             best[label] = rank

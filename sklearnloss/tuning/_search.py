@@ -21,6 +21,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
+from ._address import StorageParameter
 from ._branches import Space
 from ._compare import compare_losses
 from ._comparison import LossComparison
@@ -29,6 +30,7 @@ from ._folds import make_folds
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
+from ._proposals import check_sampler
 from ._read_space import read_space
 from ._record import Record, Row, create_study
 from ._results import best_per_loss, format_results, warn_of_failures
@@ -201,6 +203,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     # What scikit-learn's own searches take as parameters, too.
     return_train_score = False
 
+    storage: Any = StorageParameter()
+
     def __init__(
         self,
         estimator: Any,
@@ -267,6 +271,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             After Ctrl-C. What was found so far is in the attributes.
         """
         deadline = None if self.timeout is None else time.time() + self.timeout
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)  # of a former fit
+        check_sampler(self.sampler)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
         X, y = indexable(X, y)
@@ -281,7 +288,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             tasks = SearchTasks(self, X, y, self.n_trials, self.n_splits_)
             task.tasks = tasks
             interrupt = run_search(self, task, record, budget)
-            self._set_results(record, task)
+            self._set_results(record, task, interrupted=interrupt is not None)
         self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
         if self.refit and hasattr(self, "best_params_"):
             self._refit(task, routed.estimator.fit, tasks)
@@ -295,17 +302,18 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     ) -> tuple[Task, dict[str, str]]:
         """Return how candidates are scored, and what a storage must have been made with."""
         split_params = routed.splitter.split
-        kept = {
-            "data": digest([X, y, split_params.get("groups"), routed.estimator.fit]),
-            "estimator": digest(self.estimator),
-            "space": digest(describe_space(space)),
-        }
+        kept: dict[str, str] = {}
+        if self.storage is not None:
+            kept["data"] = digest([X, y, split_params.get("groups"), routed.estimator.fit])
+            kept["estimator"] = digest(self.estimator)
+            kept["space"] = digest(describe_space(space))
         seed = self._seed(kept)
         splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
         self.n_splits_ = len(splits)
         metrics = getattr(scorers, "_scorers", None)
         metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
-        kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric, seed])}
+        if self.storage is not None:
+            kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric, seed])}
         task = Task(
             clone(self.estimator),
             X,
@@ -341,12 +349,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         where = f"The study {study.study_name!r} in storage={hide_password(repr(self.storage))}"
         check_same(before, kept, where)
 
-    def _set_results(self, record: Record, task: Task) -> None:
+    def _set_results(self, record: Record, task: Task, *, interrupted: bool) -> None:
         """Set all attributes but those of the refitted estimator."""
         space = record.space
         rows = [row for row in record.rows() if row.is_finished]
         self.study_ = as_study(rows, space, record.study.study_name)
-        self.n_splits_ = len(task.splits)
         if not rows:
             return
         self.cv_results_ = format_results(self, rows, space, self.n_splits_)
@@ -354,19 +361,33 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.multimetric_ = isinstance(first, dict)
         if self.multimetric_:
             self._check_refit_for_multimetric(first)
-        if not any(row.state == TrialState.COMPLETE for row in rows):
+        if space.has_losses:
+            self.best_per_loss_ = best_per_loss(rows, space)
+        if any(row.state == TrialState.COMPLETE for row in rows):
+            warn_of_failures(rows)
+            self._set_best(space)
+        elif not interrupted:
             raise ValueError(_all_failed(rows))
-        warn_of_failures(rows)
+
+    def _set_best(self, space: Space) -> None:
+        """Choose among the candidates that are complete."""
         if not self.refit and self.multimetric_:
             return
         metric = self.refit if self.multimetric_ else "score"
-        self.best_index_ = self._select_best_index(self.refit, metric, self.cv_results_)
+        best = self._select_best_index(self.refit, metric, self.cv_results_)
+        state = self.cv_results_["trial_state"][best]
+        if state != "COMPLETE":
+            raise ValueError(
+                f"refit={self.refit!r} chose candidate {best}, which is {state}: "
+                f"{self.cv_results_['reason'][best]}. Let it choose where "
+                f"cv_results_['trial_state'] is 'COMPLETE'."
+            )
+        self.best_index_ = best
         if not callable(self.refit):
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-        if space.has_labels:
-            self.best_loss_ = self.cv_results_["loss"][self.best_index_].item()
-            self.best_per_loss_ = best_per_loss(rows, space)
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][best]
+        self.best_params_ = self.cv_results_["params"][best]
+        if space.has_losses:
+            self.best_loss_ = self.cv_results_["loss"][best].item()
 
     def _refit(self, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
         best = clone(task.estimator).set_params(**clone(self.best_params_, safe=False))
@@ -425,9 +446,6 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if not isinstance(self.storage, str | os.PathLike) or is_url(self.storage):
             state["storage"] = None
         return state
-
-    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        return hide_password(super().__repr__(N_CHAR_MAX))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return where ``fit`` sends its arguments.

@@ -22,5 +22,7 @@ __all__ = [
 
 
 def only_predicts(scorer: Any) -> bool:
-    """Tell whether a scorer is scikit-learn's, which hands X to the estimator and no more."""
-    return isinstance(scorer, _BaseScorer | _MultimetricScorer | _PassthroughScorer)
+    """Tell whether scorers are scikit-learn's, which hand X to the estimator and no more."""
+    if isinstance(scorer, _MultimetricScorer):
+        return all(only_predicts(member) for member in scorer._scorers.values())
+    return isinstance(scorer, _BaseScorer | _PassthroughScorer)

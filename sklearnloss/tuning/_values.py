@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +50,7 @@ class Free:
             return self.choices[self.distribution.choices.index(sampled)]  # type: ignore[attr-defined]
         if self.quantile is not None:
             value = self.quantile.ppf(sampled)
-            return value.item() if hasattr(value, "item") else value
+            return int(value) if _is_discrete(self.quantile) else float(value)
         return sampled
 
     def encode(self, value: Any) -> Any:
@@ -63,13 +65,18 @@ class Free:
         if isinstance(distribution, CategoricalDistribution):
             behind = distribution.choices if self.choices is None else self.choices
             for label, choice in zip(distribution.choices, behind, strict=True):
-                if choice is value or (type(choice) is type(value) and choice == value):
+                if choice is value or (type(choice) is type(value) and _equal(choice, value)):
                     return label
-        elif self.quantile is None and type(value) in (int, float):
-            internal = distribution.to_internal_repr(value)
-            if distribution._contains(internal):
-                return value
+        elif self.quantile is None and _is_number(value) and distribution._contains(float(value)):
+            return self._on_grid(float(value))
         raise LookupError(f"{value!r} is not in {distribution}.")
+
+    def _on_grid(self, value: float) -> int | float:
+        """Return a number as Optuna samples it, of the same type and without rounding errors."""
+        if isinstance(self.distribution, IntDistribution):
+            return round(value)
+        steps = self.values()
+        return value if steps is None else float(min(steps, key=lambda step: abs(step - value)))
 
     def values(self) -> list[Any] | None:
         """Return all that can be sampled, None if that is endless."""
@@ -79,8 +86,8 @@ class Free:
         if isinstance(distribution, IntDistribution):
             return list(range(distribution.low, distribution.high + 1, distribution.step))
         if isinstance(distribution, FloatDistribution) and distribution.step is not None:
-            n_steps = round((distribution.high - distribution.low) / distribution.step)
-            return [distribution.low + k * distribution.step for k in range(n_steps + 1)]
+            low, high, step = distribution.low, distribution.high, distribution.step
+            return [min(low + k * step, high) for k in range(round((high - low) / step) + 1)]
         return None
 
 
@@ -108,7 +115,7 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
     """
     if isinstance(given, BaseDistribution):
         return Free(key, given, optional=optional)
-    if hasattr(given, "rvs") and hasattr(given, "ppf"):
+    if hasattr(given, "rvs"):
         return _from_scipy(key, given)
     if isinstance(given, tuple):
         return Free(key, _range(key, given), optional=optional)
@@ -119,9 +126,10 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
 
 
 def _range(key: str, given: tuple[Any, ...]) -> BaseDistribution:
-    low, high, *scale = given if len(given) in (2, 3) else (None, None)
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (low, high))
-    if not numbers or scale not in ([], ["log"]) or low > high or (scale and low <= 0):
+    plain = [value.item() if isinstance(value, np.generic) else value for value in given]
+    low, high, *scale = plain if len(plain) in (2, 3) else (None, None)
+    finite = all(type(value) in (int, float) and math.isfinite(value) for value in (low, high))
+    if not finite or scale not in ([], ["log"]) or low > high or (scale and low <= 0):
         raise ValueError(
             f"{key}: {given!r} is no range. Expected (low, high), (low, high, 'log') with "
             f"0 < low <= high, a list of choices, or a distribution of Optuna or scipy."
@@ -149,17 +157,37 @@ def _distinct(choices: tuple[Any, ...]) -> list[Any]:
 def _short(choice: Any) -> str:
     """Name a choice, the same in every process."""
     if isinstance(choice, tuple | list):
+        return f"({', '.join(_short(item) for item in choice)})"
+    if choice is None or isinstance(choice, bool | int | float | str):
         return repr(choice)
     return getattr(choice, "__name__", type(choice).__name__)
 
 
-def _from_scipy(key: str, frozen: Any) -> Free:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare two values of one type; arrays are equal if all of their elements are."""
+    return bool(np.all(one == other))
+
+
+def _from_scipy(key: str, given: Any) -> Free:
     """Return scipy's uniform, loguniform and randint as ranges, others by their quantiles."""
-    kind, (low, high) = frozen.dist.name, frozen.support()
+    if not hasattr(given, "ppf") or not hasattr(given, "support"):
+        raise ValueError(
+            f"{key}: {given!r} can be sampled, but has no quantiles. Expected a frozen "
+            f"distribution of scipy.stats, such as loguniform(1e-4, 1e-1), or a list of choices."
+        )
+    kind, (low, high) = getattr(given, "dist", given).name, given.support()
     if kind == "uniform":
         return Free(key, FloatDistribution(float(low), float(high)))
     if kind in ("loguniform", "reciprocal"):
         return Free(key, FloatDistribution(float(low), float(high), log=True))
     if kind == "randint":
         return Free(key, IntDistribution(int(low), int(high)))
-    return Free(key, FloatDistribution(_TAIL, 1 - _TAIL), quantile=frozen)
+    return Free(key, FloatDistribution(_TAIL, 1 - _TAIL), quantile=given)
+
+
+def _is_discrete(distribution: Any) -> bool:
+    return hasattr(getattr(distribution, "dist", distribution), "pmf")

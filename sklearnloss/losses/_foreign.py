@@ -79,22 +79,40 @@ def call_loss(
     ------
     ValueError
         If samples are to be weighed, but the loss returns one number for the
-        whole batch.
+        whole batch; or if it returns no tensor, or one of a wrong shape.
     """
     if sample_weight is None:
-        return loss(logits, target)
+        return _checked(loss(logits, target), loss, logits)
     if isinstance(loss, Loss) or accepts(loss, "sample_weight"):
-        return loss(logits, target, sample_weight=sample_weight)
+        return _checked(loss(logits, target, sample_weight=sample_weight), loss, logits)
     if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean":
         return _as_ours(loss).forward(logits, target, sample_weight)
-    values = _unreduced(loss)(logits, target)
-    if values.ndim == 0 or values.shape[0] != logits.shape[0]:
+    values = _checked(_unreduced(loss)(logits, target), loss, logits)
+    if values.ndim == 0:
         raise ValueError(
             f"sample_weight was given, but {_name(loss)} returns a tensor of shape "
             f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
             f"sample, or accept sample_weight."
         )
+    if _reduction(loss) == "sum":
+        return (sum_per_sample(values) * sample_weight.to(values.dtype)).sum()
     return weighted_mean(values, sample_weight)
+
+
+def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
+    """Return what a loss returned, as a scalar or as values (n, ...)."""
+    if isinstance(value, Tensor):
+        if value.ndim == 0 or value.shape[0] == logits.shape[0]:
+            return value
+        if value.numel() == 1:
+            return value.reshape(())
+        what = f"a tensor of shape {tuple(value.shape)}"
+    else:
+        what = "None" if value is None else f"a {type(value).__name__}, {value!r},"
+    raise ValueError(
+        f"The loss {_name(loss)} returns {what} for logits of shape {tuple(logits.shape)}. "
+        f"Expected a tensor: one number, or a value for each of the {len(logits)} samples."
+    )
 
 
 def _as_ours(loss: nn.CrossEntropyLoss) -> CrossEntropyLoss:
@@ -137,6 +155,11 @@ def function_params(loss: AnyLoss) -> dict[str, Any]:
         for p in parameters
         if p.default is not inspect.Parameter.empty and p.name != "sample_weight"
     }
+
+
+def _reduction(loss: AnyLoss) -> Any:
+    """Return how a loss reduces the values of its samples, as far as it says so."""
+    return getattr(loss, "reduction", None) or function_params(loss).get("reduction")
 
 
 def _unreduced(loss: AnyLoss) -> Callable[..., Tensor]:

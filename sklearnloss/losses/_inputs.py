@@ -43,6 +43,14 @@ class Inputs(NamedTuple):
     mask: Tensor | None
     sample_weight: Tensor | None = None
 
+    def without_weightless(self) -> Inputs:
+        """Replace the scores of samples of weight 0, so that no nan of theirs counts."""
+        weight = self.sample_weight
+        if weight is None or (can_look_at(weight) and bool(weight.all())):
+            return self
+        weight = weight.reshape(-1, *[1] * (self.logits.ndim - 1))
+        return self._replace(logits=_replace_ignored(self.logits, weight))
+
     def at_label(self, values: Tensor) -> Tensor:
         """Select what (n, C, *spatial) values hold for the label: (n, *spatial).
 

@@ -85,6 +85,8 @@ class PixelLoss(Loss):
         inputs = read_inputs(
             logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
         )
+        if self.reduction != "sample":  # which leaves the weights to others
+            inputs = inputs.without_weightless()
         values, weight = self._weighted_values(inputs)
         if inputs.mask is not None:
             values = values * inputs.mask

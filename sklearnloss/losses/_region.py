@@ -148,6 +148,8 @@ class RegionLoss(Loss):
         inputs = read_inputs(
             logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
         )
+        if self.reduction != "sample":  # which leaves the weights to others
+            inputs = inputs.without_weightless()
         valid = _has_valid(inputs)
         weight = valid if inputs.sample_weight is None else inputs.sample_weight * valid
         if self.batch:

@@ -92,8 +92,6 @@ def test_a_weight_of_two_is_the_sample_twice_on_masks(loss: Any) -> None:
     weighted = call_loss(loss, z, t, REPEATS)
     assert getattr(loss, "reduction", None) == before
     copies = call_loss(loss, z.repeat_interleave(REPEATS, 0), t.repeat_interleave(REPEATS, 0))
-    if before == "sum":  # weights make a mean
-        copies = copies / REPEATS.sum() / z[0].numel()
     torch.testing.assert_close(weighted, copies if copies.ndim == 0 else copies.mean())
 
 
@@ -134,3 +132,38 @@ def test_keywords_are_found_where_they_can_be() -> None:
     assert accepts(nn.BCEWithLogitsLoss(), "target")
     assert accepts(F.cross_entropy, "reduction")
     assert not accepts(torch.sub, "sample_weight")  # written in C: it does not say
+
+
+SUMS: list[Any] = [
+    nn.CrossEntropyLoss(reduction="sum"),
+    nn.MultiMarginLoss(reduction="sum"),
+    functools.partial(F.cross_entropy, reduction="sum"),
+]
+
+
+@pytest.mark.parametrize("loss", SUMS)
+def test_a_loss_that_sums_sums_weighted_samples(loss: Any) -> None:
+    z, y = torch.randn(3, 4), torch.tensor([0, 3, 2])
+    expected = loss(z.repeat_interleave(REPEATS, 0), y.repeat_interleave(REPEATS, 0))
+    torch.testing.assert_close(call_loss(loss, z, y, REPEATS), expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"The loss <lambda> returns None for logits of shape \(3, 4\)"),
+        (0.5, r"returns a float, 0.5, for logits of shape \(3, 4\). Expected a tensor: one number"),
+        (torch.ones(4), r"returns a tensor of shape \(4,\).*a value for each of the 3 samples"),
+        (torch.ones(1, 4), r"returns a tensor of shape \(1, 4\)"),
+    ],
+)
+@pytest.mark.parametrize("weight", [None, torch.ones(3)])
+def test_what_is_no_loss_is_named(value: Any, message: str, weight: Tensor | None) -> None:
+    with pytest.raises(ValueError, match=message):
+        call_loss(lambda z, t: value, torch.zeros(3, 4), torch.zeros(3).long(), weight)
+
+
+def test_one_number_may_have_an_axis() -> None:
+    value = call_loss(lambda z, t: z.sum()[None], torch.ones(3, 4), torch.zeros(3).long())
+    assert value.ndim == 0
+    assert float(value) == 12

@@ -154,6 +154,24 @@ def test_integer_sample_weight_is_repetition(name: str, case: str, reduction: st
     torch.testing.assert_close(weighted, repeated, rtol=1e-12, atol=1e-12)
 
 
+@on_cases
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_scores_of_a_sample_without_weight_do_not_matter(
+    name: str, case: str, reduction: str
+) -> None:
+    z, t = CASES[case]()
+    weight = torch.arange(len(z)) % 3
+    spoilt = z.clone().masked_fill_((weight == 0).reshape(-1, *[1] * (z.ndim - 1)), torch.nan)
+    loss, (z, spoilt) = (
+        build(name, reduction=reduction),
+        (z.requires_grad_(), spoilt.requires_grad_()),
+    )
+    value, expected = loss(spoilt, t, weight), loss(z, t, weight)
+    torch.testing.assert_close(value, expected)
+    gradients = torch.autograd.grad(value.sum(), spoilt), torch.autograd.grad(expected.sum(), z)
+    torch.testing.assert_close(*gradients)
+
+
 @pytest.mark.parametrize("name", REGION_LOSSES)
 @pytest.mark.parametrize("case", ["binary", "multiclass"])
 def test_integer_sample_weight_is_repetition_when_pooled(name: str, case: str) -> None:

@@ -21,6 +21,7 @@ from ..losses import Loss
 from ..losses._foreign import AnyLoss
 from ._augment import Augmentation
 from ._class_weight import (
+    check_class_order,
     check_own_ignore_index,
     count_codes,
     fill_class_weight,
@@ -263,10 +264,9 @@ class ImageEstimator(
         check_net_params(self.net_params)
         if self.augment is not None:
             Augmentation(self.augment)
-        if y is None and not has_targets(X):
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
+        self._check_targets(X, y)
+        if again:
+            self._check_fitted()
         images = self._training_images(X, y, reset=not again)
         weight = None
         if sample_weight is not None:
@@ -287,6 +287,7 @@ class ImageEstimator(
         elif classes is None:
             classes = self.classes
         codes = self._read_targets(y, images, weight, classes)
+        check_class_order(self.class_weight, classes, self.classes_)
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
             self.scaling_ = learn_scaling(images) if self.normalize == "auto" else None
@@ -419,6 +420,13 @@ class ImageEstimator(
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
+
+    def _check_targets(self, X: Any, y: Any) -> None:
+        """Raise a ValueError if there are no targets."""
+        if y is None and not has_targets(X):
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

@@ -68,6 +68,30 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
     return torch.from_numpy(weight).float()
 
 
+def check_class_order(class_weight: Any, given: Any, classes: np.ndarray) -> None:
+    """Refuse a sequence of weights where it is not clear which label each is for.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict, sequence or None
+        As the user gave it.
+    given : array-like or None
+        All labels, in the user's order.
+    classes : ndarray of shape (n_classes,)
+        The labels in the order of their codes.
+    """
+    if given is None or class_weight is None or isinstance(class_weight, (str, dict)):
+        return
+    labels = classes.tolist()
+    named = [label for label in dict.fromkeys(np.asarray(given).tolist()) if label in labels]
+    if named != labels:
+        example = dict(zip(named, np.ravel(class_weight).tolist(), strict=False))
+        raise ValueError(
+            f"class_weight is a sequence, but classes={named} is not sorted, as classes_ is: it is "
+            f"unclear which weight belongs to which label. Pass a dict: class_weight={example}."
+        )
+
+
 def fill_class_weight(
     loss: AnyLoss, weight: Tensor, *, one_channel: bool, multilabel: bool = False
 ) -> bool:

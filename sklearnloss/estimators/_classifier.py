@@ -14,7 +14,6 @@ from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
 from ._labels import encode, read_labels
-from ._lazy import has_targets
 from ._loss_param import resolve_loss
 from ._net import TrainingData
 from ._predict import Mirrored
@@ -60,7 +59,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
         Weights of the classes. They become the loss's own where it has such a
-        parameter, and weights of the samples otherwise.
+        parameter, and weights of the samples otherwise. A sequence is in the order
+        of ``classes_``.
     classes : array-like, default=None
         All labels, for data that may lack some.
     augment : str, callable, list of them or None, default=None
@@ -288,7 +288,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         -------
         score : float
         """
-        if y is None and has_targets(X):
+        self._check_targets(X, y)
+        if y is None:
             y = [np.asarray(target).item() for _, target in self._samples(X)]
         accuracy: float = super().score(X, y, sample_weight)
         return accuracy

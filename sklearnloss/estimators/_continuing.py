@@ -8,7 +8,13 @@ import torch
 
 from ._augment import Augmentation
 from ._net import LossNet, Objective
-from ._training import fit_callbacks, optimizer_settings, resolve_optimizer, resolve_precision
+from ._training import (
+    fit_callbacks,
+    optimizer_settings,
+    resolve_device,
+    resolve_optimizer,
+    resolve_precision,
+)
 
 if TYPE_CHECKING:
     from ._base import ImageEstimator
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
 def update_net(estimator: ImageEstimator) -> None:
     """Hand parameters that were changed since the last call to the estimator's net."""
     net = estimator.net_
+    device = resolve_device(estimator.device)
+    if device != torch.device(net.device):
+        _move(net, device)
     net.max_epochs, net.batch_size = estimator.max_epochs, estimator.batch_size
     net.verbose = int(estimator.verbose > 1)
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
@@ -30,6 +39,16 @@ def update_net(estimator: ImageEstimator) -> None:
     else:
         _update_optimizer(estimator, net)
     net.lr, net.weight_decay_ = estimator.lr, estimator.weight_decay
+
+
+def _move(net: LossNet, device: torch.device) -> None:
+    """Bring the network, the loss and the optimizer's state to another device."""
+    state = net.optimizer_.state_dict()
+    net.device = str(device)
+    net.module_.to(device)
+    net.criterion_.to(device)
+    net.initialize_optimizer()
+    net.optimizer_.load_state_dict(state)
 
 
 def _update_loss(estimator: ImageEstimator, net: LossNet) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
 from ._files import read_file
 from ._images import Channels, as_image
@@ -42,9 +42,20 @@ def is_lazy(values: Any) -> bool:
 def has_targets(X: Any) -> bool:
     """Tell whether what is read lazily are (image, target) pairs."""
     if isinstance(X, Dataset):
+        check_indexable(X)
         return len(X) > 0 and isinstance(X[0], (tuple, list))  # type: ignore[arg-type]
     items = _as_list(X)
     return items is not None and len(items) > 0 and _is_pair(items[0])
+
+
+def check_indexable(X: Any) -> None:
+    """Raise a TypeError for data that has no length or no order of its own."""
+    streams = isinstance(X, IterableDataset)
+    if streams or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which has no length or cannot be indexed. Expected a "
+            f"map-style torch Dataset, with __len__ and __getitem__, or a list of files or arrays."
+        )
 
 
 def _as_list(values: Any) -> Sequence[Any] | None:
@@ -91,11 +102,7 @@ class Samples:
         ready: bool = False,
     ) -> None:
         items = X if isinstance(X, (Dataset, Tensor, RowImages)) else _as_list(X)
-        if not hasattr(items, "__len__") or not hasattr(items, "__getitem__"):
-            raise TypeError(
-                f"X is a {type(X).__name__}, which has no length or cannot be indexed. Expected a "
-                f"map-style torch Dataset, or a list of files or arrays."
-            )
+        check_indexable(X if items is None else items)
         self.items: Any = items
         listed = None if y is None else _as_list(y)
         self.targets: Any = y if listed is None else listed

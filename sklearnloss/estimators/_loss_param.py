@@ -99,8 +99,17 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If a name is unknown; the message lists the valid ones.
+            If a name is unknown; the message lists the valid ones, and nothing is changed.
         """
+        before = self.__dict__.copy()
+        try:
+            return self._set_params(params)
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _set_params(self, params: dict[str, Any]) -> Self:
         nested = {k.removeprefix(PREFIX): params.pop(k) for k in list(params) if _is_nested(k)}
         if "loss" in params:
             self._loss_params = {}

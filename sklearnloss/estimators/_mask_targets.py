@@ -31,6 +31,11 @@ class MaskEstimator(ImageEstimator):
     mask_values_: np.ndarray
     _reads_masks = True
 
+    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
+        if reset:  # an earlier fit has no say in this one
+            self.__dict__.pop("mask_values_", None)
+        return super()._training_images(X, y, reset=reset)
+
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
     ) -> Tensor | LazyCodes:
@@ -76,6 +81,15 @@ class MaskEstimator(ImageEstimator):
         self.classes_ = labels
         return labels
 
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        fitted = hasattr(self, "mask_values_")
+        if self.multilabel != fitted:
+            raise ValueError(
+                f"{type(self).__name__} was fitted with multilabel={fitted}, but multilabel is "
+                f"{self.multilabel!r} now. Set it back, or fit anew with warm_start=False."
+            )
+
     def _find_multilabel(self, labels: np.ndarray, n_labels: int, classes: Any) -> np.ndarray:
         names = np.arange(n_labels) if classes is None else np.asarray(classes)
         if names.shape != (n_labels,):
@@ -84,7 +98,7 @@ class MaskEstimator(ImageEstimator):
                 f"{len(names)}."
             )
         self.classes_ = names
-        if hasattr(self, "net_") and set(labels.tolist()) <= {*self.mask_values_.tolist()}:
+        if hasattr(self, "mask_values_") and set(labels.tolist()) <= {*self.mask_values_.tolist()}:
             return self.mask_values_  # a part of the data may lack one of them
         self.mask_values_ = on_off(labels, self.ignore_index)
         return self.mask_values_

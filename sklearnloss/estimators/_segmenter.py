@@ -320,6 +320,7 @@ class UNetSegmenter(MaskEstimator):
             multilabel: then they score 1.
         """
         self._check_fitted()
+        self._check_targets(X, y)
         if is_lazy(X) or is_lazy(y):
             return self._score_lazily(X, y, sample_weight)
         masks = self._read_masks(y, self._read_images(X, reset=False))

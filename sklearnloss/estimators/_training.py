@@ -49,7 +49,7 @@ def resolve_device(device: Any) -> torch.device:
     Raises
     ------
     ValueError
-        If there is no such device.
+        If there is no such device, or none that computes.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,6 +61,15 @@ def resolve_device(device: Any) -> torch.device:
         raise ValueError(
             f"device={device!r}, but torch sees no CUDA GPU. Use device='auto' or 'cpu'."
         )
+    if resolved.type == "meta":
+        raise ValueError("device='meta' computes nothing. Use device='auto' or 'cpu'.")
+    try:
+        torch.empty(0, device=resolved)
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used here: {str(error).splitlines()[0]} "
+            f"Use device='auto' or 'cpu'."
+        ) from error
     return resolved
 
 

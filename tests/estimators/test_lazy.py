@@ -346,6 +346,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data
         model.fit(paths[:1], y[:1])
     with pytest.raises(TypeError, match="no length or cannot be indexed.*map-style torch Dataset"):
         model.fit(Stream(), y)
+    with pytest.raises(TypeError, match="X is a Stream, which has no length.*with __len__ and"):
+        model.fit(Stream())
+    with pytest.raises(TypeError, match="X is a Stream, which has no length"):
+        model.fit(X, y).predict(Stream())
     dirty = X.copy()
     dirty[3, 0, 0] = np.nan
     with pytest.raises(ValueError, match=r"Input X contains NaN or infinity: see X\[3\]"):

@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
+from sklearnloss.estimators._continuing import _move
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss
 
 from .conftest import Data, classifier, segmenter
@@ -187,3 +188,127 @@ def test_settings_of_a_wrong_kind_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         segmenter(**params).fit(*scenes)
+
+
+def test_a_sequence_of_class_weights_needs_sorted_classes(digits: Data, scenes: Data) -> None:
+    for make, (X, y) in ((classifier, digits), (segmenter, scenes)):
+        model = make("cross_entropy", class_weight=[3.0, 2.0, 1.0], classes=[2, 1, 0])
+        with pytest.raises(ValueError, match=r"classes=\[2, 1, 0\] is not sorted.*\{2: 3.0, 1: 2"):
+            model.fit(X, y)
+        assert not hasattr(model, "classes_")
+        model.set_params(class_weight={2: 3.0, 1: 2.0, 0: 1.0}).fit(X, y)
+        assert model.loss_.class_weight.tolist() == [1.0, 2.0, 3.0]
+        model.set_params(class_weight=[1.0, 2.0, 3.0], classes=None).fit(X, y)
+        assert model.loss_.class_weight.tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match=r"classes=\[2, 0, 1\] is not sorted"):
+        classifier(class_weight=[1, 1, 1]).partial_fit(*digits, classes=[2, 0, 1])
+    labels = ["b", "a"]  # of channels, in their order
+    masks = np.stack([scenes[1] == 1, scenes[1] == 2], 1)
+    model = segmenter("bce", multilabel=True, classes=labels, class_weight=[5.0, 1.0])
+    assert model.fit(scenes[0], masks).loss_.pos_weight.tolist() == [5.0, 1.0]
+    model = segmenter("cross_entropy", class_weight=[1, 2], classes=[0, 1, 2], ignore_index=2)
+    assert model.fit(*scenes).loss_.class_weight.tolist() == [1.0, 2.0]
+
+
+def test_another_kind_of_masks_needs_another_fit(scenes: Data) -> None:
+    X, y = scenes
+    masks = np.stack([y == 1, y == 2], 1)
+    model = segmenter().fit(X, y).set_params(multilabel=True)
+    message = "fitted with multilabel=False, but multilabel is True now. Set it back, or fit anew"
+    calls = [lambda: model.predict(X), lambda: model.score(X, masks)]
+    for call in [*calls, lambda: model.partial_fit(X, masks)]:
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert model.fit(X, 255 * masks.astype(int)).mask_values_.tolist() == [0, 255]
+    assert model.fit(X, masks).predict(X).shape == masks.shape
+    assert model.fit(X, masks.astype(int)).fit(X, masks).mask_values_.dtype == bool
+    model.set_params(multilabel=False)
+    with pytest.raises(ValueError, match="fitted with multilabel=True, but multilabel is False"):
+        model.predict_proba(X)
+    assert model.fit(X, y).predict(X).shape == y.shape
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("meta", "device='meta' computes nothing. Use device='auto' or 'cpu'"),
+        ("mps", "device='mps' cannot be used here: .*Use device='auto' or 'cpu'"),
+        ("xpu", "device='xpu' cannot be used here: .*Use device='auto' or 'cpu'"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(device: str, message: str, digits: Data) -> None:
+    if device != "meta" and getattr(torch, device).is_available():
+        pytest.skip("it is there")
+    with pytest.raises(ValueError, match=message):
+        classifier(device=device).fit(*digits)
+
+
+def test_a_net_moves_with_all_that_it_has_learnt(digits: Data) -> None:
+    model = classifier(FocalLoss(), optimizer="sgd").fit(*digits)
+    before = model.net_.optimizer_.state_dict()
+    _move(model.net_, torch.device("meta"))
+    state = model.net_.optimizer_.state
+    parameters = list(model.module_.parameters())
+    assert {p.device.type for p in parameters} == {"meta"}
+    assert set(state) == set(parameters)
+    assert {state[p]["momentum_buffer"].device.type for p in parameters} == {"meta"}
+    after = model.net_.optimizer_.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert model.net_.device == "meta"
+
+
+@pytest.mark.cuda
+def test_training_goes_on_on_another_device(digits: Data) -> None:
+    model = classifier(device="cpu", precision="float32", class_weight="balanced").fit(*digits)
+    model.set_params(device="cuda", class_weight=None).partial_fit(*digits)
+    assert next(model.module_.parameters()).device.type == "cuda"
+    model.set_params(device="cpu").partial_fit(*digits)
+    assert next(model.module_.parameters()).device.type == "cpu"
+    assert model.n_iter_ == 3
+
+
+def test_a_mistake_among_parameters_changes_none(digits: Data) -> None:
+    model = classifier("focal", loss__gamma=3.0)
+    before = model.get_params()
+    for wrong in ({"loss": "dice", "loss__gamm": 1}, {"lr": 1.0, "loss": "bce", "nope": 1}):
+        with pytest.raises(ValueError, match="Invalid parameter"):
+            model.set_params(**wrong)
+        assert model.get_params() == before
+    model = classifier(FocalLoss())
+    with pytest.raises(ValueError, match="Invalid parameter"):
+        model.set_params(loss=CrossEntropyLoss(), loss__gamma=1.0)
+    assert isinstance(model.loss, FocalLoss)
+
+
+def test_a_score_needs_labels(digits: Data, scenes: Data) -> None:
+    for make, (X, y) in ((classifier, digits), (segmenter, scenes)):
+        with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+            make().fit(X, y).score(X)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda z, t: None, r"<lambda> returns None for logits of shape \(15, 3\). Expected a"),
+        (lambda z, t: z.sum(0), r"<lambda> returns a tensor of shape \(3,\) for logits"),
+        (lambda z, t: float(z.detach().sum()), r"<lambda> returns a float, .*Expected a tensor"),
+        (lambda z, t: (z.argmax(1) != t).float().mean(), r"has no gradient. Compute it from the"),
+    ],
+)
+def test_a_function_that_is_no_loss_is_named(loss: Any, message: str, digits: Data) -> None:
+    model = classifier(loss)
+    with pytest.raises(ValueError, match=message):
+        model.fit(*digits)
+    assert not hasattr(model, "net_")
+
+
+def test_a_torch_loss_that_sums_sums_weighted_samples(digits: Data) -> None:
+    X, y = digits
+    settings: dict[str, Any] = {"batch_size": 100, "optimizer": "sgd", "weight_decay": 0.0}
+    for loss in (nn.CrossEntropyLoss(reduction="sum"), nn.CrossEntropyLoss):
+        model = classifier(loss, lr=1e-4, **settings)
+        if isinstance(loss, type):
+            model.set_params(loss__reduction="sum")
+        plain = model.fit(X, y).history_[0, "train_loss"]
+        double = model.fit(X, y, sample_weight=np.full(60, 2.0)).history_[0, "train_loss"]
+        assert double == pytest.approx(2 * plain, rel=1e-5)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cloudpickle
 import joblib
 import numpy as np
+import torch
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
@@ -19,24 +21,40 @@ from ._branches import Space
 from ._objective import Task
 from ._work import Budget
 
-_FILE = "job.pkl"
+#: How the folder of a job is called, before what makes its name unique.
+PREFIX = "sklearnloss-job-"
+
+FILE = "job.pkl"
 
 
 @dataclass(frozen=True)
-class _OnDisk:
-    """An array in a file: whoever reads it maps it into memory."""
+class _Mapped:
+    """An array in a file: whoever reads it maps it into memory.
+
+    Parameters
+    ----------
+    path : str
+        A name in the job's folder, or an absolute path.
+    dtype, shape, offset, order
+        As of a ``numpy.memmap``.
+    tensor : bool
+        Whether it was a torch tensor.
+    """
 
     path: str
     dtype: str
     shape: tuple[int, ...]
     offset: int
-    order: str
+    order: Literal["C", "F"]
+    tensor: bool = False
 
-    def open(self) -> np.ndarray:
+    def open(self, folder: Path) -> Any:
         """Return the array."""
-        return np.memmap(
-            self.path, self.dtype, "r", self.offset, self.shape, "F" if self.order == "F" else "C"
-        )
+        # Workers share the pages of a file that they only read. A tensor must be one
+        # that can be written to: what is written stays the worker's own.
+        mode: Literal["c", "r"] = "c" if self.tensor else "r"
+        array = np.memmap(folder / self.path, self.dtype, mode, self.offset, self.shape, self.order)
+        return torch.from_numpy(np.asarray(array)) if self.tensor else array
 
 
 @dataclass
@@ -55,6 +73,8 @@ class Job:
         As the search has them.
     budget : Budget
         When to end.
+    call : str
+        The ``fit`` that it belongs to, see :class:`~._owner.Owner`.
     """
 
     task: Task
@@ -63,6 +83,7 @@ class Job:
     sampler: BaseSampler | None
     pruner: BasePruner | None
     budget: Budget
+    call: str
 
     def write(self, folder: str | os.PathLike[str]) -> None:
         """Write the job into a folder; only its owner can read it.
@@ -73,15 +94,17 @@ class Job:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         task = replace(
             self.task,
-            X=_park(self.task.X, path / "X.npy"),
-            y=_park(self.task.y, path / "y.npy"),
+            X=_park(self.task.X, path, "X"),
+            y=_park(self.task.y, path, "y"),
+            fit_params=_park_all(self.task.fit_params, path, "fit"),
+            score_params=_park_all(self.task.score_params, path, "score"),
             tasks=None,
         )
         users = (_registry._user_losses, _registry._user_spaces)
         content = cloudpickle.dumps((replace(self, task=task), users))
-        part = path / f"{_FILE}.part"
+        part = path / f"{FILE}.part"
         part.write_bytes(content)
-        part.replace(path / _FILE)
+        part.replace(path / FILE)
 
     @staticmethod
     def read(folder: str | os.PathLike[str]) -> Job:
@@ -90,42 +113,71 @@ class Job:
         Raises
         ------
         FileNotFoundError
-            If there is none in the folder.
+            If there is none in the folder, or a file of data cannot be seen from here.
         """
-        job, (losses, spaces) = cloudpickle.loads((Path(folder) / _FILE).read_bytes())
+        path = Path(folder)
+        job, (losses, spaces) = cloudpickle.loads((path / FILE).read_bytes())
         _registry._user_losses.update(losses)
         _registry._user_spaces.update(spaces)
-        job.task.X, job.task.y = _fetch(job.task.X), _fetch(job.task.y)
+        task = job.task
+        task.X, task.y = _fetch(task.X, path), _fetch(task.y, path)
+        for params in ("fit_params", "score_params"):
+            fetched = {key: _fetch(value, path) for key, value in getattr(task, params).items()}
+            setattr(task, params, fetched)
         return job  # type: ignore[no-any-return]
 
 
-def _park(value: Any, path: Path) -> Any:
-    if isinstance(value, np.memmap) and value.filename is not None and _is_whole(value):
-        order = "C" if value.flags.c_contiguous else "F"
-        return _OnDisk(
-            os.path.abspath(value.filename), value.dtype.str, value.shape, value.offset, order
+def _park(value: Any, folder: Path, name: str) -> Any:
+    """Return what stands for a value in the job: an array is written to a file."""
+    if isinstance(value, np.memmap) and _is_file(value):
+        value.flush()
+        where, array = os.path.abspath(str(value.filename)), value
+    elif type(value) in (np.ndarray, np.memmap) and value.dtype != object and value.size > 1:
+        array = np.lib.format.open_memmap(
+            folder / f"{name}.npy", "w+", value.dtype, value.shape, _order(value) == "F"
         )
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        np.save(path, value)
-        return path
-    return value
+        array[...] = value
+        array.flush()
+        where = f"{name}.npy"
+    elif isinstance(value, torch.Tensor) and _is_plain(value):
+        return replace(_park(value.detach().numpy(), folder, name), tensor=True)
+    else:
+        return value
+    return _Mapped(where, array.dtype.str, array.shape, array.offset, _order(array))
 
 
-def _is_whole(array: np.memmap) -> bool:
-    """Tell whether an array's own offset says where in the file it begins."""
+def _park_all(values: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+    return {key: _park(value, folder, f"{name}-{key}") for key, value in values.items()}
+
+
+def _is_file(array: np.memmap) -> bool:
+    """Tell whether an array is all in a file, and its own offset says where it begins there."""
     whole = array.base is None or not isinstance(array.base, np.memmap)
-    return whole and (array.flags.c_contiguous or array.flags.f_contiguous)
+    in_order = array.flags.c_contiguous or array.flags.f_contiguous
+    return bool(whole and in_order and array.filename is not None and array.mode != "c")
 
 
-def _fetch(value: Any) -> Any:
-    if isinstance(value, _OnDisk):
-        return value.open()
-    return np.load(value, mmap_mode="r") if isinstance(value, Path) else value
+def _is_plain(tensor: torch.Tensor) -> bool:
+    numbers = tensor.dtype != torch.bfloat16 and not tensor.dtype.is_complex
+    return (
+        type(tensor) is torch.Tensor
+        and tensor.device.type == "cpu"
+        and (tensor.layout == torch.strided and tensor.numel() > 1 and numbers)
+    )
+
+
+def _order(array: np.ndarray) -> Literal["C", "F"]:
+    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+
+
+def _fetch(value: Any, folder: Path) -> Any:
+    return value.open(folder) if isinstance(value, _Mapped) else value
 
 
 def remove(folder: str | os.PathLike[str]) -> None:
-    """Remove a job's folder."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a job's folder, and no other."""
+    if Path(folder).name.startswith(PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def n_threads(n_workers: int) -> int:

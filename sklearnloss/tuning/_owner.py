@@ -22,14 +22,21 @@ class Owner:
 
     On its own machine a process is known by its number and start; elsewhere by
     its signs of life.
+
+    Parameters
+    ----------
+    call : str, default=None
+        The ``fit`` that it works for; None is one of its own.
     """
 
-    def __init__(self) -> None:
-        self.token = {
+    def __init__(self, call: str | None = None) -> None:
+        search = uuid.uuid4().hex
+        self.token: dict[str, Any] = {
             "host": _host(),
             "pid": os.getpid(),
             "start": _start_of(os.getpid()),
-            "search": uuid.uuid4().hex,
+            "search": search,
+            "call": call or search,
         }
         self._seen: dict[tuple[str, int], tuple[Any, float]] = {}
 
@@ -55,8 +62,9 @@ class Owner:
         if token["host"] == self.token["host"]:
             if token["pid"] == os.getpid() and token["start"] == self.token["start"]:
                 return token["search"] in _running
-            started: str | None = token["start"]
-            return started is not None and _start_of(token["pid"]) == started
+            if _sees_processes():
+                started: str | None = token["start"]
+                return started is not None and _start_of(token["pid"]) == started
         key, now = (token["search"], candidate), time.monotonic()
         if self._seen.get(key, (None, 0.0))[0] != beat or key not in self._seen:
             self._seen[key] = (beat, now)
@@ -81,8 +89,15 @@ def _namespace() -> str:
         return ""
 
 
+def _sees_processes() -> bool:
+    """Tell whether this system says which processes run; on Windows asking would end them."""
+    return os.name == "posix"
+
+
 def _start_of(pid: int) -> str | None:
     """Return when a process started; None if it ended, also if nobody has reaped it yet."""
+    if not _sees_processes():
+        return "unknown"
     try:
         with open(f"/proc/{pid}/stat") as file:
             fields = file.read().rpartition(")")[2].split()
@@ -107,8 +122,8 @@ class Heartbeat:
     Parameters
     ----------
     beat : callable
-        Called with a counter every :data:`BEAT` seconds. What it raises ends the
-        signs: the candidate was taken away, and the worker will notice.
+        Called with a counter every :data:`BEAT` seconds. It may raise: the storage is
+        away for a moment, or the candidate was taken away, as the worker will notice.
     """
 
     def __init__(self, beat: Callable[[int], None]) -> None:
@@ -130,5 +145,5 @@ class Heartbeat:
             count += 1
             try:
                 self._beat(count)
-            except Exception:  # the storage is away for a moment, or the candidate is
+            except Exception:
                 continue

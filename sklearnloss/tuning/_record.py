@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,22 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ._branches import Space, Values
 from ._owner import Heartbeat, Owner
+from ._storage import patiently, retry
 
-#: Why a trial does not count: another worker was first with the same.
-WITHDRAWN = "withdrawn"
+#: How often a candidate may end the process that works on it, in one call of ``fit``.
+MAX_DEATHS = 3
 
 Results = dict[str, Any]
 
+# What became of an attempt of which nothing is known.
+_INTERRUPTED: tuple[str, None] = ("", None)
 
-class LostCandidate(Exception):
-    """Somebody else took a candidate over: this worker was believed dead."""
+
+class LostCandidate(BaseException):
+    """Somebody else took a candidate over: this worker was believed dead.
+
+    It is no failure of the candidate's, which an ``Exception`` would be taken for.
+    """
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,10 @@ class Row:
     @property
     def state(self) -> TrialState:
         """COMPLETE, PRUNED, FAIL or RUNNING; WAITING if it was interrupted."""
-        return TrialState.WAITING if _is_interrupted(self.trial) else self.trial.state
+        state = self.trial.state
+        if state == TrialState.FAIL and self.results.get("outcome", _INTERRUPTED)[0] != "FAIL":
+            return TrialState.WAITING
+        return state
 
     @property
     def is_finished(self) -> bool:
@@ -63,18 +73,13 @@ class Row:
         return self.state.is_finished()
 
 
-def _is_interrupted(trial: FrozenTrial) -> bool:
-    reason = trial.user_attrs.get("results", {}).get("reason")
-    return trial.state == TrialState.FAIL and not reason
-
-
 @dataclass
 class Claim:
     """A candidate that this process works on."""
 
     candidate: int
-    trial_id: int
     values: Values
+    trial_id: int = -1
     results: Results = field(default_factory=lambda: {"folds": [], "reports": [], "epochs": 0})
 
 
@@ -82,8 +87,13 @@ class Record:
     """The candidates of one search in one storage, shared by all its workers.
 
     Each attempt at a candidate is one Optuna trial, created at once with all its
-    parameters and its owner. An attempt that is interrupted becomes FAIL without
-    a reason, and a new trial goes on with its parameters and finished folds.
+    parameters and its owner. Who creates the first trial with a candidate's number
+    has the candidate; others who did so at the same time try the next number.
+
+    An attempt that is interrupted becomes FAIL, and a new trial goes on after it, with
+    its parameters and finished folds. Here, too, the first one counts. What becomes of
+    a candidate is written down before its trial's state, so that being killed between
+    the two changes nothing.
 
     Parameters
     ----------
@@ -116,13 +126,17 @@ class Record:
 
     def rows(self) -> list[Row]:
         """Return all candidates by number."""
+        attempts = self._attempts()
+        return [Row(number, _latest(attempts[number])) for number in sorted(attempts)]
+
+    def _attempts(self) -> dict[int, list[FrozenTrial]]:
+        """Return the trials of each candidate, in the order in which they were made."""
         attempts: dict[int, list[FrozenTrial]] = {}
-        for trial in self.storage.get_all_trials(self.study._study_id, deepcopy=False):
-            candidate = trial.user_attrs.get("candidate")
-            withdrawn = trial.user_attrs.get("results", {}).get("reason") == WITHDRAWN
-            if candidate is not None and not withdrawn:
-                attempts.setdefault(candidate, []).append(trial)
-        return [Row(number, _valid_attempt(attempts[number])) for number in sorted(attempts)]
+        study = self.study._study_id
+        for trial in patiently(lambda: self.storage.get_all_trials(study, deepcopy=False)):
+            if "candidate" in trial.user_attrs:
+                attempts.setdefault(trial.user_attrs["candidate"], []).append(trial)
+        return attempts
 
     def claim(
         self,
@@ -146,72 +160,79 @@ class Record:
         """
         while True:
             rows = self.rows()
-            for row in rows:
-                if self._is_abandoned(row):
-                    claim = self._adopt(row)
-                    if claim is not None:
-                        return claim
-                    break
+            abandoned = next((row for row in rows if self._is_abandoned(row)), None)
+            if abandoned is not None:
+                claim = self._adopt(abandoned)
+            elif is_enough(rows):
+                return None
             else:
-                if is_enough(rows):
-                    return None
                 number = rows[-1].candidate + 1 if rows else 0
                 values = propose(number, rows)
                 if values is None:
                     return None
-                claim = self._begin(number, values, {})
-                if self._is_rightful(claim, is_enough):
-                    return claim
-                self._withdraw(claim)
+                claim = self._begin(Claim(number, values), {})
+            if claim is not None:
+                return claim
 
     def _is_abandoned(self, row: Row) -> bool:
-        if row.state == TrialState.WAITING:
-            return True
-        if row.state != TrialState.RUNNING:
-            return False
-        attrs = row.trial.user_attrs
-        return not self.owner.is_alive(attrs["owner"], attrs.get("beat"), row.trial._trial_id)
+        return row.state == TrialState.WAITING or (
+            row.state == TrialState.RUNNING and not self._is_alive(row.trial)
+        )
+
+    def _is_alive(self, trial: FrozenTrial) -> bool:
+        attrs = trial.user_attrs
+        return self.owner.is_alive(attrs["owner"], attrs.get("beat"), trial._trial_id)
 
     def _adopt(self, row: Row) -> Claim | None:
-        """Go on with a candidate; None if another worker was faster."""
+        """Go on with a candidate; None if there is nothing to do, or another was faster."""
+        trial, deaths = row.trial, self._deaths(row)
         if row.state == TrialState.RUNNING:
-            try:  # the storage lets only one of us do that
-                self.storage.set_trial_state_values(row.trial._trial_id, TrialState.FAIL)
-            except UpdateFinishedTrialError:
+            if "outcome" not in row.results and deaths >= MAX_DEATHS:
+                self._give_up(row, deaths)
                 return None
-        claim = self._begin(row.candidate, row.values, row.results)
-        if self._is_rightful(claim, lambda rows: False):
-            return claim
-        self._withdraw(claim)
-        return None
-
-    def _begin(self, candidate: int, values: Values, results: Results) -> Claim:
-        attrs: dict[str, Any] = {"candidate": candidate, "owner": self.owner.token}
-        if results:
-            attrs["results"] = results
-        template = running_trial(values, self.space.distributions(values), attrs)
-        trial_id = self.storage.create_new_trial(self.study._study_id, template)
-        claim = Claim(candidate, trial_id, values)
+            self._settle(trial)
+            if "outcome" in row.results:
+                return None
+        claim = Claim(row.candidate, row.values)
+        results = row.results
         claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
         claim.results |= {key: results[key] for key in ("epochs", "rungs") if key in results}
-        return claim
+        attrs = {"after": trial.number, "deaths": deaths, "results": claim.results}
+        return self._begin(claim, attrs)
 
-    def _is_rightful(self, claim: Claim, is_enough: Callable[[list[Row]], bool]) -> bool:
-        """Tell whether no other worker came first with this candidate, or the last one."""
+    def _deaths(self, row: Row) -> int:
+        """Return how many processes of this call of ``fit`` ended while they worked on it."""
+        attrs, call = row.trial.user_attrs, self.owner.token["call"]
+        if attrs["owner"]["call"] != call:
+            return 0
+        return int(attrs.get("deaths", 0)) + (row.state == TrialState.RUNNING)
+
+    def _give_up(self, row: Row, deaths: int) -> None:
+        claim = Claim(row.candidate, row.values, row.trial._trial_id)
+        reason = f"ended its process {deaths} times, perhaps for lack of memory"
+        claim.results |= {**row.results, "reason": reason}
+        with contextlib.suppress(LostCandidate):
+            self.finish(claim, TrialState.FAIL, None)
+
+    def _settle(self, trial: FrozenTrial) -> None:
+        """Set the state of a trial that nobody works on, unless somebody else has done so."""
+        name, value = trial.user_attrs.get("results", {}).get("outcome", ("FAIL", None))
+        values = None if value is None else [value]
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_state_values(trial._trial_id, TrialState[name], values)
+
+    def _begin(self, claim: Claim, attrs: Mapping[str, Any]) -> Claim | None:
+        """Create a trial; None if another worker came first with this candidate."""
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token, **attrs}
+        template = running_trial(claim.values, self.space.distributions(claim.values), attrs)
+        claim.trial_id = self.storage.create_new_trial(self.study._study_id, template)
         if not self.is_shared:
-            return True
-        rows = self.rows()
-        mine = next((row for row in rows if row.trial._trial_id == claim.trial_id), None)
-        if mine is None:
-            return False
-        earlier = [row for row in rows if row.trial.number < mine.trial.number]
-        key = self.space.key(claim.values)
-        same = any(self.space.key(row.values) == key for row in earlier)
-        return not same and not is_enough(earlier)
-
-    def _withdraw(self, claim: Claim) -> None:
-        claim.results["reason"] = WITHDRAWN
-        self.finish(claim, TrialState.FAIL, None)
+            return claim
+        latest = _latest(self._attempts()[claim.candidate])
+        if latest._trial_id == claim.trial_id:
+            return claim
+        self._settle(self.storage.get_trial(claim.trial_id))
+        return None
 
     def save(self, claim: Claim) -> None:
         """Keep what a candidate has so far.
@@ -234,18 +255,35 @@ class Record:
         LostCandidate
             If somebody else took it over.
         """
-        self.save(claim)
+        claim.results["outcome"] = (state.name, value)
+        self._end(claim, state, value)
+
+    def release(self, claim: Claim) -> None:
+        """Leave a candidate to whoever comes next, unless somebody has it already."""
+        with contextlib.suppress(LostCandidate):
+            self._end(claim, TrialState.FAIL, None)
+
+    def _end(self, claim: Claim, state: TrialState, value: float | None) -> None:
+        values = None if value is None else [value]
+        patiently(lambda: self.save(claim))
         try:
-            self.storage.set_trial_state_values(
-                claim.trial_id, state, None if value is None else [value]
-            )
+            patiently(lambda: self.storage.set_trial_state_values(claim.trial_id, state, values))
         except UpdateFinishedTrialError as error:
             raise LostCandidate from error
 
-    def release(self, claim: Claim) -> None:
-        """Leave a candidate to whoever comes next."""
-        claim.results.pop("reason", None)
-        self.finish(claim, TrialState.FAIL, None)
+    def leave(self) -> None:
+        """Let go of all that this owner still has, and end what dead ones left unseen.
+
+        An interrupt may come at any moment, also before a worker knows of its trial.
+        """
+        for attempts in self._attempts().values():
+            latest = _latest(attempts)
+            for trial in attempts:
+                if trial.state != TrialState.RUNNING:
+                    continue
+                mine = trial.user_attrs["owner"]["search"] == self.owner.token["search"]
+                if mine or (trial is not latest and not self._is_alive(trial)):
+                    self._settle(trial)
 
     def heartbeat(self, claim: Claim) -> Heartbeat:
         """Return a context that gives signs of life while a candidate is worked on."""
@@ -254,10 +292,13 @@ class Record:
         )
 
 
-def _valid_attempt(attempts: list[FrozenTrial]) -> FrozenTrial:
-    """Return the first attempt that was not interrupted, else the last."""
-    going = [trial for trial in attempts if not _is_interrupted(trial)]
-    return going[0] if going else attempts[-1]
+def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
+    """Return the attempt that counts: the first one, or the first after it, and so on."""
+    latest = next(trial for trial in attempts if "after" not in trial.user_attrs)
+    for trial in attempts:
+        if trial.user_attrs.get("after") == latest.number:
+            latest = trial
+    return latest
 
 
 def running_trial(
@@ -274,13 +315,8 @@ def running_trial(
 
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:
     """Create a study, or load the one that is there; several processes may do so at once."""
-    for attempt in range(8):
-        try:
-            return optuna.create_study(
-                storage=storage, study_name=study_name, direction="maximize", load_if_exists=True
-            )
-        except Exception:  # a database's own error when another process was faster
-            if attempt == 7:
-                raise
-            time.sleep(0.05 * 2**attempt)
-    raise AssertionError
+    return retry(
+        lambda: optuna.create_study(
+            storage=storage, study_name=study_name, direction="maximize", load_if_exists=True
+        )
+    )

@@ -15,15 +15,15 @@ import torch
 from optuna.storages import BaseStorage
 
 from ._follow import Follower
-from ._job import Job, remove
+from ._job import PREFIX, Job, remove
 from ._objective import Task
 from ._record import Record
 from ._storage import is_url
 from ._work import Budget, Worker
-from ._workers import Pool
+from ._workers import JOB, Pool
 
-#: Where jobs for other machines are, which must see the same folder.
-_SHARED = "SKLEARNLOSS_JOBS"
+#: Names the folder for jobs, which other machines must see under the same name.
+SHARED = "SKLEARNLOSS_JOBS"
 
 
 def run_search(search: Any, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
@@ -45,8 +45,8 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
     interrupt : KeyboardInterrupt or None
         If the user ended the search.
     """
-    name = record.study.study_name
-    job = Job(task, record.space, name, search.sampler, search.pruner, budget)
+    name, call = record.study.study_name, record.owner.token["call"]
+    job = Job(task, record.space, name, search.sampler, search.pruner, budget, call)
     n_workers = count_workers(search.n_jobs)
     try:
         with Follower(search, record) as follower, _published(job, record, n_workers) as folder:
@@ -60,14 +60,20 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
             )
             if n_workers > 1:
                 with Pool(folder, str(record.address), n_workers) as pool:
-                    while pool.is_working() and not worker.stopped:
+                    while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
                         follower.look(worker)
                         time.sleep(0.2)
                 follower.look(worker)
             worker.wait()
     except KeyboardInterrupt as interrupt:
         return interrupt
+    finally:
+        record.leave()
     return None
+
+
+def _n_finished(record: Record) -> int:
+    return sum(row.is_finished for row in record.rows())
 
 
 def count_workers(n_jobs: int | None) -> int:
@@ -81,26 +87,42 @@ def count_workers(n_jobs: int | None) -> int:
 @contextlib.contextmanager
 def _published(job: Job, record: Record, n_workers: int) -> Iterator[Path]:
     """Write the job where workers find it, if there may be any."""
-    address = record.address
-    shared = is_url(address) and not str(address).startswith("sqlite")
-    if n_workers == 1 and not shared:
+    home = _home(record.address, n_workers)
+    if home is None:
         yield Path()
         return
-    if address is None or is_url(address):
-        home = os.environ.get(_SHARED)
-        if home is None and shared:
-            home = str(Path.home() / ".cache" / "sklearnloss" / "jobs")
-        if home is not None:
-            Path(home).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="sklearnloss-", dir=home))
-    else:
-        folder = Path(f"{os.path.abspath(address)}.job")
+    _remove_left_over(record)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     try:
         job.write(folder)
-        record.study.set_user_attr("job", str(folder))
+        token = record.owner.token
+        record.study.set_user_attr(JOB, {"folder": str(folder), "owner": token})
         yield folder
     finally:
         remove(folder)
+        if (record.study.user_attrs.get(JOB) or {}).get("folder") == str(folder):
+            record.study.set_user_attr(JOB, None)  # workers on other machines end
+
+
+def _home(address: Any, n_workers: int) -> Path | None:
+    """Return the folder for folders of jobs: one that other machines may see, where they join."""
+    on_server = is_url(address) and not address.startswith("sqlite")
+    if on_server:
+        default = Path.home() / ".cache" / "sklearnloss" / "jobs"
+        return Path(os.environ.get(SHARED) or default)
+    if n_workers == 1:
+        return None
+    if address is None or is_url(address):
+        return Path(os.environ.get(SHARED) or tempfile.gettempdir())
+    return Path(address).absolute().parent
+
+
+def _remove_left_over(record: Record) -> None:
+    """Remove the data of a search that was killed, as far as it was one of this machine."""
+    job = record.study.user_attrs.get(JOB)
+    if job and not record.owner.is_alive(job["owner"], None, -1):
+        remove(job["folder"])
 
 
 @contextlib.contextmanager

@@ -1,66 +1,33 @@
-"""Opening a search's storage, and repairing what a killed process left of it."""
+"""Opening a search's storage."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock, JournalStorage
-from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal import JournalStorage
 
-#: Seconds after which a lock's holder, who needs it for milliseconds, must be dead.
-_LOCK_GRACE = 10
+from ._journal import RepairingJournal
 
+Result = TypeVar("Result")
 
-class RepairingJournal(JournalFileBackend):
-    """A journal file that survives being killed or losing power at any moment.
+_SQLITE = (".db", ".sqlite", ".sqlite3")
 
-    A line whose end is missing never came to count; it is cut off before the next
-    one is written, and a lock that nobody holds any more is taken away.
-    """
-
-    def __init__(self, path: str) -> None:
-        _drop_stale_lock(path)
-        super().__init__(path, JournalFileSymlinkLock(path, grace_period=_LOCK_GRACE))
-        with get_lock_file(self._lock):
-            _cut_torn_tail(path)
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock):
-            _cut_torn_tail(self._file_path)
-            with open(self._file_path, "ab") as file:
-                file.write(lines.encode())
-                file.flush()
-                os.fsync(file.fileno())
-
-
-def _drop_stale_lock(path: str) -> None:
-    lock = f"{path}.lock"
-    with contextlib.suppress(FileNotFoundError):
-        if time.time() - os.lstat(lock).st_mtime > _LOCK_GRACE:
-            os.unlink(lock)
-
-
-def _cut_torn_tail(path: str) -> None:
-    with open(path, "r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return
-        file.seek(size - 1)
-        if file.read(1) == b"\n":
-            return
-        file.seek(max(0, size - (1 << 24)))
-        tail = file.read()
-        file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+#: What databases say when several processes make the same tables at the same time, or
+#: when they are busy for a moment.
+_PASSING = re.compile(
+    r"already exists|unique constraint|duplicate|alembic_version|no such table|"
+    r"relation .* does not exist|locked|starting up|too many (clients|connections)|deadlock",
+    re.IGNORECASE,
+)
 
 
 def is_url(storage: Any) -> bool:
@@ -70,7 +37,8 @@ def is_url(storage: Any) -> bool:
 
 def hide_password(text: str) -> str:
     """Replace the passwords of addresses in a text."""
-    return re.sub(r"(://[^:/@\s'\"]*:)[^@\s'\"]+@", r"\1***@", text)
+    text = re.sub(r"(://[^:/@\s'\"]*:)[^\s'\"]+@", r"\1***@", text)
+    return re.sub(r"([?&]password=)[^&\s'\"]+", r"\1***", text)
 
 
 def open_storage(storage: Any) -> BaseStorage:
@@ -80,8 +48,8 @@ def open_storage(storage: Any) -> BaseStorage:
     ----------
     storage : path, str, optuna.storages.BaseStorage or None
         A path is a journal file, made if it is not there, unless it ends in
-        ``.db`` or ``.sqlite``; an address such as "postgresql://user@host/db" is
-        a database. None is memory.
+        ``.db``, ``.sqlite`` or ``.sqlite3``; an address such as
+        "postgresql://user@host/db" is a database. None is memory.
 
     Returns
     -------
@@ -104,33 +72,66 @@ def open_storage(storage: Any) -> BaseStorage:
             f"storages, or None."
         )
     path = Path(storage)
-    if path.suffix in (".db", ".sqlite", ".sqlite3"):
-        return _open_database(f"sqlite:///{path}")
     if not path.parent.is_dir():
-        raise ValueError(f"storage={str(path)!r}: there is no folder {str(path.parent)!r}.")
-    return JournalStorage(RepairingJournal(str(path)))
+        raise ValueError(
+            f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
+        )
+    if path.is_dir():
+        raise ValueError(f"storage={str(path)!r} is a folder. Pass the path of a file in it.")
+    if path.suffix in _SQLITE:
+        return _open_database(f"sqlite:///{path}")
+    return _open_journal(str(path))
+
+
+def _open_journal(path: str) -> BaseStorage:
+    try:
+        return JournalStorage(RepairingJournal(path))
+    except (ValueError, KeyError, AssertionError) as error:
+        if str(error).startswith("storage="):
+            raise
+        raise ValueError(
+            f"storage={path!r} is damaged, and cannot be read: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _open_database(url: str) -> BaseStorage:
     """Open a database; several processes that do so at once make its tables only once."""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {"pool_pre_ping": True}  # it may have been restarted
     if url.startswith("sqlite"):
         arguments["connect_args"] = {"timeout": 60}
+    try:
+        return retry(lambda: optuna.storages.RDBStorage(url, engine_kwargs=arguments))
+    except ImportError as error:
+        raise ImportError(
+            f"{hide_password(str(error))}\nA database needs its driver, such as psycopg2 for "
+            f"PostgreSQL: pip install 'sklearnloss[postgresql]'."
+        ) from None
+    except Exception as error:
+        raise ValueError(
+            f"storage={hide_password(url)!r} cannot be opened: {hide_password(str(error))}"
+        ) from None
+
+
+def retry(action: Callable[[], Result]) -> Result:
+    """Do something with a database, again if another process was in the way."""
     for attempt in range(8):
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=arguments)
-        except ImportError as error:
-            raise ImportError(
-                f"{hide_password(str(error))}\nA database needs its driver, such as psycopg2 for "
-                f"PostgreSQL: pip install 'sklearnloss[postgresql]'."
-            ) from None
+            return action()
         except Exception as error:
-            if attempt == 7:
-                raise ValueError(
-                    f"storage={hide_password(url)!r} cannot be opened: {hide_password(str(error))}"
-                ) from None
-            time.sleep(0.1 * 2**attempt)
-    raise AssertionError
+            if not _PASSING.search(f"{error} {error.__cause__}"):
+                raise
+            time.sleep(0.05 * 2**attempt)
+    return action()
+
+
+def patiently(action: Callable[[], Result]) -> Result:
+    """Do something that may be done twice, again while a database is away: about a minute."""
+    for attempt in range(10):
+        try:
+            return action()
+        except StorageInternalError:
+            time.sleep(0.05 * 2**attempt)
+    return action()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ class SearchTasks:
         self.search = search
         self.data = {"estimator": search, "X": X, "y": y}
         self.n_splits = n_splits
+        self.n_begun = 0
+        self.n_candidates = math.inf if n_candidates is None else n_candidates
         self.root: Any = None
         self.candidate_task: Any = None
         if hasattr(search, "_init_callback_context"):  # scikit-learn 1.9
@@ -38,7 +41,9 @@ class SearchTasks:
     @contextlib.contextmanager
     def candidate(self) -> Iterator[None]:
         """Work on a candidate."""
-        if self.root is None:
+        self.n_begun += 1
+        if self.root is None or self.n_begun > self.n_candidates:
+            self.candidate_task = None  # one more than announced, in place of one that failed
             yield
             return
         self.candidate_task = self.root.subcontext(

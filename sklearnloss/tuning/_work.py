@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
@@ -22,6 +23,9 @@ _WORTH_SAVING = 0.25
 # Seconds between two looks at what others have reached.
 _WORTH_A_LOOK = 1.0
 
+# A storage that cannot be reached for a moment is no failure of a candidate's.
+_AWAY = (StorageInternalError, OSError)
+
 
 @dataclass
 class Budget:
@@ -32,7 +36,7 @@ class Budget:
     n_trials : int or None
         Candidates that completed, were stopped, or are being worked on.
     deadline : float or None
-        No candidate is begun after it, in seconds of ``time.time()``.
+        No candidate but the first is begun after it, in seconds of ``time.time()``.
     n_first : int, default=1
         Candidates that are tried in any case before a search gives up because all
         of them failed.
@@ -44,7 +48,7 @@ class Budget:
 
     def is_spent(self, rows: Sequence[Row]) -> bool:
         """Tell whether to begin no further candidate."""
-        if self.deadline is not None and time.time() >= self.deadline:
+        if rows and self.deadline is not None and time.time() >= self.deadline:
             return True
         states = [row.state for row in rows]
         n_failed = states.count(TrialState.FAIL)
@@ -135,26 +139,36 @@ class Worker:
             trial.report(value, step)
         for rung, value in claim.results.get("rungs", {}).items():
             trial.storage.set_trial_system_attr(trial._trial_id, rung, value)
-        saved = looked = time.monotonic()
+        saved = told = looked = time.monotonic()
 
         def report(step: int, value: float) -> bool:
-            nonlocal looked
+            nonlocal told, looked
             trial.report(value, step)
             if self.record.is_shared and time.monotonic() - looked > _WORTH_A_LOOK:
-                self.mirror.update(self.record.rows(), running=True)
+                with contextlib.suppress(*_AWAY):
+                    self.mirror.update(self.record.rows(), running=True)
                 looked = time.monotonic()
             stop = trial.should_prune()
             rungs = self.mirror.rungs(trial)
             if rungs != claim.results.get("rungs", {}):
                 claim.results["rungs"] = rungs
-                save()  # others compare themselves with it
+                # Others compare themselves with it. A stop is saved with all else, or it
+                # would be forgotten if this process was killed in between.
+                if not stop and time.monotonic() - told > _WORTH_SAVING:
+                    with contextlib.suppress(*_AWAY):
+                        self.record.save(claim)
+                    told = time.monotonic()
             return stop
 
+        epochs = claim.results["epochs"]
+
         def save() -> None:
-            nonlocal saved
+            nonlocal saved, epochs  # unlike what is told within a fold, this keeps its work
+            epochs = claim.results["epochs"]
             if time.monotonic() - saved > _WORTH_SAVING:
-                self.record.save(claim)
-                saved = time.monotonic()
+                with contextlib.suppress(*_AWAY):
+                    self.record.save(claim)
+                    saved = time.monotonic()
 
         params = self.record.space.params(claim.values)
         evaluation = Evaluation(self.task, params, claim.results, report, save, self.watches)
@@ -165,6 +179,7 @@ class Worker:
             except LostCandidate:
                 raise
             except KeyboardInterrupt:
+                claim.results["epochs"] = epochs  # those of this fold will be trained again
                 self.record.release(claim)
                 raise
             except BaseException:

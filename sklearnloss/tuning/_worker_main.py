@@ -9,45 +9,57 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import cloudpickle
 import torch
 
-from ._job import Job
-from ._workers import FAILED, INTERRUPTED, PARENT, STORAGE, work
+from ._job import Job, remove
+from ._workers import FAILED, INTERRUPTED, PARENT, PATIENCE, STORAGE, work
 
 
-def _end_with_parent() -> None:
-    """Interrupt this process once the one that started it is gone."""
-    parent = int(os.environ[PARENT])
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os.kill(os.getpid(), signal.SIGINT)
+def main() -> None:
+    """Work on the job in the folder ``sys.argv[1]`` as worker ``sys.argv[2]``, and exit."""
+    folder, index = sys.argv[1], int(sys.argv[2])
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = _work(folder, index)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(status)
 
 
-def _main(folder: str, index: int) -> int:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _work(folder: str, index: int) -> int:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     try:
         work(Job.read(folder), os.environ[STORAGE], index)
-    except KeyboardInterrupt:
-        return INTERRUPTED
     except Exception as error:
-        Path(folder, f"error-{index}.pkl").write_bytes(_pickled(error))
+        with contextlib.suppress(FileNotFoundError):  # the search is over
+            Path(folder, f"error-{index}.pkl").write_bytes(_pickled(error))
         return FAILED
     return 0
 
 
+def _end_with_parent(folder: str) -> None:
+    """End this process once the one that started it is gone, and remove what it left."""
+    parent = int(os.environ[PARENT])
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    remove(folder)
+    os.kill(os.getpid(), signal.SIGINT)  # lets its candidate go
+    time.sleep(PATIENCE)
+    os._exit(INTERRUPTED)
+
+
 def _pickled(error: Exception) -> bytes:
+    """Return an error that can be read anywhere, and says where it came from."""
+    error.add_note("".join(["In a worker process:\n", *traceback.format_exception(error)]))
     try:
         content = cloudpickle.dumps(error)
         pickle.loads(content)
     except Exception:
         content = cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
     return bytes(content)
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        sys.exit(_main(sys.argv[1], int(sys.argv[2])))

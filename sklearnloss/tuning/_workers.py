@@ -9,21 +9,35 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import optuna
 import torch
+from optuna.exceptions import StorageInternalError
 
-from ._job import Job, n_threads
+from ._job import FILE, Job, n_threads
 from ._owner import Owner
-from ._record import Record
-from ._storage import open_storage, quiet_optuna
+from ._record import MAX_DEATHS, Record
+from ._storage import is_url, open_storage, quiet_optuna
 from ._work import Worker
 
 STORAGE = "SKLEARNLOSS_STORAGE"  # not on the command line, where everybody sees passwords
 PARENT = "SKLEARNLOSS_PARENT"
 FAILED, INTERRUPTED = 3, 130
+
+#: Seconds for a worker to let go of what it does, after which it is killed.
+PATIENCE = 10.0
+
+#: The attribute of a study that says where its job is; None once the search is over.
+JOB = "job"
+
+# Until the worker can let go of a candidate, Ctrl-C ends it without a word.
+_BOOT = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    f"from {__package__}._worker_main import main; main()"
+)
 
 
 class Pool:
@@ -44,7 +58,8 @@ class Pool:
         self.storage = storage
         self.n_workers = n_workers
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.crashes = 0
+        self.crashes = 0  # since a candidate was finished
+        self.n_finished = 0
 
     def __enter__(self) -> Self:
         for index in range(self.n_workers):
@@ -52,23 +67,34 @@ class Pool:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)  # lets its candidate go
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        try:
+            for process in self.processes.values():
+                if process.poll() is None:
+                    _interrupt(process)  # lets its candidate go
+            deadline = time.monotonic() + PATIENCE
+            for process in self.processes.values():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also after another Ctrl-C
+            for process in self.processes.values():
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
 
-    def is_working(self) -> bool:
+    def is_working(self, count_finished: Callable[[], int]) -> bool:
         """Tell whether a worker is left; start those anew that were killed.
+
+        Parameters
+        ----------
+        count_finished : callable
+            Returns how many candidates are finished.
 
         Raises
         ------
         Exception
             What a worker raised.
+        RuntimeError
+            If workers are killed again and again, and nothing gets finished.
         """
         for index, process in list(self.processes.items()):
             status = process.poll()
@@ -79,10 +105,21 @@ class Pool:
                 raise pickle.loads((self.folder / f"error-{index}.pkl").read_bytes())
             if status == INTERRUPTED:
                 raise KeyboardInterrupt
-            if status != 0 and self.crashes < 3 * self.n_workers:
-                self.crashes += 1
+            if status != 0:
+                self._note_crash(status, count_finished())
                 self._start(index)
         return bool(self.processes)
+
+    def _note_crash(self, status: int, n_finished: int) -> None:
+        if n_finished > self.n_finished:
+            self.n_finished, self.crashes = n_finished, 0
+        self.crashes += 1
+        # Each worker may have to give up a candidate first.
+        if self.crashes > (MAX_DEATHS + 1) * self.n_workers:
+            raise RuntimeError(
+                f"Worker processes ended {self.crashes} times (exit status {status}), and no "
+                f"candidate was finished. Their own messages are above; n_jobs=1 may show more."
+            )
 
     def _start(self, index: int) -> None:
         threads = str(n_threads(self.n_workers))
@@ -97,10 +134,17 @@ class Pool:
             **_own_gpu(index),
         }
         self.processes[index] = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}._worker_main", str(self.folder), str(index)],
+            [sys.executable, "-c", _BOOT, str(self.folder), str(index)],
             env=environment,
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        process.send_signal(signal.SIGINT)
+    else:
+        process.terminate()
 
 
 def _own_gpu(index: int) -> dict[str, str]:
@@ -127,10 +171,26 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
     sampler = job.sampler
     if sampler is not None and index > 0:
         sampler.reseed_rng()
-    with quiet_optuna(), Owner() as owner:
+    with quiet_optuna(), Owner(job.call) as owner:
         record = Record(open_storage(storage), job.study_name, job.space, owner)
-        worker = Worker(job.task, record, sampler=sampler, pruner=job.pruner, budget=job.budget)
-        worker.run()
+        worker = Worker(
+            job.task,
+            record,
+            sampler=sampler,
+            pruner=job.pruner,
+            budget=job.budget,
+            on_finish=_stop_if_over,
+        )
+        try:
+            worker.run()
+        finally:
+            record.leave()
+
+
+def _stop_if_over(worker: Worker) -> None:
+    """End a worker whose search was ended by the user. One that was killed is finished."""
+    with contextlib.suppress(StorageInternalError):
+        worker.stopped = not worker.record.study.user_attrs.get(JOB)
 
 
 def join_search(
@@ -156,23 +216,35 @@ def join_search(
         If no search began, or it takes no workers.
     """
     with quiet_optuna():
-        folder = _await_job(open_storage(storage), study_name, job, patience)
+        folder = _await_job(storage, study_name, job, patience)
     work(Job.read(folder), storage, index=1)
 
 
-def _await_job(storage: Any, study_name: str, job: str | None, patience: float) -> str:
+def _await_job(storage: str, study_name: str, job: str | None, patience: float) -> str:
+    """Return the folder of a search's job, as soon as there is one."""
     deadline = time.monotonic() + patience
+    where: dict[str, Any] = {}
     while True:
-        with contextlib.suppress(KeyError):
-            study = optuna.load_study(study_name=study_name, storage=storage)
-            folder = job or study.user_attrs.get("job")
-            if folder and (Path(folder) / "job.pkl").exists():
-                return str(folder)
+        if is_url(storage) or os.path.exists(storage):  # opening would make a new one
+            with contextlib.suppress(KeyError):
+                study = optuna.load_study(study_name=study_name, storage=open_storage(storage))
+                where = study.user_attrs.get(JOB) or {}
+        folder = job or where.get("folder")
+        if where and folder and (Path(folder) / FILE).exists():
+            return str(folder)
         if time.monotonic() > deadline:
-            raise ValueError(
-                f"No search named {study_name!r} asks for workers there (waited {patience:g} s). "
-                f"Start LossSearchCV(..., storage=..., study_name={study_name!r}).fit first, with "
-                f"n_jobs of 2 or more or a database as storage; its folder of data must be visible "
-                f"here, or be passed as job."
-            )
+            raise ValueError(_nothing_to_join(study_name, folder if where else None, patience))
         time.sleep(0.5)
+
+
+def _nothing_to_join(study_name: str, folder: str | None, patience: float) -> str:
+    if folder is not None:
+        return (
+            f"The search named {study_name!r} keeps its data in {folder!r}, which cannot be seen "
+            f"from here. Mount it under the same name, or pass its name here as job."
+        )
+    return (
+        f"No search named {study_name!r} asks for workers there (waited {patience:g} s). Start "
+        f"LossSearchCV(..., storage=..., study_name={study_name!r}).fit first, with a database as "
+        f"storage or n_jobs of 2 or more."
+    )

@@ -26,6 +26,7 @@ from ._fit_table import collect
 from ._paired_fit import PairedData, fit_once, read_scoring
 from ._paired_splits import PairedSplits, make_splits
 from ._prefix import trained_part
+from ._run import count_workers
 from ._settings_text import settings_text
 from ._thumbnails import thumbnails
 
@@ -90,12 +91,13 @@ def compare_losses(
     n_seeds : int, default=1
         Fits per split, with different initial weights and batches.
     rope : float, default=0.01
-        Differences up to this do not matter (region of practical equivalence).
+        Differences up to this do not matter (region of practical equivalence), in the
+        unit of the score.
     per_image : bool, default=True
         Score each image, too, which predicts the held-out ones once more.
     n_jobs : int, default=1
-        Fits side by side, with a torch thread each if there are several. -1 is all
-        cores.
+        Fits side by side, in processes of one torch thread each that take turns on
+        several GPUs. -1 is as many as there are GPUs, or cores where there is none.
     error_score : float or "raise", default=nan
         The score of a fit that diverges or raises. nan leaves its loss without a
         score and without verdicts; a number that is better than the worst score of all
@@ -304,7 +306,7 @@ def _run(
 ) -> Iterator[tuple[Fit, Result]]:
     """Yield fits with their results as they finish."""
     calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
-    results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls)
+    results = Parallel(n_jobs=count_workers(n_jobs), return_as="generator_unordered")(calls)
     bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
     with bar, contextlib.closing(results):
         for k, result in results:
@@ -315,7 +317,8 @@ def _run(
 
 
 def _numbered(k: int, data: PairedData, fit: Fit) -> tuple[int, Result]:
-    return k, fit_once(data, fit.settings, fit.train, fit.test, fit.key.random_state)
+    seed = fit.key.random_state
+    return k, fit_once(data, fit.settings, fit.train, fit.test, seed=seed, number=k)
 
 
 def _line(fit: Fit, result: Result) -> str:

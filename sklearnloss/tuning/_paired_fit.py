@@ -92,9 +92,28 @@ def _own_name(value: Any) -> str:
 
 
 def fit_once(
-    data: PairedData, settings: Mapping[str, Any], train: Array, test: Array, seed: int
+    data: PairedData,
+    settings: Mapping[str, Any],
+    train: Array,
+    test: Array,
+    *,
+    seed: int,
+    number: int,
 ) -> dict[str, Any]:
     """Fit on one part, score on the other.
+
+    Parameters
+    ----------
+    data : PairedData
+        What all fits share.
+    settings : dict of str to object
+        The estimator's parameters.
+    train, test : ndarray of int
+        Positions of images.
+    seed : int
+        The estimator's ``random_state``.
+    number : int
+        Of this fit, so that fits side by side take turns on several GPUs.
 
     Returns
     -------
@@ -104,6 +123,7 @@ def fit_once(
     """
     if os.getpid() != data.process:
         torch.set_num_threads(1)
+        settings = {**device_of(data.estimator, number), **settings}
     start = time.perf_counter()
     result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
     try:
@@ -115,6 +135,15 @@ def fit_once(
             raise
         result |= _failure(error)
     return {"fit_seconds": time.perf_counter() - start} | result
+
+
+def device_of(estimator: Any, number: int) -> dict[str, str]:
+    """Return the parameter that puts a fit on one of several GPUs, if it may be on any."""
+    prefix, part = trained_part(estimator)
+    n_gpus = torch.cuda.device_count()
+    if part.device != "auto" or n_gpus < 2:
+        return {}
+    return {f"{prefix}device": f"cuda:{number % n_gpus}"}
 
 
 def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int) -> Any:
@@ -147,6 +176,8 @@ def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:
 
 
 def _failure(error: Exception) -> dict[str, Any]:
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        torch.cuda.empty_cache()  # for the next one
     diverged = isinstance(error, FloatingPointError)
     reason = str(error) if diverged else f"{type(error).__name__}: {error}"
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process

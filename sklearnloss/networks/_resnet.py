@@ -142,15 +142,32 @@ class _Bottleneck(nn.Module):
         return activated
 
 
-def _shortcut(
-    layers: AxisLayers, in_channels: int, channels: int, stride: int
-) -> nn.Sequential | None:
+def _shortcut(layers: AxisLayers, in_channels: int, channels: int, stride: int) -> _Shortcut | None:
     if stride == 1 and in_channels == channels:
         return None
-    return nn.Sequential(
-        layers.conv(in_channels, channels, 1, stride=stride, bias=False),
-        layers.batch_norm(channels),
+    return _Shortcut(
+        layers.conv(in_channels, channels, 1, bias=False), layers.batch_norm(channels), stride
     )
+
+
+class _Shortcut(nn.Sequential):
+    """Bring the identity to the size and the channels of a block's output.
+
+    The convolution looks at single pixels, so that it may be given every other one
+    instead of striding. With strides, torch 2.13 on CPUs writes beyond its memory in
+    the backward pass if fewer than 16 channels lie innermost.
+    """
+
+    def __init__(self, conv: nn.Module, norm: nn.Module, stride: int) -> None:
+        super().__init__(conv, norm)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            every_other = [slice(None, None, self.stride)] * (x.ndim - 2)
+            x = x[(slice(None), slice(None), *every_other)]
+        shortened: Tensor = super().forward(x)
+        return shortened
 
 
 def _initialise(module: nn.Module) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sklearnloss.estimators._layout import put_channels_last
 from sklearnloss.networks import ResNet
 
 # Names and shapes in torchvision's resnet18 checkpoint, and its number of parameters.
@@ -62,3 +63,31 @@ def test_stems_enlarge_keep_or_reduce_the_resolution(stem: str, size: int) -> No
 def test_illegal_settings_are_refused(params: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ResNet(**params)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_gradients_do_not_depend_on_where_channels_lie(depth: int) -> None:
+    torch.manual_seed(0)
+    net = ResNet(1, 2, depth=depth, width=4).double()
+    x = torch.randn(4, 1, 256, 256, dtype=torch.float64)
+    net(x).square().sum().backward()
+    expected = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+    net.zero_grad()
+    put_channels_last(net.float())
+    net(x.float()).square().sum().backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(
+            parameter.grad.double(),
+            expected[name],
+            rtol=1e-2,
+            atol=1e-3 * expected[name].abs().max().item(),
+        )
+
+
+def test_a_shortcut_is_a_convolution_with_strides() -> None:
+    shortcut = ResNet(1, 2, width=4).get_submodule("layer2.0.downsample")
+    x = torch.randn(2, 4, 9, 12)
+    weight, norm = shortcut.get_parameter("0.weight"), shortcut.get_submodule("1")
+    expected = norm(torch.nn.functional.conv2d(x, weight, stride=2))
+    torch.testing.assert_close(shortcut(x), expected)

@@ -127,7 +127,7 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
 
 def _range(key: str, given: tuple[Any, ...]) -> BaseDistribution:
     plain = [value.item() if isinstance(value, np.generic) else value for value in given]
-    low, high, *scale = plain if len(plain) in (2, 3) else (None, None)
+    low, high, *scale = plain if len(plain) in (2, 3) else [math.nan, math.nan]
     finite = all(type(value) in (int, float) and math.isfinite(value) for value in (low, high))
     if not finite or scale not in ([], ["log"]) or low > high or (scale and low <= 0):
         raise ValueError(

@@ -36,7 +36,9 @@ def test_a_trial_has_only_the_parameters_of_its_branch(space: Space) -> None:
 
 
 def test_unset_names_are_not_sampled(space: Space) -> None:
-    trial = optuna.trial.FixedTrial({"loss": "focal", "depth": 2})
+    study = optuna.create_study()
+    study.enqueue_trial({"loss": "focal", "depth": 2})
+    trial = study.ask()
     assert space.sample(functools.partial(suggest, trial), ["gamma"]) == {
         "loss": "focal",
         "depth": 2,
@@ -85,7 +87,7 @@ def test_a_finite_space_is_listed_and_an_endless_one_is_not(space: Space) -> Non
         {"loss": "dice", "depth": 2},
         {"loss": "bce"},
     ]
-    large = Space({"a": branch({}, {}, **{name: (1, 100) for name in "xyz"})})
+    large = Space({"a": branch({}, {}, **dict.fromkeys("xyz", (1, 100)))})
     assert large.all_values() is None
 
 

@@ -92,7 +92,7 @@ def test_a_name_or_class_is_searched_over_its_own_ranges(given: Any) -> None:
     space = read_space(ResNetClassifier(), given, None)
     (branch,) = space.branches.values()
     assert branch.fixed["loss"] in ("focal", FocalLoss)
-    assert [name for name in branch.free] == ["focal__gamma"]
+    assert list(branch.free) == ["focal__gamma"]
     low, high = get_search_space("focal", "classification")["gamma"][:2]
     assert ranges(space, "focal")["loss__gamma"] == FloatDistribution(low, high)
 

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from optuna.pruners import NopPruner
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import KFold
+from torch import Tensor
+
+from sklearnloss import LossSearchCV
+from sklearnloss.losses import BCEWithLogitsLoss
+
+from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
+from .searches import GRID, X, search, told, y
+
+FOLDS = (np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([0, 1, 0, 1]))
+
+
+def test_nothing_is_shown_unless_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    before = optuna.logging.get_verbosity()
+    search(callbacks=[lambda study, trial: None]).fit(X, y)
+    shown = capsys.readouterr()
+    assert shown.out == shown.err == ""
+    assert optuna.logging.get_verbosity() == before
+
+
+@pytest.mark.parametrize("level", [optuna.logging.INFO, optuna.logging.ERROR])
+def test_optunas_log_is_silent_and_then_as_it_was(
+    level: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = optuna.logging.get_verbosity()
+    try:
+        optuna.logging.set_verbosity(level)
+        search().fit(X, y)
+        assert optuna.logging.get_verbosity() == level
+    finally:
+        optuna.logging.set_verbosity(before)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_shows_the_best_so_far(capsys: pytest.CaptureFixture[str]) -> None:
+    found = search(verbose=1, pruner=NopPruner()).fit(X, y)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "4/4" in shown.err
+    assert f"best {found.best_score_:.4f}" in shown.err
+
+
+def test_a_line_per_candidate_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    values = [0.25, np.nan, ValueError("a bug")]
+    with pytest.warns(FitFailedWarning, match="1 of 3"):
+        told(values, verbose=2, pruner=NopPruner()).fit(*FOLDS)
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert shown.err == ""
+    assert len(lines) == 3
+    assert sum(" 0.2500  value=" in line for line in lines) == 1
+    assert sum("diverged in fold 1: the score is nan" in line for line in lines) == 1
+    assert sum("ValueError in fold 1: a bug" in line for line in lines) == 1
+    assert all(line.startswith(f"[{k}]") for k, line in enumerate(lines))
+
+
+def test_callbacks_get_the_study_and_the_trial() -> None:
+    seen: list[Any] = []
+
+    def callback(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        seen.append((len(study.trials), study.best_value, trial))
+
+    found = search(callbacks=[callback], pruner=NopPruner()).fit(X, y)
+    means = found.cv_results_["mean_test_score"]
+    assert [n for n, _, _ in seen] == [1, 2, 3, 4]
+    assert [trial.value for *_, trial in seen] == means.tolist()
+    assert [best for _, best, _ in seen] == np.maximum.accumulate(means).tolist()
+    assert [trial.params for *_, trial in seen] == found.cv_results_["params"]
+
+
+def test_a_callback_ends_the_search() -> None:
+    def enough(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if len(study.trials) == 2:
+            study.stop()
+
+    found = search(n_trials=None, callbacks=[enough]).fit(X, y)
+    assert len(found.cv_results_["params"]) == 2
+    assert found.predict(X).shape == (150,)
+
+
+def test_optunas_own_callbacks_work() -> None:
+    callback = optuna.study.MaxTrialsCallback(3, states=None)
+    found = search(n_trials=None, callbacks=[callback]).fit(X, y)
+    assert len(found.cv_results_["params"]) == 3
+
+
+def test_callbacks_of_a_search_that_goes_on_know_what_was_before(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def callback(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        seen.append(len(study.trials))
+
+    path = tmp_path / "search.journal"
+    search(storage=path, n_trials=3).fit(X, y)
+    search(storage=path, n_trials=5, callbacks=[callback]).fit(X, y)
+    assert seen == [4, 5]
+
+
+def interrupt_after(n: int) -> Any:
+    def callback(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if len(study.trials) == n:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def test_an_interruption_leaves_a_search_that_can_be_used() -> None:
+    found = search(space=GRID, n_trials=None, callbacks=[interrupt_after(3)])
+    with pytest.raises(KeyboardInterrupt):
+        found.fit(X, y)
+    assert len(found.cv_results_["params"]) == 3
+    assert found.best_params_ in found.cv_results_["params"]
+    assert found.predict(X).shape == (150,)
+    assert len(found.study_.trials) == 3
+    assert found.score(X, y) > 0.5
+
+
+def test_an_interruption_within_a_fit_stops_the_search_and_not_the_fold(
+    binary_scenes: Data,  # noqa: F811
+) -> None:
+    calls = []
+
+    class Impatient(BCEWithLogitsLoss):
+        def forward(self, logits: Tensor, target: Tensor, sample_weight: Any = None) -> Tensor:
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return super().forward(logits, target, sample_weight)
+
+    found = LossSearchCV(segmenter(width=2), ["dice", Impatient()], n_trials=5, cv=KFold(2))
+    with pytest.raises(KeyboardInterrupt):
+        found.fit(*binary_scenes)
+    assert len(calls) == 3
+    assert found.cv_results_["loss"].tolist() == ["dice"]
+    assert found.best_loss_ == "dice"
+    assert found.predict(binary_scenes[0]).shape == binary_scenes[1].shape
+
+
+@pytest.mark.parametrize("first", [KeyboardInterrupt(), ValueError("a bug")])
+def test_an_interruption_before_anything_succeeded_leaves_nothing_to_use(first: Any) -> None:
+    found = told([0.5]).fit(*FOLDS)
+    assert found.best_params_ == {"value": 0.5}
+    found = found.set_params(param_distributions={"value": [first]})
+    if not isinstance(first, KeyboardInterrupt):
+        found.set_params(callbacks=[interrupt_after(1)])
+    with pytest.raises(KeyboardInterrupt):
+        found.fit(*FOLDS)
+    assert not hasattr(found, "best_params_")
+    assert not hasattr(found, "best_estimator_")
+    assert len(found.study_.trials) == (not isinstance(first, KeyboardInterrupt))

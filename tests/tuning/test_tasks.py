@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.pruners import NopPruner
+from sklearn.model_selection import KFold
+
+from sklearnloss import LossSearchCV
+from sklearnloss.metrics import iou_scorer
+
+from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
+from .searches import X, search, y
+
+callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9 has no callbacks")
+
+
+class Listener:
+    """Writes down which tasks begin and end."""
+
+    max_estimator_depth: Any = None
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str, str]] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        self.log.append(("setup", type(estimator).__name__, context.task_name))
+
+    def on_fit_task_begin(self, estimator: Any, context: Any, **data: Any) -> None:
+        self.log.append(("begin", type(estimator).__name__, context.task_name))
+
+    def on_fit_task_end(self, estimator: Any, context: Any, **data: Any) -> bool:
+        self.log.append(("end", type(estimator).__name__, context.task_name))
+        return False
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        self.log.append(("teardown", type(estimator).__name__, context.task_name))
+
+    def begun(self, name: str) -> int:
+        return sum(what == "begin" and task == name for what, _, task in self.log)
+
+
+def test_a_callback_is_told_of_candidates_folds_and_the_refit() -> None:
+    listener = Listener()
+    search(n_trials=3, pruner=NopPruner()).set_callbacks(listener).fit(X, y)
+    assert listener.log[0] == ("setup", "LossSearchCV", "fit")
+    assert listener.log[-1] == ("teardown", "LossSearchCV", "fit")
+    assert listener.begun("candidate") == 3
+    assert listener.begun("fold") == 6
+    assert listener.begun("refit-with-best-params") == 1
+    begun = [entry[1:] for entry in listener.log if entry[0] == "begin"]
+    ended = [entry[1:] for entry in listener.log if entry[0] == "end"]
+    assert sorted(begun) == sorted(ended)
+
+
+def test_a_progress_bar_shows_candidates_folds_and_the_networks_epochs(
+    binary_scenes: Data,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("rich")
+    model = segmenter(width=2, max_epochs=2)
+    found = LossSearchCV(model, ["dice", "bce"], n_trials=2, cv=KFold(2), pruner=NopPruner())
+    found.set_callbacks(callback.ProgressBar()).fit(*binary_scenes)
+    shown = capsys.readouterr().out
+    assert shown.count("LossSearchCV - candidate #") >= 2
+    assert "LossSearchCV - fold | UNetSegmenter - fit #1" in shown
+    assert "LossSearchCV - refit-with-best-params | UNetSegmenter" in shown
+
+
+def test_scores_of_each_epoch_are_monitored_within_a_search(
+    binary_scenes: Data,  # noqa: F811
+) -> None:
+    monitor = callback.ScoringMonitor(scoring={"iou": iou_scorer})
+    model = segmenter(width=2, max_epochs=2).set_callbacks(monitor)
+    found = LossSearchCV(model, ["dice"], n_trials=1, cv=KFold(2), pruner=NopPruner())
+    found.fit(*binary_scenes)
+    log = monitor.get_logs()
+    epochs = [entry for entry in log.data if entry["task_name"] == "epoch"]
+    assert log.estimator_name == "LossSearchCV"
+    assert len(epochs) == 6  # two folds and the refit
+    assert all(0 <= entry["iou"] <= 1 for entry in epochs)
+
+
+def test_a_search_is_torn_down_after_an_error() -> None:
+    listener = Listener()
+    found = search(error_score="raise").set_callbacks(listener)
+    with pytest.raises(TypeError, match="colour"):
+        found.fit(X, y, colour=np.ones(150))
+    assert listener.log[-1][0] == "teardown"
+
+
+def test_the_network_is_told_of_its_epochs(binary_scenes: Data) -> None:  # noqa: F811
+    listener = Listener()
+    model = segmenter(width=2, max_epochs=2).set_callbacks(listener)
+    search = LossSearchCV(model, ["dice"], n_trials=1, cv=KFold(2), pruner=NopPruner())
+    search.fit(*binary_scenes)
+    assert listener.begun("epoch") == 6  # two folds and the refit

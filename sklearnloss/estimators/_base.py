@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import abc
-import contextlib
 import numbers
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -31,7 +30,7 @@ from ._class_weight import (
 from ._continuing import update_net
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
-from ._lazy import LazyCodes, LazyData, has_targets
+from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective, TrainingData, seeded
 from ._persistence import PersistenceMixin
@@ -50,6 +49,7 @@ from ._training import (
     resolve_optimizer,
     resolve_precision,
 )
+from ._undo import UndoMixin
 from ._weights import load_weights
 
 
@@ -58,6 +58,7 @@ class ImageEstimator(
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
+    UndoMixin,
     abc.ABC,
 ):
     """Read images, train one network with one loss, predict scores.
@@ -214,29 +215,6 @@ class ImageEstimator(
             data = self._read_training(X, y, sample_weight, again=again, classes=classes)
             self._train(data, None, again=again)
         return self
-
-    @contextlib.contextmanager
-    def _as_before_on_failure(self) -> Iterator[None]:
-        """Undo what a fit that fails has learnt, so that no half of it is left."""
-        before = self._learnt()
-        try:
-            yield
-        except Exception as error:
-            trained_on = self.__dict__.get("net_") is before.get("net_")
-            for name in self._learnt():
-                delattr(self, name)
-            self.__dict__.update(before)
-            if isinstance(error, FloatingPointError) and trained_on:
-                del self.net_  # its weights are not finite
-            raise
-
-    def _learnt(self) -> dict[str, Any]:
-        """Return the attributes that a fit sets."""
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name == "_fitted_loss_key" or (name.endswith("_") and not name.startswith("_"))
-        }
 
     @property
     def module_(self) -> nn.Module:
@@ -420,13 +398,6 @@ class ImageEstimator(
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
-
-    def _check_targets(self, X: Any, y: Any) -> None:
-        """Raise a ValueError if there are no targets."""
-        if y is None and not has_targets(X):
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from ._images import read_images
-from ._lazy import Samples, is_lazy
+from ._lazy import Samples, has_targets, is_lazy
 from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
 
@@ -53,6 +53,13 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
+
+    def _check_targets(self, X: Any, y: Any) -> None:
+        """Raise a ValueError if there are no targets."""
+        if y is None and not has_targets(X):
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
 
     def _samples(self, X: Any, y: Any = None) -> Samples:
         return Samples(

@@ -61,6 +61,8 @@ def _add(state: Any, value: Any) -> None:
         _add(state, [type(value).__qualname__, size, some])
     elif isinstance(value, BaseEstimator | Loss):
         _add(state, [type(value).__qualname__, value.get_params()])
+    elif isinstance(value, functools.partial):
+        _add(state, ["partial", value.func, value.args, value.keywords])
     elif isinstance(value, nn.Module):
         _add(state, [repr(module_settings(value))])
     elif isinstance(value, list | tuple | set | frozenset):
@@ -87,8 +89,6 @@ def _add_array(state: Any, array: np.ndarray) -> None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, functools.partial):
-        return f"partial {_text(value.func)} {value.args!r} {sorted(value.keywords.items())!r}"
     if isinstance(value, np.random.RandomState):
         return digest(list(value.get_state()[1]))  # type: ignore[index]
     name = getattr(value, "__qualname__", None)

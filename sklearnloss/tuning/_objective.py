@@ -129,7 +129,10 @@ class Evaluation:
         """
         tasks = self.task.tasks
         with contextlib.nullcontext() if tasks is None else tasks.candidate():
-            return self._run()
+            outcome = self._run()
+        if self.results.get("reason", "").startswith("OutOfMemoryError"):
+            torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
+        return outcome
 
     def _run(self) -> tuple[TrialState, float | None]:
         folds = self.results["folds"]
@@ -167,8 +170,6 @@ class Evaluation:
         return TrialState.PRUNED, reports[-1][1] if reports else None
 
     def _failed(self, fold: int, error: Exception) -> None:
-        if isinstance(error, torch.cuda.OutOfMemoryError):
-            torch.cuda.empty_cache()
         self.results["reason"] = f"{type(error).__name__} in fold {fold + 1}: {error}"
         self.results["traceback"] = traceback.format_exc()[-4000:]
 

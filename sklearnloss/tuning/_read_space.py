@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from optuna.distributions import CategoricalDistribution
 from sklearn.base import is_classifier
 from torch import nn
 
@@ -141,6 +143,10 @@ def suitable_losses(estimator: Any) -> list[str]:
 def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, dict[str, Any]]]:
     """Return a branch's label, loss and other parameters for each loss of a grid."""
     given = grid[loss_key]
+    if isinstance(given, CategoricalDistribution):
+        given = given.choices
+    elif isinstance(given, np.ndarray):
+        given = given.tolist()
     choices = list(given) if isinstance(given, list | tuple | set) else [given]
     rest = {key: value for key, value in grid.items() if key != loss_key}
     # Only what the dict names is free, as in scikit-learn's searches.

@@ -277,6 +277,15 @@ def test_in_a_dict_with_losses_only_what_it_names_is_free() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "given",
+    [["dice", "focal"], np.array(["dice", "focal"]), CategoricalDistribution(["dice", "focal"])],
+)
+def test_losses_in_a_dict_may_be_any_choices(given: Any) -> None:
+    space = read_space(UNetSegmenter(), None, {"loss": given})
+    assert losses_of(space) == {"dice": "dice", "focal": "focal"}
+
+
 def test_losses_given_twice_or_in_some_dicts_only_are_refused() -> None:
     with pytest.raises(ValueError, match="Losses are given twice"):
         read_space(UNetSegmenter(), ["dice"], {"loss": ["focal"]})

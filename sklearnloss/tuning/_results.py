@@ -131,3 +131,11 @@ def warn_of_failures(rows: Sequence[Row]) -> None:
         FitFailedWarning,
         stacklevel=2,
     )
+
+
+def all_failed(rows: Sequence[Row]) -> str:
+    """Say that no candidate succeeded, why, and where the first error was."""
+    reasons = [row.results.get("reason", "") for row in rows]
+    lines = "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
+    trace = next((row.results["traceback"] for row in rows if "traceback" in row.results), "")
+    return f"None of the {len(rows)} candidates succeeded:\n{lines}\n{trace}"

@@ -13,6 +13,7 @@ import numpy as np
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
@@ -32,8 +33,8 @@ from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
 from ._proposals import check_sampler
 from ._read_space import read_space
-from ._record import Record, Row, create_study
-from ._results import best_per_loss, format_results, warn_of_failures
+from ._record import Record, create_study
+from ._results import all_failed, best_per_loss, format_results, warn_of_failures
 from ._run import run_search, shared_storage
 from ._sklearn import BaseSearchCV, fit_context, method_params
 from ._storage import hide_password, is_url, open_storage, quiet_optuna
@@ -271,8 +272,6 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             After Ctrl-C. What was found so far is in the attributes.
         """
         deadline = None if self.timeout is None else time.time() + self.timeout
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)  # of a former fit
         check_sampler(self.sampler)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
@@ -284,6 +283,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         with quiet_optuna(), Owner() as owner, shared_storage(self.storage, self.n_jobs) as address:
             storage, name = open_storage(address), self.study_name or "sklearnloss"
             self._check_storage(create_study(storage, name), kept)
+            self._forget()
+            self.n_splits_ = len(task.splits)
             record = Record(storage, name, space, owner, address)
             tasks = SearchTasks(self, X, y, self.n_trials, self.n_splits_)
             task.tasks = tasks
@@ -309,11 +310,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             kept["space"] = digest(describe_space(space))
         seed = self._seed(kept)
         splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
-        self.n_splits_ = len(splits)
         metrics = getattr(scorers, "_scorers", None)
         metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
         if self.storage is not None:
-            kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric, seed])}
+            kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric])}
+            kept["random_state"] = digest(seed)
         task = Task(
             clone(self.estimator),
             X,
@@ -339,7 +340,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     def _check_storage(self, study: optuna.Study, kept: dict[str, str]) -> None:
         before = study.user_attrs.get("search")
         if before is None:
-            if study.get_trials(deepcopy=False):
+            if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
                 raise ValueError(
                     f"The study {study.study_name!r} was not made by LossSearchCV. Pass another "
                     f"storage, or another study_name."
@@ -348,6 +349,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             return
         where = f"The study {study.study_name!r} in storage={hide_password(repr(self.storage))}"
         check_same(before, kept, where)
+
+    def _forget(self) -> None:
+        """Drop what a former fit found, now that this one cannot be refused any more."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def _set_results(self, record: Record, task: Task, *, interrupted: bool) -> None:
         """Set all attributes but those of the refitted estimator."""
@@ -367,7 +373,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             warn_of_failures(rows)
             self._set_best(space)
         elif not interrupted:
-            raise ValueError(_all_failed(rows))
+            raise ValueError(all_failed(rows))
 
     def _set_best(self, space: Space) -> None:
         """Choose among the candidates that are complete."""
@@ -391,7 +397,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _refit(self, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
         best = clone(task.estimator).set_params(**clone(self.best_params_, safe=False))
-        if self.random_state is not None:
+        if self.random_state is not None or self.storage is not None:
             best = seed_estimator(best, task.seed % 2**31)
         begun = time.perf_counter()
         with tasks.refit(best):
@@ -433,9 +439,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             for label, best in self.best_per_loss_.items()
             if labels is None or label in labels
         }
-        if "scoring" not in options and self.scoring is not None:
-            options["scoring"] = self.scoring
-        return compare_losses(self.estimator, settings, X, y, **options)
+        scoring = self.scoring
+        if isinstance(self.refit, str) and isinstance(self.scorer_, dict):
+            # The first metric decides a comparison.
+            scoring = {self.refit: self.scorer_[self.refit], **self.scorer_}
+        return compare_losses(self.estimator, settings, X, y, **{"scoring": scoring, **options})
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
@@ -462,10 +470,3 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         raise NotImplementedError("LossSearchCV has a fit of its own.")
-
-
-def _all_failed(rows: Sequence[Row]) -> str:
-    reasons = [row.results.get("reason", "") for row in rows]
-    lines = "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
-    trace = next((row.results["traceback"] for row in rows if "traceback" in row.results), "")
-    return f"None of the {len(rows)} candidates succeeded:\n{lines}\n{trace}"

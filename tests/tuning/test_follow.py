@@ -88,6 +88,15 @@ def test_a_callback_ends_the_search() -> None:
     assert found.predict(X).shape == (150,)
 
 
+def test_callbacks_are_told_of_divergence_and_failures() -> None:
+    states: list[str] = []
+    values = [0.5, np.nan, ValueError("a bug")]
+    found = told(values, callbacks=[lambda study, trial: states.append(trial.state.name)])
+    with pytest.warns(FitFailedWarning, match="1 of 3"):
+        found.fit(*FOLDS)
+    assert states == found.cv_results_["trial_state"].tolist()
+
+
 def test_optunas_own_callbacks_work() -> None:
     callback = optuna.study.MaxTrialsCallback(3, states=None)
     found = search(n_trials=None, callbacks=[callback]).fit(X, y)

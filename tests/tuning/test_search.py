@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from optuna.samplers import RandomSampler, TPESampler
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, make_scorer
@@ -176,6 +178,26 @@ def test_a_fit_leaves_nothing_of_the_one_before() -> None:
         found.fit(X, y)
     assert not hasattr(found, "best_estimator_")
     assert not hasattr(found, "best_score_")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"param_distributions": {"D": [1]}}, {"cv": 200}, {"n_trials": 0}, {"losses": "x"}]
+)
+def test_a_fit_that_is_refused_leaves_what_was_found(changes: dict[str, Any]) -> None:
+    found = search(n_trials=2).fit(X, y)
+    before = found.best_params_, found.n_splits_
+    with pytest.raises((ValueError, TypeError), match="D|n_splits=200|n_trials|no loss"):
+        found.set_params(**changes).fit(X, y)
+    assert (found.best_params_, found.n_splits_) == before
+    assert found.predict(X).shape == (150,)
+
+
+def test_a_resumed_search_without_a_seed_refits_alike(tmp_path: Path) -> None:
+    model = RandomForestClassifier(n_estimators=3)
+    options = {"storage": tmp_path / "search.journal", "random_state": None, "n_trials": 2}
+    one, other = (search(model, {"max_depth": [1, 2]}, **options).fit(X, y) for _ in range(2))
+    assert np.array_equal(one.predict_proba(X), other.predict_proba(X))
+    assert one.cv_results_["mean_fit_time"].tolist() == other.cv_results_["mean_fit_time"].tolist()
 
 
 def test_candidates_are_stopped_between_folds_and_say_where() -> None:

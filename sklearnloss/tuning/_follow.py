@@ -18,12 +18,15 @@ class Follower:
     Parameters
     ----------
     search : LossSearchCV
-        Its ``verbose`` and ``callbacks`` say what to do.
+        Its ``verbose`` and ``callbacks`` say what to do, its ``refit`` is checked
+        against the metrics as soon as those are known.
     record : Record
         The candidates.
     """
 
     def __init__(self, search: Any, record: Record) -> None:
+        self.search = search
+        self.checked = False
         self.record = record
         self.verbose = search.verbose
         self.callbacks = list(search.callbacks or [])
@@ -38,6 +41,7 @@ class Follower:
             self.bar = tqdm(total=self.n_trials, unit="candidate", desc="LossSearchCV")
         for row in self.record.rows():  # of a former run
             if row.is_finished:
+                self._check(row)
                 self._count(row)
                 self.mirror.update([row])
         return self
@@ -48,16 +52,25 @@ class Follower:
 
     def look(self, worker: Worker) -> None:
         """Report what has been finished since the last time."""
-        if not self.callbacks and not self.verbose:
+        if not self.callbacks and not self.verbose and self.checked:
             return
         rows = self.record.rows()
         for row in rows:
             if not row.is_finished or row.candidate in self.seen:
                 continue
+            self._check(row)
             self._count(row)
             if self.verbose > 1:
                 print(self._line(row))
             self._call_back(row, worker)
+
+    def _check(self, row: Row) -> None:
+        """Refuse a ``refit`` that is none of the metrics, which only the first score tells."""
+        folds = row.results["folds"]
+        if folds and not self.checked:
+            self.checked = True
+            if isinstance(folds[0]["scores"], dict):
+                self.search._check_refit_for_multimetric(folds[0]["scores"])
 
     def _count(self, row: Row) -> None:
         self.seen.add(row.candidate)
@@ -66,7 +79,7 @@ class Follower:
             if value is not None and (self.best is None or value > self.best[0]):
                 self.best = (value, label)
         if self.bar is not None:
-            self.bar.update()
+            self.bar.update(row.state != TrialState.FAIL)  # failures do not count
             if self.best is not None:
                 self.bar.set_postfix_str(f"best {self.best[0]:.4f} {self.best[1]}".rstrip())
 

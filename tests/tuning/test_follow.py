@@ -50,6 +50,14 @@ def test_a_bar_shows_the_best_so_far(capsys: pytest.CaptureFixture[str]) -> None
     assert f"best {found.best_score_:.4f}" in shown.err
 
 
+def test_failures_do_not_move_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(FitFailedWarning, match="1 of 3"):
+        told([0.25, ValueError("a bug"), 0.5], n_trials=2, verbose=1).fit(*FOLDS)
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    assert "3/2" not in shown
+
+
 def test_a_line_per_candidate_says_what_became_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     values = [0.25, np.nan, ValueError("a bug")]
     with pytest.warns(FitFailedWarning, match="1 of 3"):

@@ -310,6 +310,18 @@ def test_several_metrics_need_the_name_of_one(scoring: Any) -> None:
     assert found.multimetric_
 
 
+def test_a_wrong_name_is_told_after_one_candidate() -> None:
+    fitted: list[int] = []
+
+    def count(model: Any, X: Any, y: Any) -> dict[str, float]:
+        fitted.append(1)
+        return {"a": 1.0, "b": 1.0}
+
+    with pytest.raises(ValueError, match="For multi-metric scoring, the parameter refit must be"):
+        search(scoring=count, refit="c", n_trials=20).fit(X, y)
+    assert len(fitted) == 2
+
+
 def test_a_second_metric_that_is_not_finite_does_not_win_by_it() -> None:
     def half(model: Any, X: Any, y: Any) -> dict[str, float]:
         return {"a": model.value, "b": np.nan if model.value == 0.9 else model.value}

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import optuna
+import pytest
+from optuna.pruners import NopPruner
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState, create_trial
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import KFold
+
+from sklearnloss.tuning._objective import Task
+from sklearnloss.tuning._owner import Owner
+from sklearnloss.tuning._read_space import read_space
+from sklearnloss.tuning._record import Record, Row, create_study
+from sklearnloss.tuning._work import Budget, Worker, default_pruner
+
+from .searches import Told, X, y
+
+
+def rows(states: str) -> list[Row]:
+    """Return candidates: c(omplete), p(runed), f(ailed) or r(unning)."""
+    names = {"c": "COMPLETE", "p": "PRUNED", "f": "FAIL", "r": "RUNNING"}
+    made = []
+    for k, letter in enumerate(states):
+        state, value = names[letter], 0.5 if letter == "c" else None
+        attrs = {"candidate": k, "results": {"outcome": [state, value]}}
+        trial = create_trial(state=TrialState[state], value=value, user_attrs=attrs)
+        made.append(Row(k, trial))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "states", "spent"),
+    [
+        (3, "", False),
+        (3, "cp", False),
+        (3, "cpc", True),
+        (3, "cpr", True),
+        (3, "cpf", False),
+        (3, "cpffff", False),
+        (3, "cpfffff", True),
+        (9, "cpffffffff", False),
+        (9, "cpfffffffff", True),
+        (3, "ffff", False),
+        (90, "fffff", True),
+        (None, "c" * 20, False),
+        (None, "cffffff", False),
+        (None, "fffff", True),
+    ],
+)
+def test_complete_stopped_and_running_candidates_count(
+    n_trials: int | None, states: str, spent: bool
+) -> None:
+    assert Budget(n_trials, None).is_spent(rows(states)) == spent
+
+
+def test_each_loss_is_tried_before_a_search_in_which_all_fails_gives_up() -> None:
+    assert not Budget(90, None, n_first=8).is_spent(rows("fffffff"))
+    assert Budget(90, None, n_first=8).is_spent(rows("ffffffff"))
+
+
+def test_after_the_deadline_nothing_but_a_first_candidate_is_begun() -> None:
+    assert Budget(3, time.time() - 1).is_spent(rows("c"))
+    assert not Budget(3, time.time() - 1).is_spent([])
+    assert not Budget(3, time.time() + 60).is_spent(rows("c"))
+
+
+@pytest.mark.parametrize(("n_epochs", "looks"), [(1, [1, 2, 4]), (8, [4, 8, 16]), (9, [4, 8, 16])])
+def test_the_default_pruner_looks_when_epochs_have_doubled(n_epochs: int, looks: list[int]) -> None:
+    study = optuna.create_study(direction="maximize", pruner=default_pruner(n_epochs))
+    best = study.ask()
+    for step in range(1, 20):
+        best.report(1.0, step)
+        assert not best.should_prune()
+    for look in looks:
+        worse = study.ask()
+        stopped = []
+        for step in range(1, 20):
+            # As good as the best up to a step before the one at which pruners look.
+            worse.report(1.0 if step < look else 0.5, step)
+            if worse.should_prune():
+                stopped.append(step)
+                break
+        assert stopped == [look]
+
+
+def worker(values: list[Any], **options: Any) -> Worker:
+    """Return a worker on a record in memory, without a budget."""
+    model = Told()
+    splits = list(KFold(2).split(X))
+    task = Task(model, X, y, splits, check_scoring(model), None, {}, {}, 0)
+    storage = InMemoryStorage()
+    create_study(storage, "mine")
+    record = Record(storage, "mine", read_space(model, None, {"value": values}), Owner())
+    settings = {"sampler": None, "pruner": NopPruner(), "budget": Budget(None, None), **options}
+    return Worker(task, record, **settings)
+
+
+def test_a_worker_works_until_there_is_nothing_left() -> None:
+    seen: list[int] = []
+    made = worker([0.1, 0.2, 0.3], on_finish=lambda w: seen.append(len(w.record.rows())))
+    with made.record.owner:
+        made.run()
+        assert seen == [1, 2, 3]
+        assert {row.trial.value for row in made.record.rows()} == {0.1, 0.2, 0.3}
+        made.wait()  # has nothing to wait for
+    assert seen == [1, 2, 3]
+
+
+def test_a_worker_that_is_stopped_begins_nothing() -> None:
+    def stop(worker: Worker) -> None:
+        worker.stopped = True
+
+    made = worker([0.1, 0.2, 0.3], on_finish=stop)
+    with made.record.owner:
+        made.run()
+        made.wait()
+    assert len(made.record.rows()) == 1
+
+
+def test_an_interrupted_candidate_is_left_to_whoever_comes_next() -> None:
+    made = worker([KeyboardInterrupt()])
+    with made.record.owner:
+        with pytest.raises(KeyboardInterrupt):
+            made.run()
+        (row,) = made.record.rows()
+        assert row.state == TrialState.WAITING
+        assert not row.is_finished

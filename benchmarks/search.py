@@ -107,6 +107,8 @@ def quality(n_quadrants: int, *, quick: bool) -> list[dict[str, Any]]:
             width=2 if quick else 4,
             depth=2,
             max_epochs=n_epochs,
+            batch_size=4,
+            lr=1e-2,
             random_state=quadrant,
             callbacks=[Counter()],
         )

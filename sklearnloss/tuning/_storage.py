@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import time
@@ -20,6 +21,15 @@ from ._journal import RepairingJournal
 Result = TypeVar("Result")
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
+
+#: Modules of the drivers by which the databases are reached. SQLAlchemy has only one in mind
+#: where an address names none, and not the same one in all its versions.
+_POSTGRESQL = {"postgresql+psycopg2": "psycopg2", "postgresql+psycopg": "psycopg"}
+_DRIVERS = {
+    "postgresql": _POSTGRESQL,
+    "postgres": _POSTGRESQL,
+    "mysql": {"mysql+mysqldb": "MySQLdb", "mysql+pymysql": "pymysql"},
+}
 
 #: What databases say when several processes make the same tables at the same time, or
 #: when they are busy for a moment.
@@ -100,7 +110,8 @@ def _open_database(url: str) -> BaseStorage:
     if url.startswith("sqlite"):
         arguments["connect_args"] = {"timeout": 60}
     try:
-        return retry(lambda: optuna.storages.RDBStorage(url, engine_kwargs=arguments))
+        address = _with_driver(url)
+        return retry(lambda: optuna.storages.RDBStorage(address, engine_kwargs=arguments))
     except ImportError as error:
         raise ImportError(
             f"{hide_password(str(error))}\nA database needs its driver, such as psycopg2 for "
@@ -110,6 +121,15 @@ def _open_database(url: str) -> BaseStorage:
         raise ValueError(
             f"storage={hide_password(url)!r} cannot be opened: {hide_password(str(error))}"
         ) from None
+
+
+def _with_driver(url: str) -> str:
+    """Name the driver that is installed, where an address leaves that open."""
+    scheme, rest = url.split("://", 1)
+    for driver, module in _DRIVERS.get(scheme, {}).items():
+        if importlib.util.find_spec(module):
+            return f"{driver}://{rest}"
+    return url
 
 
 def retry(action: Callable[[], Result]) -> Result:

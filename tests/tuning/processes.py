@@ -9,16 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 
 from sklearnloss import LossSearchCV
+from sklearnloss.tuning import _owner
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._read_space import read_space
 from sklearnloss.tuning._record import Record
@@ -31,6 +33,9 @@ FIT_LOG = "TEST_FIT_LOG"
 SECONDS = "TEST_SECONDS"
 
 SPACE = {"mode": ["fine", "good", "nan", "error"], "b": (0.0, 1.0)}
+
+#: In which nothing fails.
+SOUND = {"mode": ["fine", "good"], "b": (0.0, 1.0)}
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 y = np.arange(60) % 2
@@ -71,15 +76,18 @@ class Stub(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        return self.classes_[(X[:, 0] + self.offset_ > self.b - 0.5).astype(int)]
+        chosen: np.ndarray = self.classes_[(X[:, 0] + self.offset_ > self.b - 0.5).astype(int)]
+        return chosen
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        return 1.0 - abs(self.b - 0.3) + self.offset_ + 0.1 * (self.mode == "good")
+        return float(1.0 - abs(self.b - 0.3) + self.offset_ + 0.1 * (self.mode == "good"))
 
 
-def make_search(**options: Any) -> LossSearchCV:
-    """Return a small search; its options may be what JSON can hold."""
-    settings = {"n_trials": 10, "cv": 3, "random_state": 0, "param_distributions": SPACE}
+def make_search(*, sound: bool = False, **options: Any) -> LossSearchCV:
+    """Return a small search, if wanted one in which nothing fails or is stopped."""
+    settings: dict[str, Any] = {"n_trials": 10, "cv": 3, "random_state": 0}
+    settings |= {"param_distributions": SOUND if sound else SPACE}
+    settings |= {"pruner": NopPruner() if sound else None}
     return LossSearchCV(Stub(), **{**settings, **options})
 
 
@@ -114,27 +122,32 @@ def record_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = Non
     return Record(open_storage(storage), name, space, owner or Owner(), storage)
 
 
-def start(options: Mapping[str, Any], kill_after: list[float] = [], **env: str) -> Any:  # noqa: B006
+def start(
+    options: Mapping[str, Any],
+    env: Mapping[str, str] | None = None,
+    kill_after: Sequence[float] = (),
+) -> Any:
     """Start a search in a process of its own.
 
     Parameters
     ----------
     options : dict
-        Of :func:`make_search`, and "out", where to write the outcome.
-    kill_after : list of float
-        Seconds after which the search is killed and started anew, each time.
-    **env : str
+        Of :func:`make_search`; "out", where to write the outcome; "grace", seconds
+        until a silent machine counts as dead.
+    env : dict of str to str, default=None
         Environment variables.
+    kill_after : list of float, default=()
+        Seconds after which the search is killed and started anew, each time.
 
     Returns
     -------
     process : subprocess.Popen
     """
-    arguments = json.dumps([options, kill_after])
+    arguments = json.dumps([options, list(kill_after)])
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", __name__, arguments],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **env},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -174,8 +187,36 @@ def states(storage: Any) -> list[TrialState]:
     return [trial.state for trial in record_of(storage).study.get_trials(deepcopy=False)]
 
 
+def kill_in_second_fold(record: Record, log: Path, pid: int | None = None) -> int:
+    """Kill a worker that has finished one fold of a candidate, and return the candidate.
+
+    It is stopped first, and left to go on if its second fold ended in the meantime.
+    """
+
+    def second_fold() -> tuple[int, int] | None:
+        for row in record.rows():
+            worker = row.trial.user_attrs["owner"]["pid"]
+            if row.state == TrialState.RUNNING and pid in (None, worker):
+                fits = [line for line in read_log(log) if line[1] == repr(row.values["b"])]
+                if len(row.results.get("folds", [])) == len(fits) == 1:
+                    return row.candidate, worker
+        return None
+
+    while True:
+        wait_until(second_fold)
+        found = second_fold()
+        if found is None:
+            continue
+        os.kill(found[1], signal.SIGSTOP)
+        if second_fold() == found:
+            os.kill(found[1], signal.SIGKILL)
+            return found[0]
+        os.kill(found[1], signal.SIGCONT)
+
+
 def _search(options: dict[str, Any]) -> None:
     out = options.pop("out", None)
+    _owner.GRACE = options.pop("grace", _owner.GRACE)
     search = make_search(**options).fit(X, y)
     if out:
         Path(out).write_bytes(pickle.dumps(outcome(search)))

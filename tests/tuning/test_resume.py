@@ -72,12 +72,12 @@ def test_a_storage_changes_nothing(name: str, tmp_path: Path) -> None:
 
 
 def test_the_budget_counts_what_is_there(tmp_path: Path) -> None:
-    space = {"mode": ["fine", "good"], "b": (0.0, 1.0)}
-    settings: dict[str, Any] = {"param_distributions": space, "storage": tmp_path / "s.journal"}
     for n_trials, n_rows in [(5, 5), (5, 5), (8, 8), (3, 8)]:
-        search = make_search(n_trials=n_trials, **settings).fit(X, y)
+        search = make_search(n_trials=n_trials, storage=tmp_path / "s.journal", sound=True).fit(
+            X, y
+        )
         assert len(search.cv_results_["params"]) == n_rows
-    whole = make_search(n_trials=8, param_distributions=space).fit(X, y)
+    whole = make_search(n_trials=8, sound=True).fit(X, y)
     assert table(search) == table(whole)
 
 
@@ -87,7 +87,7 @@ def test_killed_many_times_it_ends_as_if_nothing_had_happened(name: str, tmp_pat
     kill_after = [rng.uniform(0.1, 0.6) for _ in range(12)]
     options = {"storage": str(tmp_path / name), "out": str(tmp_path / "out.pkl")}
     log = tmp_path / "fits.log"
-    finish(start(options, kill_after, **{FIT_LOG: str(log), SECONDS: "0.26"}))
+    finish(start(options, {FIT_LOG: str(log), SECONDS: "0.26"}, kill_after))
     killed = pickle.loads((tmp_path / "out.pkl").read_bytes())
     assert killed == outcome(make_search().fit(X, y))
     assert TrialState.RUNNING not in states(tmp_path / name)
@@ -163,7 +163,7 @@ def test_an_interrupt_between_two_steps_leaves_nothing_running(
 
 def test_ctrl_c_ends_a_process_and_the_next_one_goes_on(tmp_path: Path) -> None:
     log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
-    process = start({"storage": str(storage)}, **{FIT_LOG: str(log), SECONDS: "0.3"})
+    process = start({"storage": str(storage)}, {FIT_LOG: str(log), SECONDS: "0.3"})
     wait_until(lambda: n_lines(log) >= 4)
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in finish(process, -signal.SIGINT)

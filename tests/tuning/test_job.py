@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from sklearnloss.losses import FocalLoss, _registry, get_loss, register_loss
+from sklearnloss.tuning._job import PREFIX, Job, remove
+from sklearnloss.tuning._objective import Task
+from sklearnloss.tuning._read_space import read_space
+from sklearnloss.tuning._work import Budget
+
+DATA = np.arange(24.0).reshape(6, 4)
+
+
+def _job(X: Any, y: Any = None, **fit_params: Any) -> Job:
+    model = LogisticRegression()
+    task = Task(model, X, y, [], None, None, fit_params, {}, 0)
+    space = read_space(model, None, {"C": (0.1, 1.0)})
+    return Job(task, space, "study", None, None, Budget(3, None), "call")
+
+
+def _through(folder: Path, X: Any, **fit_params: Any) -> Job:
+    _job(X, np.arange(6), **fit_params).write(folder)
+    return Job.read(folder)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_are_mapped(order: Any, tmp_path: Path) -> None:
+    X = np.array(DATA, order=order)
+    read = _through(tmp_path, X, sample_weight=np.ones(6))
+    for array, name in [
+        (read.task.X, "X"),
+        (read.task.y, "y"),
+        (read.task.fit_params["sample_weight"], "fit-sample_weight"),
+    ]:
+        assert isinstance(array, np.memmap)
+        assert Path(str(array.filename)) == tmp_path / f"{name}.npy"
+        assert not array.flags.writeable
+    np.testing.assert_array_equal(read.task.X, X)
+    assert read.task.X.flags.f_contiguous == (order == "F")
+    assert read.task.X.dtype == X.dtype
+
+
+def test_a_folder_may_be_seen_under_another_name(tmp_path: Path) -> None:
+    _job(DATA).write(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    np.testing.assert_array_equal(Job.read(tmp_path / "there").task.X, DATA)
+
+
+def test_what_is_in_a_file_stays_there(tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", DATA)
+    X = np.load(tmp_path / "mine.npy", mmap_mode="r")
+    read = _through(tmp_path / "job", X)
+    assert Path(read.task.X.filename) == tmp_path / "mine.npy"
+    assert not (tmp_path / "job" / "X.npy").exists()
+    np.testing.assert_array_equal(read.task.X, DATA)
+
+
+@pytest.mark.parametrize("kind", ["rows", "columns", "changed", "reshaped"])
+def test_a_part_of_a_file_or_a_changed_one_is_copied(kind: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", DATA)
+    X = np.load(tmp_path / "mine.npy", mmap_mode="c" if kind == "changed" else "r")
+    if kind == "changed":
+        X[0] = -1.0
+    X = {"rows": X[2:], "columns": X[:, ::2], "changed": X, "reshaped": X.reshape(3, 8)}[kind]
+    np.testing.assert_array_equal(_through(tmp_path / "job", X).task.X, X)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.bool])
+def test_tensors_are_mapped(dtype: torch.dtype, tmp_path: Path) -> None:
+    X = torch.arange(24).reshape(6, 4).to(dtype)
+    read = _through(tmp_path, X).task.X
+    assert read.dtype == dtype
+    assert torch.equal(read, X)
+    assert (tmp_path / "X.npy").exists()
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        ["a.png", "b.png"],
+        np.array(["a", None], dtype=object),
+        np.ma.masked_array([1.0, 2.0], [True, False]),
+        torch.ones(3, dtype=torch.bfloat16),
+    ],
+)
+def test_other_data_travel_in_the_job(X: Any, tmp_path: Path) -> None:
+    read = _through(tmp_path, X).task.X
+    assert type(read) is type(X)
+    assert str(read) == str(X)
+
+
+def test_only_the_owner_can_read_a_job(tmp_path: Path) -> None:
+    _job(DATA).write(tmp_path / "job")
+    assert stat.S_IMODE((tmp_path / "job").stat().st_mode) == 0o700
+
+
+def test_registered_losses_travel_with_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_registry, "_user_losses", {})
+    monkeypatch.setattr(_registry, "_user_spaces", {})
+    register_loss("mine", type("Mine", (FocalLoss,), {}))
+    _job(DATA).write(tmp_path)
+    _registry._user_losses.clear()
+    Job.read(tmp_path)
+    assert type(get_loss("mine")).__name__ == "Mine"
+
+
+def test_only_folders_of_jobs_are_removed(tmp_path: Path) -> None:
+    for name in (f"{PREFIX}1", "precious"):
+        (tmp_path / name).mkdir()
+        remove(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]

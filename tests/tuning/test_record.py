@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.trial import TrialState
+
+from sklearnloss.tuning._owner import Owner
+from sklearnloss.tuning._record import (
+    MAX_DEATHS,
+    Claim,
+    LostCandidate,
+    Record,
+    Row,
+    create_study,
+)
+from sklearnloss.tuning._storage import open_storage, quiet_optuna
+
+from .processes import record_of
+
+FOLD = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}
+
+
+@pytest.fixture(params=["s.journal", "s.db"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    path: Path = tmp_path / request.param
+    with quiet_optuna():
+        create_study(open_storage(path), "sklearnloss")
+        yield path
+
+
+def _propose(number: int, rows: list[Row]) -> dict[str, Any]:
+    return {"mode": "fine", "b": 0.5 / (1 + number)}
+
+
+def _claim(record: Record, n_trials: int = 100) -> Claim | None:
+    return record.claim(_propose, lambda rows: len(rows) >= n_trials)
+
+
+def _abandon(storage: Path, call: str | None = None, **results: Any) -> Claim:
+    """Claim a candidate, and be gone."""
+    with Owner(call) as owner:
+        record = record_of(storage, owner=owner)
+        claim = _claim(record)
+        assert claim is not None
+        if results:
+            claim.results |= results
+            record.save(claim)
+    return claim
+
+
+def test_a_claim_is_there_at_once_with_all_that_others_must_know(storage: Path) -> None:
+    with Owner() as owner:
+        claim = _claim(record_of(storage, owner=owner))
+        (row,) = record_of(storage).rows()
+        assert claim == Claim(0, {"mode": "fine", "b": 0.5}, row.trial._trial_id)
+        assert row.state == TrialState.RUNNING
+        assert row.values == claim.values
+        assert row.trial.user_attrs["owner"] == owner.token
+        assert _claim(record_of(storage), n_trials=1) is None
+
+
+def test_the_budget_ends_claims(storage: Path) -> None:
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        claims = [_claim(record, n_trials=3) for _ in range(5)]
+        assert [claim and claim.candidate for claim in claims] == [0, 1, 2, None, None]
+        assert record.claim(lambda number, rows: None, lambda rows: False) is None
+
+
+def test_two_that_begin_the_same_candidate_get_different_ones(storage: Path) -> None:
+    with Owner() as first, Owner() as second:
+        one, two = record_of(storage, owner=first), record_of(storage, owner=second)
+        claims: list[Claim | None] = []
+
+        def propose(number: int, rows: list[Row]) -> dict[str, Any]:
+            if not claims:  # the other one is faster
+                claims.append(_claim(one))
+            return _propose(number, rows)
+
+        claims.append(two.claim(propose, lambda rows: False))
+        assert [claim and claim.candidate for claim in claims] == [0, 1]
+        assert [row.candidate for row in one.rows()] == [0, 1]
+        assert [row.trial.user_attrs["owner"]["search"] for row in one.rows()] == [
+            first.token["search"],
+            second.token["search"],
+        ]
+
+
+def test_the_last_candidate_of_a_budget_is_begun_once(storage: Path) -> None:
+    with Owner() as first, Owner() as second:
+        one, two = record_of(storage, owner=first), record_of(storage, owner=second)
+        claims: list[Claim | None] = []
+
+        def propose(number: int, rows: list[Row]) -> dict[str, Any]:
+            claims.append(_claim(one, n_trials=1))
+            return _propose(number, rows)
+
+        assert two.claim(propose, lambda rows: len(rows) >= 1) is None
+        assert len(one.rows()) == 1
+
+
+def test_an_abandoned_candidate_goes_on_with_its_folds(storage: Path) -> None:
+    left = _abandon(storage, folds=[FOLD], reports=[[1, 0.5]], epochs=7, rungs={"rung": 0.5})
+    claim = _claim(record_of(storage))
+    assert claim is not None
+    assert claim.trial_id != left.trial_id
+    assert (claim.candidate, claim.values) == (left.candidate, left.values)
+    assert claim.results == left.results
+
+
+def test_two_that_take_over_the_same_candidate_do_it_once(
+    storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _abandon(storage, folds=[FOLD])
+    with Owner() as first, Owner() as second:
+        one, two = record_of(storage, owner=first), record_of(storage, owner=second)
+        settle = two._settle
+        claims: list[Claim | None] = []
+
+        def slow(trial: Any) -> None:  # the other one does it all in between
+            if not claims:
+                claims.append(_claim(one))
+            settle(trial)
+
+        monkeypatch.setattr(two, "_settle", slow)
+        claims.append(_claim(two))
+        assert [claim and claim.candidate for claim in claims] == [0, 1]
+        assert [len(row.results.get("folds", [])) for row in one.rows()] == [1, 0]
+
+
+def test_who_came_second_and_died_changes_nothing(storage: Path) -> None:
+    # It had no time to take back its own trial with the same number.
+    _abandon(storage, folds=[FOLD])
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        trial_id = record.storage.create_new_trial(
+            record.study._study_id,
+            record.study.get_trials()[0],
+        )
+    claim = _claim(record_of(storage))
+    assert claim is not None
+    assert claim.results["folds"] == [FOLD]
+    assert trial_id not in (claim.trial_id, record.rows()[0].trial._trial_id)
+    record.leave()
+    running = [t for t in record.study.get_trials() if t.state == TrialState.RUNNING]
+    assert [trial._trial_id for trial in running] == [claim.trial_id]
+
+
+def test_a_candidate_is_lost_to_who_took_it_over(storage: Path) -> None:
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        claim = _claim(record)
+        assert claim is not None
+    other = _claim(record_of(storage))  # believes the first one dead
+    assert other is not None
+    for do in (
+        lambda: record.save(claim),
+        lambda: record.finish(claim, TrialState.COMPLETE, 1.0),
+    ):
+        with pytest.raises(LostCandidate):
+            do()
+    record.release(claim)
+    assert record.rows()[0].trial._trial_id == other.trial_id
+
+
+@pytest.mark.parametrize(
+    ("state", "value"),
+    [(TrialState.COMPLETE, 0.5), (TrialState.PRUNED, None), (TrialState.FAIL, None)],
+)
+def test_an_outcome_counts_though_its_writer_was_killed_before_the_state_was_set(
+    state: TrialState, value: float | None, storage: Path
+) -> None:
+    _abandon(storage, folds=[FOLD], reason="some", outcome=(state.name, value))
+    record = record_of(storage)
+    assert _claim(record, n_trials=1) is None
+    (row,) = record.rows()
+    assert row.is_finished
+    assert (row.state, row.trial.state, row.trial.value) == (state, state, value)
+
+
+def test_a_released_candidate_waits_for_the_next_one(storage: Path) -> None:
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        claim = _claim(record)
+        assert claim is not None
+        claim.results["folds"].append(FOLD)
+        record.release(claim)
+        (row,) = record.rows()
+        assert (row.state, row.trial.state) == (TrialState.WAITING, TrialState.FAIL)
+        again = _claim(record)
+        assert again is not None
+        assert again.results == claim.results
+
+
+def test_whoever_leaves_lets_all_go(storage: Path) -> None:
+    with Owner() as owner, Owner() as other:
+        record = record_of(storage, owner=owner)
+        for who in (record, record_of(storage, owner=other), record):
+            _claim(who)
+        record.leave()
+        states = [row.state for row in record.rows()]
+    assert states == [TrialState.WAITING, TrialState.RUNNING, TrialState.WAITING]
+
+
+def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(storage: Path) -> None:
+    for _ in range(MAX_DEATHS):
+        assert _abandon(storage, "this call", folds=[FOLD]).candidate == 0
+    with Owner("this call") as owner:
+        record = record_of(storage, owner=owner)
+        claim = _claim(record)
+        assert claim is not None
+        assert claim.candidate == 1
+        row = record.rows()[0]
+    assert row.state == TrialState.FAIL
+    assert row.results["reason"].startswith(f"ended its process {MAX_DEATHS} times")
+    assert row.results["folds"] == [FOLD]
+
+
+def test_a_candidate_is_resumed_as_often_as_it_is_killed_in_other_calls(storage: Path) -> None:
+    for _ in range(3 * MAX_DEATHS):
+        assert _abandon(storage).candidate == 0
+    assert len(record_of(storage).rows()) == 1
+
+
+def test_a_storage_that_is_away_for_a_moment_is_waited_for(
+    storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        claim = _claim(record)
+        assert claim is not None
+        for name in ("get_all_trials", "set_trial_user_attr", "set_trial_state_values"):
+            _fail_twice(record.storage, name, monkeypatch)
+        record.finish(claim, TrialState.COMPLETE, 0.25)
+        assert record.rows()[0].trial.value == 0.25
+
+
+def _fail_twice(storage: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    action, count = getattr(storage, name), itertools.count()
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        if next(count) < 2:
+            raise StorageInternalError("the server is away")
+        return action(*args, **kwargs)
+
+    monkeypatch.setattr(storage, name, failing)

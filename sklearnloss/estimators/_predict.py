@@ -22,16 +22,17 @@ Mirrored = Literal["flip", "mirror"] | None
 
 # Pixels of a batch: enough to keep the device busy, and few enough for the
 # last batch to be filled up at no great cost.
-_BATCH_PIXELS = {"cpu": 2**14}
+_BATCH_VALUES = 2**20  # of the first layer's output, on a CPU
 _OTHER_BATCH_PIXELS = 2**20
-_BATCH_IMAGES = 64
+_BATCH_IMAGES = 256
 
 
 class Scorer:
     """A trained network that gives an image the same scores alone and in company.
 
     The arithmetic of convolutions depends on the size of the batch. Here that
-    depends on the size of the images only: the last batch is filled up.
+    depends on the network and the size of the images only: the last batch is
+    filled up.
 
     Parameters
     ----------
@@ -51,9 +52,10 @@ class Scorer:
 
     def batch_size(self, spatial: Iterable[int]) -> int:
         """Return how many images of a shape make a batch."""
-        device = torch.device(self.net.device).type
-        pixels = max(1, math.prod(spatial))
-        return min(_BATCH_IMAGES, max(1, _BATCH_PIXELS.get(device, _OTHER_BATCH_PIXELS) // pixels))
+        pixels = _OTHER_BATCH_PIXELS
+        if torch.device(self.net.device).type == "cpu":
+            pixels = _BATCH_VALUES // self.net.module__width
+        return min(_BATCH_IMAGES, max(1, pixels // max(1, math.prod(spatial))))
 
     def whole(self, images: Tensor) -> Tensor:
         """Return the logits of at most a batch of images (n, C, *spatial)."""

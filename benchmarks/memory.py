@@ -107,7 +107,7 @@ def share(*, quick: bool) -> dict[str, Any]:
         dump(task.X, path)
         X = load(path, mmap_mode="r")
         jobs = [delayed(own_memory)(task, X) for _ in range(2)]
-        grown = Parallel(n_jobs=2, max_nbytes=None)(jobs)
+        grown = Parallel(n_jobs=1 if quick else 2, max_nbytes=None)(jobs)
     return {"images": task.X.nbytes / 1e6, "first": grown[0], "second": grown[1]}
 
 

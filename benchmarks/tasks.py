@@ -76,7 +76,7 @@ def dice_and_bce(logits: Tensor, target: Tensor) -> Tensor:
     return dice.mean() + F.binary_cross_entropy_with_logits(logits, target)
 
 
-def digits(*, quick: bool = False, width: int = 8, epochs: int = 2) -> Task:
+def digits(*, quick: bool = False, width: int = 8, epochs: int = 3) -> Task:
     """Return the 1797 digits of scikit-learn, 8x8."""
     X, y = load_digits(return_X_y=True)
     n = 96 if quick else len(X)

@@ -1,0 +1,80 @@
+"""Every benchmark runs on tiny sizes and writes what its tables show."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from sklearnloss.losses import get_loss
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+# The columns that each script promises, by table.
+TABLES = {
+    "fit": {"fit": {"task", "contender", "images/s", "images/CPU s", "x loop", "x skorch"}},
+    "predict": {
+        "predict": {"task", "ours, images/s", "loop, images/s", "x loop", "x loop, CPU"},
+        "tiles": {"image", "x whole", "pixels seen / image's"},
+    },
+    "memory": {
+        "memory": {"task", "data", "ours", "loop", "x loop"},
+        "workers": {"images", "first", "second"},
+    },
+    "threads": {"threads_digits": {"case", "seconds", "CPU seconds", "worst seconds"}},
+    "imports": {"imports": {"step", "seconds", "CPU seconds"}},
+    "growth": {
+        "images": {"value", "CPU seconds", "x smallest", "exponent"},
+        "side": {"value", "CPU seconds", "x smallest", "exponent"},
+        "losses": {"loss", "CPU seconds", "x bce"},
+    },
+}
+
+
+@pytest.mark.parametrize("script", TABLES)
+def test_a_quick_run_writes_all_tables(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if script == "memory" and sys.platform != "linux":
+        pytest.skip("peaks are read from /proc")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    path = tmp_path / "results.json"
+    threads = torch.get_num_threads()
+    try:
+        importlib.import_module(script).main(["--quick", "--json", str(path)])
+    finally:
+        torch.set_num_threads(threads)
+    results = json.loads(path.read_text())
+    assert {"processor", "cores", "threads", "torch"} <= results["machine"].keys()
+    for name, columns in TABLES[script].items():
+        assert results[name]
+        for row in results[name]:
+            assert columns <= row.keys()
+            assert all(value is not None for value in row.values())
+
+
+def test_the_loop_by_hand_learns_what_our_estimator_learns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    loops, tasks = importlib.import_module("loops"), importlib.import_module("tasks")
+    task = tasks.digits(quick=True, epochs=40)._replace(width=4)
+    torch.manual_seed(0)
+    network = loops.train(task)
+    labels = loops.predict(network, task.X, *loops.channel_scaling(torch.from_numpy(task.X)), 32)
+    model = task.estimator().fit(task.X, task.y)
+    assert (labels == task.y).mean() > 0.95
+    assert model.score(task.X, task.y) > 0.95
+
+
+def test_the_loss_by_hand_is_the_default_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    tasks = importlib.import_module("tasks")
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 1, 8, 8, generator=generator)
+    target = (torch.rand(3, 1, 8, 8, generator=generator) > 0.5).float()
+    expected = get_loss("dice+bce")(logits, target)
+    torch.testing.assert_close(tasks.dice_and_bce(logits, target), expected)

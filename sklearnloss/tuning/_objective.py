@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Subset
 
 from ..estimators._base import ImageEstimator
 from ..estimators._rows import Rows
+from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
 from ._record import Results
 from ._sklearn import method_params, only_predicts, safe_split, score
@@ -199,6 +200,7 @@ class Evaluation:
         try:
             with following:
                 fit(estimator, X_train, y_train, fit_params)
+            raise_if_interrupted()
         finally:
             spent = watch.scoring if watch else 0.0
             self.results["epochs"] += watch.n_epochs if watch else 1

@@ -12,6 +12,7 @@ from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from ._interrupts import noting_interrupts
 from ._mirror import Mirror
 from ._objective import Evaluation, Task
 from ._proposals import Proposals
@@ -110,6 +111,10 @@ class Worker:
 
     def run(self) -> None:
         """Work until there is nothing left to begin or to take over."""
+        with noting_interrupts():
+            self._run()
+
+    def _run(self) -> None:
         while not self.stopped:
             claim = self.record.claim(self.proposals.propose, self.budget.is_spent)
             if claim is None:

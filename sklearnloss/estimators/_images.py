@@ -118,7 +118,7 @@ def learn_scaling(images: Tensor | RowImages) -> Scaling:
     axes = (0, *range(2, images.ndim))
     total = torch.zeros(n_channels, dtype=torch.float64)
     squares = torch.zeros(n_channels, dtype=torch.float64)
-    size = max(1, 2**22 // max(n_channels * math.prod(spatial), 1))
+    size = max(1, 2**20 // max(n_channels * math.prod(spatial), 1))
     for part in images.split(size):
         total += _as_double(part).sum(axes).cpu()
     mean = total / count

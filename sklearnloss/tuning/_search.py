@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -275,6 +276,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         check_sampler(self.sampler)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
+        self._warn_of_untried(list(space.branches))
         X, y = indexable(X, y)
         params = method_params(X, params)
         routed = self._get_routed_params_for_fit(params)
@@ -297,6 +299,16 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if interrupt is not None:
             raise interrupt
         return self
+
+    def _warn_of_untried(self, labels: list[str]) -> None:
+        if self.n_trials is not None and self.n_trials < len(labels):
+            warnings.warn(
+                f"n_trials={self.n_trials} is fewer than the {len(labels)} losses or grids, so "
+                f"these are never tried: {', '.join(labels[self.n_trials :])}. Raise n_trials, or "
+                f"pass fewer.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _make_task(
         self, X: Any, y: Any, scorers: Any, space: Space, routed: Any

@@ -241,7 +241,7 @@ def test_images_come_in_every_form(
     kind: str,
 ) -> None:
     X, y = binary_scenes
-    expected = race(n_trials=1).fit(X, y).cv_results_["mean_test_score"]
+    expected = race(losses=["dice"], n_trials=1).fit(X, y).cv_results_["mean_test_score"]
     given: Any = X
     targets: Any = y
     if kind == "memmap":
@@ -257,7 +257,7 @@ def test_images_come_in_every_form(
         given, targets = TensorDataset(torch.from_numpy(X), torch.from_numpy(y)), None
     elif kind == "tensor":
         given, targets = torch.from_numpy(X), torch.from_numpy(y)
-    search = race(n_trials=1).fit(given, targets)
+    search = race(losses=["dice"], n_trials=1).fit(given, targets)
     # Batches that are read one by one are drawn in another order.
     exact = kind in ("memmap", "tensor")
     found = search.cv_results_["mean_test_score"]
@@ -284,3 +284,10 @@ def test_weights_of_samples_reach_every_fit(binary_scenes: Data) -> None:  # noq
     assert not np.array_equal(one.predict_proba(X), other.predict_proba(X))
     alone = model_of(random_state=0, loss="dice").fit(X, y, sample_weight=weights)
     assert np.array_equal(other.predict_proba(X), alone.predict_proba(X))
+
+
+def test_losses_that_are_never_tried_are_named(binary_scenes: Data) -> None:  # noqa: F811
+    search = race(losses=["dice", "bce", "focal"], n_trials=1)
+    with pytest.warns(UserWarning, match="fewer than the 3 losses or grids.*: bce, focal. Raise"):
+        search.fit(*binary_scenes)
+    assert search.cv_results_["loss"].tolist() == ["dice"]

@@ -165,11 +165,12 @@ class Worker:
                     told = time.monotonic()
             return stop
 
-        epochs = claim.results["epochs"]
+        n_folds, epochs = len(claim.results["folds"]), claim.results["epochs"]
 
         def save() -> None:
-            nonlocal saved, epochs  # unlike what is told within a fold, this keeps its work
-            epochs = claim.results["epochs"]
+            # Unlike what is told within a fold, this keeps its work.
+            nonlocal saved, n_folds, epochs
+            n_folds, epochs = len(claim.results["folds"]), claim.results["epochs"]
             if time.monotonic() - saved > _WORTH_SAVING:
                 with contextlib.suppress(*_AWAY):
                     self.record.save(claim)
@@ -184,7 +185,8 @@ class Worker:
             except LostCandidate:
                 raise
             except KeyboardInterrupt:
-                claim.results["epochs"] = epochs  # those of this fold will be trained again
+                if len(claim.results["folds"]) == n_folds:
+                    claim.results["epochs"] = epochs  # those of this fold are trained again
                 self.record.release(claim)
                 raise
             except BaseException:

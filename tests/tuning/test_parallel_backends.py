@@ -12,6 +12,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.tuning import loss_param_grid
 
+# On a busy machine Dask warns that it is slow, and its sockets are closed late.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*surprisingly long time"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 rng = np.random.default_rng(0)
 MASKS = rng.random((8, 16, 16)) < 0.4
 IMAGES = (MASKS + rng.normal(size=MASKS.shape)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from ._show_versions import show_versions
     from .estimators import ResNetClassifier, UNetSegmenter, load
     from .tuning import LossSearchCV, compare_losses
+
+# Threads that wait for each other busily bring small networks to a halt as soon as
+# anything else runs on the machine: a fit of one second took twenty. Torch reads this
+# when it is imported; whoever sets it otherwise is heeded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Self
 
 from optuna.trial import TrialState
@@ -98,7 +99,7 @@ class Follower:
             return
         self.mirror.update([row])
         study = self.mirror.study
-        trial = study.get_trials()[-1]
+        trial = copy.deepcopy(study.get_trials(deepcopy=False)[-1])
         with stoppable(study):
             for callback in self.callbacks:
                 callback(study, trial)

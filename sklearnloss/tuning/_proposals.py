@@ -49,6 +49,7 @@ class Proposals:
         self.sampler = copy.deepcopy(sampler)
         self.mirror = Mirror(study_name, space, self.sampler)
         self._first = list(space.first())
+        self._keys: dict[int, tuple[Values, str]] = {}  # by candidate
         everything = space.all_values()
         self._everything = (
             None if everything is None else {space.key(values): values for values in everything}
@@ -69,7 +70,7 @@ class Proposals:
         values : dict or None
             None if every candidate has been tried.
         """
-        seen = {self.space.key(row.values) for row in rows}
+        seen = {self._key(row) for row in rows}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.mirror.update(rows, running=True)
@@ -85,6 +86,13 @@ class Proposals:
                 if len(left) == 1:
                     return self._ask(candidate, 0, seen, left[0], ())
             return self._sample(candidate, seen)
+
+    def _key(self, row: Row) -> str:
+        """Return what tells a candidate from others; its attempts have it in common."""
+        known = self._keys.get(row.candidate)
+        if known is None or known[0] != row.values:
+            known = self._keys[row.candidate] = (row.values, self.space.key(row.values))
+        return known[1]
 
     def _left(self, seen: set[str]) -> list[Values]:
         """Return what has not been tried of a finite space."""

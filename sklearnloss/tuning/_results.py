@@ -102,6 +102,16 @@ def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> No
     results[f"rank_test_{metric}"] = rank
 
 
+def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the positions of complete candidates, and the table of them alone."""
+    kept = np.flatnonzero(results["trial_state"] == "COMPLETE")
+    table = {
+        key: column[kept] if isinstance(column, np.ndarray) else [column[k] for k in kept]
+        for key, column in results.items()
+    }
+    return kept, table
+
+
 def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]]:
     """Return the best settings of each loss: by score, or by the last report of stopped ones."""
     best: dict[str, tuple[bool, float]] = {}

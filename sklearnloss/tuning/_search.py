@@ -35,10 +35,16 @@ from ._owner import Owner
 from ._proposals import check_sampler
 from ._read_space import read_space
 from ._record import Record, create_study
-from ._results import all_failed, best_per_loss, format_results, warn_of_failures
+from ._results import (
+    all_failed,
+    best_per_loss,
+    complete_rows,
+    format_results,
+    warn_of_failures,
+)
 from ._run import run_search, shared_storage
 from ._sklearn import BaseSearchCV, fit_context, method_params
-from ._storage import hide_password, is_url, open_storage, quiet_optuna
+from ._storage import hide_password, is_url, opened_storage, quiet_optuna
 from ._tasks import SearchTasks
 from ._work import Budget
 
@@ -90,7 +96,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     refit : bool, str or callable, default=True
         Whether to train the best candidate on all data. With several metrics the name
         of the one to search by, or a function from ``cv_results_`` to the index of
-        the best; then the first metric is searched by.
+        the best, which sees complete rows only; then the first metric is searched by.
     sampler : optuna.samplers.BaseSampler, default=None
         None is a tree-structured Parzen estimator, multivariate and grouped by loss.
     pruner : optuna.pruners.BasePruner, default=None
@@ -137,8 +143,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     cv_results_ : dict of str to ndarray
         A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
         PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
-        metric to search by) and "n_epochs". Rows that are not complete have no
-        mean and rank last.
+        metric to search by) and "n_epochs". Rows that were stopped have no
+        mean, those that failed have that of ``error_score``; both rank last.
     study_ : optuna.Study
         The candidates for Optuna's plots and importances, in memory.
     scorer_ : callable or dict
@@ -282,8 +288,13 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         routed = self._get_routed_params_for_fit(params)
         budget = Budget(self.n_trials, deadline, len(space.branches))
         task, kept = self._make_task(X, y, scorers, space, routed)
-        with quiet_optuna(), Owner() as owner, shared_storage(self.storage, self.n_jobs) as address:
-            storage, name = open_storage(address), self.study_name or "sklearnloss"
+        with (
+            quiet_optuna(),
+            Owner() as owner,
+            shared_storage(self.storage, self.n_jobs) as address,
+            opened_storage(address) as storage,
+        ):
+            name = self.study_name or "sklearnloss"
             self._check_storage(create_study(storage, name), kept)
             self._forget()
             self.n_splits_ = len(task.splits)
@@ -392,14 +403,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if not self.refit and self.multimetric_:
             return
         metric = self.refit if self.multimetric_ else "score"
-        best = self._select_best_index(self.refit, metric, self.cv_results_)
-        state = self.cv_results_["trial_state"][best]
-        if state != "COMPLETE":
-            raise ValueError(
-                f"refit={self.refit!r} chose candidate {best}, which is {state}: "
-                f"{self.cv_results_['reason'][best]}. Let it choose where "
-                f"cv_results_['trial_state'] is 'COMPLETE'."
-            )
+        complete, table = complete_rows(self.cv_results_)
+        best = int(complete[self._select_best_index(self.refit, metric, table)])
         self.best_index_ = best
         if not callable(self.refit):
             self.best_score_ = self.cv_results_[f"mean_test_{metric}"][best]

@@ -47,8 +47,10 @@ def is_url(storage: Any) -> bool:
 
 def hide_password(text: str) -> str:
     """Replace the passwords of addresses in a text."""
+    if re.match(r"[\w+]+://", text):  # an address and nothing else: whatever is before the last @
+        text = re.sub(r"(?s)^([\w+]+://[^:/@]*:).*@", r"\1***@", text)
     text = re.sub(r"(://[^:/@\s'\"]*:)[^\s'\"]+@", r"\1***@", text)
-    return re.sub(r"([?&]password=)[^&\s'\"]+", r"\1***", text)
+    return re.sub(r"(?i)([?&]\w*pass(?:word|wd)?=)[^&\s'\"]+", r"\1***", text)
 
 
 def open_storage(storage: Any) -> BaseStorage:
@@ -91,6 +93,18 @@ def open_storage(storage: Any) -> BaseStorage:
     if path.suffix in _SQLITE:
         return _open_database(f"sqlite:///{path}")
     return _open_journal(str(path))
+
+
+@contextlib.contextmanager
+def opened_storage(storage: Any) -> Iterator[BaseStorage]:
+    """Open a storage for a while, and close the connections that were made for it."""
+    opened = open_storage(storage)
+    try:
+        yield opened
+    finally:
+        if opened is not storage and isinstance(opened, optuna.storages.RDBStorage):
+            opened.remove_session()
+            opened.engine.dispose()
 
 
 def _open_journal(path: str) -> BaseStorage:

@@ -14,6 +14,7 @@ from sklearnloss.tuning._storage import (
     hide_password,
     is_url,
     open_storage,
+    opened_storage,
     patiently,
     quiet_optuna,
     retry,
@@ -121,6 +122,8 @@ def test_the_driver_that_is_installed_is_taken(
         ("postgresql://me:p@ss/w:rd@host:1/db", "postgresql://me:***@host:1/db"),
         ("at 'mysql://u:p@h/d' and 'a://b:c@d'", "at 'mysql://u:***@h/d' and 'a://b:***@d'"),
         ("postgresql://h/d?user=u&password=p&x=1", "postgresql://h/d?user=u&password=***&x=1"),
+        ("postgresql://me:it's mine@host/db", "postgresql://me:***@host/db"),
+        ("mysql://h/d?passwd=p&sslpassword=q", "mysql://h/d?passwd=***&sslpassword=***"),
         ("postgresql://me@host/db", "postgresql://me@host/db"),
         ("sqlite:///folder/s.db", "sqlite:///folder/s.db"),
     ],
@@ -186,3 +189,13 @@ def test_optunas_log_is_quiet_for_a_while() -> None:
     with quiet_optuna():
         assert optuna.logging.get_verbosity() == optuna.logging.WARNING
     assert optuna.logging.get_verbosity() == before
+
+
+def test_connections_are_closed_after_a_fit(tmp_path: Path) -> None:
+    with opened_storage(tmp_path / "s.db") as storage:
+        assert isinstance(storage, optuna.storages.RDBStorage)
+        storage.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "a")
+        assert storage.engine.pool.checkedin() + storage.engine.pool.checkedout() > 0  # type: ignore[attr-defined]
+    assert storage.engine.pool.checkedin() + storage.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    with opened_storage(storage) as same:  # the user's own stays open
+        assert same is storage

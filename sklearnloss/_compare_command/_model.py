@@ -43,7 +43,9 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
     if options.ignore_index is not None and data.task == "classification":
         raise ValueError(f"{ignored} is for masks. Leave images of a class out of the folder.")
     if len(classes) < 2:
-        raise ValueError(f"{ignored} leaves only the label {classes[0]}. Expected two or more.")
+        left = f"{ignored} leaves" if options.ignore_index in data.labels else "There is"
+        found = f"only the label {classes[0]}" if classes else "no label"
+        raise ValueError(f"{left} {found}. Expected two or more.")
     shared: dict[str, Any] = {
         "width": options.width,
         "max_epochs": options.epochs,
@@ -87,13 +89,6 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     better = name != "hausdorff"
     return make_scorer(score, greater_is_better=better, ignore_index=options.ignore_index)
-
-
-def score_name(data: ImageData, options: Options) -> str:
-    """Return what is scored, in words."""
-    if options.scoring is None:
-        return "accuracy" if data.task == "classification" else "mean IoU"
-    return options.scoring
 
 
 def check_folds(data: ImageData, n_folds: int) -> None:

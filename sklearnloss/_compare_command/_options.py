@@ -87,6 +87,10 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name} {value}: expected at least {least}.")
+        if self.timeout is not None and self.timeout <= 0:
+            raise ValueError(f"--timeout {self.timeout:g}: expected seconds above 0.")
+        if self.jobs == 0:
+            raise ValueError("--jobs 0: expected a number of processes, or -1 for all cores.")
         if self.losses is not None and len(self.losses) > self.trials:
             raise ValueError(
                 f"--trials {self.trials}: expected at least one for each of the "

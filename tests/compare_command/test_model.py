@@ -53,6 +53,8 @@ def test_an_ignored_label_must_leave_something_to_learn() -> None:
     data.labels = [0, 255]
     with pytest.raises(ValueError, match=r"--ignore-index 255 leaves only the label 0\."):
         make_estimator(data, Options(data="", ignore_index=255))
+    with pytest.raises(ValueError, match=r"^There is only the label a\. Expected two or more"):
+        make_estimator(classes(["a", "a"]), Options(data=""))
     with pytest.raises(ValueError, match=r"--ignore-index 1 is for masks\."):
         make_estimator(classes(["a", "b"]), Options(data="", ignore_index=1))
 

@@ -65,6 +65,10 @@ def test_options_that_cannot_be_are_refused() -> None:
         replace(OPTIONS, trials=0).check()
     with pytest.raises(ValueError, match=r"--trials 1: expected at least one for each of the 2"):
         replace(OPTIONS, trials=1).check()
+    with pytest.raises(ValueError, match=r"--timeout 0: expected seconds above 0\."):
+        replace(OPTIONS, timeout=0).check()
+    with pytest.raises(ValueError, match=r"--jobs 0: expected a number of processes"):
+        replace(OPTIONS, jobs=0).check()
     with pytest.raises(ValueError, match=r"Unknown loss 'dise'.* Did you mean 'dice'\?"):
         replace(OPTIONS, losses=("dise",)).check()
 

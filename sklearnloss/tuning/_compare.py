@@ -23,6 +23,7 @@ from ._comparison import LossComparison
 from ._fingerprint import digest
 from ._fit_journal import FitJournal
 from ._fit_table import collect
+from ._interrupts import noting_interrupts
 from ._paired_fit import PairedData, fit_once, read_scoring
 from ._paired_splits import PairedSplits, make_splits
 from ._prefix import trained_part
@@ -292,7 +293,8 @@ def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:
 @contextlib.contextmanager
 def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
     try:
-        yield
+        with noting_interrupts():
+            yield
     except KeyboardInterrupt as error:
         if journal is not None:
             error.add_note(

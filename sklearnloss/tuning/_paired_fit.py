@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from ._image_scores import score_images
+from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
 
 Array = NDArray[Any]
@@ -155,7 +156,10 @@ def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int)
     if data.sample_weight is not None:
         prefix = "" if get_config()["enable_metadata_routing"] else trained_part(model)[0]
         weights = {f"{prefix}sample_weight": data.sample_weight[train]}
-    return model.fit(take(data.X, train), take(data.y, train), **weights)
+    try:
+        return model.fit(take(data.X, train), take(data.y, train), **weights)
+    finally:
+        raise_if_interrupted()  # a fit that was cut short is no result
 
 
 def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:

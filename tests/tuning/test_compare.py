@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import pickle
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -360,6 +363,30 @@ def test_an_interrupted_comparison_goes_on_as_if_it_had_not_been(
     again = Counted()
     assert_same(compare(digits, path, again), resumed)
     assert again.calls == 0
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_ctrl_c_that_ends_one_training_ends_the_comparison(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    fit, path, count = ResNetClassifier.fit, tmp_path / "fits.jsonl", iter(range(100))
+
+    def swallowing(self: Any, X: Any, y: Any) -> Any:
+        if next(count) != 2:
+            return fit(self, X, y)
+        with contextlib.suppress(KeyboardInterrupt):  # as skorch's nets do
+            os.kill(os.getpid(), signal.SIGINT)
+        if breaks:
+            raise FloatingPointError("cut short")
+        return fit(self, X, y)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResNetClassifier, "fit", swallowing)
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            compare(digits, path)
+    assert "the same call goes on" in stopped.value.__notes__[0]
+    assert [line["status"] for line in lines(path)[1:]] == ["ok", "ok"]
+    assert_same(compare(digits, path), compare(digits, None))
 
 
 def test_a_torn_last_line_costs_one_fit(digits: Data, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..estimators._training import resolve_device
 from ..losses import get_search_space
 
 # These may change when a run goes on: they say how much is done and where, not what.
-_HOW_MUCH = ("trials", "timeout", "top", "repeats", "jobs")
+_WHERE = ("jobs", "device")
+_HOW_MUCH = ("trials", "timeout", "top", "repeats", *_WHERE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,7 @@ class Options:
                 raise ValueError(f"--{name} {value}: expected at least {least}.")
         if self.timeout is not None and self.timeout <= 0:
             raise ValueError(f"--timeout {self.timeout:g}: expected seconds above 0.")
+        resolve_device(self.device)
         if self.jobs == 0:
             raise ValueError("--jobs 0: expected a number of processes, or -1 for all cores.")
         if self.losses is not None and len(self.losses) > self.trials:
@@ -107,7 +110,7 @@ class Options:
     @property
     def amount(self) -> dict[str, Any]:
         """How much of it is asked for."""
-        return {key: self._as_json()[key] for key in _HOW_MUCH if key != "jobs"}
+        return {key: self._as_json()[key] for key in _HOW_MUCH if key not in _WHERE}
 
     def _as_json(self) -> dict[str, Any]:
         losses = None if self.losses is None else list(self.losses)

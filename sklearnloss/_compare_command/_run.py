@@ -43,6 +43,8 @@ def run_compare(options: Options, output: Path) -> str:
         If something is wrong with the options or the data; nothing is trained then.
     """
     options.check()
+    if not Path(options.data).exists():
+        raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
     settings = Settings(output / "settings.json", options)
     if settings.is_finished and (output / SUMMARY).is_file():
         say(f"{output} is finished. Nothing is left to do.")

@@ -82,13 +82,16 @@ class Follower:
         if self.bar is not None:
             self.bar.update(row.state != TrialState.FAIL)  # failures do not count
             if self.best is not None:
-                self.bar.set_postfix_str(f"best {self.best[0]:.4f} {self.best[1]}".rstrip())
+                value, label = self.best
+                self.bar.set_postfix_str(f"best {value:.4f}" + (f" with {label}" if label else ""))
 
     def _line(self, row: Row) -> str:
         """Describe a candidate in a line."""
         results = row.results
         value = row.trial.value
         score = "      -" if value is None else f"{value:7.4f}"
+        if row.state == TrialState.PRUNED and value is not None:
+            score = f"({value:.4f})"  # no mean over all folds
         seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results["folds"])
         settings = ", ".join(f"{k}={_short(v)}" for k, v in row.values.items())
         end = f"  {results['reason']}" if results.get("reason") else ""

@@ -147,5 +147,8 @@ def all_failed(rows: Sequence[Row]) -> str:
     """Say that no candidate succeeded, why, and where the first error was."""
     reasons = [row.results.get("reason", "") for row in rows]
     lines = "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
-    trace = next((row.results["traceback"] for row in rows if "traceback" in row.results), "")
+    # Errors that are meant for users speak for themselves.
+    ours = all(reason.startswith(("ValueError", "TypeError")) for reason in reasons)
+    traces = [row.results["traceback"] for row in rows if "traceback" in row.results]
+    trace = traces[0] if traces and not ours else ""
     return f"None of the {len(rows)} candidates succeeded:\n{lines}\n{trace}"

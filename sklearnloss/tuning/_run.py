@@ -58,7 +58,7 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
                 budget=budget,
                 on_finish=follower.look,
             )
-            if n_workers > 1:
+            if n_workers > 1 and not _is_done(record, budget):
                 with Pool(folder, str(record.address), n_workers) as pool:
                     while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
                         follower.look(worker)
@@ -70,6 +70,13 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
     finally:
         record.leave()
     return None
+
+
+def _is_done(record: Record, budget: Budget) -> bool:
+    rows = record.rows()
+    return budget.is_spent(rows, record.owner.token["call"]) and all(
+        row.is_finished for row in rows
+    )
 
 
 def _n_finished(record: Record) -> int:

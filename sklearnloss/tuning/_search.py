@@ -16,7 +16,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -27,7 +27,7 @@ from ._address import StorageParameter
 from ._branches import Space
 from ._compare import compare_losses
 from ._comparison import LossComparison
-from ._fingerprint import check_same, describe_space, digest
+from ._fingerprint import check_same, describe_space, digest, digest_data
 from ._folds import make_folds
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
@@ -101,7 +101,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         None is a tree-structured Parzen estimator, multivariate and grouped by loss.
     pruner : optuna.pruners.BasePruner, default=None
         Stops candidates by their mean score over folds so far. None keeps the better
-        half after half a fold, after one, two, and so on;
+        half after half a fold, after one, two, four and so on, but stops none before
+        two others got as far;
         ``optuna.pruners.NopPruner()`` stops none.
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are kept so that the same call goes on after whatever stopped
@@ -328,7 +329,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         split_params = routed.splitter.split
         kept: dict[str, str] = {}
         if self.storage is not None:
-            kept["data"] = digest([X, y, split_params.get("groups"), routed.estimator.fit])
+            others, masks = (
+                (split_params.get("groups"), routed.estimator.fit),
+                not is_classifier(self),
+            )
+            kept["data"] = digest_data(X, y, *others, masks=masks)
             kept["estimator"] = digest(self.estimator)
             kept["space"] = digest(describe_space(space))
         seed = self._seed(kept)
@@ -445,6 +450,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         """
         check_is_fitted(self, "best_per_loss_")
         labels = options.pop("losses", None)
+        labels = [labels] if isinstance(labels, str) else labels
         for label in labels or []:
             if label not in self.best_per_loss_:
                 raise ValueError(

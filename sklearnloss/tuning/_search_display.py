@@ -195,7 +195,8 @@ class LossSearchDisplay:
                     self.score[best], row, xerr=self.error[best], color=color, capsize=3, lw=2
                 )
         axes.set_yticks(range(len(order)), order)
-        axes.set(xlabel=f"{self.metric} (bar: the best, ± SD over folds; hollow: stopped)")
+        legend = "bar: the best, ± SD over folds; hollow: stopped, fewer folds"
+        axes.set(xlabel=f"{self.metric} ({legend})")
         axes.grid(axis="x", alpha=0.3)
         axes.set_title("Score per loss")
 

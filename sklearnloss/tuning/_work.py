@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from optuna.exceptions import StorageInternalError
-from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from ._halving import HalvingPruner
 from ._interrupts import noting_interrupts
 from ._mirror import Mirror
 from ._objective import Evaluation, Task
@@ -47,26 +48,20 @@ class Budget:
     deadline: float | None
     n_first: int = 1
 
-    def is_spent(self, rows: Sequence[Row]) -> bool:
-        """Tell whether to begin no further candidate."""
+    def is_spent(self, rows: Sequence[Row], call: str) -> bool:
+        """Tell whether to begin no further candidate in a call of ``fit``."""
         if rows and self.deadline is not None and time.time() >= self.deadline:
             return True
-        states = [row.state for row in rows]
-        n_failed = states.count(TrialState.FAIL)
-        if n_failed == len(states) and n_failed >= max(5, self.n_first):
+        failed = [row for row in rows if row.state == TrialState.FAIL]
+        n_left = len(rows) - len(failed)
+        # What failed in other calls is no reason to try nothing in this one.
+        n_failed = sum(call in row.failed_in for row in failed)
+        if n_left == 0 and n_failed >= max(5, self.n_first):
             return True
         if self.n_trials is None:
             return False
         # Failures are extra, but not without end.
-        return len(states) - n_failed >= self.n_trials or n_failed >= max(5, self.n_trials)
-
-
-def default_pruner(n_epochs: int) -> BasePruner:
-    """Return successive halving that looks half-way through the first fold, and then after it.
-
-    From there on it looks whenever the epochs have doubled, and keeps the better half.
-    """
-    return SuccessiveHalvingPruner(min_resource=max(1, n_epochs // 2), reduction_factor=2)
+        return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
 
 
 class Worker:
@@ -104,7 +99,7 @@ class Worker:
         self.budget = budget
         self.on_finish = on_finish
         self.proposals = Proposals(space, name, sampler, task.seed)
-        pruner = default_pruner(task.n_epochs) if pruner is None else pruner
+        pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
         self.watches = not isinstance(pruner, NopPruner)
         self.mirror = Mirror(name, space, pruner=pruner)
         self.stopped = False
@@ -116,13 +111,16 @@ class Worker:
 
     def _run(self) -> None:
         while not self.stopped:
-            claim = self.record.claim(self.proposals.propose, self.budget.is_spent)
+            claim = self.record.claim(self.proposals.propose, self._has_enough)
             if claim is None:
                 return
             with contextlib.suppress(LostCandidate):
                 self._work_on(claim)
             if self.on_finish is not None:
                 self.on_finish(self)
+
+    def _has_enough(self, rows: Sequence[Row]) -> bool:
+        return self.budget.is_spent(rows, self.record.owner.token["call"])
 
     def wait(self, patience: float = 0.2) -> None:
         """Wait for other workers' candidates, and take over those of the dead."""

@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import optuna
 import pytest
 from optuna.pruners import NopPruner
 from optuna.storages import InMemoryStorage
@@ -15,20 +14,23 @@ from sklearnloss.tuning._objective import Task
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._read_space import read_space
 from sklearnloss.tuning._record import Record, Row, create_study
-from sklearnloss.tuning._work import Budget, Worker, default_pruner
+from sklearnloss.tuning._work import Budget, Worker
 
 from .searches import Told, X, y
 
+CALL = "mine"
+
 
 def rows(states: str) -> list[Row]:
-    """Return candidates: c(omplete), p(runed), f(ailed) or r(unning)."""
-    names = {"c": "COMPLETE", "p": "PRUNED", "f": "FAIL", "r": "RUNNING"}
+    """Return candidates: c(omplete), p(runed), r(unning), f(ailed), or F(ailed in another call)."""
+    names = {"c": "COMPLETE", "p": "PRUNED", "f": "FAIL", "F": "FAIL", "r": "RUNNING"}
     made = []
     for k, letter in enumerate(states):
         state, value = names[letter], 0.5 if letter == "c" else None
         attrs = {"candidate": k, "results": {"outcome": [state, value]}}
         trial = create_trial(state=TrialState[state], value=value, user_attrs=attrs)
-        made.append(Row(k, trial))
+        failed_in = {"f": frozenset({CALL}), "F": frozenset({"other"})}
+        made.append(Row(k, trial, failed_in.get(letter, frozenset())))
     return made
 
 
@@ -49,42 +51,27 @@ def rows(states: str) -> list[Row]:
         (None, "c" * 20, False),
         (None, "cffffff", False),
         (None, "fffff", True),
+        (3, "cpFFFFFFff", False),
+        (90, "FFFFFffff", False),
+        (90, "FFFFFfffff", True),
+        (2, "cpF", True),
     ],
 )
 def test_complete_stopped_and_running_candidates_count(
     n_trials: int | None, states: str, spent: bool
 ) -> None:
-    assert Budget(n_trials, None).is_spent(rows(states)) == spent
+    assert Budget(n_trials, None).is_spent(rows(states), CALL) == spent
 
 
 def test_each_loss_is_tried_before_a_search_in_which_all_fails_gives_up() -> None:
-    assert not Budget(90, None, n_first=8).is_spent(rows("fffffff"))
-    assert Budget(90, None, n_first=8).is_spent(rows("ffffffff"))
+    assert not Budget(90, None, n_first=8).is_spent(rows("fffffff"), CALL)
+    assert Budget(90, None, n_first=8).is_spent(rows("ffffffff"), CALL)
 
 
 def test_after_the_deadline_nothing_but_a_first_candidate_is_begun() -> None:
-    assert Budget(3, time.time() - 1).is_spent(rows("c"))
-    assert not Budget(3, time.time() - 1).is_spent([])
-    assert not Budget(3, time.time() + 60).is_spent(rows("c"))
-
-
-@pytest.mark.parametrize(("n_epochs", "looks"), [(1, [1, 2, 4]), (8, [4, 8, 16]), (9, [4, 8, 16])])
-def test_the_default_pruner_looks_when_epochs_have_doubled(n_epochs: int, looks: list[int]) -> None:
-    study = optuna.create_study(direction="maximize", pruner=default_pruner(n_epochs))
-    best = study.ask()
-    for step in range(1, 20):
-        best.report(1.0, step)
-        assert not best.should_prune()
-    for look in looks:
-        worse = study.ask()
-        stopped = []
-        for step in range(1, 20):
-            # As good as the best up to a step before the one at which pruners look.
-            worse.report(1.0 if step < look else 0.5, step)
-            if worse.should_prune():
-                stopped.append(step)
-                break
-        assert stopped == [look]
+    assert Budget(3, time.time() - 1).is_spent(rows("c"), CALL)
+    assert not Budget(3, time.time() - 1).is_spent([], CALL)
+    assert not Budget(3, time.time() + 60).is_spent(rows("c"), CALL)
 
 
 def worker(values: list[Any], **options: Any) -> Worker:

@@ -85,7 +85,7 @@ class Mirror:
             pruner=NopPruner() if pruner is None else pruner,
         )
         self._open: dict[int, FrozenTrial] = {}  # by candidate
-        self._done: set[int] = set()
+        self._done: dict[int, int] = {}  # the trial of the record by candidate
 
     def update(self, rows: Sequence[Row], *, running: bool = False) -> None:
         """Take over what became of candidates since the last time.
@@ -98,8 +98,8 @@ class Mirror:
             Whether those that others work on are taken over too.
         """
         for row in rows:
-            if row.candidate in self._done:
-                continue
+            if self._done.get(row.candidate) == row.trial._trial_id:
+                continue  # else it failed, and is tried again
             opened = self._open.get(row.candidate)
             if opened is not None and opened.params != row.values:
                 self._discard(row.candidate)  # another worker was first with this number
@@ -145,7 +145,7 @@ class Mirror:
             self.study.tell(number, value, state)
 
     def _close(self, row: Row) -> None:
-        self._done.add(row.candidate)
+        self._done[row.candidate] = row.trial._trial_id
         finished = as_trial(row, self.space)
         opened = self._open.pop(row.candidate, None)
         if opened is None:

@@ -203,7 +203,8 @@ class Evaluation:
             raise_if_interrupted()
         finally:
             spent = watch.scoring if watch else 0.0
-            self.results["epochs"] += watch.n_epochs if watch else 1
+            n_epochs = watch.n_epochs if watch else 1
+            self.results["epochs"] += n_epochs
         fitted = time.perf_counter()
         scores = score(estimator, X_test, y_test, task.scorer, score_params, "raise")
         self._check_finite(scores)
@@ -211,6 +212,7 @@ class Evaluation:
             "scores": scores,
             "fit_time": fitted - begun - spent,
             "score_time": time.perf_counter() - fitted,
+            "epochs": n_epochs,
         }
 
     def _check_finite(self, scores: Any) -> None:

@@ -43,10 +43,13 @@ class Row:
         Its number, which no resumption changes.
     trial : optuna.trial.FrozenTrial
         Its trial; after an interruption that of the latest attempt.
+    failed_in : frozenset of str
+        The calls of ``fit`` in which it failed.
     """
 
     candidate: int
     trial: FrozenTrial
+    failed_in: frozenset[str] = frozenset()
 
     @property
     def values(self) -> Values:
@@ -63,7 +66,7 @@ class Row:
     def state(self) -> TrialState:
         """COMPLETE, PRUNED, FAIL or RUNNING; WAITING if it was interrupted."""
         state = self.trial.state
-        if state == TrialState.FAIL and self.results.get("outcome", _INTERRUPTED)[0] != "FAIL":
+        if state == TrialState.FAIL and not _has_failed(self.trial):
             return TrialState.WAITING
         return state
 
@@ -94,6 +97,9 @@ class Record:
     its parameters and finished folds. Here, too, the first one counts. What becomes of
     a candidate is written down before its trial's state, so that being killed between
     the two changes nothing.
+
+    A candidate that failed is tried once more by each later call of ``fit`` that needs
+    further candidates: whatever was wrong may have been mended.
 
     Parameters
     ----------
@@ -127,7 +133,10 @@ class Record:
     def rows(self) -> list[Row]:
         """Return all candidates by number."""
         attempts = self._attempts()
-        return [Row(number, _latest(attempts[number])) for number in sorted(attempts)]
+        return [
+            Row(number, _latest(trials), _failed_in(trials))
+            for number, trials in sorted(attempts.items())
+        ]
 
     def _attempts(self) -> dict[int, list[FrozenTrial]]:
         """Return the trials of each candidate, in the order in which they were made."""
@@ -143,7 +152,7 @@ class Record:
         propose: Callable[[int, list[Row]], Values | None],
         is_enough: Callable[[list[Row]], bool],
     ) -> Claim | None:
-        """Take over an interrupted candidate, or begin a new one.
+        """Take over an interrupted candidate, try a failed one again, or begin a new one.
 
         Parameters
         ----------
@@ -160,11 +169,13 @@ class Record:
         """
         while True:
             rows = self.rows()
-            abandoned = next((row for row in rows if self._is_abandoned(row)), None)
-            if abandoned is not None:
-                claim = self._adopt(abandoned)
-            elif is_enough(rows):
-                return None
+            left = next((row for row in rows if self._is_abandoned(row)), None)
+            if left is None:
+                if is_enough(rows):
+                    return None
+                left = next((row for row in rows if self._may_try_again(row)), None)
+            if left is not None:
+                claim = self._adopt(left)
             else:
                 number = rows[-1].candidate + 1 if rows else 0
                 values = propose(number, rows)
@@ -178,6 +189,11 @@ class Record:
         return row.state == TrialState.WAITING or (
             row.state == TrialState.RUNNING and not self._is_alive(row.trial)
         )
+
+    def _may_try_again(self, row: Row) -> bool:
+        """Tell whether a candidate failed in other calls only, and not by ending its process."""
+        failed = row.state == TrialState.FAIL and "deaths" not in row.results
+        return failed and self.owner.token["call"] not in row.failed_in
 
     def _is_alive(self, trial: FrozenTrial) -> bool:
         attrs = trial.user_attrs
@@ -197,6 +213,8 @@ class Record:
         results = row.results
         claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
         claim.results |= {key: results[key] for key in ("epochs", "rungs") if key in results}
+        if row.state == TrialState.FAIL:  # the epochs of the fold that failed are trained again
+            claim.results["epochs"] = sum(fold.get("epochs", 0) for fold in results["folds"])
         attrs = {"after": trial.number, "deaths": deaths, "results": claim.results}
         return self._begin(claim, attrs)
 
@@ -210,7 +228,7 @@ class Record:
     def _give_up(self, row: Row, deaths: int) -> None:
         claim = Claim(row.candidate, row.values, row.trial._trial_id)
         reason = f"ended its process {deaths} times, perhaps for lack of memory"
-        claim.results |= {**row.results, "reason": reason}
+        claim.results |= {**row.results, "reason": reason, "deaths": deaths}
         with contextlib.suppress(LostCandidate):
             self.finish(claim, TrialState.FAIL, None)
 
@@ -299,6 +317,17 @@ def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
         if trial.user_attrs.get("after") == latest.number:
             latest = trial
     return latest
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Tell whether an attempt ended with an error, not by an interruption."""
+    results: Results = trial.user_attrs.get("results", {})
+    return trial.state == TrialState.FAIL and results.get("outcome", _INTERRUPTED)[0] == "FAIL"
+
+
+def _failed_in(attempts: Sequence[FrozenTrial]) -> frozenset[str]:
+    """Return the calls of ``fit`` in which attempts failed."""
+    return frozenset(t.user_attrs["owner"]["call"] for t in attempts if _has_failed(t))
 
 
 def running_trial(

@@ -220,12 +220,50 @@ def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(storage: 
     assert row.state == TrialState.FAIL
     assert row.results["reason"].startswith(f"ended its process {MAX_DEATHS} times")
     assert row.results["folds"] == [FOLD]
+    other = _claim(record_of(storage))  # the process of another call would end, too
+    assert other is not None
+    assert other.candidate == 1
 
 
 def test_a_candidate_is_resumed_as_often_as_it_is_killed_in_other_calls(storage: Path) -> None:
     for _ in range(3 * MAX_DEATHS):
         assert _abandon(storage).candidate == 0
     assert len(record_of(storage).rows()) == 1
+
+
+def _fail(record: Record) -> int:
+    claim = _claim(record)
+    assert claim is not None
+    claim.results |= {"folds": [{**FOLD, "epochs": 3}], "reports": [[3, 0.5]], "epochs": 5}
+    claim.results |= {"reason": "a bug", "traceback": "where"}
+    record.finish(claim, TrialState.FAIL, None)
+    return claim.candidate
+
+
+def test_what_failed_is_tried_once_more_by_another_call_from_its_folds(storage: Path) -> None:
+    with Owner("first") as first, Owner("second") as second, Owner("second") as worker:
+        assert [_fail(record_of(storage, owner=first)) for _ in range(2)] == [0, 1]
+        record = record_of(storage, owner=second)
+        claim = _claim(record)
+        assert claim is not None
+        assert claim.candidate == 0
+        assert claim.results == {"folds": [{**FOLD, "epochs": 3}], "reports": [[3, 0.5]]} | {
+            "epochs": 3
+        }
+        assert [row.state.name for row in record.rows()] == ["RUNNING", "FAIL"]
+        assert _fail(record_of(storage, owner=worker)) == 1
+        record.finish(claim, TrialState.COMPLETE, 0.5)
+        assert [row.state.name for row in record.rows()] == ["COMPLETE", "FAIL"]
+        assert record.rows()[1].failed_in == {"first", "second"}
+        # Neither of two calls at once goes on with what failed in both.
+        assert [_fail(record_of(storage, owner=who)) for who in (first, second)] == [2, 2]
+        assert _fail(record) == 3
+
+
+def test_nothing_that_failed_is_tried_again_where_there_is_enough(storage: Path) -> None:
+    with Owner() as first, Owner() as second:
+        _fail(record_of(storage, owner=first))
+        assert _claim(record_of(storage, owner=second), n_trials=1) is None
 
 
 def test_a_storage_that_is_away_for_a_moment_is_waited_for(

@@ -190,7 +190,7 @@ def _leave_running(storage: Path, token: dict[str, Any]) -> None:
     """Write down a candidate of a process that is not there any more."""
     owner = _owner.Owner()
     owner.token |= token
-    make_search(n_trials=3, storage=storage).fit(X, y)
+    make_search(n_trials=1, storage=storage).fit(X, y)
     record = record_of(storage, owner=owner)
     with owner:
         claim = record.claim(lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False)
@@ -211,7 +211,7 @@ def test_candidates_of_a_dead_process_are_resumed(tmp_path: Path, log: Path) -> 
     dead.wait()
     _leave_running(tmp_path / "s.journal", {"pid": dead.pid, "start": "12345"})
     n_before = n_lines(log)
-    search = make_search(n_trials=4, storage=tmp_path / "s.journal", refit=False).fit(X, y)
+    search = make_search(n_trials=2, storage=tmp_path / "s.journal", refit=False).fit(X, y)
     _assert_resumed(search)
     assert n_lines(log) - n_before <= 2
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
@@ -222,7 +222,7 @@ def test_candidates_of_a_silent_machine_are_resumed_after_a_while(
 ) -> None:
     _leave_running(tmp_path / "s.journal", {"host": "elsewhere", "pid": os.getpid()})
     monkeypatch.setattr(_owner, "GRACE", 0.5)
-    search = make_search(n_trials=4, storage=tmp_path / "s.journal").fit(X, y)
+    search = make_search(n_trials=2, storage=tmp_path / "s.journal").fit(X, y)
     _assert_resumed(search)
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
 
@@ -275,6 +275,20 @@ def test_failures_are_kept_and_cost_no_candidate(tmp_path: Path) -> None:
         search = make_search(storage=tmp_path / "s.journal").fit(X, y)
     counted = [state for state in search.cv_results_["trial_state"] if state != "FAIL"]
     assert len(counted) == 10
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_a_bug_spoilt_is_tried_again_when_it_is_mended(
+    n_jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"storage": tmp_path / "s.journal", "sound": True, "n_trials": 7}
+    with monkeypatch.context() as patch:
+        patch.setattr(Stub, "score", lambda self, X, y: {}["no such key"])
+        for _ in range(2):
+            with pytest.raises(ValueError, match="None of the 5 candidates succeeded"):
+                make_search(**settings).fit(X, y)
+    search = make_search(n_jobs=n_jobs, **settings).fit(X, y)
+    assert table(search) == table(make_search(sound=True, n_trials=7).fit(X, y))
 
 
 def test_a_relative_path_in_a_folder_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

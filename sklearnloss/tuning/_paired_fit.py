@@ -23,6 +23,7 @@ from torch.utils.data import Dataset, Subset
 from ._image_scores import score_images
 from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
+from ._scoring import named_scorers
 
 Array = NDArray[Any]
 Status = Literal["ok", "diverged", "failed"]
@@ -78,7 +79,7 @@ def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
         raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
     if not named:
         raise ValueError("scoring is empty. Expected at least one scorer, or None.")
-    return {name: check_scoring(estimator, each) for name, each in named.items()}
+    return {name: check_scoring(estimator, named_scorers(each)) for name, each in named.items()}
 
 
 def _name(scorer: Any) -> str:

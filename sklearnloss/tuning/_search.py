@@ -43,6 +43,7 @@ from ._results import (
     warn_of_failures,
 )
 from ._run import run_search, shared_storage
+from ._scoring import named_scorers
 from ._sklearn import BaseSearchCV, fit_context, method_params
 from ._storage import hide_password, is_url, opened_storage, quiet_optuna
 from ._tasks import SearchTasks
@@ -91,8 +92,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
         ``fit`` is given groups.
     scoring : str, callable, list, tuple, dict or None, default=None
-        One or several metrics as in scikit-learn; None is the estimator's ``score``.
-        Higher is better.
+        One or several metrics as in scikit-learn, whose names stand beside "dice", "iou",
+        "boundary_iou", "surface_dice", "hausdorff" and "calibration" for those of
+        :mod:`sklearnloss.metrics`. None is the estimator's ``score``. Higher is better.
     refit : bool, str or callable, default=True
         Whether to train the best candidate on all data. With several metrics the name
         of the one to search by, or a function from ``cv_results_`` to the index of
@@ -196,6 +198,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             for key, value in BaseSearchCV._parameter_constraints.items()
             if key not in ("pre_dispatch", "return_train_score")
         },
+        "scoring": "no_validation",  # _get_scorers knows more names
         "losses": [list, tuple, dict, str, callable, None],
         "param_distributions": [dict, list, tuple, None],
         "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
@@ -321,6 +324,15 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
                 UserWarning,
                 stacklevel=4,
             )
+
+    def _get_scorers(self) -> tuple[Any, Any]:
+        given = self.scoring
+        self.scoring = named_scorers(given)
+        try:
+            scorers: tuple[Any, Any] = super()._get_scorers()
+        finally:
+            self.scoring = given
+        return scorers
 
     def _make_task(
         self, X: Any, y: Any, scorers: Any, space: Space, routed: Any

@@ -61,7 +61,7 @@ def _named(name: str) -> Any:
     known = get_scorer_names()
     if name not in known:
         raise ValueError(
-            f"scoring={name!r} is unknown. There are {', '.join(map(repr, SCORERS))} for masks, and "
+            f"scoring={name!r} is unknown. For masks there are {', '.join(map(repr, SCORERS))}, "
             f"for labels scikit-learn's names, see sklearn.metrics.get_scorer_names()."
             f"{did_you_mean(name, [*SCORERS, *known])}"
         )

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from ..estimators._mask_targets import MaskEstimator
 from ._compared_losses import Settings, read_losses
 from ._comparison import LossComparison
-from ._fingerprint import digest
+from ._fingerprint import digest, digest_data
 from ._fit_journal import FitJournal
 from ._fit_table import collect
 from ._interrupts import noting_interrupts
@@ -28,7 +28,6 @@ from ._paired_fit import PairedData, fit_once, read_scoring
 from ._paired_splits import PairedSplits, make_splits
 from ._prefix import trained_part
 from ._run import count_workers
-from ._settings_text import settings_text
 from ._thumbnails import thumbnails
 
 Array = NDArray[Any]
@@ -252,7 +251,7 @@ def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
 
 def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
     """Return all fits; those of one split and seed follow each other."""
-    texts = {label: digest(settings_text(each)) for label, each in settings.items()}
+    texts = {label: digest(each) for label, each in settings.items()}
     fits = []
     for j, (train, test) in enumerate(plan.splits):
         split = digest([train, test])
@@ -264,19 +263,16 @@ def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit
 
 
 def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
-    params = data.estimator.get_params()
-    quiet = {key: each for key, each in params.items() if key.split("__")[-1] not in _SILENT}
-    own = {key: each for key, each in quiet.items() if not hasattr(each, "get_params")}
+    part = trained_part(data.estimator)[1]
+    seeds = [key for key in data.estimator.get_params() if key.split("__")[-1] == "random_state"]
+    unseeded = clone(data.estimator).set_params(**dict.fromkeys(seeds))  # each fit has its own
+    masks = isinstance(part, MaskEstimator)
     return {
-        "data": digest([data.X, data.y, groups, data.sample_weight]),
-        "estimator": digest(settings_text([type(trained_part(data.estimator)[1]), own])),
-        "scoring": digest(settings_text({**data.scoring, "per image": data.per_image})),
+        "data": digest_data(data.X, data.y, groups, data.sample_weight, masks=masks),
+        "estimator": digest(unseeded),
+        "scoring": digest({**data.scoring, "per image": data.per_image}),
         "random_state": seed,
     }
-
-
-# Parameters that results do not depend on; random_state is set for each fit.
-_SILENT = ("verbose", "device", "random_state", "steps")
 
 
 def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from sklearn.base import clone
@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from ..estimators._loss_param import resolve_loss
 from ..losses._base import describe
+from ._fingerprint import in_order
 from ._prefix import loss_prefix, trained_part
 
 Settings = dict[str, Any]
@@ -55,7 +56,7 @@ def _labelled(losses: Any) -> dict[str, Any]:
         named = {str(label): loss for label, loss in losses.items()}
     elif isinstance(losses, Iterable) and not isinstance(losses, str):
         named = {}
-        for loss in losses:
+        for loss in in_order(losses) if isinstance(losses, Set) else losses:
             named[_unused(_label(loss), named)] = loss
     else:
         raise TypeError(

@@ -18,6 +18,7 @@ from ..losses._compound import default_name
 from ..losses._foreign import loss_form
 from ..losses._registry import get_loss, registered_name
 from ._branches import BRANCH, Branch, Space
+from ._fingerprint import in_order
 from ._prefix import has_loss, trained_part
 from ._space import COMPOUNDS
 from ._values import Free, read_free
@@ -112,7 +113,8 @@ def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
         ]
     elif isinstance(losses, str):
         pairs = [(losses, losses)]
-    elif isinstance(losses, list | tuple | set):
+    elif isinstance(losses, list | tuple | set | frozenset):
+        losses = in_order(losses) if isinstance(losses, set | frozenset) else losses
         taken = [spec for spec in losses if isinstance(spec, str)]
         pairs = []
         for spec in losses:
@@ -147,7 +149,9 @@ def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, di
         given = given.choices
     elif isinstance(given, np.ndarray):
         given = given.tolist()
-    choices = list(given) if isinstance(given, list | tuple | set) else [given]
+    if isinstance(given, set | frozenset):
+        given = in_order(given)
+    choices = list(given) if isinstance(given, list | tuple) else [given]
     rest = {key: value for key, value in grid.items() if key != loss_key}
     # Only what the dict names is free, as in scikit-learn's searches.
     return [(_loss_label(choice), (choice, {}), rest) for choice in choices]

@@ -15,6 +15,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from ._fingerprint import in_order
+
 # Quantiles of an unbounded scipy distribution end before infinity.
 _TAIL = 1e-6
 
@@ -121,7 +123,9 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
         return Free(key, _range(key, given), optional=optional)
     if isinstance(given, np.ndarray):
         given = given.tolist()
-    choices = tuple(given) if isinstance(given, list | range | set) else (given,)
+    if isinstance(given, set | frozenset):
+        given = in_order(given)
+    choices = tuple(given) if isinstance(given, list | range) else (given,)
     return _from_choices(key, choices, optional)
 
 

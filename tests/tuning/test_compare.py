@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -510,6 +510,44 @@ def test_a_storage_of_something_else_is_refused(
     with pytest.raises(ValueError, match=message):
         compare(digits, path)
     assert path.read_bytes() == before
+
+
+class Same(TransformerMixin, BaseEstimator):
+    def fit(self, X: Any, y: Any = None) -> Any:
+        self.fitted_ = True
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return X
+
+
+class Inverted(Same):
+    def transform(self, X: Any) -> Any:
+        return X.max() - X
+
+
+def test_a_storage_of_another_pipeline_is_refused(digits: Data, tmp_path: Path) -> None:
+    settings = {"losses": ["brier"], "storage": tmp_path / "fits.jsonl", "cv": KFold(2)}
+
+    def run(*steps: Any) -> None:
+        pipeline = Pipeline([*zip("ab", steps, strict=True), ("net", classifier())])
+        compare_losses(pipeline, X=digits[0], y=digits[1], random_state=0, **settings)
+
+    run(Same(), Inverted())
+    run(Same(), Inverted())
+    for steps in ((Inverted(), Same()), (Same(), Same())):
+        with pytest.raises(ValueError, match="another comparison: other estimator. Pass"):
+            run(*steps)
+
+
+def test_a_storage_holds_for_other_devices_seeds_and_progress(digits: Data, tmp_path: Path) -> None:
+    path, settings = tmp_path / "fits.jsonl", {"cv": KFold(2), "random_state": 0}
+    before = compare(digits, path, "accuracy")
+    model = classifier(device="cpu", verbose=1, random_state=5)
+    length = len(lines(path))
+    found = compare_losses(model, LOSSES, *digits, storage=path, scoring="accuracy", **settings)
+    assert_same(found, before)
+    assert len(lines(path)) == length
 
 
 @pytest.mark.parametrize(

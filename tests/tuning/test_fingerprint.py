@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -10,15 +13,16 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse, stats
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from torch import nn
 from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import DiceLoss, FocalLoss
 from sklearnloss.tuning._branches import Branch, Space
-from sklearnloss.tuning._fingerprint import check_same, describe_space, digest
+from sklearnloss.tuning._fingerprint import check_same, describe_space, digest, digest_data
 from sklearnloss.tuning._values import read_free
 
 
@@ -110,13 +114,91 @@ def test_memory_mapped_arrays_are_the_arrays_in_the_file(tmp_path: Path) -> None
     assert digest(np.load(tmp_path / "X.npy", mmap_mode="r")) == digest(np.arange(10.0))
 
 
-def test_files_count_with_size_and_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("make", [list, lambda v: np.array(v, object), lambda v: pd.DataFrame(v)])
+def test_files_of_data_count_with_size_and_time(tmp_path: Path, make: Any, masks: bool) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.arange(3))
-    before = digest([str(path)])
-    assert before == digest([str(path)])
+    images, labels = make([str(path)]), np.zeros(1)
+    before = digest_data(images, labels, masks=masks)
+    as_masks = digest_data(labels, images, masks=masks)
+    assert before == digest_data(images, labels, masks=masks)
     os.utime(path, (1, 1))
-    assert digest([str(path)]) != before
+    assert digest_data(images, labels, masks=masks) != before
+    assert (digest_data(labels, images, masks=masks) != as_masks) == masks
+
+
+def test_names_and_labels_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"loss": "dice", "callbacks": ["dice"]}
+    before = digest(names), digest_data([0], ["dice"], ["dice"], masks=False)
+    (tmp_path / "dice").write_text("a file", encoding="utf-8")
+    assert (digest(names), digest_data([0], ["dice"], ["dice"], masks=False)) == before
+
+
+def macro(y_true: Any, y_pred: Any) -> float:
+    return float(f1_score(y_true, y_pred, average="macro"))
+
+
+def micro(y_true: Any, y_pred: Any) -> float:
+    return float(f1_score(y_true, y_pred, average="micro"))
+
+
+def test_an_edited_function_is_noticed_wherever_it_is_held() -> None:
+    edited = FunctionType(micro.__code__, globals(), "macro")
+    edited.__qualname__ = "macro"
+    for hold in (
+        lambda function: function,
+        lambda function: [functools.partial(function, 1)],
+        make_scorer,
+        lambda function: {"a": make_scorer(function)},
+        FunctionTransformer,
+    ):
+        assert digest(hold(macro)) != digest(hold(edited))
+        assert digest(hold(macro)) == digest(hold(macro))
+
+
+def test_the_rest_of_a_scorer_counts_too() -> None:
+    scorers = [make_scorer(macro), make_scorer(macro, greater_is_better=False)]
+    scorers += [make_scorer(f1_score, average=each) for each in ("macro", "micro")]
+    assert len({digest(each) for each in scorers}) == 4
+
+
+@pytest.mark.parametrize("silent", [{"verbose": 2}, {"device": "cpu"}])
+def test_what_results_do_not_depend_on_does_not_count(silent: dict[str, Any]) -> None:
+    for wrap in (lambda model: model, lambda model: make_pipeline(StandardScaler(), model)):
+        assert digest(wrap(UNetSegmenter(**silent))) == digest(wrap(UNetSegmenter()))
+
+
+def test_the_order_of_steps_counts() -> None:
+    steps = [("a", StandardScaler()), ("b", MinMaxScaler())]
+    assert digest(Pipeline(steps)) != digest(Pipeline(steps[::-1]))
+
+
+IN_A_PROCESS = """
+import sys
+from sklearn.metrics import f1_score, make_scorer
+from sklearnloss.losses import DiceLoss, FocalLoss, TverskyLoss
+from sklearnloss.tuning._fingerprint import digest, in_order
+def loss(logits, target, kinds=("a", "b")):
+    return logits if target in {"dice", "focal", "tversky"} else kinds
+losses = {"dice", "focal", "tversky", FocalLoss(gamma=1), FocalLoss(gamma=3), DiceLoss()}
+print([digest(each) for each in (loss, make_scorer(f1_score), losses, in_order(losses))])
+"""
+
+
+def test_digests_are_the_same_in_every_process() -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(found) == 1
 
 
 def space(**free: Any) -> Space:

@@ -55,13 +55,20 @@ class Budget:
         failed = [row for row in rows if row.state == TrialState.FAIL]
         n_left = len(rows) - len(failed)
         # What failed in other calls is no reason to try nothing in this one.
-        n_failed = sum(call in row.failed_in for row in failed)
-        if n_left == 0 and n_failed >= max(5, self.n_first):
+        here = [row for row in failed if call in row.failed_in]
+        n_failed = len(here)
+        if n_left == 0 and (n_failed >= max(5, self.n_first) or self._is_hopeless(here)):
             return True
         if self.n_trials is None:
             return False
         # Failures are extra, but not without end.
         return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
+
+    def _is_hopeless(self, failed: Sequence[Row]) -> bool:
+        """Tell whether unlike candidates fail alike before any epoch: the data are at fault."""
+        reasons = {row.results.get("reason") for row in failed}
+        trained = any(row.results.get("epochs", 1) for row in failed)
+        return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained
 
 
 class Worker:

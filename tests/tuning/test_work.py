@@ -68,6 +68,23 @@ def test_each_loss_is_tried_before_a_search_in_which_all_fails_gives_up() -> Non
     assert Budget(90, None, n_first=8).is_spent(rows("ffffffff"), CALL)
 
 
+@pytest.mark.parametrize(("n_first", "needed"), [(1, 2), (2, 3), (8, 3)])
+def test_what_fails_alike_before_any_epoch_is_tried_a_few_times_only(
+    n_first: int, needed: int
+) -> None:
+    def failures(reasons: list[str], epochs: int = 0) -> list[Row]:
+        made = rows("f" * len(reasons))
+        for row, reason in zip(made, reasons, strict=True):
+            row.trial.user_attrs["results"] |= {"reason": reason, "epochs": epochs}
+        return made
+
+    budget = Budget(90, None, n_first)
+    assert not budget.is_spent(failures(["y holds nan"] * (needed - 1)), CALL)
+    assert budget.is_spent(failures(["y holds nan"] * needed), CALL)
+    assert not budget.is_spent(failures(["y holds nan"] * needed, epochs=1), CALL)
+    assert not budget.is_spent(failures(["bad gamma", *["bad alpha"] * (needed - 1)]), CALL)
+
+
 def test_after_the_deadline_nothing_but_a_first_candidate_is_begun() -> None:
     assert Budget(3, time.time() - 1).is_spent(rows("c"), CALL)
     assert not Budget(3, time.time() - 1).is_spent([], CALL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -103,12 +104,15 @@ def _read(results: Any) -> tuple[list[str], list[str], Array]:
             "be rows. Pass {'name of data set': comparison, ...}, or see its pairs_."
         )
     if hasattr(results, "iterrows"):
-        results = {str(name): row.to_dict() for name, row in results.iterrows()}
+        _check_unlike(results.index, "data set")
+        _check_unlike(results.columns, "loss")
+        results = {name: row.to_dict() for name, row in results.iterrows()}
     if not isinstance(results, Mapping):
         raise TypeError(
             f"results is a {type(results).__name__}: expected a dict from data set to "
             f"LossComparison or to scores, or a DataFrame with a row per data set."
         )
+    _check_unlike(results, "data set")
     rows = {str(name): _scores(each) for name, each in results.items()}
     if len(rows) < 2:
         raise ValueError(f"results holds {len(rows)} data set(s), expected at least 2.")
@@ -122,6 +126,16 @@ def _read(results: Any) -> tuple[list[str], list[str], Array]:
     if len(labels) < 2:
         raise ValueError(f"results holds the loss {labels} alone, expected at least 2.")
     return list(rows), labels, np.array([[row[label] for label in labels] for row in rows.values()])
+
+
+def _check_unlike(names: Iterable[Any], what: str) -> None:
+    count = Counter(map(str, names))
+    repeated = [name for name, times in count.items() if times > 1]
+    if repeated:
+        raise ValueError(
+            f"results holds the {what} {repeated[0]!r} {count[repeated[0]]} times. Expected each "
+            f"once: give means over splits or seeds, or names that differ."
+        )
 
 
 def _scores(result: Any) -> dict[str, float]:

@@ -124,6 +124,19 @@ def test_what_are_no_data_sets_is_refused(
     assert message in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        (pd.DataFrame(np.eye(3), index=["a", "a", "b"]), "the data set 'a' 2 times"),
+        (pd.DataFrame(np.eye(3), columns=["x", "y", "y"]), "the loss 'y' 2 times"),
+        (dict(zip((1, "1"), [{"x": 0.1, "y": 0.2}] * 2, strict=True)), "the data set '1' 2 times"),
+    ],
+)
+def test_names_that_are_there_twice_are_refused(results: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        critical_difference(results)
+
+
 def test_the_summary_names_ranks_test_and_groups() -> None:
     found = critical_difference(table([[3, 2, 1]] * 30))
     assert found.summary() == (

@@ -109,7 +109,13 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
         ahead = pair["low"] > 0 and pair["difference"] > 0
         return f"{text}, though {a} is ahead by {size}" if ahead else text
     if outcome == "better":
-        return f"{a} beats {b} by {size}, P(better) {probability(pair['p_better'])}"
+        certain = f"P(better) {probability(pair['p_better'])}"
+        if pair["p_better"] > 0.5:
+            return f"{a} beats {b} by {size}, {certain}"
+        return (
+            f"{a} is ahead of {b} by {size}: a real difference, but likely no larger than what "
+            f"matters, {setting(rope)} ({certain})"
+        )
     size += f", adjusted p {probability(pair['p_holm'])}"
     return f"no evidence yet that {a} beats {b}: {size}; {_missing(n_folds, more)}"
 

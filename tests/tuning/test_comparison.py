@@ -92,6 +92,19 @@ def test_what_is_sure_but_small_is_equivalent() -> None:
     assert re.search(r"though a is ahead by \.003\d? \[\.00", pair["verdict"])
 
 
+def test_what_is_sure_but_likely_no_larger_than_matters_is_not_said_to_beat() -> None:
+    noise = np.random.default_rng(0).normal(size=15)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    (pair,) = made_up({"a": 0.5 + 0.0095 + 0.004 * noise, "b": np.full(15, 0.5)}).pairs_
+    assert pair["outcome"] == "better"
+    assert pair["p_better"] < 0.5
+    assert re.fullmatch(
+        r"a is ahead of b by \.0095 \[\.0\d+, \.0\d+\]: a real difference, but likely no larger "
+        r"than what matters, \.01 \(P\(better\) = \.\d\d\)",
+        pair["verdict"],
+    )
+
+
 def test_an_open_question_says_how_many_repeats_are_missing() -> None:
     rng = np.random.default_rng(3)
     noise = rng.normal(size=5)

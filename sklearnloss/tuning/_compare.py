@@ -84,7 +84,7 @@ def compare_losses(
         by group if there are groups. Anything else is taken as scikit-learn does.
     scoring : str, callable, or list or dict of them, default=None
         What is compared, of several the first; the others are reported. None is the
-        estimator's ``score``.
+        estimator's ``score``. A callable may return a dict of scores.
     n_repeats : int, default=3
         For ``cv=None``. Five or fewer groups can be held out in one way only: then
         these are further seeds.
@@ -183,10 +183,11 @@ def compare_losses(
             if journal is not None:
                 journal.append({**fit.key._asdict(), **result})
     _check_any(done.values())
+    names = next(list(result["scores"]) for result in done.values() if result["scores"])
     keys = {(fit.key.loss, *fit.position): fit.key for fit in work}
     fits = collect(
         list(settings),
-        list(data.scoring),
+        names,
         plan,
         _num_samples(X),
         lambda label, j, s: done[keys[label, j, s]],
@@ -196,7 +197,7 @@ def compare_losses(
         settings=settings,
         rope=rope,
         error_score=math.nan if isinstance(error_score, str) else float(error_score),
-        about=_about(data, seed),
+        about=_about(data, names[0], seed),
     )
     worst = [row["image"] for row in comparison.worst_images_]
     comparison.pictures_ = thumbnails(estimator, X, worst)
@@ -334,9 +335,8 @@ def _check_any(results: Any) -> None:
         )
 
 
-def _about(data: PairedData, seed: int) -> dict[str, str]:
+def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
     masks = isinstance(trained_part(data.estimator)[1], MaskEstimator)
-    first = next(iter(data.scoring))
     own = "mean IoU" if masks else "accuracy"
     return {
         "metric": own if first == "score" else first,

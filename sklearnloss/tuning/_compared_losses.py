@@ -57,7 +57,7 @@ def _labelled(losses: Any) -> dict[str, Any]:
     elif isinstance(losses, Iterable) and not isinstance(losses, str):
         named = {}
         for loss in in_order(losses) if isinstance(losses, Set) else losses:
-            named[_unused(_label(loss), named)] = loss
+            named[unused(_label(loss), named)] = loss
     else:
         raise TypeError(
             f"losses={losses!r}: expected a list of losses such as ['dice', 'focal'], or a dict "
@@ -78,7 +78,8 @@ def _label(loss: Any) -> str:
     return textwrap.shorten(text, 60, placeholder="...")
 
 
-def _unused(label: str, named: Mapping[str, Any]) -> str:
+def unused(label: str, named: Mapping[str, Any]) -> str:
+    """Return a label, with a number if there is one like it."""
     count, unused = 1, label
     while unused in named:
         count += 1

@@ -20,6 +20,7 @@ from sklearn.utils import _safe_indexing
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from ._compared_losses import unused
 from ._image_scores import score_images
 from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
@@ -74,7 +75,9 @@ def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
     elif scoring is None or isinstance(scoring, str) or callable(scoring):
         named = {_name(scoring): scoring}
     elif isinstance(scoring, Iterable):
-        named = {_name(each): each for each in scoring}
+        named = {}
+        for each in scoring:
+            named[unused(_name(each), named)] = each
     else:
         raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
     if not named:
@@ -129,13 +132,13 @@ def fit_once(
     start = time.perf_counter()
     result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
     try:
-        model = _fit(data, settings, train, seed)
-        result["fit_seconds"] = time.perf_counter() - start
-        result |= _score(data, model, test)
+        result |= _fit_and_score(data, settings, train, test, seed)
     except Exception as error:
         if not data.catch:
             raise
         result |= _failure(error)
+    if result["reason"].startswith("OutOfMemoryError"):
+        torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
     return {"fit_seconds": time.perf_counter() - start} | result
 
 
@@ -146,6 +149,14 @@ def device_of(estimator: Any, number: int) -> dict[str, str]:
     if part.device != "auto" or n_gpus < 2:
         return {}
     return {f"{prefix}device": f"cuda:{number % n_gpus}"}
+
+
+def _fit_and_score(
+    data: PairedData, settings: Mapping[str, Any], train: Array, test: Array, seed: int
+) -> dict[str, Any]:
+    start = time.perf_counter()
+    model = _fit(data, settings, train, seed)
+    return {"fit_seconds": time.perf_counter() - start, **_score(data, model, test)}
 
 
 def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int) -> Any:
@@ -165,11 +176,7 @@ def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int)
 
 def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:
     X, y = take(data.X, test), take(data.y, test)
-    if len(data.scoring) == 1:
-        scores = {name: float(scorer(model, X, y)) for name, scorer in data.scoring.items()}
-    else:  # predicts once for all
-        together = check_scoring(model, data.scoring)(model, X, y)
-        scores = {name: float(score) for name, score in together.items()}
+    scores = {name: float(score) for name, score in _call(data.scoring, model, X, y).items()}
     for name, score in scores.items():
         if not math.isfinite(score):
             raise ValueError(f"{name} is {score} on the held-out part.")
@@ -180,9 +187,21 @@ def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:
     return {"scores": scores, "images": images}
 
 
+def _call(scoring: dict[str, Any], model: Any, X: Any, y: Any) -> Mapping[str, Any]:
+    """Return scores by name, those of a single scorer by its own names if it has several."""
+    if len(scoring) > 1:  # predicts once for all
+        together: dict[str, Any] = check_scoring(model, scoring)(model, X, y)
+        return together
+    ((name, scorer),) = scoring.items()
+    found = scorer(model, X, y)
+    if not isinstance(found, Mapping):
+        return {name: found}
+    if not found:
+        raise ValueError(f"{name} returned no scores. Expected a number, or a dict of numbers.")
+    return {str(each): score for each, score in found.items()}
+
+
 def _failure(error: Exception) -> dict[str, Any]:
-    if isinstance(error, torch.cuda.OutOfMemoryError):
-        torch.cuda.empty_cache()  # for the next one
     diverged = isinstance(error, FloatingPointError)
     reason = str(error) if diverged else f"{type(error).__name__}: {error}"
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process

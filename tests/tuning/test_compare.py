@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 import os
 import pickle
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.metrics import accuracy_score, log_loss, make_scorer
+from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -254,6 +256,57 @@ def test_of_several_scorers_the_first_decides(scenes: Data) -> None:
         assert row["mean"] == pytest.approx(found.all_scores_["dice"][k].mean())
         assert row["mean_iou"] == pytest.approx(found.all_scores_["iou"][k].mean())
     assert found.table_[0]["mean"] >= found.table_[1]["mean"]
+
+
+def test_a_scorer_may_return_several_scores(digits: Data, tmp_path: Path) -> None:
+    def both(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+        return {"second": len(X), "accuracy": estimator.score(X, y)}
+
+    path = tmp_path / "fits.jsonl"
+    found = compare(digits, path, both, {"nan": nan_loss, "fine": "brier"})
+    assert list(found.all_scores_) == ["second", "accuracy"]
+    assert (found.scores_[1] == 30).all()
+    alone = compare(digits, None, "accuracy", ["brier"])
+    np.testing.assert_array_equal(found.all_scores_["accuracy"][1], alone.scores_[0])
+    assert "second" in found.summary()
+    assert_same(compare(digits, path, both, {"nan": nan_loss, "fine": "brier"}), found)
+
+
+def test_a_scorer_without_any_score_is_a_failure(digits: Data) -> None:
+    with pytest.raises(ValueError, match=r"dict returned no scores\. Expected a number"):
+        compare(digits, None, {"dict": lambda *args: {}}, error_score="raise")
+
+
+def test_scorers_of_one_function_are_numbered(digits: Data) -> None:
+    scoring = [make_scorer(f1_score, average=each) for each in ("macro", "micro")]
+    found = compare(digits, None, scoring, ["brier"])
+    assert list(found.all_scores_) == ["f1_score", "f1_score_2"]
+    alone = compare(digits, None, "accuracy", ["brier"])  # the same as micro
+    np.testing.assert_allclose(found.all_scores_["f1_score_2"], alone.scores_)
+
+
+def test_memory_is_given_back_when_a_fit_that_had_too_little_is_gone(
+    digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: weakref.WeakSet[Any] = weakref.WeakSet()
+    alive = []
+
+    def too_little(estimator: Any, X: Any, y: Any) -> float:
+        fitted.add(estimator)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def empty_cache() -> None:
+        gc.collect()
+        alive.append(len(fitted))
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", empty_cache)
+    with pytest.raises(ValueError, match="The first one: OutOfMemoryError: CUDA out of memory"):
+        compare(digits, None, too_little)
+    assert alive == [0, 0, 0, 0]
+
+
+def test_losses_of_a_set_are_in_one_order(digits: Data) -> None:
+    assert compare(digits, None, losses={"focal", "brier"}).labels_ == ["brier", "focal"]
 
 
 def test_names_of_scorers_may_be_listed(digits: Data) -> None:

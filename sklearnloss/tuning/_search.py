@@ -460,7 +460,12 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         -------
         comparison : LossComparison
         """
-        check_is_fitted(self, "best_per_loss_")
+        check_is_fitted(self, "cv_results_")
+        if not hasattr(self, "best_per_loss_"):
+            raise ValueError(
+                "The search was over param_distributions alone, so there are no losses to compare. "
+                "Pass losses= to search over, or call compare_losses."
+            )
         labels = options.pop("losses", None)
         labels = [labels] if isinstance(labels, str) else labels
         for label in labels or []:

@@ -565,7 +565,7 @@ def test_a_storage_of_something_else_is_refused(
     assert path.read_bytes() == before
 
 
-class Same(TransformerMixin, BaseEstimator):
+class Same(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None) -> Any:
         self.fitted_ = True
         return self

@@ -363,3 +363,10 @@ def test_losses_with_tensors_are_tried_as_they_are() -> None:
     space = read_space(ResNetClassifier(), [loss], {"class_weight": [None, "balanced"]})
     assert space.branches["cross_entropy"].fixed["loss"] is loss
     assert np.array_equal(loss.weight.numpy(), weights)
+
+
+@pytest.mark.parametrize("make", [set, frozenset])
+def test_losses_in_a_set_have_one_order(make: Any) -> None:
+    model, names = UNetSegmenter(), ["bce", "dice", "focal", "tversky"]
+    assert list(read_space(model, make(names[::-1]), None).branches) == names
+    assert list(read_space(model, None, {"loss": make(names[::-1])}).branches) == names

@@ -87,6 +87,29 @@ class InOrder(RandomSampler):
         return distribution.choices[trial.number % len(distribution.choices)]
 
 
+def test_a_search_without_losses_has_none_to_compare() -> None:
+    made = search(space=GRID, n_trials=1)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        made.compare(X, y)
+    with pytest.raises(ValueError, match=r"param_distributions alone.* Pass losses= to search"):
+        made.fit(X, y).compare(X, y)
+
+
+def test_a_storage_is_for_a_scorer_that_does_the_same(tmp_path: Path) -> None:
+    def hit(y: Any, p: Any) -> Any:
+        return np.mean(y == p) ** 2
+
+    def edited(y: Any, p: Any) -> Any:
+        return np.mean(y == p)
+
+    edited.__qualname__ = hit.__qualname__
+    settings: dict[str, Any] = {"space": GRID, "storage": tmp_path / "s.journal", "n_trials": 1}
+    search(scoring=make_scorer(hit), **settings).fit(X, y)
+    search(scoring=make_scorer(hit), **settings).fit(X, y)
+    with pytest.raises(ValueError, match="holds a search of other scoring"):
+        search(scoring=make_scorer(edited), **settings).fit(X, y)
+
+
 def test_a_finite_space_ends_a_search_before_its_budget() -> None:
     assert len(search(space=GRID, n_trials=50).fit(X, y).cv_results_["params"]) == 6
 

@@ -177,3 +177,11 @@ def test_all_values_of_steps_are_those_that_optuna_samples(high: float) -> None:
 def test_integers_are_counted_and_floats_are_endless() -> None:
     assert read_free("key", IntDistribution(1, 9, step=4)).values() == [1, 5, 9]
     assert read_free("key", (0.0, 1.0)).values() is None
+
+
+@pytest.mark.parametrize("make", [set, frozenset])
+def test_choices_in_a_set_have_one_order(make: Any) -> None:
+    found = read_free("k", make(["c", "a", "d", "b"]))
+    assert found.distribution == CategoricalDistribution(["a", "b", "c", "d"])
+    losses = [DiceLoss(), FocalLoss(gamma=1), FocalLoss(gamma=2), FocalLoss(gamma=3)]
+    assert read_free("k", make(losses[::-1])).choices == tuple(losses)

@@ -20,6 +20,10 @@ from ._storage import patiently, retry
 #: How often a candidate may end the process that works on it, in one call of ``fit``.
 MAX_DEATHS = 3
 
+# The same in all calls together. As processes are killed for other reasons, too, such a
+# candidate is not given up before it was tried once more with nothing else left to do.
+_MAX_DEATHS_EVER = 6
+
 Results = dict[str, Any]
 
 # What became of an attempt of which nothing is known.
@@ -169,19 +173,20 @@ class Record:
         """
         while True:
             rows = self.rows()
-            left = next((row for row in rows if self._is_abandoned(row)), None)
-            if left is None:
-                if is_enough(rows):
-                    return None
+            abandoned = [row for row in rows if self._is_abandoned(row)]
+            left = next((row for row in abandoned if not self._is_deadly(row)), None)
+            number, values = rows[-1].candidate + 1 if rows else 0, None
+            if left is None and not is_enough(rows):
                 left = next((row for row in rows if self._may_try_again(row)), None)
+                values = propose(number, rows) if left is None else None
+            if left is None and values is None:
+                left = next(iter(abandoned), None)
             if left is not None:
                 claim = self._adopt(left)
-            else:
-                number = rows[-1].candidate + 1 if rows else 0
-                values = propose(number, rows)
-                if values is None:
-                    return None
+            elif values is not None:
                 claim = self._begin(Claim(number, values), {})
+            else:
+                return None
             if claim is not None:
                 return claim
 
@@ -189,6 +194,10 @@ class Record:
         return row.state == TrialState.WAITING or (
             row.state == TrialState.RUNNING and not self._is_alive(row.trial)
         )
+
+    def _is_deadly(self, row: Row) -> bool:
+        """Tell whether a candidate may be what ends its processes, whoever starts them."""
+        return self._deaths(row)[1] >= _MAX_DEATHS_EVER
 
     def _may_try_again(self, row: Row) -> bool:
         """Tell whether a candidate failed in other calls only, and not by ending its process."""
@@ -201,10 +210,11 @@ class Record:
 
     def _adopt(self, row: Row) -> Claim | None:
         """Go on with a candidate; None if there is nothing to do, or another was faster."""
-        trial, deaths = row.trial, self._deaths(row)
+        trial, (here, ever) = row.trial, self._deaths(row)
         if row.state == TrialState.RUNNING:
-            if "outcome" not in row.results and deaths >= MAX_DEATHS:
-                self._give_up(row, deaths)
+            too_many = here >= MAX_DEATHS or ever > _MAX_DEATHS_EVER
+            if "outcome" not in row.results and too_many:
+                self._give_up(row, ever)
                 return None
             self._settle(trial)
             if "outcome" in row.results:
@@ -215,15 +225,18 @@ class Record:
         claim.results |= {key: results[key] for key in ("epochs", "rungs") if key in results}
         if row.state == TrialState.FAIL:  # the epochs of the fold that failed are trained again
             claim.results["epochs"] = sum(fold.get("epochs", 0) for fold in results["folds"])
-        attrs = {"after": trial.number, "deaths": deaths, "results": claim.results}
+        attrs = {"after": trial.number, "results": claim.results}
+        attrs |= {"n_before": len(claim.results["folds"]), "deaths": [here, ever]}
         return self._begin(claim, attrs)
 
-    def _deaths(self, row: Row) -> int:
-        """Return how many processes of this call of ``fit`` ended while they worked on it."""
+    def _deaths(self, row: Row) -> tuple[int, int]:
+        """Return how many processes ended over it since its last fold: of this call, of all."""
         attrs, call = row.trial.user_attrs, self.owner.token["call"]
-        if attrs["owner"]["call"] != call:
-            return 0
-        return int(attrs.get("deaths", 0)) + (row.state == TrialState.RUNNING)
+        here, ever = attrs.get("deaths", (0, 0))
+        if len(row.results.get("folds", [])) > attrs.get("n_before", 0):
+            here = ever = 0
+        died = int(row.state == TrialState.RUNNING)
+        return (here + died if attrs["owner"]["call"] == call else 0), ever + died
 
     def _give_up(self, row: Row, deaths: int) -> None:
         claim = Claim(row.candidate, row.values, row.trial._trial_id)

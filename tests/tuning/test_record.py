@@ -225,10 +225,29 @@ def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(storage: 
     assert other.candidate == 1
 
 
-def test_a_candidate_is_resumed_as_often_as_it_is_killed_in_other_calls(storage: Path) -> None:
-    for _ in range(3 * MAX_DEATHS):
-        assert _abandon(storage).candidate == 0
+def test_a_candidate_is_resumed_as_often_as_it_is_killed_if_folds_get_finished(
+    storage: Path,
+) -> None:
+    for n_folds in range(1, 4):
+        for _ in range(2 * MAX_DEATHS - 1):
+            assert _abandon(storage, folds=[FOLD] * n_folds).candidate == 0
     assert len(record_of(storage).rows()) == 1
+
+
+def test_a_candidate_that_ends_the_processes_of_many_calls_is_tried_last(storage: Path) -> None:
+    for _ in range(2 * MAX_DEATHS):
+        assert _abandon(storage).candidate == 0
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        assert [c and c.candidate for c in (_claim(record, 3) for _ in range(2))] == [1, 2]
+        with Owner() as other:
+            last = _claim(record_of(storage, owner=other), 3)
+            assert last is not None
+            assert last.candidate == 0
+        assert _claim(record, 3) is None  # though that process is gone, too
+        row = record.rows()[0]
+    assert row.state == TrialState.FAIL
+    assert row.results["reason"].startswith(f"ended its process {2 * MAX_DEATHS + 1} times")
 
 
 def _fail(record: Record) -> int:

@@ -283,7 +283,7 @@ def test_what_a_bug_spoilt_is_tried_again_when_it_is_mended(
 ) -> None:
     settings: dict[str, Any] = {"storage": tmp_path / "s.journal", "sound": True, "n_trials": 7}
     with monkeypatch.context() as patch:
-        patch.setattr(Stub, "score", lambda self, X, y: {}["no such key"])
+        patch.setattr(Stub, "score", lambda self, X, y: self.no_such_attribute)
         for _ in range(2):
             with pytest.raises(ValueError, match="None of the 5 candidates succeeded"):
                 make_search(**settings).fit(X, y)

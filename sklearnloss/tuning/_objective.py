@@ -22,7 +22,7 @@ from ..estimators._rows import Rows
 from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
 from ._record import Results
-from ._sklearn import method_params, only_predicts, safe_split, score
+from ._sklearn import method_params, only_predicts, safe_indexing, safe_split, score
 from ._tasks import SearchTasks
 
 Array = np.ndarray
@@ -202,6 +202,8 @@ class Evaluation:
                 fit(estimator, X_train, y_train, fit_params)
             raise_if_interrupted()
         finally:
+            if watch:
+                part._epoch_hook = None  # they would keep each other, and the network, in memory
             spent = watch.scoring if watch else 0.0
             n_epochs = watch.n_epochs if watch else 1
             self.results["epochs"] += n_epochs
@@ -265,10 +267,12 @@ class _Watch:
         done = self.evaluation._done()
         value = task.primary(scores)
         self.scoring += time.perf_counter() - begun
+        # A metric may be undefined early on, as precision is where nothing is found yet. A loss
+        # that diverges ends training by itself.
         if not math.isfinite(value):
-            raise Diverged(f"the score is {value} after epoch {epoch}")
+            return
         # Candidates may train for unlike numbers of epochs: a step is a share of a fold.
-        step = self.fold * task.n_epochs + math.floor(epoch / part.max_epochs * task.n_epochs)
+        step = self.fold * task.n_epochs + epoch * task.n_epochs // part.max_epochs
         mean = (math.fsum(done) + value) / (len(done) + 1)
         if step > self.fold * task.n_epochs and self.evaluation._report(step, mean):
             raise Pruned(f"stopped in fold {self.fold + 1} after epoch {epoch}")
@@ -310,7 +314,7 @@ def take(task: Task, estimator: Any, rows: Array, train: Array | None = None) ->
     """
     X, y = task.X, task.y
     if isinstance(X, Dataset):
-        return Subset(X, rows.tolist()), None if y is None else [y[k] for k in rows]
+        return Subset(X, rows.tolist()), None if y is None else safe_indexing(y, rows)
     ours = isinstance(estimator, ImageEstimator) and isinstance(X, np.ndarray) and X.ndim > 1
     if ours and (train is None or only_predicts(task.scorer)):
         return Rows(X, rows), None if y is None else safe_split(estimator, y, None, rows)[0]

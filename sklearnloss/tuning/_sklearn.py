@@ -8,6 +8,7 @@ from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _score as score
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as method_params
 
@@ -16,6 +17,7 @@ __all__ = [
     "fit_context",
     "method_params",
     "only_predicts",
+    "safe_indexing",
     "safe_split",
     "score",
 ]

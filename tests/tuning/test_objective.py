@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -149,6 +151,51 @@ def test_candidates_of_unlike_lengths_report_shares_of_a_fold(
         4: [1, 2, 3, 4, 5, 6, 7, 8],
         8: [1, 2, 3, 4, 5, 6, 7, 8],
     }
+
+
+def test_steps_are_whole_shares_of_a_fold(binary_scenes: Data) -> None:  # noqa: F811
+    task = task_of(unseeded(max_epochs=22), *binary_scenes, scorer=lambda model, X, y: 0.5)
+    task.splits = task.splits[:1]
+    done = evaluate(task, {"max_epochs": 11, "width": 1})  # 15 / 22 * 22 is less than 15 in floats
+    assert [step for step, _ in done.results["reports"]] == [*range(2, 23, 2)]
+    done = evaluate(task, {"max_epochs": 22, "width": 1})
+    assert [step for step, _ in done.results["reports"]] == [*range(1, 23)]
+
+
+def test_an_epoch_without_a_score_is_passed_over(binary_scenes: Data) -> None:  # noqa: F811
+    def undefined_at_first(model: Any, X: Array, y: Array) -> float:
+        return 0.5 if len(model.history_) > 1 else float("nan")
+
+    task = task_of(unseeded(), *binary_scenes, scorer=undefined_at_first)
+    done = evaluate(task, {"loss": "dice"})
+    assert outcome(done) == (TrialState.COMPLETE, 0.5)
+    assert [step for step, _ in done.results["reports"]] == [2, 3, 5, 6]
+
+
+@pytest.mark.parametrize("params", [{"loss": "dice"}, {"loss": "dice", "batch_size": "none"}])
+def test_networks_are_gone_with_their_folds(
+    binary_scenes: Data,  # noqa: F811
+    params: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[Any]] = []
+    fit = UNetSegmenter.fit
+
+    def seen(self: UNetSegmenter, *args: Any, **kwargs: Any) -> Any:
+        made.append(weakref.ref(self))
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(UNetSegmenter, "fit", seen)
+    task = task_of(unseeded(max_epochs=2), *binary_scenes)
+    gc.collect()
+    gc.disable()
+    try:
+        evaluate(task, params)
+        alive = [ref() is not None for ref in made]
+    finally:
+        gc.enable()
+    assert alive
+    assert not any(alive)
 
 
 def test_finished_folds_are_not_trained_again(binary_scenes: Data) -> None:  # noqa: F811
@@ -365,6 +412,19 @@ def test_data_sets_and_lists_are_split(binary_scenes: Data) -> None:  # noqa: F8
     assert isinstance(part, list)
     assert np.array_equal(part[1], X[1])
     assert np.array_equal(targets[0], y[3])
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "series"])
+def test_targets_of_a_data_set_are_taken_by_position(kind: str) -> None:
+    y: Any = ["a", "b", "c"]
+    if kind == "array":
+        y = np.array(y)
+    elif kind == "series":
+        y = pytest.importorskip("pandas").Series(y, index=[2, 1, 0])
+    pairs = TensorDataset(torch.zeros(3, 4, 4))
+    part, targets = take(task_of(Recorder(), pairs, y), Recorder(), np.array([2, 0]))
+    assert part.indices == [2, 0]
+    assert list(targets) == ["c", "a"]
 
 
 def test_arrays_are_not_copied_unless_a_scorer_wants_them(

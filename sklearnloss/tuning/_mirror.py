@@ -111,13 +111,19 @@ class Mirror:
                 self._follow(row)
 
     def open(self, candidate: int, values: Values) -> Trial:
-        """Begin a candidate.
+        """Begin a candidate, or go on with one that was followed without any report so far.
 
         Returns
         -------
         trial : optuna.trial.Trial
             To report to.
         """
+        opened = self._open.get(candidate)
+        if opened is not None:
+            known = self.study._storage.get_trial(opened._trial_id)
+            if known.params == values and not known.intermediate_values:
+                return Trial(self.study, opened._trial_id)
+            self._discard(candidate)
         template = running_trial(values, self.space.distributions(values), {})
         trial_id = self.study._storage.create_new_trial(self.study._study_id, template)
         trial = Trial(self.study, trial_id)

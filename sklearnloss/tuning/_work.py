@@ -140,7 +140,8 @@ class Worker:
             time.sleep(patience)
 
     def _work_on(self, claim: Claim) -> None:
-        self.mirror.update(self.record.rows())
+        # Hyperband goes by the numbers of trials, which have to be the same for all workers.
+        self.mirror.update(self.record.rows(), running=self.record.is_shared)
         trial = self.mirror.open(claim.candidate, claim.values)
         # Only finished folds are resumed, so only their reports count.
         end = len(claim.results["folds"]) * self.task.n_epochs

@@ -78,6 +78,38 @@ def test_a_number_that_another_worker_was_first_with_is_given_up() -> None:
     assert states == [("FAIL", 7.0), ("RUNNING", 2.0)]
 
 
+def test_workers_give_candidates_the_same_numbers() -> None:
+    rows = [row(k, "RUNNING", 1.0 + k) for k in range(3)]
+    for mine in range(3):
+        mirror = Mirror("study", SPACE)
+        mirror.update(rows, running=True)
+        trial = mirror.open(mine, {"C": 1.0 + mine})
+        assert trial.number == mine
+        trial.report(0.5, 1)
+        mirror.update(rows, running=True)
+        assert [trial.params["C"] for trial in mirror.study.trials] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("values", [{"C": 7.0}, {"C": 2.0}])
+def test_a_candidate_that_is_opened_anew_has_no_reports(values: dict[str, float]) -> None:
+    mirror = Mirror("study", SPACE)
+    mirror.open(0, {"C": 7.0}).report(0.5, 1)
+    mirror.open(0, values).report(0.25, 1)
+    trials = mirror.study.trials
+    assert [trial.state.name for trial in trials] == ["FAIL", "RUNNING"]
+    assert (trials[1].params, trials[1].intermediate_values) == (values, {1: 0.25})
+
+
+def test_a_candidate_that_failed_is_followed_when_it_is_tried_again() -> None:
+    mirror = Mirror("study", SPACE)
+    mirror.update([ROWS[3]])
+    again = row(3, "COMPLETE", 4.0, value=0.5)
+    again.trial._trial_id = ROWS[3].trial._trial_id + 1
+    for _ in range(2):
+        mirror.update([again])
+        assert [trial.state.name for trial in mirror.study.trials] == ["FAIL", "COMPLETE"]
+
+
 def test_what_a_candidate_reports_is_compared_with_those_before() -> None:
     mirror = Mirror("study", SPACE, pruner=MedianPruner(n_startup_trials=1, n_warmup_steps=0))
     mirror.update(ROWS[:1])

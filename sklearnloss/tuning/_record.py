@@ -75,6 +75,12 @@ class Row:
         return state
 
     @property
+    def call(self) -> str:
+        """The call of ``fit`` that tried it last."""
+        call: str = self.trial.user_attrs["owner"]["call"]
+        return call
+
+    @property
     def is_finished(self) -> bool:
         """Whether there is nothing left to do."""
         return self.state.is_finished()
@@ -133,6 +139,12 @@ class Record:
         self.space = space
         self.owner = owner
         self.is_shared = not isinstance(storage, InMemoryStorage)
+
+    @property
+    def call(self) -> str:
+        """The call of ``fit`` that this is a part of."""
+        call: str = self.owner.token["call"]
+        return call
 
     def rows(self) -> list[Row]:
         """Return all candidates by number."""
@@ -202,7 +214,7 @@ class Record:
     def _may_try_again(self, row: Row) -> bool:
         """Tell whether a candidate failed in other calls only, and not by ending its process."""
         failed = row.state == TrialState.FAIL and "deaths" not in row.results
-        return failed and self.owner.token["call"] not in row.failed_in
+        return failed and self.call not in row.failed_in
 
     def _is_alive(self, trial: FrozenTrial) -> bool:
         attrs = trial.user_attrs
@@ -231,12 +243,12 @@ class Record:
 
     def _deaths(self, row: Row) -> tuple[int, int]:
         """Return how many processes ended over it since its last fold: of this call, of all."""
-        attrs, call = row.trial.user_attrs, self.owner.token["call"]
+        attrs = row.trial.user_attrs
         here, ever = attrs.get("deaths", (0, 0))
         if len(row.results.get("folds", [])) > attrs.get("n_before", 0):
             here = ever = 0
         died = int(row.state == TrialState.RUNNING)
-        return (here + died if attrs["owner"]["call"] == call else 0), ever + died
+        return (here + died if row.call == self.call else 0), ever + died
 
     def _give_up(self, row: Row, deaths: int) -> None:
         claim = Claim(row.candidate, row.values, row.trial._trial_id)

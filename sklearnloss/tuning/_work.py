@@ -64,6 +64,12 @@ class Budget:
         # Failures are extra, but not without end.
         return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
 
+    def is_met(self, rows: Sequence[Row], call: str) -> bool:
+        """Tell whether a call of ``fit`` need not wait for the candidates that are running."""
+        finished = [row for row in rows if row.is_finished]
+        others = all(row.call != call for row in rows if not row.is_finished)
+        return len(finished) == len(rows) or (others and self.is_spent(finished, call))
+
     def _is_hopeless(self, failed: Sequence[Row]) -> bool:
         """Tell whether unlike candidates fail alike before any epoch: the data are at fault."""
         reasons = {row.results.get("reason") for row in failed}
@@ -127,13 +133,16 @@ class Worker:
                 self.on_finish(self)
 
     def _has_enough(self, rows: Sequence[Row]) -> bool:
-        return self.budget.is_spent(rows, self.record.owner.token["call"])
+        return self.budget.is_spent(rows, self.record.call)
 
     def wait(self, patience: float = 0.2) -> None:
-        """Wait for other workers' candidates, and take over those of the dead."""
+        """Wait for other workers' candidates, and take over those of the dead.
+
+        Those of another call of ``fit`` are waited for only if they are needed.
+        """
         while not self.stopped:
             self.run()
-            if all(row.is_finished for row in self.record.rows()):
+            if self.budget.is_met(self.record.rows(), self.record.call):
                 return
             if self.on_finish is not None:
                 self.on_finish(self)

@@ -22,15 +22,15 @@ CALL = "mine"
 
 
 def rows(states: str) -> list[Row]:
-    """Return candidates: c(omplete), p(runed), r(unning), f(ailed), or F(ailed in another call)."""
-    names = {"c": "COMPLETE", "p": "PRUNED", "f": "FAIL", "F": "FAIL", "r": "RUNNING"}
+    """Return candidates: c(omplete), p(runed), r(unning), f(ailed); F, R in another call."""
+    names = {"C": "COMPLETE", "P": "PRUNED", "F": "FAIL", "R": "RUNNING"}
     made = []
     for k, letter in enumerate(states):
-        state, value = names[letter], 0.5 if letter == "c" else None
-        attrs = {"candidate": k, "results": {"outcome": [state, value]}}
+        state, value = names[letter.upper()], 0.5 if letter == "c" else None
+        call = CALL if letter.islower() else "other"
+        attrs = {"candidate": k, "results": {"outcome": [state, value]}, "owner": {"call": call}}
         trial = create_trial(state=TrialState[state], value=value, user_attrs=attrs)
-        failed_in = {"f": frozenset({CALL}), "F": frozenset({"other"})}
-        made.append(Row(k, trial, failed_in.get(letter, frozenset())))
+        made.append(Row(k, trial, frozenset({call} if state == "FAIL" else ())))
     return made
 
 
@@ -61,6 +61,38 @@ def test_complete_stopped_and_running_candidates_count(
     n_trials: int | None, states: str, spent: bool
 ) -> None:
     assert Budget(n_trials, None).is_spent(rows(states), CALL) == spent
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "seconds", "states", "met"),
+    [
+        (3, None, "ccc", True),
+        (3, None, "ccR", False),
+        (3, None, "ccpR", True),
+        (3, None, "ccpRr", False),
+        (3, None, "ccfR", False),
+        (3, 60, "ccR", False),
+        (3, -1, "ccR", True),
+        (3, -1, "ccr", False),
+        (3, -1, "R", False),
+        (None, None, "ccR", False),
+    ],
+)
+def test_candidates_of_other_calls_are_waited_for_if_they_are_needed(
+    n_trials: int | None, seconds: float | None, states: str, met: bool
+) -> None:
+    deadline = None if seconds is None else time.time() + seconds
+    assert Budget(n_trials, deadline).is_met(rows(states), CALL) == met
+
+
+def test_a_worker_does_not_wait_for_more_than_it_needs() -> None:
+    made = worker([0.1, 0.2, 0.3], budget=Budget(2, None))
+    other = Record(made.record.storage, "mine", made.record.space, Owner())
+    with other.owner, made.record.owner:
+        made.run()
+        assert other.claim(lambda number, rows: {"value": 0.3}, lambda rows: False) is not None
+        made.wait()
+    assert [row.state.name for row in made.record.rows()] == ["COMPLETE", "COMPLETE", "RUNNING"]
 
 
 def test_each_loss_is_tried_before_a_search_in_which_all_fails_gives_up() -> None:

@@ -47,7 +47,7 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     """
     prefix, _ = trained_part(estimator)
     loss_key = f"{prefix}loss"
-    grids = _read_grids(param_distributions)
+    grids = _read_grids(estimator, prefix, param_distributions)
     losses_there = has_loss(estimator)
     inside = [losses_there and loss_key in grid for grid in grids]
     if any(inside):
@@ -85,7 +85,8 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     return Space(branches, choice, losses_there)
 
 
-def _read_grids(given: Any) -> list[dict[str, Any]]:
+def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]:
+    """Return the dicts with full names: in a pipeline, others are those of its last step."""
     if given is None:
         return [{}]
     grids = [given] if isinstance(given, Mapping) else given
@@ -94,7 +95,14 @@ def _read_grids(given: Any) -> list[dict[str, Any]]:
             f"param_distributions={given!r}. Expected a dict from parameter to distribution, "
             f"range or list of choices, or a list of such dicts."
         )
-    return [dict(grid) for grid in grids] or [{}]
+    known = estimator.get_params()
+
+    def full(key: str) -> str:
+        own = f"{prefix}{key}"
+        is_own = own in known or key.partition("__")[0] == "loss"
+        return own if prefix and has_loss(estimator) and key not in known and is_own else key
+
+    return [{full(key): value for key, value in grid.items()} for grid in grids] or [{}]
 
 
 def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:

@@ -80,7 +80,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
         by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices, or a
         distribution of Optuna or scipy. ``loss__gamma`` replaces the range of each
-        loss that has it. A list of dicts with "loss" in each, as scikit-learn's
+        loss that has it. In a pipeline, names that are not the pipeline's are those of
+        its last step. A list of dicts with "loss" in each, as scikit-learn's
         searches take, stands for ``losses`` as well.
     n_trials : int or None, default=50
         Candidates to have at the end, with those that a storage holds already. Stopped

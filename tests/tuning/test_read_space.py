@@ -370,3 +370,16 @@ def test_losses_in_a_set_have_one_order(make: Any) -> None:
     model, names = UNetSegmenter(), ["bce", "dice", "focal", "tversky"]
     assert list(read_space(model, make(names[::-1]), None).branches) == names
     assert list(read_space(model, None, {"loss": make(names[::-1])}).branches) == names
+
+
+def test_in_a_pipeline_other_names_are_those_of_the_last_step() -> None:
+    pipe = make_pipeline(FunctionTransformer(), UNetSegmenter())
+    short = read_space(pipe, ["dice", "focal"], {"lr": (1e-3, 1e-2), "loss__gamma": (1.0, 2.0)})
+    prefixed = {"unetsegmenter__lr": (1e-3, 1e-2), "unetsegmenter__loss__gamma": (1.0, 2.0)}
+    assert short == read_space(pipe, ["dice", "focal"], prefixed)
+    grids = [{"loss": ["dice"], "functiontransformer__validate": [True]}]
+    assert list(read_space(pipe, None, grids).branches["dice"].free) == [
+        "functiontransformer__validate"
+    ]
+    with pytest.raises(ValueError, match="no parameter 'depht'"):
+        read_space(pipe, ["dice"], {"depht": [1, 2]})

@@ -33,7 +33,7 @@ class Follower:
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
         self.mirror = Mirror(record.study.study_name, record.space)
-        self.seen: set[int] = set()
+        self.seen: set[int] = set()  # trials: what failed may be tried again
         self.best: tuple[float, str] | None = None
         self.bar: Any = None
 
@@ -57,7 +57,7 @@ class Follower:
             return
         rows = self.record.rows()
         for row in rows:
-            if not row.is_finished or row.candidate in self.seen:
+            if not row.is_finished or row.trial._trial_id in self.seen:
                 continue
             self._check(row)
             self._count(row)
@@ -74,7 +74,7 @@ class Follower:
                 self.search._check_refit_for_multimetric(folds[0]["scores"])
 
     def _count(self, row: Row) -> None:
-        self.seen.add(row.candidate)
+        self.seen.add(row.trial._trial_id)
         if row.state == TrialState.COMPLETE:
             value, label = row.trial.value, self.record.space.loss(row.values)
             if value is not None and (self.best is None or value > self.best[0]):

@@ -15,7 +15,7 @@ from sklearnloss import LossSearchCV
 from sklearnloss.losses import BCEWithLogitsLoss
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
-from .searches import GRID, X, search, told, y
+from .searches import GRID, Told, X, search, told, y
 
 FOLDS = (np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([0, 1, 0, 1]))
 
@@ -48,6 +48,23 @@ def test_a_bar_shows_the_best_so_far(capsys: pytest.CaptureFixture[str]) -> None
     assert shown.out == ""
     assert "4/4" in shown.err
     assert f"best {found.best_score_:.4f}" in shown.err
+
+
+def test_what_failed_before_is_told_when_it_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(callback: Any) -> LossSearchCV:
+        options = {"storage": tmp_path / "s.journal", "callbacks": [callback]}
+        return told([0.25, 0.5], **options).fit(*FOLDS)
+
+    found: list[Any] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Told, "score", lambda self, X, y: self.no_such_attribute)
+        with pytest.raises(ValueError, match="None of the 2 candidates succeeded"):
+            fit(lambda study, trial: found.append(trial.state.name))
+    fit(lambda study, trial: found.append(trial.value))
+    assert found[:2] == ["FAIL", "FAIL"]
+    assert sorted(found[2:]) == [0.25, 0.5]
 
 
 def test_failures_do_not_move_the_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,7 +55,7 @@ def test_what_failed_before_is_told_when_it_succeeds(
 ) -> None:
     def fit(callback: Any) -> LossSearchCV:
         options = {"storage": tmp_path / "s.journal", "callbacks": [callback]}
-        return told([0.25, 0.5], **options).fit(*FOLDS)
+        return told([0.25, 0.5], **options).fit(*FOLDS)  # type: ignore[no-any-return]
 
     found: list[Any] = []
     with monkeypatch.context() as patch:

@@ -265,7 +265,7 @@ def workers(*, quick: bool) -> list[dict[str, Any]]:
         search = LossSearchCV(
             model,
             ["dice", "focal", "cross_entropy", "hinge"],
-            n_trials=2 if quick else 12,
+            n_trials=2 if quick else 24,
             cv=3,
             refit=False,
             pruner=optuna.pruners.NopPruner(),

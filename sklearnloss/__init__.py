@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from .estimators import ResNetClassifier, UNetSegmenter, load
     from .tuning import LossSearchCV, compare_losses
 
-# Threads that wait for each other busily bring small networks to a halt as soon as
-# anything else runs on the machine: a fit of one second took twenty. Torch reads this
-# when it is imported; whoever sets it otherwise is heeded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# By default threads wait for each other so long and so busily that small networks come
+# to a halt as soon as anything else runs on the machine: a fit of one second took twenty.
+# With this they sleep earlier, and lose nothing on idle cores (benchmarks/README.md).
+# Torch reads it when it is imported; whoever says otherwise is heeded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")

@@ -342,11 +342,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         split_params = routed.splitter.split
         kept: dict[str, str] = {}
         if self.storage is not None:
-            others, masks = (
-                (split_params.get("groups"), routed.estimator.fit),
-                not is_classifier(self),
-            )
-            kept["data"] = digest_data(X, y, *others, masks=masks)
+            groups, masks = split_params.get("groups"), not is_classifier(self)
+            kept["data"] = digest_data(X, y, groups, routed.estimator.fit, masks=masks)
             kept["estimator"] = digest(self.estimator)
             kept["space"] = digest(describe_space(space))
         seed = self._seed(kept)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
@@ -16,17 +15,9 @@ from ._halving import HalvingPruner
 from ._interrupts import noting_interrupts
 from ._mirror import Mirror
 from ._objective import Evaluation, Task
+from ._progress import Progress
 from ._proposals import Proposals
 from ._record import Claim, LostCandidate, Record, Row
-
-# Seconds of work that may be lost: folds that are faster are not saved one by one.
-_WORTH_SAVING = 0.25
-
-# Seconds between two looks at what others have reached.
-_WORTH_A_LOOK = 1.0
-
-# A storage that cannot be reached for a moment is no failure of a candidate's.
-_AWAY = (StorageInternalError, OSError)
 
 
 @dataclass
@@ -149,50 +140,11 @@ class Worker:
             time.sleep(patience)
 
     def _work_on(self, claim: Claim) -> None:
-        # Hyperband goes by the numbers of trials, which have to be the same for all workers.
-        self.mirror.update(self.record.rows(), running=self.record.is_shared)
-        trial = self.mirror.open(claim.candidate, claim.values)
-        # Only finished folds are resumed, so only their reports count.
-        end = len(claim.results["folds"]) * self.task.n_epochs
-        claim.results["reports"] = [r for r in claim.results["reports"] if r[0] <= end]
-        for step, value in claim.results["reports"]:
-            trial.report(value, step)
-        for rung, value in claim.results.get("rungs", {}).items():
-            trial.storage.set_trial_system_attr(trial._trial_id, rung, value)
-        saved = told = looked = time.monotonic()
-
-        def report(step: int, value: float) -> bool:
-            nonlocal told, looked
-            trial.report(value, step)
-            if self.record.is_shared and time.monotonic() - looked > _WORTH_A_LOOK:
-                with contextlib.suppress(*_AWAY):
-                    self.mirror.update(self.record.rows(), running=True)
-                looked = time.monotonic()
-            stop = trial.should_prune()
-            rungs = self.mirror.rungs(trial)
-            if rungs != claim.results.get("rungs", {}):
-                claim.results["rungs"] = rungs
-                # Others compare themselves with it. A stop is saved with all else, or it
-                # would be forgotten if this process was killed in between.
-                if not stop and time.monotonic() - told > _WORTH_SAVING:
-                    with contextlib.suppress(*_AWAY):
-                        self.record.save(claim)
-                    told = time.monotonic()
-            return stop
-
-        n_folds, epochs = len(claim.results["folds"]), claim.results["epochs"]
-
-        def save() -> None:
-            # Unlike what is told within a fold, this keeps its work.
-            nonlocal saved, n_folds, epochs
-            n_folds, epochs = len(claim.results["folds"]), claim.results["epochs"]
-            if time.monotonic() - saved > _WORTH_SAVING:
-                with contextlib.suppress(*_AWAY):
-                    self.record.save(claim)
-                    saved = time.monotonic()
-
+        progress = Progress(self.record, self.mirror, claim, self.task.n_epochs)
         params = self.record.space.params(claim.values)
-        evaluation = Evaluation(self.task, params, claim.results, report, save, self.watches)
+        evaluation = Evaluation(
+            self.task, params, claim.results, progress.report, progress.save, self.watches
+        )
         alive = self.record.heartbeat(claim) if self.record.is_shared else contextlib.nullcontext()
         with alive:
             try:
@@ -200,9 +152,7 @@ class Worker:
             except LostCandidate:
                 raise
             except KeyboardInterrupt:
-                if len(claim.results["folds"]) == n_folds:
-                    claim.results["epochs"] = epochs  # those of this fold are trained again
-                self.record.release(claim)
+                progress.release()
                 raise
             except BaseException:
                 if claim.results.get("reason"):

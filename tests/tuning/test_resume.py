@@ -17,7 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss import LossSearchCV, UNetSegmenter
-from sklearnloss.tuning import _owner, _work
+from sklearnloss.tuning import _owner, _progress, _work
 from sklearnloss.tuning._storage import quiet_optuna
 
 from .processes import (
@@ -53,7 +53,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def every_fold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_work, "_WORTH_SAVING", -1.0)
+    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -355,7 +355,7 @@ def test_the_network_is_resumed_in_its_second_fold(
             model, ["dice", "focal"], n_trials=3, cv=2, storage=storage, random_state=0
         )
 
-    monkeypatch.setattr(_work, "_WORTH_SAVING", -1.0)
+    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
     fit, count = UNetSegmenter.fit, iter(range(100))
 
     def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:

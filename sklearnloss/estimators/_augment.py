@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .._device import send
 from ..losses._base import did_you_mean
 
 Pair = tuple[Tensor, Tensor | None]
@@ -76,7 +77,7 @@ class _Foreign:
 def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a number for each image, (n,)."""
     drawn = torch.rand(len(images), generator=generator)
-    return (low + (high - low) * drawn).to(images.device)
+    return send(low + (high - low) * drawn, images.device)
 
 
 def _each(values: Tensor, like: Tensor) -> Tensor:
@@ -110,14 +111,14 @@ def rot90(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> P
     """
     if images.ndim < 4:
         return images, masks
-    quarters = (4 * _uniform(0, 1, images, generator)).long()
+    quarters = (4 * torch.rand(len(images), generator=generator)).long()
     square = images.shape[-1] == images.shape[-2]
     if not square:
         quarters = 2 * (quarters % 2)
     images = images.clone()
     masks = None if masks is None else masks.clone()
     for k in (1, 2, 3) if square else (2,):
-        index = (quarters == k).nonzero()[:, 0]
+        index = send((quarters == k).nonzero()[:, 0], images.device)
         images[index] = images[index].rot90(k, (-2, -1))
         if masks is not None:
             masks[index] = masks[index].rot90(k, (-2, -1))
@@ -198,7 +199,7 @@ def intensity(images: Tensor, masks: Tensor | None, generator: torch.Generator) 
 def noise(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
     """Add Gaussian noise of standard deviation up to 0.1, in scaled units."""
     size = _each(_uniform(0, 0.1, images, generator), images)
-    drawn = torch.randn(images.shape, generator=generator).to(images.device)
+    drawn = send(torch.randn(images.shape, generator=generator), images.device)
     return images + size * drawn, masks
 
 

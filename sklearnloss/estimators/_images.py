@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
+from .._device import send
+
 if TYPE_CHECKING:
     from ._rows import RowImages
 
@@ -27,13 +29,6 @@ def to_network(images: Tensor, scaling: Scaling | None, device: torch.device | s
     """Return a batch as the network sees it: scaled float32 on its device."""
     x = send(images, device).float()
     return (x if scaling is None else scaling.apply(x)).contiguous()
-
-
-def send(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Return a tensor on a device; nobody waits for its way to a GPU."""
-    if tensor.device.type == "cpu" and torch.device(device).type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 class Scaling(NamedTuple):

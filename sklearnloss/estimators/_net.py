@@ -15,11 +15,12 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from .._device import send
 from ..losses import Loss
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
-from ._images import Scaling, send, to_network
+from ._images import Scaling, to_network
 from ._layout import put_channels_last
 from ._pickling import PortableNet
 from ._rows import RowImages

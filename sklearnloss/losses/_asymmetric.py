@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .._device import as_like
 from ._base import Reduction
 from ._inputs import Inputs
 from ._numeric import safe_power
@@ -80,7 +81,7 @@ class AsymmetricLoss(PixelLoss):
         log_p, log_q = F.logsigmoid(z), F.logsigmoid(-z)  # log p and log(1 - p)
         positive = (self.gamma_pos * log_q).exp() * log_p
         # log(1 - p_m) = min(0, log(1 - p + clip)), and p_m from it without rounding 1 - p.
-        log_clip = torch.as_tensor(self.clip, dtype=z.dtype, device=z.device).log()
+        log_clip = as_like(self.clip, z).log()
         log_q_m = torch.logaddexp(log_q, log_clip).clamp(max=0)
         p_m = -torch.expm1(log_q_m)
         negative = safe_power(p_m, self.gamma_neg) * log_q_m

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .._device import as_like
 from ._base import Reduction
 from ._class_weight import ClassWeight, per_channel
 from ._inputs import Inputs
@@ -94,7 +95,7 @@ def tempered_log_softmax(z: Tensor, t: float | Tensor, n_steps: int = 7) -> Tens
     With a = lambda - z and k = t - 1 this is -log(1 + k a) / k.
     """
     behind = z.amax(1, keepdim=True) - z
-    k = torch.as_tensor(t, dtype=z.dtype, device=z.device) - 1
+    k = as_like(t, z) - 1
     lead = torch.zeros_like(behind[:, :1])  # lambda - max z
     for step in range(n_steps):
         # At the root, two Newton steps have its first and second derivatives.
@@ -124,6 +125,6 @@ def _scaled_log1p(x: Tensor, k: Tensor) -> Tensor:
 
 def _scaled_expm1(x: Tensor, k: float | Tensor) -> Tensor:
     """(exp(k x) - 1) / k, which is x at k = 0."""
-    k = torch.as_tensor(k, dtype=x.dtype, device=x.device)
+    k = as_like(k, x)
     zero = k == 0
     return torch.where(zero, x, (k * x).expm1() / torch.where(zero, 1, k))

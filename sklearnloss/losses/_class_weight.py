@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 from torch import Tensor
 
+from .._device import as_like
 from ._inputs import can_look_at
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def class_vector(
                 f"{label} names the class {foreign[0]!r}, but the classes are 0 to {n_classes - 1}."
             )
         value = [value.get(c, 1.0) for c in range(n_classes)]
-    vector = torch.as_tensor(value, dtype=like.dtype, device=like.device)
+    vector = as_like(value, like)
     if vector.ndim == 0:
         vector = vector.expand(n_classes)
     if vector.shape != (n_classes,):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from .._device import as_like
 from ._hinge import MultiClassHingeLoss
 from ._inputs import Inputs
 
@@ -60,7 +60,7 @@ class WestonWatkinsHingeLoss(MultiClassHingeLoss):
         return inputs.over_labels(lambda c: self._of_label(z, z[:, c : c + 1]))
 
     def _of_label(self, z: Tensor, own: Tensor) -> Tensor:
-        margin = torch.as_tensor(self.margin, dtype=z.dtype, device=z.device)
+        margin = as_like(self.margin, z)
         # The label itself adds the margin to the sum.
         total = ((z - own + margin).relu() ** self.p).sum(1) - margin**self.p
         return total / z.shape[1]

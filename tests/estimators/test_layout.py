@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss.estimators._images import Scaling, send
 from sklearnloss.estimators._layout import align_state, put_channels_last
 from sklearnloss.networks import ResNet, UNet
 
@@ -85,54 +82,3 @@ def test_a_loss_may_view_the_scores() -> None:
     model = UNetSegmenter(flat_cross_entropy, depth=1, width=4, max_epochs=1, random_state=0)
     scores = model.fit(X, y).decision_function(X)
     assert scores.flags.c_contiguous
-
-
-def test_sending_to_the_cpu_copies_nothing() -> None:
-    tensor = torch.zeros(2)
-    assert send(tensor, "cpu") is tensor
-    assert Scaling(tensor, tensor).to("cpu").mean is tensor
-
-
-@pytest.mark.cuda
-def test_sending_to_the_gpu_does_not_wait() -> None:
-    tensor = torch.arange(10)
-    send(tensor, "cuda")  # CUDA is started, and memory is there
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        sent = send(tensor, "cuda")
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert torch.equal(sent.cpu(), tensor)
-
-
-class NoWaiting(Callback):  # type: ignore[misc]
-    """Lets every wait for the GPU raise, between the first and the last batch of an epoch."""
-
-    def __init__(self, epoch: int, n_batches: int) -> None:
-        self.epoch = epoch
-        self.n_batches = n_batches
-
-    def on_batch_end(self, net: Any, **kwargs: Any) -> None:
-        done = len(net.history[-1]["batches"])
-        inside = len(net.history) == self.epoch and done < self.n_batches
-        torch.cuda.set_sync_debug_mode("error" if inside else "default")
-
-
-@pytest.mark.cuda
-@pytest.mark.parametrize("compiled", [False, True])
-def test_an_epoch_on_the_gpu_never_waits_for_it(compiled: bool) -> None:
-    generator = np.random.default_rng(0)
-    X, y = generator.normal(size=(40, 8, 8)).astype(np.float32), np.arange(40) % 3
-    model = ResNetClassifier(
-        width=4,
-        max_epochs=4,
-        batch_size=8,
-        compile=compiled,
-        callbacks=[NoWaiting(epoch=4, n_batches=5)],
-        random_state=0,
-    )
-    try:
-        model.fit(X, y)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert model.n_iter_ == 4

@@ -1,0 +1,27 @@
+"""The way of tensors to a device that nobody waits for."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def send(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """Return a tensor on a device; nobody waits for its way to a GPU."""
+    to_gpu = tensor.device.type == "cpu" and torch.device(device).type == "cuda"
+    if not to_gpu or tensor.requires_grad or torch.compiler.is_compiling():
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def as_like(value: Any, like: Tensor) -> Tensor:
+    """Return a number, numbers or a tensor in the dtype and on the device of another one.
+
+    ``torch.as_tensor`` would wait for a GPU, at each step of a training.
+    """
+    if isinstance(value, numbers.Real):
+        return torch.full((), float(value), dtype=like.dtype, device=like.device)
+    return send(torch.as_tensor(value, dtype=like.dtype), like.device)

@@ -40,7 +40,7 @@ def tile_shape(
     Parameters
     ----------
     tile : int, tuple of int or None
-        Side or sides in pixels; None leaves it to the image's size.
+        Largest side or sides in pixels; None leaves it to the image's size.
     spatial : tuple of int
         The image's shape.
     multiple : int
@@ -59,8 +59,32 @@ def tile_shape(
             f"each axis of an image of shape {spatial}."
         )
     whole = tuple(_round_up(length, multiple) for length in spatial)
-    shape = tuple(min(_round_up(s, multiple), w) for s, w in zip(sides, whole, strict=True))
+    shape = tuple(_fitted(s, w, multiple) for s, w in zip(sides, whole, strict=True))
     return None if shape == whole else shape
+
+
+def _fitted(side: int, whole: int, multiple: int) -> int:
+    """Return the least side that takes no more tiles than this one: the rest is overlap."""
+    side = min(_round_up(side, multiple), whole)
+    count = _count(whole, side, multiple)
+    while side > multiple and _count(whole, side - multiple, multiple) == count:
+        side -= multiple
+    return side
+
+
+def _count(whole: int, side: int, multiple: int) -> int:
+    """Return how many tiles an axis needs."""
+    step = max(multiple, (side - _overlap(side)) // multiple * multiple)
+    return 1 + math.ceil((whole - side) / step)
+
+
+def _overlap(side: int) -> int:
+    """Return how many pixels tiles share at least.
+
+    An eighth is enough for large tiles. What a network makes of the ends of
+    small ones is wrong further in, by as much as it sees.
+    """
+    return max(side // 8, min(side // 4, 32))
 
 
 def finish_tiles(
@@ -136,7 +160,7 @@ def _bands(
 
 
 def place_tiles(length: int, side: int, multiple: int) -> Tiles:
-    """Spread tiles evenly over an axis, a quarter or more of each overlapping the next.
+    """Spread tiles evenly over an axis, each overlapping the next.
 
     Parameters
     ----------
@@ -148,12 +172,11 @@ def place_tiles(length: int, side: int, multiple: int) -> Tiles:
         Tiles start at multiples of it.
     """
     whole = _round_up(length, multiple)
-    overlap = side // 4
-    count = 1 + max(0, math.ceil((whole - side) / max(1, (side - overlap) // multiple * multiple)))
+    count = _count(whole, side, multiple)
     last = (whole - side) // multiple
     starts = [round(k * last / max(1, count - 1)) * multiple for k in range(count)]
     to_end = torch.arange(side, dtype=torch.float64) + 0.5
-    ramp = torch.minimum(to_end, to_end.flip(0)) / max(1, overlap)
+    ramp = torch.minimum(to_end, to_end.flip(0)) / max(1, _overlap(side))
     window = (ramp.clamp(max=1) * math.pi / 2).sin().square()
     total = torch.zeros(whole, dtype=torch.float64)
     for start in starts:

@@ -62,20 +62,39 @@ def test_weights_of_tiles_are_positive_and_sum_to_one(
     np.testing.assert_allclose(total, 1, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("length", "side", "multiple"), [(1000, 64, 16), (513, 128, 16)])
-def test_a_quarter_of_a_tile_overlaps_the_next(length: int, side: int, multiple: int) -> None:
+@pytest.mark.parametrize(
+    ("length", "side", "multiple", "overlap"),
+    [(1000, 64, 16, 16), (513, 128, 16, 32), (3000, 256, 16, 32), (9000, 1024, 16, 128)],
+)
+def test_a_part_of_a_tile_overlaps_the_next(
+    length: int, side: int, multiple: int, overlap: int
+) -> None:
     starts, _ = place_tiles(length, side, multiple)
-    assert all(b - a <= side - side // 4 for a, b in itertools.pairwise(starts))
+    assert all(b - a <= side - overlap for a, b in itertools.pairwise(starts))
+
+
+def test_tiles_as_small_as_may_be_are_side_by_side() -> None:
+    assert place_tiles(97, 16, 16).starts == [0, 16, 32, 48, 64, 80, 96]
 
 
 def test_an_image_has_tiles_if_it_is_large_or_larger_than_asked() -> None:
     assert tile_shape(None, (2048, 2048), 16) is None
-    assert tile_shape(None, (2049, 2048), 16) == (1024, 1024)
-    assert tile_shape(None, (8000, 1000), 16) == (1024, 1008)
+    assert tile_shape(None, (2049, 2048), 16) == (752, 752)
+    assert tile_shape(None, (8000, 1000), 16) == (1008, 1008)
     assert tile_shape(None, (200, 200, 200), 16) == (128, 128, 128)
     assert tile_shape(64, (64, 60), 16) is None
-    assert tile_shape(60, (65, 60), 16) == (64, 64)
-    assert tile_shape((32, 48), (100, 100), 4) == (32, 48)
+    assert tile_shape(60, (65, 60), 16) == (48, 64)
+    assert tile_shape((32, 48), (100, 100), 4) == (32, 40)
+
+
+@pytest.mark.parametrize("multiple", [1, 16])
+@pytest.mark.parametrize("length", [1024, 2049, 5000])
+def test_tiles_are_no_larger_than_their_number_asks_for(length: int, multiple: int) -> None:
+    (side,) = tile_shape(512, (length,), multiple) or ()
+    n_tiles = len(place_tiles(length, 512, multiple).starts)
+    assert side <= 512
+    assert len(place_tiles(length, side, multiple).starts) == n_tiles
+    assert len(place_tiles(length, side - multiple, multiple).starts) > n_tiles
 
 
 @pytest.mark.parametrize("spatial", [(50,), (50, 33), (20, 17, 9)])

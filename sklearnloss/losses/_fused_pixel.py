@@ -38,18 +38,19 @@ def closed_form_values(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula)
     return values
 
 
-class _Values(Function):
-    """Values that keep no more than their arguments for the way back."""
+def closed_form_total(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) -> Tensor:
+    """Return the sum of formula(z, t) by its closed form; the values never are in memory."""
+    total: Tensor = _Total.apply(z, t, form, lambda z, t: formula(z, t).sum())
+    return total
+
+
+class _Closed(Function):
+    """What keeps no more than its arguments for the way back."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> Tensor:
+    def keep(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> None:
         ctx.save_for_backward(z, t)
         ctx.form, ctx.formula = form, formula
-        values = z.new_empty(z[:, 0].shape if form.softmax else z.shape)
-        flat_z, flat_t, flat = _flat(z, t, values)
-        for block in blocks(flat_z):
-            form.values(flat_z[block], flat_t[block], flat[block])
-        return values
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -58,10 +59,43 @@ class _Values(Function):
             slope = differentiable_gradient(lambda z: (ctx.formula(z, t),), z, gradients)
             return slope, None, None, None
         slope, flat = new_gradient(z)
-        flat_z, flat_t, g = _flat(z, t, gradients[0])
+        flat_z, flat_t, g = _flat(z, t, gradients[0].expand(_shape_of_values(ctx.form, z)))
         for block in blocks(flat_z):
             ctx.form.slope(flat_z[block], flat_t[block], g[block], flat[block])
         return slope, None, None, None
+
+
+class _Values(_Closed):
+    """The loss of each element."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> Tensor:
+        _Closed.keep(ctx, z, t, form, formula)
+        values = z.new_empty(_shape_of_values(form, z))
+        flat_z, flat_t, flat = _flat(z, t, values)
+        for block in blocks(flat_z):
+            form.values(flat_z[block], flat_t[block], flat[block])
+        return values
+
+
+class _Total(_Closed):
+    """Their sum, added up in float64."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> Tensor:
+        _Closed.keep(ctx, z, t, form, formula)
+        total = z.new_zeros((), dtype=torch.float64)
+        flat_z, flat_t = _flat(z, t)
+        for block in blocks(flat_z):
+            part = flat_z[block]
+            values = part.new_empty(_shape_of_values(form, part))
+            form.values(part, flat_t[block], values)
+            total += values.sum()
+        return total.to(z.dtype)
+
+
+def _shape_of_values(form: ClosedForm, z: Tensor) -> torch.Size:
+    return z[:, 0].shape if form.softmax else z.shape
 
 
 def _flat(z: Tensor, *others: Tensor) -> list[Tensor]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ._base import Loss, Reduction
 from ._fused import pays
-from ._fused_pixel import ClosedForm, closed_form_values
+from ._fused_pixel import ClosedForm, closed_form_total, closed_form_values
 from ._inputs import Inputs, read_inputs
 
 
@@ -87,6 +88,9 @@ class PixelLoss(Loss):
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()
+        total = self._total(inputs)
+        if total is not None:
+            return total
         values, weight = self._weighted_values(inputs)
         if inputs.mask is not None:
             values = values * inputs.mask
@@ -96,18 +100,33 @@ class PixelLoss(Loss):
         """Return what computes the values of large inputs faster, where there is something."""
         return None
 
+    def _total(self, inputs: Inputs) -> Tensor | None:
+        """Return the mean or sum of large inputs without a value per element, if that will do."""
+        plain = inputs.mask is None and inputs.sample_weight is None
+        form = self._closed_form(inputs) if plain and pays(inputs) else None
+        if form is None or self.reduction not in ("mean", "sum"):
+            return None
+        z = inputs.logits
+        total = closed_form_total(form, z, inputs.target, self._formula(form))
+        if self.reduction == "sum":
+            return total
+        weight = self.element_weight(inputs)
+        if weight is None:
+            return total / (z.numel() // (z.shape[1] if form.softmax else 1))
+        return ratio(total, weight.sum())
+
     def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
         form = self._closed_form(inputs) if pays(inputs) else None
         if form is None:
             values = self.values(inputs)
         else:
-            values = closed_form_values(
-                form,
-                inputs.logits,
-                inputs.target,
-                lambda z, t: self.values(Inputs(z, t, form.softmax, None)),
-            )
+            formula = self._formula(form)
+            values = closed_form_values(form, inputs.logits, inputs.target, formula)
         return values, self.element_weight(inputs)
+
+    def _formula(self, form: ClosedForm) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the values as a function of logits and target."""
+        return lambda z, t: self.values(Inputs(z, t, form.softmax, None))
 
 
 def reduce_elements(
@@ -123,6 +142,9 @@ def reduce_elements(
     """
     if reduction == "none":
         return values if sample_weight is None else values * per_sample(sample_weight, values)
+    if reduction == "mean" and mask is None and element_weight is None and sample_weight is None:
+        # The way back of mean() writes a gradient for each element, that of sum() one number.
+        return values.sum() / max(values.numel(), 1)
     total = sum_per_sample(values)
     if reduction == "sum":
         return total.sum() if sample_weight is None else (total * sample_weight).sum()

@@ -90,4 +90,4 @@ class BCEWithLogitsLoss(PixelLoss):
         if weight is None or smoothing is None:
             return None
         per_channel(weight, inputs.logits, "BCEWithLogitsLoss: pos_weight")  # raises if illegal
-        return BinaryCrossEntropy(weight, smoothing)
+        return BinaryCrossEntropy(weight, smoothing, inputs.hard)

@@ -121,12 +121,14 @@ class FocalLoss(PixelLoss):
         if gamma is None or (alpha is None and not unweighted):
             return None
         if alpha is None or unweighted:
-            return SoftmaxFocal(gamma, 1.0) if inputs.softmax else SigmoidFocal(gamma, 1.0, 1.0)
+            if inputs.softmax:
+                return SoftmaxFocal(gamma, 1.0)
+            return SigmoidFocal(gamma, 1.0, 1.0, inputs.hard)
         high = math.inf if inputs.softmax else 1.0
         class_vector(alpha, 1, inputs.logits, "FocalLoss: alpha", high=high)  # raises if illegal
-        return (
-            SoftmaxFocal(gamma, alpha) if inputs.softmax else SigmoidFocal(gamma, alpha, 1 - alpha)
-        )
+        if inputs.softmax:
+            return SoftmaxFocal(gamma, alpha)
+        return SigmoidFocal(gamma, alpha, 1 - alpha, inputs.hard)
 
     def _check_params(self) -> None:
         super()._check_params()

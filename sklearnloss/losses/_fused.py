@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ._inputs import Inputs
+from ._inputs import LARGE, Inputs
 
 Block: TypeAlias = tuple[slice, EllipsisType, slice]
 
 # Below it, the calls cost more than the passes over memory they save.
-SMALLEST = 2**17
+SMALLEST = LARGE
 # Elements at a time, few enough for the cache of a core. A GPU wants more of them.
 BLOCK = {"cpu": 2**19, "cuda": 2**25}
 
@@ -56,17 +56,6 @@ def _is_plain(z: Tensor) -> bool:
 def as_number(value: Any) -> float | None:
     """Return a plain number, None for what may have a gradient or an axis of its own."""
     return float(value) if isinstance(value, numbers.Real) else None
-
-
-def is_hard(t: Tensor) -> bool:
-    """Tell whether a block of targets in [0, 1] holds 0 and 1 only, if looking is cheap.
-
-    For it, the softplus of (1 - 2 t) z stands for that of z and that of -z.
-    """
-    if t.device.type != "cpu":
-        return False
-    # t - t^2 = 0: floats are compared several times faster than booleans.
-    return bool(torch.addcmul(t, t, t, value=-1).amax() == 0)
 
 
 def blocks(z: Tensor) -> Iterator[Block]:

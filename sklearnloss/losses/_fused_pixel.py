@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 from torch.nn import functional as F
 
-from ._fused import blocks, differentiable_gradient, is_hard, new_gradient, one_hot_block
+from ._fused import blocks, differentiable_gradient, new_gradient, one_hot_block
 
 
 class ClosedForm(Protocol):
@@ -109,20 +109,22 @@ class BinaryCrossEntropy:
 
     positive_weight: float
     smoothing: float
+    hard: bool  # whether the target is 0 and 1 only
     softmax: ClassVar[bool] = False
 
     def values(self, z: Tensor, t: Tensor, out: Tensor) -> None:
         t, w = self._smoothed(t), self.positive_weight
-        if is_hard(t):
+        if self.hard and self.smoothing == 0:
             torch.ops.aten.softplus.out(_wrong_score(z, t), out=out)
             if w != 1:
                 out.mul_(_weight(t, w, 1))
             return
         # softplus(+-z) = log(1 + exp(-|z|)) + relu(+-z): no term is a small difference.
-        torch.abs(z, out=out).neg_().exp_().log1p_()
         if w == 1:
-            out.add_(z.relu()).addcmul_(t, z, value=-1)
+            small = z.abs().neg_().exp_().log1p_()
+            torch.clamp(z, min=0, out=out).addcmul_(t, z, value=-1).add_(small)
         else:
+            torch.abs(z, out=out).neg_().exp_().log1p_()
             out.mul_(_weight(t, w, 1))
             out.addcmul_(t, z.clamp(max=0), value=-w).addcmul_(1 - t, z.relu())
 
@@ -174,17 +176,18 @@ class SigmoidFocal:
     gamma: float
     a: float
     b: float
+    hard: bool
     softmax: ClassVar[bool] = False
 
     def values(self, z: Tensor, t: Tensor, out: Tensor) -> None:
-        if is_hard(t):
+        if self.hard:
             torch.mul(_cost(_wrong_score(z, t), self.gamma), _weight(t, self.a, self.b), out=out)
         else:
             torch.mul(_cost(-z, self.gamma), t, out=out).mul_(self.a)
             out.addcmul_(_cost(z, self.gamma), 1 - t, value=self.b)
 
     def slope(self, z: Tensor, t: Tensor, g: Tensor, out: Tensor) -> None:
-        if is_hard(t):
+        if self.hard:
             slope = _cost_slope(_wrong_score(z, t), self.gamma)
             torch.mul(slope, _weight(t, -self.a, self.b), out=out)
         else:
@@ -222,7 +225,10 @@ class SoftmaxFocal:
 
 
 def _wrong_score(z: Tensor, t: Tensor) -> Tensor:
-    """(1 - 2 t) z: how much the score of a hard target speaks for the wrong side."""
+    """(1 - 2 t) z: how much the score of a hard target speaks for the wrong side.
+
+    Its softplus stands for that of z and that of -z.
+    """
     return torch.addcmul(z, t, z, value=-2)
 
 

@@ -18,7 +18,7 @@ Formula: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Sums]
 
 def closed_form_counts(inputs: Inputs, squared: bool, formula: Formula) -> Sums:
     """Return formula(logits, target, mask): sum p t, sum p and sum t, each (n, C)."""
-    z, t, softmax, mask, _ = inputs
+    z, t, softmax, mask, *_ = inputs
     sums: Sums = _Counts.apply(z, t, mask, softmax, squared, formula)
     return sums
 

@@ -11,6 +11,10 @@ from torch import Tensor
 from .._device import send
 from ._base import Form
 
+# Elements of tensors whose every pass counts, and how many of them stay in the cache.
+LARGE = 2**17
+_PART = 2**19
+
 
 class LossInputError(ValueError, TypeError):
     """Logits, target or sample weight do not fit together."""
@@ -36,6 +40,8 @@ class Inputs(NamedTuple):
         (n, C, *spatial) or, for the softmax form, (n, *spatial).
     sample_weight : Tensor of shape (n,) or None
         Weights of the samples.
+    hard : bool
+        Whether the target of the sigmoid form is known to hold 0 and 1 only.
     """
 
     logits: Tensor
@@ -43,6 +49,7 @@ class Inputs(NamedTuple):
     softmax: bool
     mask: Tensor | None
     sample_weight: Tensor | None = None
+    hard: bool = False
 
     def without_weightless(self) -> Inputs:
         """Replace the scores of samples of weight 0, so that no nan of theirs counts."""
@@ -82,8 +89,12 @@ def read_inputs(
     *,
     form: Form = "any",
     ignore_index: int | None = None,
+    notice_hard: bool = False,
 ) -> Inputs:
     """Check logits, target and weights and bring them into the form of a loss.
+
+    With ``notice_hard`` a large target of masks is looked at for 0 and 1, which is
+    its check as well.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def read_inputs(
     dense = _has_channel_axis(logits, target)
     z = _bounded(logits)
     if dense:
-        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index)
+        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, notice_hard)
     else:
         inputs = _read_indices(z, target, form, ignore_index)
     if sample_weight is None:
@@ -133,6 +144,17 @@ def _lies_within(values: Tensor, low: float, high: float) -> bool:
         return True
     smallest, largest = values.detach().aminmax()
     return bool(low <= smallest.item() and largest.item() <= high)
+
+
+def _is_hard(t: Tensor) -> bool:
+    """Tell whether a large target holds 0 and 1 only, if looking is cheap."""
+    if t.numel() < LARGE or not can_look_at(t):
+        return False
+    for part in t.detach().flatten().split(_PART):
+        rest = torch.addcmul(part, part, part, value=-1)  # t - t^2, nan for nan and infinity
+        if torch.dot(rest, rest).item() != 0:  # several times faster than comparing
+            return False
+    return True
 
 
 def can_look_at(tensor: Tensor) -> bool:
@@ -209,8 +231,13 @@ def _bounded(logits: Tensor) -> Tensor:
     return z.clamp(-bound, bound)
 
 
-def _read_dense(z: Tensor, target: Tensor, form: Form, ignore_index: int | None) -> Inputs:
-    t, mask = _clean(target.to(z.dtype), 1, ignore_index)
+def _read_dense(
+    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, notice_hard: bool
+) -> Inputs:
+    t = target.to(z.dtype)
+    if notice_hard and form != "softmax" and ignore_index not in (0, 1) and _is_hard(t):
+        return Inputs(z, t, False, None, hard=True)
+    t, mask = _clean(t, 1, ignore_index)
     if form != "softmax":
         return Inputs(_replace_ignored(z, mask), t, False, mask)
     if z.shape[1] == 1:  # binary: the scores are (0, z)

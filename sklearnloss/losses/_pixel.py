@@ -84,7 +84,12 @@ class PixelLoss(Loss):
         """
         self._check_params()
         inputs = read_inputs(
-            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
+            logits,
+            target,
+            sample_weight,
+            form=self.form,
+            ignore_index=self.ignore_index,
+            notice_hard=True,
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()

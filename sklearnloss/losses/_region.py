@@ -207,7 +207,7 @@ def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
         formula = functools.partial(_sums, softmax=inputs.softmax, squared=squared)
         tp, p, t = closed_form_counts(inputs, squared, formula)
     else:
-        z, target, softmax, mask, _ = inputs
+        z, target, softmax, mask, *_ = inputs
         tp, p, t = _sums(z, target, mask, softmax=softmax, squared=squared)
     return SoftCounts(tp, p, t, _n_valid(inputs).expand(tp.shape))
 

@@ -44,7 +44,7 @@ def compare_losses(
     sample_weight: ArrayLike | None = None,
     cv: Any = None,
     scoring: Any = None,
-    n_repeats: int = 3,
+    n_repeats: int | None = None,
     n_seeds: int = 1,
     rope: float = 0.01,
     per_image: bool = True,
@@ -85,8 +85,8 @@ def compare_losses(
     scoring : str, callable, or list or dict of them, default=None
         What is compared, of several the first; the others are reported. None is the
         estimator's ``score``. A callable may return a dict of scores.
-    n_repeats : int, default=3
-        For ``cv=None``. Five or fewer groups can be held out in one way only: then
+    n_repeats : int, default=None
+        For ``cv=None``; None is 3. Five or fewer groups can be held out in one way only: then
         these are further seeds.
     n_seeds : int, default=1
         Fits per split, with different initial weights and batches.

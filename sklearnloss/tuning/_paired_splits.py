@@ -48,7 +48,7 @@ def make_splits(
     *,
     groups: ArrayLike | None,
     cv: Any,
-    n_repeats: int,
+    n_repeats: int | None,
     n_seeds: int,
     seed: int,
 ) -> PairedSplits:
@@ -66,8 +66,8 @@ def make_splits(
         Images of one group stay together.
     cv : None, int, splitter or iterable
         None makes five folds, ``n_repeats`` times.
-    n_repeats : int
-        For ``cv=None``. Five or fewer groups can be held out in one way only: then
+    n_repeats : int or None
+        For ``cv=None``; None is 3. Five or fewer groups can be held out in one way only: then
         these are further seeds.
     n_seeds : int
         Fits per split.
@@ -77,8 +77,14 @@ def make_splits(
     Raises
     ------
     ValueError
-        If there are no splits, or a number is not positive.
+        If there are no splits, a number is not positive, or ``cv`` is to be repeated.
     """
+    if cv is not None and n_repeats not in (None, 1):
+        raise ValueError(
+            f"n_repeats={n_repeats!r} repeats the default folds, but cv={cv!r} was given. Pass a "
+            f"splitter that repeats, such as RepeatedKFold, or n_seeds for more fits per split."
+        )
+    n_repeats = 3 if n_repeats is None else n_repeats
     for name, number in (("n_repeats", n_repeats), ("n_seeds", n_seeds)):
         if number < 1:
             raise ValueError(f"{name}={number!r}: expected an int of at least 1.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,9 @@ from sklearnloss.losses import (
     TverskyLoss,
     UnifiedFocalLoss,
     _fused,
+    _inputs,
 )
+from sklearnloss.losses._fused_pixel import BinaryCrossEntropy
 from sklearnloss.losses._inputs import read_inputs
 
 from .cases import labels, logits
@@ -90,6 +93,7 @@ on_cases = pytest.mark.parametrize(("loss", "case"), CASES)
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take closed forms for every size, in more than one block."""
     monkeypatch.setattr(_fused, "SMALLEST", 1)
+    monkeypatch.setattr(_inputs, "LARGE", 1)
     monkeypatch.setattr(_fused, "BLOCK", {"cpu": request.param})
 
 
@@ -97,6 +101,7 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take closed forms for every size."""
     monkeypatch.setattr(_fused, "SMALLEST", 1)
+    monkeypatch.setattr(_inputs, "LARGE", 1)
 
 
 @pytest.fixture
@@ -261,7 +266,6 @@ def test_where_values_cannot_be_looked_at_the_result_is_the_same(
     expected = value_and_gradient(loss, z, t)
     n_calls = len(calls)
     monkeypatch.setattr("sklearnloss.losses._inputs.can_look_at", lambda tensor: False)
-    monkeypatch.setattr("sklearnloss.losses._fused_pixel.is_hard", lambda t: False)
     assert_same(value_and_gradient(loss, z, t), expected)
     assert len(calls) == 2 * n_calls
     t[0, 1, 2] = 7
@@ -359,10 +363,28 @@ def test_blocks_cover_every_pixel_once(
 
 
 def test_targets_of_0_and_1_are_told_from_soft_ones_where_looking_is_cheap() -> None:
-    t = torch.tensor([0.0, 1.0, 1.0]).reshape(1, 1, 3)
-    assert _fused.is_hard(t)
-    assert not _fused.is_hard(t * 0.999)
-    assert not _fused.is_hard(t.to("meta"))
+    t = torch.tensor([0.0, 1.0, 1.0] * 50_000).reshape(1, 1, -1)
+
+    def is_hard(t: Tensor, **settings: Any) -> bool:
+        return read_inputs(torch.zeros_like(t), t, notice_hard=True, **settings).hard
+
+    assert is_hard(t)
+    assert is_hard(t, ignore_index=-100)
+    assert not read_inputs(t, t).hard
+    assert not is_hard(t, ignore_index=0)
+    assert not is_hard(t * 0.999)
+    assert not is_hard(t[..., :1000])
+    assert not is_hard(t.to("meta"))
+    for illegal in (-1.0, 2.0, torch.nan, torch.inf):
+        with pytest.raises(ValueError, match=r"target\[0, 0, 7\] is"):
+            is_hard(t.index_fill(2, torch.tensor(7), illegal))
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_the_loss_of_an_easy_element_is_not_rounded_away(hard: bool) -> None:
+    form, out = BinaryCrossEntropy(1.0, 0.0, hard), torch.empty(1, 1, 2)
+    form.values(torch.tensor([[[15.0, -15.0]]]), torch.tensor([[[1.0, 0.0]]]), out)
+    torch.testing.assert_close(out, torch.full_like(out, math.exp(-15)), rtol=1e-5, atol=0)
 
 
 def test_a_target_with_a_gradient_gets_it(always: None) -> None:

@@ -175,7 +175,7 @@ def test_sample_weights_reach_the_fit(digits: Data, tmp_path: Path) -> None:
 
 
 def splits_of(groups: Any = None, cv: Any = None, y: Any = None, **settings: Any) -> Any:
-    defaults = {"n_repeats": 3, "n_seeds": 1, "seed": 0}
+    defaults = {"n_repeats": None, "n_seeds": 1, "seed": 0}
     X = np.zeros((40, 8, 8))
     model = segmenter() if y is None else classifier()
     y = X if y is None else y
@@ -235,6 +235,8 @@ def test_splits_that_cannot_be_are_refused() -> None:
         splits_of(groups=np.zeros(40))
     with pytest.raises(ValueError, match="n_repeats=0: expected an int of at least 1"):
         splits_of(n_repeats=0)
+    with pytest.raises(ValueError, match="n_repeats=2 repeats the default folds, but cv=3 was"):
+        splits_of(cv=3, n_repeats=2)
     with pytest.raises(ValueError, match="holds no splits"):
         splits_of(cv=[])
 

@@ -90,11 +90,13 @@ def read_inputs(
     form: Form = "any",
     ignore_index: int | None = None,
     notice_hard: bool = False,
+    saturates: bool = False,
 ) -> Inputs:
     """Check logits, target and weights and bring them into the form of a loss.
 
     With ``notice_hard`` a large target of masks is looked at for 0 and 1, which is
-    its check as well.
+    its check as well. ``saturates`` says that of sigmoids nothing but their values
+    matters, for which infinite scores are as good as large ones.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def read_inputs(
         (in eager mode on the CPU), if a target is illegal.
     """
     dense = _has_channel_axis(logits, target)
-    z = _bounded(logits)
+    sigmoid = form == "sigmoid" or (dense and form != "softmax")
+    z = logits.to(_dtype(logits)) if saturates and sigmoid else _bounded(logits)
     if dense:
         inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, notice_hard)
     else:

@@ -15,6 +15,8 @@ from ._region import RegionLoss, soft_ratio
 class _LovaszLoss(RegionLoss):
     """Sort pixels by their error and weigh each by what it adds to the Jaccard loss."""
 
+    _of_soft_counts = False
+
     def __init__(
         self,
         eps: float = 0.0,

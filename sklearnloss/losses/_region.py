@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -101,6 +101,7 @@ class RegionLoss(Loss):
     tasks = ("segmentation",)
     squared: bool = False  # whether p and t are counted as sum p^2 and sum t^2
     batch: bool = False
+    _of_soft_counts: ClassVar[bool] = True
     _intervals = {"eps": "[0, inf)"}
 
     def __init__(
@@ -146,7 +147,12 @@ class RegionLoss(Loss):
         """
         self._check_params()
         inputs = read_inputs(
-            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
+            logits,
+            target,
+            sample_weight,
+            form=self.form,
+            ignore_index=self.ignore_index,
+            saturates=self._of_soft_counts,
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()

@@ -15,6 +15,8 @@ class SumsLoss(RegionLoss):
     add them up over the samples, and writes its formula in :meth:`of_sums`.
     """
 
+    _of_soft_counts = False
+
     def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
         """Return sums over the pixels of each sample and class, all of shape (n, C)."""
         raise NotImplementedError

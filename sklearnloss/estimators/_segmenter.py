@@ -48,8 +48,8 @@ class UNetSegmenter(MaskEstimator):
         A label of pixels that do not count, in training and in ``score``. It is
         never predicted.
     tile : int, tuple of int or None, default=None
-        Side or sides, in pixels, of the overlapping tiles in which larger images
-        are predicted; None takes 1024 (128 for volumes) where an image has more than
+        Largest side or sides, in pixels, of the overlapping tiles in which larger
+        images are predicted; None takes 1024 (128 for volumes) where an image has more than
         2048 x 2048 pixels. See the notes.
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
@@ -148,8 +148,9 @@ class UNetSegmenter(MaskEstimator):
     only has a softmax form gets two. Images of other sizes than in training are
     welcome.
 
-    A quarter of each tile overlaps the next, where their scores (logits) are
-    blended smoothly; labels and probabilities are made of the blended ones, band
+    Tiles are no larger than their number asks for. An eighth or more of each, and
+    32 pixels where they are large enough, overlaps the next, where their scores
+    (logits) are blended smoothly; labels and probabilities are made of the blended ones, band
     by band, so that memory stays bounded. Group and instance normalisation take
     their statistics over a tile: the larger it is, the closer the result is to
     that of the whole image. Predictions do not depend on ``batch_size``.

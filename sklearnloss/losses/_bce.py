@@ -89,5 +89,6 @@ class BCEWithLogitsLoss(PixelLoss):
         smoothing = as_number(self.label_smoothing)
         if weight is None or smoothing is None:
             return None
-        per_channel(weight, inputs.logits, "BCEWithLogitsLoss: pos_weight")  # raises if illegal
+        if self.pos_weight is not None:  # raises if illegal
+            per_channel(weight, inputs.logits, "BCEWithLogitsLoss: pos_weight")
         return BinaryCrossEntropy(weight, smoothing, inputs.hard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -49,6 +50,8 @@ def class_vector(
             )
         value = [value.get(c, 1.0) for c in range(n_classes)]
     vector = as_like(value, like)
+    if isinstance(value, numbers.Real) and 0 <= value <= high:
+        return vector.expand(n_classes)
     if vector.ndim == 0:
         vector = vector.expand(n_classes)
     if vector.shape != (n_classes,):

@@ -2,9 +2,9 @@
 
     python benchmarks/threads.py [--quick] [--json PATH] [--rounds N]
 
-Every row is a fresh process, or two; seconds are those of the fits alone. "spin"
-is what OpenMP does by default: a thread that has nothing to do keeps its core
-busy for a while.
+Every row is a fresh process, or two; seconds are those of the fits alone. A thread
+that has nothing to do keeps its core busy for a while, as long as the package sets
+(``GOMP_SPINCOUNT``); with "passive" it sleeps at once.
 """
 
 from __future__ import annotations

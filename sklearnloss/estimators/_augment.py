@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._device import send
 from ..losses._base import did_you_mean
+from ..losses._device import send
 
 Pair = tuple[Tensor, Tensor | None]
 Change = Callable[[Tensor, Tensor | None, torch.Generator], Pair]

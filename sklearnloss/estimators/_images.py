@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
-from .._device import send
+from ..losses._device import send
 
 if TYPE_CHECKING:
     from ._rows import RowImages

@@ -15,8 +15,8 @@ from skorch import NeuralNet
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from .._device import send
 from ..losses import Loss
+from ..losses._device import send
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks

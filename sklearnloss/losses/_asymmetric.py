@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .._device import as_like
 from ._base import Reduction
+from ._device import as_like
 from ._inputs import Inputs
 from ._numeric import safe_power
 from ._pixel import PixelLoss

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._device import as_like
 from ._base import Reduction
 from ._class_weight import ClassWeight, per_channel
+from ._device import as_like
 from ._inputs import Inputs
 from ._label import LabelLoss
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
 
-from .._device import as_like
+from ._device import as_like
 from ._inputs import can_look_at
 
 if TYPE_CHECKING:

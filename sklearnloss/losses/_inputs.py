@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .._device import send
 from ._base import Form
+from ._device import send
 
 # Elements of tensors whose every pass counts, and how many of them stay in the cache.
 LARGE = 2**17

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .._device import as_like
+from ._device import as_like
 
 
 def safe_power(base: Tensor, exponent: float | Tensor) -> Tensor:

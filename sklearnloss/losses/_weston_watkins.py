@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .._device import as_like
+from ._device import as_like
 from ._hinge import MultiClassHingeLoss
 from ._inputs import Inputs
 

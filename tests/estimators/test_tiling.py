@@ -84,7 +84,7 @@ def test_an_image_has_tiles_if_it_is_large_or_larger_than_asked() -> None:
     assert tile_shape(None, (200, 200, 200), 16) == (128, 128, 128)
     assert tile_shape(64, (64, 60), 16) is None
     assert tile_shape(60, (65, 60), 16) == (48, 64)
-    assert tile_shape((32, 48), (100, 100), 4) == (32, 40)
+    assert tile_shape((32, 48), (100, 100), 4) == (32, 44)
 
 
 @pytest.mark.parametrize("multiple", [1, 16])

@@ -148,12 +148,14 @@ class UNetSegmenter(MaskEstimator):
     only has a softmax form gets two. Images of other sizes than in training are
     welcome.
 
-    Tiles are no larger than their number asks for. An eighth or more of each, and
-    32 pixels where they are large enough, overlaps the next, where their scores
-    (logits) are blended smoothly; labels and probabilities are made of the blended ones, band
-    by band, so that memory stays bounded. Group and instance normalisation take
-    their statistics over a tile: the larger it is, the closer the result is to
-    that of the whole image. Predictions do not depend on ``batch_size``.
+    The sides of tiles are multiples of ``2 ** depth``, rounded up, and no larger than
+    their number asks for. An eighth or more of each, and 32 pixels where they are
+    large enough, overlaps the next; tiles of ``2 ** depth`` do not overlap. There
+    scores (logits) are blended smoothly; labels and probabilities are made of the
+    blended ones, band by band, so that memory stays bounded. Group and instance
+    normalisation take their statistics over a tile: the larger it is, the closer
+    the result is to that of the whole image. Predictions do not depend on
+    ``batch_size``.
 
     References
     ----------

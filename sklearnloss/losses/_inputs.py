@@ -153,22 +153,23 @@ def _is_hard(t: Tensor) -> bool:
     """Tell whether a large target holds 0 and 1 only, if looking is cheap."""
     if t.numel() < LARGE or not can_look_at(t):
         return False
-    for part in t.detach().flatten().split(_PART):
-        rest = torch.addcmul(part, part, part, value=-1)  # t - t^2, nan for nan and infinity
-        if torch.dot(rest, rest).item() != 0:  # several times faster than comparing
-            return False
-    return True
+    # t - t^2, which is nan for nan and infinity; comparing would take several times as long.
+    parts = t.detach().flatten().split(_PART)
+    return all(_lies_within(torch.addcmul(x, x, x, value=-1), 0, 0) for x in parts)
 
 
 def can_look_at(tensor: Tensor) -> bool:
     """Tell whether reading values costs nothing and breaks nothing."""
     if torch.compiler.is_compiling() or tensor.device.type != "cpu":
         return False
-    if type(tensor) is Tensor and not torch._C._are_functorch_transforms_active():
+    transformed = (
+        torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack()
+    )
+    if type(tensor) is Tensor and not transformed:
         return True
     try:
         bool(tensor[:0].any())
-    except RuntimeError:  # under torch.func.vmap a tensor has no single value
+    except RuntimeError:  # under torch.func.vmap or make_fx a tensor has no single value
         return False
     return True
 

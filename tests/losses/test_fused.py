@@ -375,7 +375,8 @@ def test_targets_of_0_and_1_are_told_from_soft_ones_where_looking_is_cheap() -> 
     assert not is_hard(t * 0.999)
     assert not is_hard(t[..., :1000])
     assert not is_hard(t.to("meta"))
-    for illegal in (-1.0, 2.0, torch.nan, torch.inf):
+    assert not is_hard(t.index_fill(2, torch.tensor(7), 1e-30))
+    for illegal in (-1.0, -1e-30, 2.0, torch.nan, torch.inf):
         with pytest.raises(ValueError, match=r"target\[0, 0, 7\] is"):
             is_hard(t.index_fill(2, torch.tensor(7), illegal))
 

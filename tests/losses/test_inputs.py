@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.func import vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
 from sklearnloss.losses._inputs import read_inputs
@@ -80,6 +81,13 @@ def test_an_illegal_target_gives_nan_in_compiled_code(name: str) -> None:
     mask = torch.zeros(2, 1, 4, 5)
     mask[0, 0, 1, 4] = 255
     assert compiled(Z[:, :1], mask).isnan()
+
+
+@pytest.mark.parametrize("name", ["bce", "cross_entropy", "focal", "dice"])
+def test_a_loss_can_be_traced_into_a_graph(name: str) -> None:
+    loss, t = build(name), torch.zeros(2, 4, 5).long()
+    graph = make_fx(lambda z, t: loss(z, t))(Z, t)
+    torch.testing.assert_close(graph(Z, t), loss(Z, t))
 
 
 def test_tensors_are_expected() -> None:

@@ -49,8 +49,8 @@ class UNetSegmenter(MaskEstimator):
         never predicted.
     tile : int, tuple of int or None, default=None
         Largest side or sides, in pixels, of the overlapping tiles in which larger
-        images are predicted; None takes 1024 (128 for volumes) where an image has more than
-        2048 x 2048 pixels. See the notes.
+        images are predicted; None takes 1024 (128 for volumes) where an image has
+        more than 2048 x 2048 pixels. See the notes.
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
@@ -149,8 +149,8 @@ class UNetSegmenter(MaskEstimator):
     welcome.
 
     The sides of tiles are multiples of ``2 ** depth``, rounded up, and no larger than
-    their number asks for. An eighth or more of each, and 32 pixels where they are
-    large enough, overlaps the next; tiles of ``2 ** depth`` do not overlap. There
+    their number asks for. Each overlaps the next by an eighth or more, small ones by
+    32 pixels or a quarter (those of ``2 ** depth`` pixels not at all). Where they do,
     scores (logits) are blended smoothly; labels and probabilities are made of the
     blended ones, band by band, so that memory stays bounded. Group and instance
     normalisation take their statistics over a tile: the larger it is, the closer

@@ -49,7 +49,7 @@ def class_vector(
             )
         value = [value.get(c, 1.0) for c in range(n_classes)]
     vector = as_like(value, like)
-    if isinstance(value, int | float) and 0 <= value <= high:
+    if isinstance(value, int | float) and 0 <= value <= high:  # checked without tensors
         return vector.expand(n_classes)
     if vector.ndim == 0:
         vector = vector.expand(n_classes)

@@ -160,7 +160,7 @@ def smoothed_cross_entropy(
     inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
 ) -> Tensor:
     """-sum_c w_c q_c log p_c with q = (1 - smoothing) t + smoothing / C."""
-    if _is_plain(inputs, smoothing, class_weight):
+    if _has_labels_alone(inputs, smoothing, class_weight):
         return F.cross_entropy(inputs.logits, inputs.target, reduction="none")
     nll = -inputs.logits.log_softmax(1)  # (n, C, *spatial)
     if class_weight is not None:
@@ -171,7 +171,9 @@ def smoothed_cross_entropy(
     return values
 
 
-def _is_plain(inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None) -> bool:
+def _has_labels_alone(
+    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
+) -> bool:
     """Tell whether torch's own call will do: one node for the way back instead of four."""
     # For pixels it is not deterministic on a GPU.
     indices = inputs.logits.ndim == 2 and not inputs.target.is_floating_point()

@@ -24,8 +24,8 @@ class SoftClDiceLoss(SumsLoss):
     centre line and so makes no mistake. Add it to a region loss, with up to the
     same weight: ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
 
-        l = 1 - 2 P S / (P + S),  P = (sum s(p) t + eps) / (sum s(p) + eps)
-                                  S = (sum s(t) p + eps) / (sum s(t) + eps)
+        l = 1 - 2 P S / (P + S),  P = (sum min(s(p), t) + eps) / (sum s(p) + eps)
+                                  S = (sum min(s(t), p) + eps) / (sum s(t) + eps)
 
     where, over the pixels of one sample and one class,
 
@@ -97,7 +97,9 @@ class SoftClDiceLoss(SumsLoss):
             )
         line_p, line_t = self._skeleton(p), self._skeleton(t)
         pairs = ((line_p, t), (line_t, p))
-        return tuple(sum_spatial(each) for line, mask in pairs for each in (line * mask, line))
+        # The minimum of soft masks is the product of hard ones, and lowest at p = t.
+        shared = [torch.minimum(line, mask) for line, mask in pairs]
+        return tuple(map(sum_spatial, (shared[0], line_p, shared[1], line_t)))
 
     def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
         inside_p, line_p, inside_t, line_t = sums

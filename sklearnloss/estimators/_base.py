@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
+from ..losses._random import seeded
 from ._augment import Augmentation
 from ._class_weight import (
     check_class_order,
@@ -32,7 +33,7 @@ from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective, TrainingData, seeded
+from ._net import LossNet, Objective, TrainingData
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._reading import ImageReadingMixin, Images
@@ -285,13 +286,13 @@ class ImageEstimator(
         again: bool,
         tasks: FitTasks | None = None,
     ) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if not again or self._loss_key() != self._fitted_loss_key:
-            self.loss_ = self._prepare_loss(data, again, partial=tasks is None)
+            self.loss_ = self._prepare_loss(data, again, seed, partial=tasks is None)
             self._fitted_loss_key = self._loss_key()
         elif self.class_weight is not None:
             # Weighs the samples, if that is how.
-            self._prepare_loss(data, again, partial=tasks is None)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self._prepare_loss(data, again, seed, partial=tasks is None)
         valid = None
         if self.early_stopping:
             training, held_out = self._split(data, seed)
@@ -320,9 +321,12 @@ class ImageEstimator(
         ignored = getattr(self, "ignore_index", None)
         return repr((loss, sorted(self._loss_params.items()), self.class_weight, ignored))
 
-    def _prepare_loss(self, data: TrainingData, again: bool, *, partial: bool) -> AnyLoss:
+    def _prepare_loss(
+        self, data: TrainingData, again: bool, seed: int, *, partial: bool
+    ) -> AnyLoss:
         """Return the loss to train, with class weights and the ignored code filled in."""
-        loss = self._resolve_loss()
+        with seeded(seed):  # a class may draw its initial parameters
+            loss = self._resolve_loss()
         n_channels = self._n_channels(loss)
         if again and n_channels != self._channels():
             raise ValueError(

@@ -15,9 +15,9 @@ from sklearnloss.losses._foreign import (
     accepts,
     call_loss,
     loss_form,
-    refuse_probability_loss,
     weighted_mean,
 )
+from sklearnloss.losses._known_losses import refuse_probability_loss
 
 from .cases import binary, multiclass, whole_images
 

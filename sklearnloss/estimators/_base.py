@@ -23,10 +23,12 @@ from ._augment import Augmentation
 from ._class_weight import (
     check_class_order,
     check_own_ignore_index,
+    check_weight_range,
     count_codes,
     fill_class_weight,
     fill_ignore_index,
     read_class_weight,
+    require_weight,
 )
 from ._continuing import update_net
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
@@ -252,6 +254,7 @@ class ImageEstimator(
             checked = _check_sample_weight(
                 sample_weight, images, dtype=np.float32, ensure_non_negative=True
             )
+            check_weight_range(checked, "sample_weight")
             weight = torch.from_numpy(checked)
         if again:
             self._check_image_shape(images)
@@ -344,7 +347,10 @@ class ImageEstimator(
                 f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
                 f"Pass a dict from label to weight."
             )
-        weight = read_class_weight(self.class_weight, self.classes_, self._class_counts(data))
+        counts = self._class_counts(data)
+        weight = read_class_weight(self.class_weight, self.classes_, counts)
+        if not partial:
+            require_weight(weight, self.classes_, counts)
         multilabel = getattr(self, "multilabel", False)
         if not fill_class_weight(loss, weight, one_channel=n_channels == 1, multilabel=multilabel):
             self._weigh_classes_by_sample(data, weight)

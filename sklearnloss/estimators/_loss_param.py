@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
 from ..losses import CompoundLoss, Loss, Penalty, get_loss
-from ..losses._base import did_you_mean, unknown_parameter
 from ..losses._argument_order import refuse_target_first
+from ..losses._base import did_you_mean, unknown_parameter
 from ..losses._foreign import AnyLoss
 from ..losses._known_losses import refuse_probability_loss
 from ..losses._registry import build_loss, lookup, parameter_defaults, parse_name

@@ -22,8 +22,8 @@ from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
 from ._layout import put_channels_last
-from ._pickling import PortableNet
 from ._loss_param import data_terms
+from ._pickling import PortableNet
 from ._rows import RowImages
 from ._slope import require_slope
 
@@ -303,7 +303,6 @@ class LossNet(PortableNet):
             logits = logits.detach().clone()  # callbacks may keep what a CUDA graph overwrites
         if look:
             self._check_slope(logits, codes, weight)
-            logits.grad = None
         self._is_first = False
         return {"loss": loss, "y_pred": logits}
 
@@ -317,12 +316,14 @@ class LossNet(PortableNet):
 
     def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
         """Look once whether the loss depends on the scores; it is the only look within an epoch."""
-        objective = self.criterion_
+        objective, gradient = self.criterion_, None
+        if not self.compile_:  # which hides the gradient of the scores
+            gradient, logits.grad = logits.grad, None
         with self._random_numbers():
             require_slope(
                 objective.loss,
                 lambda term: Objective(term, objective.masks),
-                logits.grad,
+                gradient,
                 logits,
                 codes,
                 weight,
@@ -341,7 +342,7 @@ class LossNet(PortableNet):
     ) -> None:
         if iterator is None:
             return
-        values = []
+        values: list[Tensor] = []
         for batch in iterator:
             if training and self.plan_ is not None:
                 self.plan_.advance(self.optimizer_)
@@ -349,7 +350,7 @@ class LossNet(PortableNet):
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach().clone()  # a CUDA graph overwrites it
             if loss.device.type == "cpu":  # elsewhere, looking would wait for the device
-                self._check_finite(loss.item())
+                self._check_finite(loss.item(), first=training and not values)
             values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
@@ -361,17 +362,23 @@ class LossNet(PortableNet):
     def _record_losses(self, prefix: str, values: list[Tensor]) -> None:
         """Write an epoch's losses into the history, fetched from the device at once."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
-        for row, value in zip(rows, torch.stack(values).tolist(), strict=True):
-            self._check_finite(value)
+        for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
+            self._check_finite(value, first=k == 0 and prefix == "train")
             row[f"{prefix}_loss"] = value
 
-    def _check_finite(self, value: float) -> None:
+    def _check_finite(self, value: float, first: bool) -> None:
         if math.isfinite(value):
             return
         lr = self.optimizer_.param_groups[0]["lr"]
+        advice = "Try a smaller lr, or clip_norm=1.0."
+        if first and len(self.history) == 1:
+            advice = (
+                "That was before the first step, so lr is not the reason: look for extreme values "
+                "in the images, and at the loss and its weights, for instance by check_loss."
+            )
         raise FloatingPointError(
             f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
-            f"loss={self.criterion_.loss!r}). Try a smaller lr, or clip_norm=1.0."
+            f"loss={self.criterion_.loss!r}). {advice}"
         )
 
     def train(
@@ -431,7 +438,9 @@ class LossNet(PortableNet):
             logits = score(x)
             return logits, criterion(logits, codes, weight)
 
-        def seeded_forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        def seeded_forward(
+            x: Tensor, codes: Tensor, weight: Tensor | None
+        ) -> tuple[Tensor, Tensor]:
             logits = score(x)
             with self._random_numbers():  # networks draw none, and may run in parallel threads
                 return logits, criterion(logits, codes, weight)

@@ -46,7 +46,7 @@ def require_slope(
         raise ValueError(f"All weights of the loss {loss!r} are 0: nothing would be learned.")
     flat = gradient is None or not bool(gradient.any())
     if flat and not any(_has_slope(term, build, logits, codes, weight) for term in terms):
-        raise ValueError(_no_slope(loss, logits))
+        raise ValueError(_no_slope(next(filter(is_own, terms), terms[0]), logits))
     if not isinstance(loss, CompoundLoss):
         return
     for term in filter(is_own, terms):
@@ -114,11 +114,12 @@ def _no_slope(loss: AnyLoss, logits: Tensor) -> str:
         f"The gradient of the loss {loss_name(loss)} is exactly 0 for any logits of shape {shape} "
         f"and any target: nothing would be learned. "
     )
-    if shape[1] > 1:
-        return f"{message}Do not round, threshold or detach the scores. {GUIDE}"
-    return (
-        f"{message}There is one channel here, and a softmax over one channel is constant: set "
-        f'form = "softmax" on the loss, as an attribute of the function, class or module, to be '
-        f"given a channel per class and class indices. Otherwise, do not round, threshold or "
-        f"detach the scores. {GUIDE}"
-    )
+    if not is_own(loss):
+        return f"{message}Look at its parameters."
+    if shape[1] == 1:
+        message += (
+            "There is one channel here, and a softmax over one channel is constant: set "
+            'form = "softmax" on the loss, as an attribute of the function, class or module, and '
+            "it is given a channel per class and class indices. "
+        )
+    return f"{message}Do not round, threshold or detach the scores. {GUIDE}"

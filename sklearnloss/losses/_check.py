@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 from ._base import Loss, describe
 from ._check_laws import LAWS, Case, Skip, make_case
 from ._compound import CompoundLoss
@@ -142,7 +144,7 @@ def check_loss(
     if task is not None:
         list_losses(task)  # refuses an unknown task
     targets = [name for key, names in FORMATS.items() if task in (None, key) for name in names]
-    with seeded(0):
+    with seeded(0), torch.inference_mode(False), torch.enable_grad():
         built = _build(loss)
         report = LossReport(describe(built))
         for target in targets:

@@ -40,7 +40,7 @@ class SoftClDiceLoss(SumsLoss):
     Parameters
     ----------
     iterations : int, default=3
-        Erosions of the skeleton; at least half the largest width in pixels.
+        Erosions of the skeleton, at most 1000; at least half the largest width in pixels.
     eps : float, default=1e-6
         Added to numerators and denominators; >= 0.
     batch, include_background, class_weight, ignore_index, reduction
@@ -67,7 +67,7 @@ class SoftClDiceLoss(SumsLoss):
     """
 
     search_space = {"iterations": (3, 20), "eps": (1e-6, 1.0, "log")}
-    _intervals = {"iterations": "[0, inf)", "eps": "[0, inf)"}
+    _intervals = {"iterations": "[0, 1000]", "eps": "[0, inf)"}
 
     def __init__(
         self,
@@ -119,7 +119,8 @@ class SoftClDiceLoss(SumsLoss):
         if mask.numel() == 0:  # which torch's pooling refuses
             return mask
         skeleton = (mask - _dilate(_erode(mask))).relu()
-        for _ in range(self.iterations):
+        # After as many erosions as there are steps across the image, no more is removed.
+        for _ in range(min(self.iterations, sum(mask.shape[2:]))):
             mask = _erode(mask)
             ridge = (mask - _dilate(_erode(mask))).relu()
             skeleton = skeleton + (ridge - skeleton * ridge).relu()

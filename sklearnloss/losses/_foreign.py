@@ -52,7 +52,7 @@ def _declared_form(loss: AnyLoss) -> Form | None:
                 f"The loss {loss_name(loss)} has form={form!r}. Expected one of "
                 f"{', '.join(map(repr, FORMS))}.{did_you_mean(form, FORMS)}"
             )
-        return form  # type: ignore[return-value]
+        return form
     return _declared_form(loss.func) if isinstance(loss, functools.partial) else None
 
 
@@ -89,10 +89,10 @@ def call_loss(
     values = _checked(call(_unreduced(loss), logits, target), loss, logits)
     if values.ndim == 0:
         raise ValueError(
-            f"The samples have weights, from sample_weight or class_weight, but {loss_name(loss)} "
-            f"returns a tensor of shape {tuple(values.shape)} for {logits.shape[0]} samples. Let "
-            f"it return one value per sample, as values.flatten(1).mean(1) does, or accept a "
-            f"third argument sample_weight. {GUIDE}"
+            f"sample_weight was given, but {loss_name(loss)} returns a tensor of shape "
+            f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
+            f"sample, as values.flatten(1).mean(1) does, or accept sample_weight as a third "
+            f"argument. (An estimator's class_weight weighs the samples, too.) {GUIDE}"
         )
     reduction = _reduction(loss)
     if reduction == "sum":
@@ -152,7 +152,9 @@ def _same(value: Any) -> Any:
 
 def _by_sample(n: int, value: Any) -> Any:
     """Give values of pixels, one after the other, their samples' axis back."""
-    return value if not isinstance(value, Tensor) or value.ndim == 0 else value.unflatten(0, (n, -1))
+    return (
+        value if not isinstance(value, Tensor) or value.ndim == 0 else value.unflatten(0, (n, -1))
+    )
 
 
 def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:

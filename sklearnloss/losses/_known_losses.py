@@ -180,9 +180,9 @@ def _monai_reading(loss: nn.Module) -> Reading | None:
     if not any(hasattr(part, "to_onehot_y") for part in parts):
         return None
     form: Form = "any"
-    if any_part("softmax", "use_softmax"):
+    if any_part("softmax", "pre_softmax", "use_softmax"):
         form = "softmax"
-    elif any_part("sigmoid") or any(hasattr(part, "use_softmax") for part in parts):
+    elif any_part("sigmoid", "pre_sigmoid") or any(hasattr(part, "use_softmax") for part in parts):
         form = "sigmoid"  # MONAI's focal loss has a sigmoid unless told otherwise
     return Reading(form, "channel" if any_part("to_onehot_y") else "masks")
 
@@ -208,7 +208,8 @@ def refuse_probability_loss(loss: Any) -> None:
 
 
 def _lacks_activation(part: nn.Module) -> bool:
-    switches = [getattr(part, name, None) for name in ("sigmoid", "softmax", "other_act")]
+    names = ("sigmoid", "softmax", "other_act")
+    switches = [getattr(part, prefix + name, None) for prefix in ("", "pre_") for name in names]
     return isinstance(switches[0], bool) and not any(switches)
 
 

@@ -198,7 +198,7 @@ class RegionLoss(Loss):
             weight = like.new_ones(n_classes)
         else:
             label = f"{type(self).__name__}: class_weight"
-            weight = class_vector(self.class_weight, n_classes, like, label)
+            weight = class_vector(self.class_weight, n_classes, like, label, some_positive=True)
         if self.include_background or n_classes == 1:
             return weight
         return weight * (torch.arange(n_classes, device=like.device) > 0)

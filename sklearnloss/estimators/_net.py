@@ -194,12 +194,18 @@ class Objective(nn.Module):
         What is minimised.
     masks : bool
         Whether the target is a float mask per channel, not class indices.
+
+    Attributes
+    ----------
+    looked_at : bool
+        Whether the loss is known to depend on the scores.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:
         super().__init__()
         self.loss = loss
         self.masks = masks
+        self.looked_at = False
 
     def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
@@ -238,8 +244,7 @@ class StopTraining(Exception):
 class LossNet(PortableNet):
     """A skorch net that is fed whole tensors and trains one loss."""
 
-    # While it trains: whether no batch was seen yet, and how often the loss drew random numbers.
-    _is_first = False
+    # While it trains: whether the loss may draw random numbers, and how often it was called.
     _may_draw = False
     _n_calls = 0
 
@@ -290,7 +295,7 @@ class LossNet(PortableNet):
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
         logits, loss = self._forward(x, codes, weight)
-        look = self._is_first and logits.requires_grad
+        look = logits.requires_grad and not self.criterion_.looked_at
         if look and not self.compile_:
             logits.retain_grad()
         if logits.requires_grad and not loss.requires_grad:
@@ -303,7 +308,7 @@ class LossNet(PortableNet):
             logits = logits.detach().clone()  # callbacks may keep what a CUDA graph overwrites
         if look:
             self._check_slope(logits, codes, weight)
-        self._is_first = False
+            self.criterion_.looked_at = True
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(
@@ -315,7 +320,7 @@ class LossNet(PortableNet):
         return value
 
     def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
-        """Look once whether the loss depends on the scores; it is the only look within an epoch."""
+        """Look at a loss's first batch whether it depends on the scores, and never again."""
         objective, gradient = self.criterion_, None
         if not self.compile_:  # which hides the gradient of the scores
             gradient, logits.grad = logits.grad, None
@@ -373,8 +378,8 @@ class LossNet(PortableNet):
         advice = "Try a smaller lr, or clip_norm=1.0."
         if first and len(self.history) == 1:
             advice = (
-                "That was before the first step, so lr is not the reason: look for extreme values "
-                "in the images, and at the loss and its weights, for instance by check_loss."
+                "No step was made yet, so a smaller lr does not help: look for extreme values in "
+                "the images, and at the loss and its weights, for instance by check_loss."
             )
         raise FloatingPointError(
             f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
@@ -405,7 +410,7 @@ class LossNet(PortableNet):
         peaks = [group["lr"] for group in groups]
         n_steps = epochs * len(self.get_iterator(data, training=True))
         self._forward = self._make_forward(data)
-        self._is_first, self._n_calls = not self.history, 0
+        self._n_calls = 0
         self._may_draw = any(is_own(term) for term in data_terms(self.criterion_.loss))
         self.tasks_ = tasks
         self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
@@ -420,7 +425,7 @@ class LossNet(PortableNet):
             raise
         finally:
             self.plan_ = self.tasks_ = None
-            del self._forward, self._is_first, self._n_calls, self._may_draw
+            del self._forward, self._n_calls, self._may_draw
             for group, peak in zip(groups, peaks, strict=True):
                 group["lr"] = peak
             self.notify("on_train_end", X=data, y=data.y)

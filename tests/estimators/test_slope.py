@@ -121,6 +121,7 @@ def test_a_batch_that_does_not_count_is_no_mistake(binary_scenes: Data, digits: 
     y = y.astype(int)
     y[:-1] = 255  # and one image with both labels
     y[-1, :8], y[-1, 8:] = 0, 1
+    loss: Any
     for loss in ("cross_entropy", "dice+bce", nn.CrossEntropyLoss()):
         segmenter(loss, ignore_index=255, batch_size=2).fit(X, y)
     weight = np.zeros(len(X))
@@ -151,3 +152,18 @@ def test_the_look_is_not_one_more_call_of_the_loss(binary_scenes: Data) -> None:
 
     segmenter(counted, batch_size=4, max_epochs=2).fit(*binary_scenes)
     assert calls == [4] * 6
+
+
+def test_a_loss_is_looked_at_once_and_a_new_one_again(digits: Data) -> None:
+    def rounded(logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits.round(), target)
+
+    X, y = digits
+    model = classifier(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="loss rounded is exactly 0"):
+        model.set_params(loss=rounded).fit(X, y)
+    before = rounded.__code__
+    rounded.__code__ = cross_entropy.__code__
+    model.fit(X, y)
+    rounded.__code__ = before  # no longer looked at
+    model.fit(X, y).partial_fit(X, y)

@@ -219,9 +219,7 @@ class TestSegmentationModels:
 
 
 def test_the_focal_loss_of_torchvision_reads_a_mask_per_class() -> None:
-    pytest.importorskip("torchvision")
-    from torchvision.ops import sigmoid_focal_loss
-
+    sigmoid_focal_loss = pytest.importorskip("torchvision.ops").sigmoid_focal_loss
     z, t = multiclass()
     assert loss_form(sigmoid_focal_loss) == "sigmoid"
     masks = F.one_hot(t, 4).movedim(-1, 1).double()

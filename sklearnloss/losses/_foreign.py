@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ._base import FORMS, Form, Loss, describe, did_you_mean
-from ._cross_entropy import CrossEntropyLoss
 from ._inputs import one_hot
 from ._known_losses import known_reading
 from ._pixel import ratio, sum_per_sample
+from ._torch_cross_entropy import mean_cross_entropy
 
 AnyLoss = Loss | nn.Module | Callable[..., Tensor]
 
@@ -79,9 +79,10 @@ def call_loss(
         If samples are to be weighed, but the loss returns one number for the
         whole batch; or if it returns no tensor, or one of a wrong shape.
     """
-    equal = None if target.is_floating_point() else _equal_loss(loss)
-    if equal is not None:
-        return equal.forward(logits, target, sample_weight)
+    mean = None if target.is_floating_point() else mean_cross_entropy(loss)
+    if mean is not None:
+        keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return _checked(_call(mean, loss, logits, target, **keywords), loss, logits)
     if sample_weight is None:
         return _checked(call(loss, logits, target), loss, logits)
     if isinstance(loss, Loss) or accepts(loss, "sample_weight"):
@@ -107,14 +108,21 @@ def call(loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor) -> A
     if is_built_in(loss):
         return loss(logits, target, **keywords)
     z, t, restore = _as_read(loss, logits, target)
+    return restore(_call(loss, loss, z, t, **keywords))
+
+
+def _call(
+    function: Callable[..., Any], loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor
+) -> Any:
+    """Call what computes a loss, of which errors speak."""
     if torch.compiler.is_compiling():
-        return restore(loss(z, t, **keywords))
+        return function(logits, target, **keywords)
     try:
-        return restore(loss(z, t, **keywords))
+        return function(logits, target, **keywords)
     except Exception as error:
-        given = [("logits", z), ("target", t), *keywords.items()]
-        shapes = ", ".join(f"{n} of shape {tuple(x.shape)} and dtype {x.dtype}" for n, x in given)
-        what = f"The loss {loss_name(loss)} failed on {shapes}"
+        given = {"logits": logits, "target": target, **keywords}
+        shapes = [f"{n} of shape {tuple(x.shape)} and dtype {x.dtype}" for n, x in given.items()]
+        what = f"The loss {loss_name(loss)} failed on {', '.join(shapes)}"
         if type(error) in _PLAIN_ERRORS:
             raise type(error)(f"{what}: {error} {GUIDE}") from error
         error.add_note(f"{what}. {GUIDE}")
@@ -171,28 +179,6 @@ def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
         f"The loss {loss_name(loss)} returns {what} for logits of shape {tuple(logits.shape)}. "
         f"Expected a tensor: one number, or a value for each of the {len(logits)} samples."
     )
-
-
-def _equal_loss(loss: AnyLoss) -> CrossEntropyLoss | None:
-    """Return our equal of torch's mean cross entropy, which is no nan if all is ignored."""
-    names = ("weight", "ignore_index", "reduction", "label_smoothing")
-    if isinstance(loss, nn.CrossEntropyLoss) and _is_plain(loss):
-        settings = {name: getattr(loss, name) for name in names}
-    elif getattr(loss, "func", loss) is nn.functional.cross_entropy and not _bound(loss):
-        settings = dict(getattr(loss, "keywords", {}))
-    else:
-        return None
-    if settings.pop("reduction", "mean") != "mean" or settings.keys() - set(names):
-        return None
-    return CrossEntropyLoss(class_weight=settings.pop("weight", None), **settings)
-
-
-def _bound(loss: AnyLoss) -> tuple[Any, ...]:
-    return getattr(loss, "args", ())
-
-
-def _is_plain(loss: nn.CrossEntropyLoss) -> bool:
-    return type(loss).forward is nn.CrossEntropyLoss.forward
 
 
 def weighted_mean(values: Tensor, sample_weight: Tensor | None) -> Tensor:

@@ -18,21 +18,24 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
+from ..losses._random import seeded
 from ._augment import Augmentation
 from ._class_weight import (
     check_class_order,
     check_own_ignore_index,
+    check_weight_range,
     count_codes,
     fill_class_weight,
     fill_ignore_index,
     read_class_weight,
+    require_weight,
 )
 from ._continuing import update_net
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective, TrainingData, seeded
+from ._net import LossNet, Objective, TrainingData
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._reading import ImageReadingMixin, Images
@@ -251,6 +254,7 @@ class ImageEstimator(
             checked = _check_sample_weight(
                 sample_weight, images, dtype=np.float32, ensure_non_negative=True
             )
+            check_weight_range(checked, "sample_weight")
             weight = torch.from_numpy(checked)
         if again:
             self._check_image_shape(images)
@@ -285,13 +289,13 @@ class ImageEstimator(
         again: bool,
         tasks: FitTasks | None = None,
     ) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if not again or self._loss_key() != self._fitted_loss_key:
-            self.loss_ = self._prepare_loss(data, again, partial=tasks is None)
+            self.loss_ = self._prepare_loss(data, again, seed, partial=tasks is None)
             self._fitted_loss_key = self._loss_key()
         elif self.class_weight is not None:
             # Weighs the samples, if that is how.
-            self._prepare_loss(data, again, partial=tasks is None)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self._prepare_loss(data, again, seed, partial=tasks is None)
         valid = None
         if self.early_stopping:
             training, held_out = self._split(data, seed)
@@ -320,9 +324,12 @@ class ImageEstimator(
         ignored = getattr(self, "ignore_index", None)
         return repr((loss, sorted(self._loss_params.items()), self.class_weight, ignored))
 
-    def _prepare_loss(self, data: TrainingData, again: bool, *, partial: bool) -> AnyLoss:
+    def _prepare_loss(
+        self, data: TrainingData, again: bool, seed: int, *, partial: bool
+    ) -> AnyLoss:
         """Return the loss to train, with class weights and the ignored code filled in."""
-        loss = self._resolve_loss()
+        with seeded(seed):  # a class may draw its initial parameters
+            loss = self._resolve_loss()
         n_channels = self._n_channels(loss)
         if again and n_channels != self._channels():
             raise ValueError(
@@ -340,7 +347,10 @@ class ImageEstimator(
                 f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
                 f"Pass a dict from label to weight."
             )
-        weight = read_class_weight(self.class_weight, self.classes_, self._class_counts(data))
+        counts = self._class_counts(data)
+        weight = read_class_weight(self.class_weight, self.classes_, counts)
+        if not partial:
+            require_weight(weight, self.classes_, counts)
         multilabel = getattr(self, "multilabel", False)
         if not fill_class_weight(loss, weight, one_channel=n_channels == 1, multilabel=multilabel):
             self._weigh_classes_by_sample(data, weight)

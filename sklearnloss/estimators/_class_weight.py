@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..losses import Loss
+from ..losses._class_weight import LARGEST_WEIGHT, SMALLEST_WEIGHT
 from ..losses._foreign import AnyLoss
 from ._loss_param import data_terms
 
@@ -65,7 +66,28 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
         )
     if not (np.isfinite(weight).all() and (weight >= 0).all()):
         raise ValueError(f"class_weight must be finite and not negative, got {weight.tolist()}.")
+    check_weight_range(weight, "class_weight")
     return torch.from_numpy(weight).float()
+
+
+def require_weight(weight: Tensor, classes: np.ndarray, counts: np.ndarray) -> None:
+    """Raise a ValueError if no class that occurs has a weight above 0."""
+    occurs = counts.sum(0) > 0 if counts.ndim == 2 else counts > 0
+    if not weight.numpy()[occurs].any():
+        raise ValueError(
+            f"class_weight is 0 for every class that occurs, got {weight.tolist()} for the classes "
+            f"{classes.tolist()}: nothing would be learned."
+        )
+
+
+def check_weight_range(weight: np.ndarray, name: str) -> None:
+    """Raise a ValueError for weights whose sums leave the range of float32."""
+    extreme = (weight > LARGEST_WEIGHT) | ((weight > 0) & (weight < SMALLEST_WEIGHT))
+    if extreme.any():
+        raise ValueError(
+            f"{name} holds {weight[extreme][0]:g}, for which float32 is too small. Only the ratios "
+            f"of weights matter: divide them by their mean."
+        )
 
 
 def check_class_order(class_weight: Any, given: Any, classes: np.ndarray) -> None:

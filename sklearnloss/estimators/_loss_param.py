@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+import torch
 from sklearn.base import BaseEstimator, clone
-from torch import nn
+from torch import Tensor, nn
 
 from ..losses import CompoundLoss, Loss, Penalty, get_loss
+from ..losses._argument_order import refuse_target_first
 from ..losses._base import did_you_mean, unknown_parameter
-from ..losses._foreign import AnyLoss, refuse_probability_loss
+from ..losses._foreign import AnyLoss
+from ..losses._known_losses import refuse_probability_loss
 from ..losses._registry import build_loss, lookup, parameter_defaults, parse_name
 
 PREFIX = "loss__"
@@ -168,13 +172,32 @@ def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
             f"loss={loss!r} is no loss. Expected a name, a loss class or object, a torch module or "
             f"a function (logits, target) -> tensor."
         )
+    built = _in_float32(built)
     for term in data_terms(built):
         refuse_probability_loss(term)
+        refuse_target_first(term)
     if isinstance(built, Loss):
         built._check_params()
     if not data_terms(built):
         raise ValueError(f"loss={loss!r} has only penalties. Add a loss on the data to it.")
     return built
+
+
+def _in_float32(loss: AnyLoss) -> AnyLoss:
+    """Return a loss whose tensors of float64, such as class weights, fit the scores' float32."""
+    if isinstance(loss, nn.Module):
+        return loss.float()
+    if not isinstance(loss, functools.partial):
+        return loss
+    keywords = {key: _to_float32(value) for key, value in loss.keywords.items()}
+    cast = functools.partial(loss.func, *map(_to_float32, loss.args), **keywords)
+    cast.__dict__.update(loss.__dict__)
+    return cast
+
+
+def _to_float32(value: Any) -> Any:
+    is_double = isinstance(value, Tensor) and value.dtype == torch.float64
+    return value.float() if is_double else value
 
 
 def loss_parameters(loss: Any) -> dict[str, Any] | None:

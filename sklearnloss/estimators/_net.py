@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,15 +16,16 @@ from torch.utils.data import Dataset
 
 from ..losses import Loss
 from ..losses._device import send
-from ..losses._foreign import AnyLoss, call_loss, weighted_mean
+from ..losses._foreign import AnyLoss, call_loss, is_own, weighted_mean
+from ..losses._random import seeded
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
 from ._layout import put_channels_last
+from ._loss_param import data_terms
 from ._pickling import PortableNet
 from ._rows import RowImages
-
-_init_lock = threading.Lock()
+from ._slope import require_slope
 
 
 class TrainingData(Dataset):  # type: ignore[type-arg]
@@ -194,12 +194,18 @@ class Objective(nn.Module):
         What is minimised.
     masks : bool
         Whether the target is a float mask per channel, not class indices.
+
+    Attributes
+    ----------
+    looked_at : bool
+        Whether the loss is known to depend on the scores.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:
         super().__init__()
         self.loss = loss
         self.masks = masks
+        self.looked_at = False
 
     def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
@@ -237,6 +243,10 @@ class StopTraining(Exception):
 
 class LossNet(PortableNet):
     """A skorch net that is fed whole tensors and trains one loss."""
+
+    # While it trains: whether the loss may draw random numbers, and how often it was called.
+    _may_draw = False
+    _n_calls = 0
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         stop = False
@@ -285,6 +295,9 @@ class LossNet(PortableNet):
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
         logits, loss = self._forward(x, codes, weight)
+        look = logits.requires_grad and not self.criterion_.looked_at
+        if look and not self.compile_:
+            logits.retain_grad()
         if logits.requires_grad and not loss.requires_grad:
             raise ValueError(
                 f"The loss {self.criterion_.loss!r} has no gradient. Compute it from the logits by "
@@ -293,21 +306,48 @@ class LossNet(PortableNet):
         loss.backward()
         if self.compile_ and logits.is_cuda:
             logits = logits.detach().clone()  # callbacks may keep what a CUDA graph overwrites
+        if look:
+            self._check_slope(logits, codes, weight)
+            self.criterion_.looked_at = True
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         weight = X["sample_weight"] if isinstance(X, dict) else None
-        value: Tensor = self.criterion_(y_pred, y_true, weight)
+        with self._random_numbers():
+            value: Tensor = self.criterion_(y_pred, y_true, weight)
         return value
+
+    def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
+        """Look at a loss's first batch whether it depends on the scores, and never again."""
+        objective, gradient = self.criterion_, None
+        if not self.compile_:  # which hides the gradient of the scores
+            gradient, logits.grad = logits.grad, None
+        with self._random_numbers():
+            require_slope(
+                objective.loss,
+                lambda term: Objective(term, objective.masks),
+                gradient,
+                logits,
+                codes,
+                weight,
+            )
+
+    def _random_numbers(self) -> contextlib.AbstractContextManager[None]:
+        """Give the random numbers that a user's loss draws from torch a seed of their own."""
+        if not self._may_draw:
+            return contextlib.nullcontext()
+        self._n_calls += 1
+        key = (self.generator_.initial_seed(), len(self.history), self._n_calls)
+        return seeded(hash(key) % 2**63, self.device)
 
     def run_single_epoch(
         self, iterator: Batches | None, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
         if iterator is None:
             return
-        values = []
+        values: list[Tensor] = []
         for batch in iterator:
             if training and self.plan_ is not None:
                 self.plan_.advance(self.optimizer_)
@@ -315,7 +355,7 @@ class LossNet(PortableNet):
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach().clone()  # a CUDA graph overwrites it
             if loss.device.type == "cpu":  # elsewhere, looking would wait for the device
-                self._check_finite(loss.item())
+                self._check_finite(loss.item(), first=training and not values)
             values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
@@ -327,17 +367,23 @@ class LossNet(PortableNet):
     def _record_losses(self, prefix: str, values: list[Tensor]) -> None:
         """Write an epoch's losses into the history, fetched from the device at once."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
-        for row, value in zip(rows, torch.stack(values).tolist(), strict=True):
-            self._check_finite(value)
+        for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
+            self._check_finite(value, first=k == 0 and prefix == "train")
             row[f"{prefix}_loss"] = value
 
-    def _check_finite(self, value: float) -> None:
+    def _check_finite(self, value: float, first: bool) -> None:
         if math.isfinite(value):
             return
         lr = self.optimizer_.param_groups[0]["lr"]
+        advice = "Try a smaller lr, or clip_norm=1.0."
+        if first and len(self.history) == 1:
+            advice = (
+                "No step was made yet, so a smaller lr does not help: look for extreme values in "
+                "the images, and at the loss and its weights, for instance by check_loss."
+            )
         raise FloatingPointError(
             f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
-            f"loss={self.criterion_.loss!r}). Try a smaller lr, or clip_norm=1.0."
+            f"loss={self.criterion_.loss!r}). {advice}"
         )
 
     def train(
@@ -364,6 +410,8 @@ class LossNet(PortableNet):
         peaks = [group["lr"] for group in groups]
         n_steps = epochs * len(self.get_iterator(data, training=True))
         self._forward = self._make_forward(data)
+        self._n_calls = 0
+        self._may_draw = any(is_own(term) for term in data_terms(self.criterion_.loss))
         self.tasks_ = tasks
         self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
         self.notify("on_train_begin", X=data, y=data.y)
@@ -377,7 +425,7 @@ class LossNet(PortableNet):
             raise
         finally:
             self.plan_ = self.tasks_ = None
-            del self._forward
+            del self._forward, self._n_calls, self._may_draw
             for group, peak in zip(groups, peaks, strict=True):
                 group["lr"] = peak
             self.notify("on_train_end", X=data, y=data.y)
@@ -386,19 +434,37 @@ class LossNet(PortableNet):
         """Return network and loss as one function, compiled on request."""
         module, criterion, dtype = self.module_, self.criterion_, self.autocast_
 
-        def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        def score(x: Tensor) -> Tensor:
             with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
-                logits = module(x).contiguous()  # losses may want to view them
+                logits: Tensor = module(x).contiguous()  # losses may want to view them
+            return logits
+
+        def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+            logits = score(x)
             return logits, criterion(logits, codes, weight)
 
+        def seeded_forward(
+            x: Tensor, codes: Tensor, weight: Tensor | None
+        ) -> tuple[Tensor, Tensor]:
+            logits = score(x)
+            with self._random_numbers():  # networks draw none, and may run in parallel threads
+                return logits, criterion(logits, codes, weight)
+
         if not self.compile_:
-            return forward
+            return seeded_forward
         # Batches have one of two sizes, each worth code, and on a GPU a graph, of its own.
-        return torch.compile(
+        compiled = torch.compile(
             forward,
             dynamic=False if data.sizes is None else None,
             mode="reduce-overhead" if torch.device(self.device).type == "cuda" else None,
         )
+
+        def seeded_compiled(*batch: Any) -> tuple[Tensor, Tensor]:
+            with self._random_numbers():
+                value: tuple[Tensor, Tensor] = compiled(*batch)
+            return value
+
+        return seeded_compiled
 
     def predict(self, X: TrainingData) -> np.ndarray:
         """Return codes, for skorch's scoring callbacks."""
@@ -410,11 +476,3 @@ class LossNet(PortableNet):
         if self.module_.training != training:  # walking over all modules takes time
             self.module_.train(training)
             self.criterion_.train(training)
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generator for a while; one thread at a time."""
-    with _init_lock, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Reduction = Literal["mean", "sum", "none", "sample"]
 Form = Literal["any", "sigmoid", "softmax"]
 
+FORMS: tuple[Form, ...] = ("any", "sigmoid", "softmax")
 REDUCTIONS = ("mean", "sum", "none", "sample")
 SWITCHES = ("batch", "include_background", "squared")
 

@@ -7,11 +7,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
+
 from ._base import Loss, describe
 from ._check_laws import LAWS, Case, Skip, make_case
 from ._compound import CompoundLoss
-from ._foreign import AnyLoss, loss_form, refuse_probability_loss
+from ._foreign import AnyLoss, loss_form
+from ._known_losses import refuse_probability_loss
 from ._penalty import Penalty
+from ._random import seeded
 from ._registry import get_loss, list_losses
 
 FORMATS = {
@@ -95,9 +99,11 @@ def check_loss(
 
     Values and gradients have to be finite, also for huge scores and empty masks;
     gradients have to agree with finite differences; the order of samples and
-    pixels must not matter; perfect scores must cost least and worse ones more;
-    weights must count like copies; inputs must stay as they are. A law that a
-    loss breaks by its definition is no bug, but good to know.
+    pixels must not matter; perfect scores must cost least and worse ones more; a
+    doubtful target of 1/2 must not reward certainty; weights must count like copies;
+    inputs must stay as they are. A law that a loss breaks by its definition is no
+    bug, but good to know: only losses that are given targets between 0 and 1 need
+    that on doubtful ones. Torch's random generators are left as they were.
 
     Parameters
     ----------
@@ -137,10 +143,12 @@ def check_loss(
     """
     if task is not None:
         list_losses(task)  # refuses an unknown task
-    built = _build(loss)
-    report = LossReport(describe(built))
-    for target in [name for key, names in FORMATS.items() if task in (None, key) for name in names]:
-        report.results += _check_format(built, target)
+    targets = [name for key, names in FORMATS.items() if task in (None, key) for name in names]
+    with seeded(0), torch.inference_mode(False), torch.enable_grad():
+        built = _build(loss)
+        report = LossReport(describe(built))
+        for target in targets:
+            report.results += _check_format(built, target)
     if all(result.status == "skipped" for result in report.results):
         message = f"no kind of target was understood; {report.results[0].message}"
         report.results.append(CheckResult("takes a target", "any", "failed", message))

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._argument_order import refuse_target_first
 from ._base import Loss
-from ._foreign import AnyLoss, call_loss
+from ._foreign import AnyLoss, call, call_loss
 
 
 class Skip(Exception):
@@ -33,7 +34,7 @@ class Case:
         return self.labels.clone()
 
     def __call__(self, z: Tensor, t: Tensor | None = None) -> Tensor:
-        value: Tensor = self.loss(z, self.target if t is None else t.clone())
+        value: Tensor = call(self.loss, z, self.target if t is None else t.clone())
         return value if value.ndim == 0 else value.mean()
 
     def perfect(self, size: float = 5.0, t: Tensor | None = None) -> Tensor:
@@ -90,7 +91,7 @@ def _demand_finite(case: Case, z: Tensor, t: Tensor | None = None) -> None:
 
 
 def _shape(case: Case) -> None:
-    value = case.loss(case.random(), case.target)
+    value = call(case.loss, case.random(), case.target)
     n = len(case.target)
     right = value.ndim == 0 or value.shape[0] == n
     _demand(right, f"returns shape {tuple(value.shape)} for {n} samples")
@@ -141,6 +142,42 @@ def _worse(case: Case) -> None:
         spoilt = (flat * sign).reshape(z.movedim(1, -1).shape).movedim(-1, 1)
         costs.append(case(spoilt).item())
     _demand(costs == sorted(costs), f"costs by the share of wrong elements: {costs}")
+
+
+def _bounded(case: Case) -> None:
+    right = torch.minimum(case(case.perfect()), case(case.perfect(1e2)))
+    slack = 0.5 * (case(-case.perfect()) - case(case.perfect())).abs() + 1e-3
+    for size in (5.0, 1e2, 1e4):
+        scores = {"right": case.perfect(size), "wrong": -case.perfect(size)}
+        scores["large"] = torch.full_like(scores["right"], size)
+        scores["small"] = -scores["large"]
+        for kind, z in scores.items():
+            cost = case(z)
+            message = f"{kind} scores of size {size:g} cost {cost:.4g}, right ones {right:.4g}"
+            _demand(not cost < right - slack, message)
+
+
+def _soft(case: Case) -> None:
+    if not case.target.is_floating_point():
+        raise Skip("class indices are never soft")
+    half = torch.full_like(case.target, 0.5)
+    try:
+        middle, low, high = (case(case.perfect(0, half) + z, half) for z in (0, -4, 4))
+    except Exception as error:
+        raise Skip(f"takes no soft targets: {str(error).splitlines()[0]}") from error
+    certain = torch.minimum(low, high)
+    _demand(
+        middle <= certain + 1e-4 * certain.abs().clamp(min=1),
+        f"at a target of 0.5 a certain score costs {certain:.4f}, an uncertain one {middle:.4f}. "
+        f"In a region loss, min(p, t) in place of p * t mends it",
+    )
+
+
+def _argument_order(case: Case) -> None:
+    try:
+        refuse_target_first(case.loss)
+    except ValueError as error:
+        raise AssertionError(str(error)) from error
 
 
 def _sample_order(case: Case) -> None:
@@ -196,7 +233,7 @@ def _weights(case: Case) -> None:
 def _mutation(case: Case) -> None:
     z, t = case.random(), case.target
     before = z.clone(), t.clone()
-    case.loss(z, t)
+    call(case.loss, z, t)
     _demand(torch.equal(z, before[0]), "the scores were changed")
     _demand(torch.equal(t, before[1]), "the target was changed")
 
@@ -249,6 +286,9 @@ LAWS: dict[str, Callable[[Case], None]] = {
     "gradient agrees with finite differences": _gradient,
     "perfect scores cost least, wrong ones most": _perfect,
     "more wrong elements cost more": _worse,
+    "no scores cost far less than perfect ones": _bounded,
+    "targets of 0.5 do not reward certainty": _soft,
+    "takes logits first and the target second": _argument_order,
     "order of samples does not matter": _sample_order,
     "order of pixels does not matter": _pixel_order,
     "empty masks are finite, false alarms cost": _empty,

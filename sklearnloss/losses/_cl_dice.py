@@ -24,8 +24,8 @@ class SoftClDiceLoss(SumsLoss):
     centre line and so makes no mistake. Add it to a region loss, with up to the
     same weight: ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
 
-        l = 1 - 2 P S / (P + S),  P = (sum s(p) t + eps) / (sum s(p) + eps)
-                                  S = (sum s(t) p + eps) / (sum s(t) + eps)
+        l = 1 - 2 P S / (P + S),  P = (sum min(s(p), t) + eps) / (sum s(p) + eps)
+                                  S = (sum min(s(t), p) + eps) / (sum s(t) + eps)
 
     where, over the pixels of one sample and one class,
 
@@ -40,7 +40,7 @@ class SoftClDiceLoss(SumsLoss):
     Parameters
     ----------
     iterations : int, default=3
-        Erosions of the skeleton; at least half the largest width in pixels.
+        Erosions of the skeleton, at most 1000; at least half the largest width in pixels.
     eps : float, default=1e-6
         Added to numerators and denominators; >= 0.
     batch, include_background, class_weight, ignore_index, reduction
@@ -67,7 +67,7 @@ class SoftClDiceLoss(SumsLoss):
     """
 
     search_space = {"iterations": (3, 20), "eps": (1e-6, 1.0, "log")}
-    _intervals = {"iterations": "[0, inf)", "eps": "[0, inf)"}
+    _intervals = {"iterations": "[0, 1000]", "eps": "[0, inf)"}
 
     def __init__(
         self,
@@ -97,7 +97,9 @@ class SoftClDiceLoss(SumsLoss):
             )
         line_p, line_t = self._skeleton(p), self._skeleton(t)
         pairs = ((line_p, t), (line_t, p))
-        return tuple(sum_spatial(each) for line, mask in pairs for each in (line * mask, line))
+        # The minimum of soft masks is the product of hard ones, and lowest at p = t.
+        shared = [torch.minimum(line, mask) for line, mask in pairs]
+        return tuple(map(sum_spatial, (shared[0], line_p, shared[1], line_t)))
 
     def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
         inside_p, line_p, inside_t, line_t = sums
@@ -117,7 +119,8 @@ class SoftClDiceLoss(SumsLoss):
         if mask.numel() == 0:  # which torch's pooling refuses
             return mask
         skeleton = (mask - _dilate(_erode(mask))).relu()
-        for _ in range(self.iterations):
+        # After as many erosions as there are steps across the image, no more is removed.
+        for _ in range(min(self.iterations, sum(mask.shape[2:]))):
             mask = _erode(mask)
             ridge = (mask - _dilate(_erode(mask))).relu()
             skeleton = skeleton + (ridge - skeleton * ridge).relu()

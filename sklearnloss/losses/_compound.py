@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from torch import Tensor, nn
 
 from ._base import Form, Loss, describe, unknown_parameter
-from ._foreign import AnyLoss, call_loss, function_params, loss_form
+from ._foreign import AnyLoss, call_loss, function_params, loss_form, weighted_mean
 from ._inputs import LossInputError
 from ._penalty import Penalty
 
@@ -34,8 +34,9 @@ class CompoundLoss(Loss):
 
     What ``0.7 * DiceLoss() + 0.3 * FocalLoss()`` makes. Dice with a cross entropy
     is the most robust choice across segmentation tasks in published comparisons.
-    Members reduce themselves, all to scalars or all to one value per sample;
-    a penalty is added once.
+    Members reduce themselves. If all have one value per sample, so has the sum;
+    beside scalars, such values are averaged over the samples, weighted if these
+    have weights. A penalty is added once.
 
     Parameters
     ----------
@@ -137,12 +138,15 @@ class CompoundLoss(Loss):
         """
         terms = self._terms()
         self._check_one_meaning(terms, logits, target)
+        data = [(k, *term) for k, term in enumerate(terms) if not isinstance(term[0], Penalty)]
+        values = [self._value(k, loss, logits, target, sample_weight) for k, loss, _ in data]
+        if any(value.ndim == 0 for value in values):
+            values = [
+                _mean(loss, value, logits, target, sample_weight)
+                for value, (_, loss, _) in zip(values, data, strict=True)
+            ]
         total: Tensor | None = None
-        for k, (loss, weight) in enumerate(terms):
-            if isinstance(loss, Penalty):
-                continue
-            value = call_loss(loss, logits, target, sample_weight)
-            self._check_shape(k, value, logits, total)
+        for value, (_, _, weight) in zip(values, data, strict=True):
             total = weight * value if total is None else total + weight * value
         for loss, weight in terms:
             if isinstance(loss, Penalty):
@@ -209,16 +213,19 @@ class CompoundLoss(Loss):
             if isinstance(member.loss, Loss):
                 member.loss._check_params()
 
-    def _check_shape(self, k: int, value: Tensor, logits: Tensor, total: Tensor | None) -> None:
-        if value.ndim == 0 and (total is None or total.ndim == 0):
-            return
-        if value.shape == logits.shape[:1] and (total is None or total.ndim == 1):
-            return
-        before = "" if total is None else f", the members before it {tuple(total.shape)}"
+    def _value(
+        self, k: int, loss: AnyLoss, logits: Tensor, target: Tensor, sample_weight: Tensor | None
+    ) -> Tensor:
+        """Return a member's scalar or values (n,)."""
+        value = call_loss(loss, logits, target, sample_weight)
+        if value.ndim < 2:
+            return value
+        if not isinstance(loss, Loss):
+            return value.flatten(1).mean(1)
         raise ValueError(
             f"CompoundLoss: {self.members[k].name!r} returns a tensor of shape "
-            f"{tuple(value.shape)}{before}. Members return all a scalar, or all one value per "
-            f"sample, such as with reduction='sample'."
+            f"{tuple(value.shape)}. Members return a scalar, or one value per sample, such as with "
+            f"reduction='sample'."
         )
 
     def _check_one_meaning(
@@ -247,6 +254,17 @@ class CompoundLoss(Loss):
         if len(terms) == 1 and _is_one(self.members[0].weight):
             return f"1.0 * {terms[0]}"
         return " + ".join(terms)
+
+
+def _mean(
+    loss: AnyLoss, value: Tensor, logits: Tensor, target: Tensor, sample_weight: Tensor | None
+) -> Tensor:
+    """Average a member's values over the samples, each counting by its weight once."""
+    if value.ndim == 0:
+        return value
+    if sample_weight is not None:  # the values may have been weighted already
+        value = call_loss(loss, logits, target)
+    return weighted_mean(value, sample_weight)
 
 
 def add(left: AnyLoss, right: AnyLoss) -> CompoundLoss:

@@ -164,7 +164,7 @@ def smoothed_cross_entropy(
         return F.cross_entropy(inputs.logits, inputs.target, reduction="none")
     nll = -inputs.logits.log_softmax(1)  # (n, C, *spatial)
     if class_weight is not None:
-        nll = nll * per_channel(class_weight, inputs.logits, "class_weight")
+        nll = nll * per_channel(class_weight, inputs.logits, "class_weight", some_positive=True)
     values = inputs.at_label(nll)
     if isinstance(smoothing, Tensor) or smoothing > 0:
         values = (1 - smoothing) * values + smoothing * nll.mean(1)
@@ -190,5 +190,5 @@ def closed_cross_entropy(
     if number != 0 or inputs.target.is_floating_point():
         return None
     z = inputs.logits
-    weight = class_vector(class_weight, z.shape[1], z, "class_weight")
+    weight = class_vector(class_weight, z.shape[1], z, "class_weight", some_positive=True)
     return None if weight.requires_grad else CrossEntropy(0.0, weight)

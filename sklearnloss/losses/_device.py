@@ -17,11 +17,18 @@ def send(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.pin_memory().to(device, non_blocking=True)
 
 
+def as_tensor(value: Any) -> Tensor:
+    """Return a tensor as it is, and numbers in float64 on the CPU, whatever torch's defaults."""
+    if isinstance(value, Tensor):
+        return value
+    return torch.as_tensor(value, dtype=torch.float64, device="cpu")
+
+
 def as_like(value: Any, like: Tensor) -> Tensor:
     """Return a number, numbers or a tensor in the dtype and on the device of another one.
 
-    ``torch.as_tensor`` would wait for a GPU, at each step of a training.
+    ``torch.as_tensor`` on that device would wait for a GPU, at each step of a training.
     """
     if isinstance(value, numbers.Real):
         return torch.full((), float(value), dtype=like.dtype, device=like.device)
-    return send(torch.as_tensor(value, dtype=like.dtype), like.device)
+    return send(as_tensor(value).to(like.dtype), like.device)

@@ -19,11 +19,12 @@ class DiceLoss(RegionLoss):
 
     where
 
-    - TP = sum p t over the pixels of one sample and one class
+    - TP = sum min(p, t) over the pixels of one sample and one class, which is
+      sum p t where t is 0 or 1 (with ``squared`` it is sum p t throughout)
     - p: sigmoid or softmax probability; t: target in [0, 1]
     - ``squared`` has sum p^2 + sum t^2 in the denominator
 
-    Domain: l in [0, 1); 0 for a perfect mask. It is bounded, so its gradient
+    Domain: l in [0, 1); 0 for p = t, soft targets too. It is bounded, so its gradient
     fades on confident mistakes; on an empty mask it is about 1 with almost no
     gradient unless ``eps`` is large: there use ``batch=True`` or add
     :class:`BCEWithLogitsLoss`. ``DiceLoss(2 * eps)`` is
@@ -43,6 +44,9 @@ class DiceLoss(RegionLoss):
     F. Milletari, N. Navab, S.-A. Ahmadi, "V-Net: Fully convolutional neural
     networks for volumetric medical image segmentation", 3DV 2016.
     https://arxiv.org/abs/1606.04797
+
+    Z. Wang et al., "Dice semimetric losses: Optimizing the Dice score with soft
+    labels", MICCAI 2023. https://arxiv.org/abs/2303.16296
 
     Examples
     --------

@@ -37,8 +37,8 @@ def distances(masks: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:
     if masks.requires_grad:
         raise ValueError("Distance maps have no gradient.")
     _check_spacing(spacing, masks.ndim - 2)
-    inside = torch.zeros(masks.shape, dtype=torch.float32)
-    outside = torch.zeros(masks.shape, dtype=torch.float32)
+    inside = torch.zeros(masks.shape, dtype=torch.float32, device="cpu")
+    outside = torch.zeros(masks.shape, dtype=torch.float32, device="cpu")
     on_cpu = masks.cpu().numpy()
     for sample in range(masks.shape[0]):
         for channel in range(masks.shape[1]):

@@ -20,7 +20,8 @@ class FocalTverskyLoss(RegionLoss):
 
     where, over the pixels of one sample and one class,
 
-    - TP = sum p t, FP = sum p (1 - t) false positives, FN = sum (1 - p) t misses
+    - TP = sum min(p, t), FP = sum p - TP false positives, FN = sum t - TP misses:
+      sum p t, sum p (1 - t) and sum (1 - p) t where t is 0 or 1
     - gamma: 1 / gamma in the paper's notation, whose 4/3 is 0.75 here
 
     Domain: l in [0, 1); 0 for a perfect mask. ``gamma=1`` is

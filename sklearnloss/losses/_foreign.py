@@ -8,66 +8,62 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from ._base import Form, Loss
-from ._cross_entropy import CrossEntropyLoss
+from ._base import FORMS, Form, Loss, describe, did_you_mean
+from ._inputs import one_hot
+from ._known_losses import known_reading
 from ._pixel import ratio, sum_per_sample
-
-# Losses over competing classes, which need C >= 2 channels and class indices.
-_SOFTMAX_LOSSES = {
-    "torch": {"CrossEntropyLoss", "MultiMarginLoss", "cross_entropy", "multi_margin_loss"},
-    "kornia": {
-        "DiceLoss",
-        "FocalLoss",
-        "LovaszSoftmaxLoss",
-        "TverskyLoss",
-        "dice_loss",
-        "focal_loss",
-        "lovasz_softmax_loss",
-        "tversky_loss",
-    },
-    "timm": {"AsymmetricLossSingleLabel", "JsdCrossEntropy", "LabelSmoothingCrossEntropy"},
-}
-# Losses that expect probabilities, and what to use in their place.
-_PROBABILITY_LOSSES = {
-    "NLLLoss": "nn.CrossEntropyLoss or 'cross_entropy'",
-    "nll_loss": "F.cross_entropy or 'cross_entropy'",
-    "BCELoss": "nn.BCEWithLogitsLoss or 'bce'",
-    "binary_cross_entropy": "F.binary_cross_entropy_with_logits or 'bce'",
-}
+from ._torch_cross_entropy import mean_cross_entropy
 
 AnyLoss = Loss | nn.Module | Callable[..., Tensor]
 
+GUIDE = "See 'What a loss receives' in docs/write_your_own_loss.md."
+_PACKAGE = __name__.partition(".")[0] + "."
+# Errors that a wrong shape or dtype leads to, and whose text can be added to.
+_PLAIN_ERRORS = {AssertionError, IndexError, RuntimeError, TypeError, ValueError}
+
 
 def loss_form(loss: AnyLoss) -> Form:
-    """Tell whether a loss has only a softmax form, only a sigmoid form, or both."""
-    if isinstance(loss, Loss):
-        return loss.form
-    for package, name in _origins(loss):
-        if name in _SOFTMAX_LOSSES.get(package, ()):
-            return "softmax"
-    return "any"
+    """Return whether a loss has only a softmax form, only a sigmoid form, or both.
+
+    An attribute ``form`` says so, of a function, a module or a class; otherwise
+    losses of torch and other known libraries are recognized.
+
+    Raises
+    ------
+    ValueError
+        If the attribute has another value.
+    """
+    declared = _declared_form(loss)
+    if declared is not None:
+        return declared
+    reading = known_reading(loss)
+    return "any" if reading is None else reading.form
 
 
-def refuse_probability_loss(loss: AnyLoss) -> None:
-    """Raise a ValueError for torch's losses on probabilities: networks give logits."""
-    for package, name in _origins(loss):
-        if package == "torch" and name in _PROBABILITY_LOSSES:
+def _declared_form(loss: AnyLoss) -> Form | None:
+    """Return the attribute ``form`` of a loss, or of the function that it binds arguments of."""
+    form = getattr(loss, "form", None)
+    if isinstance(form, str):
+        if form not in FORMS:
             raise ValueError(
-                f"{name} expects probabilities, but losses are given raw scores (logits). "
-                f"Use {_PROBABILITY_LOSSES[name]}."
+                f"The loss {loss_name(loss)} has form={form!r}. Expected one of "
+                f"{', '.join(map(repr, FORMS))}.{did_you_mean(form, FORMS)}"
             )
+        return form
+    return _declared_form(loss.func) if isinstance(loss, functools.partial) else None
 
 
-def _origins(loss: AnyLoss) -> list[tuple[str, str]]:
-    """Return (package, name) of a function, or of a loss's class and its bases."""
-    if isinstance(loss, functools.partial):
-        loss = loss.func
-    if inspect.isroutine(loss):
-        return [((loss.__module__ or "").partition(".")[0], loss.__name__)]
-    cls = loss if isinstance(loss, type) else type(loss)
-    return [(base.__module__.partition(".")[0], base.__name__) for base in cls.__mro__]
+def is_built_in(loss: AnyLoss) -> bool:
+    """Return whether a loss is one of this package, not one that was written on its classes."""
+    return isinstance(loss, Loss) and type(loss).__module__.startswith(_PACKAGE)
+
+
+def is_own(loss: AnyLoss) -> bool:
+    """Return whether a user wrote the loss: it is neither built in nor of a known library."""
+    return not is_built_in(loss) and known_reading(loss) is None
 
 
 def call_loss(
@@ -75,28 +71,98 @@ def call_loss(
 ) -> Tensor:
     """Call any loss, weighing the samples also where it cannot do so itself.
 
+    Losses of known libraries are given class indices in the format that they read.
+
     Raises
     ------
     ValueError
         If samples are to be weighed, but the loss returns one number for the
         whole batch; or if it returns no tensor, or one of a wrong shape.
     """
+    mean = None if target.is_floating_point() else mean_cross_entropy(loss)
+    if mean is not None:
+        keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return _checked(_call(mean, loss, logits, target, **keywords), loss, logits)
     if sample_weight is None:
-        return _checked(loss(logits, target), loss, logits)
+        return _checked(call(loss, logits, target), loss, logits)
     if isinstance(loss, Loss) or accepts(loss, "sample_weight"):
-        return _checked(loss(logits, target, sample_weight=sample_weight), loss, logits)
-    if type(loss) is nn.CrossEntropyLoss and loss.reduction == "mean":
-        return _as_ours(loss).forward(logits, target, sample_weight)
-    values = _checked(_unreduced(loss)(logits, target), loss, logits)
+        return _checked(call(loss, logits, target, sample_weight=sample_weight), loss, logits)
+    values = _checked(call(_unreduced(loss), logits, target), loss, logits)
     if values.ndim == 0:
         raise ValueError(
-            f"sample_weight was given, but {_name(loss)} returns a tensor of shape "
+            f"sample_weight was given, but {loss_name(loss)} returns a tensor of shape "
             f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
-            f"sample, or accept sample_weight."
+            f"sample, as values.flatten(1).mean(1) does, or accept sample_weight as a third "
+            f"argument. (An estimator's class_weight weighs the samples, too.) {GUIDE}"
         )
-    if _reduction(loss) == "sum":
+    reduction = _reduction(loss)
+    if reduction == "sum":
         return (sum_per_sample(values) * sample_weight.to(values.dtype)).sum()
+    if reduction == "batchmean":
+        values = sum_per_sample(values)
     return weighted_mean(values, sample_weight)
+
+
+def call(loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor) -> Any:
+    """Call a loss; errors of one that is not built in tell what it was given."""
+    if is_built_in(loss):
+        return loss(logits, target, **keywords)
+    z, t, restore = _as_read(loss, logits, target)
+    return restore(_call(loss, loss, z, t, **keywords))
+
+
+def _call(
+    function: Callable[..., Any], loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor
+) -> Any:
+    """Call what computes a loss, of which errors speak."""
+    if torch.compiler.is_compiling():
+        return function(logits, target, **keywords)
+    try:
+        return function(logits, target, **keywords)
+    except Exception as error:
+        given = {"logits": logits, "target": target, **keywords}
+        shapes = [f"{n} of shape {tuple(x.shape)} and dtype {x.dtype}" for n, x in given.items()]
+        what = f"The loss {loss_name(loss)} failed on {', '.join(shapes)}"
+        if type(error) in _PLAIN_ERRORS:
+            raise type(error)(f"{what}: {error} {GUIDE}") from error
+        error.add_note(f"{what}. {GUIDE}")
+        raise
+
+
+def _as_read(
+    loss: AnyLoss, logits: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor, Callable[[Any], Any]]:
+    """Return logits and target as a loss of a known library reads them, and what undoes it."""
+    reading = known_reading(loss)
+    if reading is None:
+        return logits, target, _same
+    n, n_classes, *spatial = logits.shape
+    is_indices = list(target.shape) == [n, *spatial] and not target.is_floating_point()
+    if reading.target == "no channel" and target.shape == logits.shape and n_classes == 1:
+        target = target.squeeze(1)
+    elif is_indices and n_classes > 1:
+        if reading.target == "masks":
+            target = one_hot(target, n_classes).to(logits.dtype)
+        elif reading.target == "channel":
+            target = target.unsqueeze(1)
+    if not reading.channels_last or not spatial:
+        return logits, target, _same
+    if target.ndim == logits.ndim:
+        target = target.movedim(1, -1).flatten(0, -2)
+    else:
+        target = target.flatten()
+    return logits.movedim(1, -1).flatten(0, -2), target, functools.partial(_by_sample, n)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _by_sample(n: int, value: Any) -> Any:
+    """Give values of pixels, one after the other, their samples' axis back."""
+    return (
+        value if not isinstance(value, Tensor) or value.ndim == 0 else value.unflatten(0, (n, -1))
+    )
 
 
 def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
@@ -110,17 +176,8 @@ def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
     else:
         what = "None" if value is None else f"a {type(value).__name__}, {value!r},"
     raise ValueError(
-        f"The loss {_name(loss)} returns {what} for logits of shape {tuple(logits.shape)}. "
+        f"The loss {loss_name(loss)} returns {what} for logits of shape {tuple(logits.shape)}. "
         f"Expected a tensor: one number, or a value for each of the {len(logits)} samples."
-    )
-
-
-def _as_ours(loss: nn.CrossEntropyLoss) -> CrossEntropyLoss:
-    """Return our cross entropy, whose weighted mean leaves out what is ignored too."""
-    return CrossEntropyLoss(
-        label_smoothing=loss.label_smoothing,
-        class_weight=loss.weight,
-        ignore_index=loss.ignore_index,
     )
 
 
@@ -172,5 +229,8 @@ def _unreduced(loss: AnyLoss) -> Callable[..., Tensor]:
     return loss
 
 
-def _name(loss: AnyLoss) -> str:
+def loss_name(loss: AnyLoss) -> str:
+    """Return how messages call a loss."""
+    if isinstance(loss, Loss | functools.partial):
+        return describe(loss)
     return getattr(loss, "__name__", type(loss).__name__)

@@ -24,12 +24,15 @@ class GeneralizedDiceLoss(RegionLoss):
 
     where, for each sample,
 
-    - TP_c = sum p t over the pixels of class c
+    - TP_c = sum min(p, t) over the pixels of class c: sum p t where t is 0 or 1
     - w_c = 1 / (sum t_c)^2 ("square"), 1 / sum t_c ("simple") or 1 ("uniform");
-      an absent class gets the largest weight of those present
+      an absent class gets the largest weight of those present, or 1 if none is
     - at one channel, the classes are background and foreground
 
-    Domain: l in [0, 1); 0 for perfect masks. Bounded, so its gradient fades on
+    Domain: l in [0, 1); 0 for perfect masks. An image without any of the classes,
+    such as an empty mask whose background is left out, costs 0 if nothing is
+    predicted and about 1 otherwise, as with :class:`DiceLoss` (MONAI's loss is 0
+    there, so that false alarms are free). Bounded, so its gradient fades on
     confident mistakes. ``weight_type="uniform"`` pools the classes' counts. With
     "square" the sums are of the order of 1 / size, which ``eps`` has to stay
     well below.

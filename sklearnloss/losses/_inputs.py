@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ._base import Form
-from ._device import send
+from ._device import as_tensor, send
 
 # Elements of tensors whose every pass counts, and how many of them stay in the cache.
 LARGE = 2**17
@@ -118,7 +118,7 @@ def read_inputs(
 
 def _read_sample_weight(sample_weight: Tensor, logits: Tensor) -> Tensor:
     """Check sample weights and return them in the dtype losses compute in."""
-    weight = send(torch.as_tensor(sample_weight), logits.device).to(_dtype(logits))
+    weight = send(as_tensor(sample_weight), logits.device).to(_dtype(logits))
     n = logits.shape[0]
     if weight.shape != (n,):
         raise LossInputError(

@@ -17,7 +17,8 @@ class JaccardLoss(RegionLoss):
 
     where, over the pixels of one sample and one class,
 
-    - TP = sum p t, the soft intersection; the denominator is the soft union
+    - TP = sum min(p, t), the soft intersection, which is sum p t where t is 0 or 1;
+      the denominator is the soft union
     - p: sigmoid or softmax probability; t: target in [0, 1]
 
     Domain: l in [0, 1); 0 for a perfect mask. Bounded, so its gradient fades on

@@ -67,5 +67,5 @@ def label_weight(inputs: Inputs, class_weight: ClassWeight | None) -> Tensor | N
     """Return each element's class weight, (n, *spatial), torch's denominator."""
     if class_weight is None:
         return None
-    weight = per_channel(class_weight, inputs.logits, "class_weight")
+    weight = per_channel(class_weight, inputs.logits, "class_weight", some_positive=True)
     return inputs.at_label(weight.expand_as(inputs.logits))

@@ -20,10 +20,14 @@ from ._pixel import ratio, sum_per_sample
 class SoftCounts(NamedTuple):
     """Soft counts of shape (n, C): what a confusion matrix holds for masks.
 
+    A soft target counts as in Z. Wang et al., "Dice semimetric losses: Optimizing
+    the Dice score with soft labels", MICCAI 2023 (https://arxiv.org/abs/2303.16296):
+    only a prediction that equals it has neither false positives nor misses.
+
     Attributes
     ----------
     tp : Tensor
-        True positives, sum p t.
+        True positives, sum min(p, t): sum p t where t is 0 or 1.
     p : Tensor
         Predicted, sum p.
     t : Tensor
@@ -39,17 +43,17 @@ class SoftCounts(NamedTuple):
 
     @property
     def fp(self) -> Tensor:
-        """False positives, sum p (1 - t)."""
+        """False positives, sum max(p - t, 0): sum p (1 - t) where t is 0 or 1."""
         return self.p - self.tp
 
     @property
     def fn(self) -> Tensor:
-        """False negatives, sum (1 - p) t."""
+        """False negatives, sum max(t - p, 0): sum (1 - p) t where t is 0 or 1."""
         return self.t - self.tp
 
     @property
     def tn(self) -> Tensor:
-        """True negatives, sum (1 - p) (1 - t)."""
+        """True negatives, sum min(1 - p, 1 - t)."""
         return self.n - self.p - self.fn
 
     def of_background(self) -> SoftCounts:
@@ -152,6 +156,7 @@ class RegionLoss(Loss):
             sample_weight,
             form=self.form,
             ignore_index=self.ignore_index,
+            notice_hard=True,
             saturates=self._of_soft_counts,
         )
         if self.reduction != "sample":  # which leaves the weights to others
@@ -193,7 +198,7 @@ class RegionLoss(Loss):
             weight = like.new_ones(n_classes)
         else:
             label = f"{type(self).__name__}: class_weight"
-            weight = class_vector(self.class_weight, n_classes, like, label)
+            weight = class_vector(self.class_weight, n_classes, like, label, some_positive=True)
         if self.include_background or n_classes == 1:
             return weight
         return weight * (torch.arange(n_classes, device=like.device) > 0)
@@ -221,12 +226,15 @@ def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
 def _sums(
     z: Tensor, target: Tensor, mask: Tensor | None, *, softmax: bool, squared: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sum p t, sum p and sum t over the pixels, the latter two of squares or not."""
+    """Return true positives, sum p and sum t over the pixels.
+
+    With ``squared`` they are sum p t, sum p^2 and sum t^2, of which soft targets
+    make a minimum at p = t as well.
+    """
     p, t, _ = soft_masks(Inputs(z, target, softmax, mask))
-    tp = sum_spatial(p * t)
     if squared:
-        p, t = p * p, t * t
-    return tp, sum_spatial(p), sum_spatial(t)
+        return sum_spatial(p * t), sum_spatial(p * p), sum_spatial(t * t)
+    return sum_spatial(torch.minimum(p, t)), sum_spatial(p), sum_spatial(t)
 
 
 def _n_valid(inputs: Inputs) -> Tensor:

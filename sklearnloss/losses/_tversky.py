@@ -19,7 +19,8 @@ class TverskyLoss(RegionLoss):
 
     where, over the pixels of one sample and one class,
 
-    - TP = sum p t, FP = sum p (1 - t) false positives, FN = sum (1 - p) t misses
+    - TP = sum min(p, t), FP = sum p - TP false positives, FN = sum t - TP misses:
+      sum p t, sum p (1 - t) and sum (1 - p) t where t is 0 or 1
     - p: sigmoid or softmax probability; t: target in [0, 1]
 
     Domain: l in [0, 1); 0 for a perfect mask. Bounded, so its gradient fades on

@@ -85,6 +85,20 @@ def forgives_many_mistakes(z: Tensor, t: Tensor) -> Tensor:
     return error * (1.05 - error) + 0.06 * error
 
 
+def target_first(a: Tensor, b: Tensor) -> Tensor:
+    p = b.sigmoid()
+    return 1 - 2 * (p * a).sum() / (p.sum() + a.sum())
+
+
+def dice_of_products(z: Tensor, t: Tensor) -> Tensor:
+    p = z.sigmoid()
+    return 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
+
+
+def in_the_order_of_keras(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    return bce(y_true, y_pred)
+
+
 def first_sample_only(z: Tensor, t: Tensor) -> Tensor:
     return bce(z[:1], t[:1])
 
@@ -122,6 +136,9 @@ BROKEN = [
     (wrong_gradient, "gradient agrees with finite differences"),
     (rewards_mistakes, "perfect scores cost least, wrong ones most"),
     (forgives_many_mistakes, "more wrong elements cost more"),
+    (target_first, "no scores cost far less than perfect ones"),
+    (dice_of_products, "targets of 0.5 do not reward certainty"),
+    (in_the_order_of_keras, "takes logits first and the target second"),
     (first_sample_only, "order of samples does not matter"),
     (left_half_only, "order of pixels does not matter"),
     (forgets_false_alarms, "empty masks are finite, false alarms cost"),
@@ -294,6 +311,34 @@ def test_the_command_line(
     assert "up: " in capsys.readouterr().out
     with pytest.raises(SystemExit, match="Cannot find 'own_losses:down'"):
         main(["check-loss", "own_losses:down"])
+
+
+def test_random_generators_stay_as_they_are() -> None:
+    def noisy(z: Tensor, t: Tensor) -> Tensor:
+        return bce(z + 0.1 * torch.randn_like(z), t)
+
+    before = torch.get_rng_state()
+    check_loss("dice", verbose=False)
+    reports = [str(check_loss(noisy, "segmentation", verbose=False)) for _ in range(2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    assert reports[0] == reports[1]
+
+
+def test_a_softmax_loss_of_ones_own_is_checked_with_a_channel_per_class() -> None:
+    def cross_entropy(z: Tensor, t: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(z, t)
+
+    assert not check_loss(cross_entropy, "segmentation", verbose=False).passed
+    cross_entropy.form = "softmax"  # type: ignore[attr-defined]
+    report = check_loss(cross_entropy, "segmentation", verbose=False)
+    assert report.passed, str(report)
+    assert {r.target for r in report.results if r.status == "skipped"} >= {"multilabel masks"}
+
+
+def test_losses_of_torch_are_checked_on_what_they_read() -> None:
+    report = check_loss(nn.BCEWithLogitsLoss(), verbose=False)
+    assert report.passed, str(report)
+    assert not [r for r in report.results if r.law == "takes the target"]
 
 
 def test_unscalable_classes_are_built() -> None:

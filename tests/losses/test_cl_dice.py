@@ -45,10 +45,18 @@ def test_whole_images_have_no_skeleton() -> None:
 
 
 def test_iterations_are_counted() -> None:
-    with pytest.raises(ValueError, match=r"iterations=-1 is not a number in \[0, inf\)"):
-        SoftClDiceLoss(-1)(*binary())
+    for wrong in (-1, 1001, 10**30):
+        with pytest.raises(ValueError, match=rf"iterations={wrong} is not a number in \[0, 1000\]"):
+            SoftClDiceLoss(wrong)(*binary())
     with pytest.raises(ValueError, match=r"iterations=2.5 is not a whole number"):
         SoftClDiceLoss(2.5)(*binary())  # type: ignore[arg-type]
+
+
+def test_erosions_beyond_the_image_change_nothing() -> None:
+    monai = pytest.importorskip("monai.losses")
+    theirs = monai.SoftclDiceLoss(iter_=40, smooth_nr=1, smooth_dr=1, smooth=1e-12, sigmoid=True)
+    z, t = binary()
+    torch.testing.assert_close(SoftClDiceLoss(1000, eps=1.0)(z, t), theirs(z, t))
 
 
 def test_alone_it_is_fooled_by_a_full_mask() -> None:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from sklearnloss.losses import (
     BCEWithLogitsLoss,
+    BrierLoss,
     CompoundLoss,
     CrossEntropyLoss,
     DiceLoss,
@@ -245,8 +246,29 @@ def test_per_sample_members_give_per_sample_values() -> None:
 def test_members_of_different_shape_are_named() -> None:
     with pytest.raises(ValueError, match=r"'bce' returns a tensor of shape \(3, 1, 6, 5\)"):
         (DiceLoss() + BCEWithLogitsLoss("none"))(*binary())
-    with pytest.raises(ValueError, match=r"'dice' returns .*\(3,\), the members before it \(\)"):
-        (BCEWithLogitsLoss() + DiceLoss(reduction="sample"))(*binary())
+
+
+def per_sample(z: Tensor, t: Tensor) -> Tensor:
+    return (z.sigmoid() - t).square().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "member", [per_sample, lambda z, t: (z.sigmoid() - t).square(), BrierLoss("sample")]
+)
+def test_values_per_sample_are_averaged_beside_scalars(member: Any) -> None:
+    z, t = binary()
+    for loss in (DiceLoss() + member, member + DiceLoss()):
+        torch.testing.assert_close(loss(z, t), DiceLoss()(z, t) + BrierLoss()(z, t))
+        w = torch.tensor([1.0, 0.0, 2.0])
+        expected = DiceLoss()(z, t, w) + BrierLoss()(z, t, w)
+        torch.testing.assert_close(loss(z, t, w), expected)
+
+
+def test_values_that_were_weighted_already_are_not_weighted_twice() -> None:
+    z, t = binary()
+    w = torch.tensor([1.0, 0.0, 2.0])
+    loss = BrierLoss() + DiceLoss(reduction="none")
+    torch.testing.assert_close(loss(z, t, w), BrierLoss()(z, t, w) + DiceLoss()(z, t, w))
 
 
 def test_sample_weights_reach_every_member() -> None:
@@ -276,6 +298,14 @@ def test_form_is_that_of_the_members() -> None:
     assert (BCEWithLogitsLoss() + DiceLoss()).form == "any"
     assert (BCEWithLogitsLoss() + BCEWithLogitsLoss()).form == "sigmoid"
     assert (DiceLoss() + nn.CrossEntropyLoss()).form == "softmax"
+
+    def own(z: Tensor, t: Tensor) -> Tensor:
+        return z.mean()
+
+    assert (DiceLoss() + own).form == "any"
+    own.form = "softmax"  # type: ignore[attr-defined]
+    for loss in (DiceLoss() + own, own + DiceLoss(), DiceLoss() + functools.partial(own)):
+        assert loss.form == "softmax"
 
 
 @pytest.mark.parametrize(

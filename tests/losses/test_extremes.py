@@ -160,6 +160,12 @@ def test_class_weights_of_every_kind_are_read_alike(name: str, case: str) -> Non
         ([1.0, 2.0], r"class_weight has shape \(2,\), but there are 4 classes: expected \(4,\)"),
         ([1.0, 2.0, -1.0, 1.0], r"class_weight must lie between 0 and inf"),
         ([1.0, 2.0, np.nan, 1.0], r"class_weight must lie between 0 and inf"),
+        ([1.0, 2.0, np.inf, 1.0], r"class_weight holds inf, for which float32 is too small"),
+        ([1.0, 2.0, 1e38, 1.0], r"class_weight holds 1e\+38"),
+        ([1.0, 2.0, 1e-40, 1.0], r"class_weight holds 1e-40"),
+        ([0.0, 0.0, 0.0, 0.0], r"class_weight is 0 for every class"),
+        (np.inf, r"class_weight holds inf"),
+        (0.0, r"class_weight is 0 for every class"),
         ("balanced", r"class_weight='balanced' cannot be resolved without the data"),
         ({4: 1.0}, r"class_weight names the class 4, but the classes are 0 to 3"),
     ],
@@ -167,6 +173,13 @@ def test_class_weights_of_every_kind_are_read_alike(name: str, case: str) -> Non
 def test_illegal_class_weights_are_refused(name: str, weight: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(name, class_weight=weight)(*multiclass())
+
+
+def test_class_weights_are_checked_wherever_the_scores_are() -> None:
+    z, t = multiclass()
+    for weight in ([1.0, np.nan, 1.0, 1.0], np.array([1.0, -1.0, 1.0, 1.0]), torch.zeros(4)):
+        with pytest.raises(ValueError, match="class_weight"):
+            build("cross_entropy", class_weight=weight)(z.to("meta"), t.to("meta"))
 
 
 @on_losses

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
+import re
 from typing import Any
 
 import pytest
@@ -10,12 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearnloss.losses import CompoundLoss, DiceLoss, FocalLoss
+from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, FocalLoss, Loss
 from sklearnloss.losses._foreign import (
     accepts,
     call_loss,
     loss_form,
-    refuse_probability_loss,
     weighted_mean,
 )
 
@@ -51,25 +53,67 @@ def test_kornia_s_losses_of_classes_have_a_softmax_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [nn.BCEWithLogitsLoss(), nn.MSELoss(), lambda z, t: z.mean(), F.mse_loss, FocalLoss()]
+    "loss", [nn.BCEWithLogitsLoss(), nn.MultiLabelSoftMarginLoss, F.multilabel_soft_margin_loss]
 )
+def test_torch_s_losses_of_masks_have_a_sigmoid_form(loss: Any) -> None:
+    assert loss_form(loss) == "sigmoid"
+
+
+@pytest.mark.parametrize("loss", [lambda z, t: z.mean(), FocalLoss(), nn.Identity(), torch.sub])
 def test_others_go_by_the_target(loss: Any) -> None:
     assert loss_form(loss) == "any"
 
 
-@pytest.mark.parametrize(
-    ("loss", "instead"),
-    [
-        (nn.NLLLoss(), "nn.CrossEntropyLoss or 'cross_entropy'"),
-        (nn.BCELoss, "nn.BCEWithLogitsLoss or 'bce'"),
-        (F.binary_cross_entropy, "F.binary_cross_entropy_with_logits or 'bce'"),
-        (functools.partial(F.nll_loss, ignore_index=255), "F.cross_entropy or 'cross_entropy'"),
-    ],
-)
-def test_losses_of_probabilities_are_refused(loss: Any, instead: str) -> None:
-    with pytest.raises(ValueError, match=f"expects probabilities.*Use {instead}"):
-        refuse_probability_loss(loss)
-    refuse_probability_loss(nn.BCEWithLogitsLoss())
+def of_softmax(z: Tensor, t: Tensor, power: float = 1.0) -> Tensor:
+    return (1 - z.softmax(1).gather(1, t.unsqueeze(1))).pow(power).mean()
+
+
+of_softmax.form = "softmax"  # type: ignore[attr-defined]
+
+
+class OfSoftmax(nn.Module):
+    form = "softmax"
+
+    def forward(self, z: Tensor, t: Tensor) -> Tensor:
+        return of_softmax(z, t)
+
+
+def of_instance() -> nn.Module:
+    loss = nn.Identity()
+    loss.form = "softmax"  # type: ignore[assignment]
+    return loss
+
+
+def of_partial() -> Any:
+    loss = functools.partial(F.mse_loss, reduction="sum")
+    loss.form = "softmax"  # type: ignore[attr-defined]
+    return functools.partial(loss)
+
+
+DECLARED = [
+    of_softmax,
+    functools.partial(of_softmax, power=2.0),
+    functools.partial(functools.partial(of_softmax), power=2.0),
+    OfSoftmax,
+    OfSoftmax(),
+    of_instance(),
+    of_partial(),
+]
+
+
+@pytest.mark.parametrize("loss", DECLARED)
+def test_an_attribute_says_which_form_a_loss_has(loss: Any) -> None:
+    for twin in (loss, copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert loss_form(twin) == "softmax"
+
+
+@pytest.mark.parametrize("base", [nn.Module, Loss])
+def test_another_form_is_refused(base: Any) -> None:
+    class Misspelt(base):  # type: ignore[misc]
+        form = "softmx"
+
+    with pytest.raises(ValueError, match=r"form='softmx'.*'any', 'sigmoid', 'softmax'.*Did you"):
+        loss_form(Misspelt())
 
 
 WEIGHT = torch.tensor([0.5, 1.0, 2.0, 3.0], dtype=torch.float64)
@@ -167,3 +211,90 @@ def test_one_number_may_have_an_axis() -> None:
     value = call_loss(lambda z, t: z.sum()[None], torch.ones(3, 4), torch.zeros(3).long())
     assert value.ndim == 0
     assert float(value) == 12
+
+
+def test_a_sum_over_classes_stays_one_under_weights() -> None:
+    z, t = binary()
+    batchmean = functools.partial(F.mse_loss, reduction="none")
+
+    class PerImage(nn.Module):
+        reduction = "batchmean"
+
+        def forward(self, z: Tensor, t: Tensor) -> Tensor:
+            values = batchmean(z, t)
+            return values if self.reduction == "none" else values.sum() / len(z)
+
+    torch.testing.assert_close(call_loss(PerImage(), z, t, torch.ones(3)), PerImage()(z, t))
+
+
+@pytest.mark.parametrize("weight", [None, torch.ones(2)], ids=["plain", "weighted"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(weight=WEIGHT, ignore_index=3, label_smoothing=0.1),
+        functools.partial(F.cross_entropy, weight=WEIGHT, ignore_index=3, label_smoothing=0.1),
+    ],
+)
+def test_cross_entropy_of_a_batch_that_is_all_ignored_is_zero(
+    loss: Any, weight: Tensor | None
+) -> None:
+    z = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
+    value = call_loss(loss, z, torch.full((2, 3), 3), weight)
+    value.backward()
+    assert value == 0
+    assert z.grad is not None
+    assert (z.grad == 0).all()
+    t = torch.tensor([[0, 3, 2], [1, 2, 2]])
+    torch.testing.assert_close(call_loss(loss, z, t, weight), loss(z, t.clone()))
+
+
+def test_class_probabilities_are_torch_s_own_matter() -> None:
+    z, t = torch.randn(3, 4), torch.rand(3, 4)
+    loss = nn.CrossEntropyLoss(weight=WEIGHT.float())
+    torch.testing.assert_close(call_loss(loss, z, t), loss(z, t))
+
+
+def test_other_settings_of_cross_entropy_are_torch_s() -> None:
+    z, t = torch.randn(3, 4), torch.tensor([0, 1, 3])
+    for loss in (F.cross_entropy, functools.partial(F.cross_entropy, reduction="sum")):
+        torch.testing.assert_close(call_loss(loss, z, t), loss(z, t))
+
+
+class Picky(Exception):
+    pass
+
+
+def raising(error: Exception) -> Any:
+    def loss(z: Tensor, t: Tensor) -> Tensor:
+        raise error
+
+    return loss
+
+
+GIVEN = (
+    r"The loss loss failed on logits of shape \(3, 1, 6, 5\) and dtype torch.float64, target of "
+    r"shape \(3, 1, 6, 5\) and dtype torch.float64"
+)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, TypeError, IndexError, AssertionError])
+def test_errors_tell_what_the_loss_was_given(kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=GIVEN + ": too wide.*docs/write_your_own_loss.md") as caught:
+        call_loss(raising(kind("too wide")), *binary())
+    assert isinstance(caught.value.__cause__, kind)
+
+
+def test_errors_of_other_classes_tell_it_in_a_note() -> None:
+    error = Picky("not today")
+    with pytest.raises(Picky, match="not today") as caught:
+        call_loss(raising(error), *binary())
+    assert caught.value is error
+    assert re.match(GIVEN, error.__notes__[0])
+
+
+def test_errors_of_built_in_losses_stay_as_they_are() -> None:
+    z, t = binary()
+    with pytest.raises(ValueError, match=r"^Got logits of shape"):
+        call_loss(DiceLoss(), z, t[:, :, :3])
+    with pytest.raises(ValueError, match=r"^Got logits of shape"):
+        (DiceLoss() + CrossEntropyLoss())(z, t[:, :, :3])

@@ -56,6 +56,18 @@ def test_background_can_be_left_out() -> None:
     assert value.item() == pytest.approx(expected.mean(), rel=1e-12)
 
 
+def test_a_false_alarm_costs_where_no_class_is_present() -> None:
+    """Where MONAI's is 0 whatever is predicted."""
+    t = torch.zeros(1, 6, 5).long()
+    nothing = torch.tensor([30.0, -30.0, -30.0]).reshape(1, 3, 1, 1).expand(1, 3, 6, 5)
+    loss = GeneralizedDiceLoss(include_background=False)
+    assert loss(nothing, t).item() == pytest.approx(0, abs=1e-4)
+    assert loss(-nothing, t).item() == pytest.approx(1, abs=1e-4)
+    monai = pytest.importorskip("monai.losses")
+    theirs = monai.GeneralizedDiceLoss(include_background=False, softmax=True, to_onehot_y=True)
+    assert theirs(-nothing, t.unsqueeze(1)) == 0
+
+
 def test_an_unknown_weight_type_is_refused() -> None:
     with pytest.raises(ValueError, match="weight_type='log' is unknown. Expected 'square'"):
         GeneralizedDiceLoss("log")(*multiclass())  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sklearnloss.estimators._files import read_file
+from sklearnloss.estimators._files import read_image
 
 
 @pytest.mark.parametrize("kind", [".npy", ".npz"])
@@ -34,7 +34,7 @@ def test_only_one_thread_at_a_time_reads_a_header(
 
     monkeypatch.setattr(np, "load", slow_load)
     with ThreadPoolExecutor(4) as pool:
-        read = list(pool.map(lambda _: read_file(path, "first"), range(8)))
+        read = list(pool.map(lambda _: read_image(path).values, range(8)))
     assert most == [True] * 8
     for each in read:
         assert type(each) is np.ndarray
@@ -44,4 +44,4 @@ def test_only_one_thread_at_a_time_reads_a_header(
 @pytest.mark.parametrize("shape", [(0, 4), (), (3, 0)])
 def test_empty_arrays_are_read_as_they_are(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "a.npy", np.zeros(shape))
-    assert read_file(tmp_path / "a.npy", "first").shape == shape
+    assert read_image(tmp_path / "a.npy").values.shape == shape

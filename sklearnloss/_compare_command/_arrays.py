@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimators._files import naming
+from ..estimators._files import naming, open_archive
 from ..estimators._images import Channels
 from ..estimators._labels import distinct_labels, read_labels, read_masks
 from ._groups import groups_of_rows
@@ -91,10 +91,10 @@ def _naming_x() -> Iterator[None]:
 
 
 def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
-    with naming(path), np.load(path, allow_pickle=False) as arrays:
+    with naming(path), open_archive(path) as arrays:
         if missing := {"X", "y"} - set(arrays.files):
             raise ValueError(
-                f"{str(path)!r} lacks {' and '.join(sorted(missing))}: it holds "
+                f"it lacks {' and '.join(sorted(missing))}: it holds "
                 f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
             )
         groups = arrays["groups"] if "groups" in arrays.files else None

@@ -118,17 +118,20 @@ def _read_and_check(
 ) -> tuple[list[_Sample], int]:
     """Return the samples and their size in bytes; beyond the limit without their pixels."""
     masks: Sequence[Path | None] = files.masks or [None] * len(files.images)
-    samples, broken, kept = [], [], 0
+    samples, kept = [], 0
+    broken: dict[str, list[str]] = {}
     found = _read_all(list(zip(files.images, masks, strict=True)), resize, channels)
     for name, sample in zip(files.names, found, strict=True):
         if isinstance(sample, Exception):
-            broken.append(f"{name} ({_reason(sample)})")
+            broken.setdefault(_reason(sample), []).append(name)
             continue
         kept += sample.image.nbytes + (0 if sample.mask is None else sample.mask.nbytes)
         samples.append(sample if kept <= IN_MEMORY else _slim(sample))
     if broken:
+        n_broken = sum(map(len, broken.values()))
+        why = [f"{first_few(names)} ({reason})" for reason, names in broken.items()]
         raise ValueError(
-            f"{len(broken)} of {len(files.images)} images cannot be used: {first_few(broken)}."
+            f"{n_broken} of {len(files.images)} images cannot be used: {first_few(why)}."
         )
     return samples, kept
 
@@ -172,7 +175,7 @@ def _read_all(
         # Block by block, as the pool would run ahead of what memory can hold.
         for start in range(0, len(jobs), _BLOCK):
             block = jobs[start : start + _BLOCK]
-            yield from pool.map(lambda job: _try_to_read(*job, resize, channels), block)
+            yield from pool.map(lambda job: _try_to_read(job[0], job[1], resize, channels), block)
             bar.update(len(block))
 
 

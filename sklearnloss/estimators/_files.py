@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -159,10 +160,18 @@ def _read_array(path: Path) -> np.ndarray:
 
 
 def _only_array(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        if file.read(2) != b"PK":
-            raise ValueError("it does not begin as a .npz file does.")
-    with _HEADER, np.load(path, allow_pickle=False) as arrays:
+    with _HEADER, open_archive(path) as arrays:
         if len(arrays.files) != 1:
             raise ValueError(f"it holds {len(arrays.files)} arrays, {arrays.files}. Expected one.")
         return np.asarray(arrays[arrays.files[0]])
+
+
+@contextlib.contextmanager
+def open_archive(path: Path) -> Iterator[Any]:
+    """Open a .npz file; it is closed even if it is damaged."""
+    with path.open("rb") as file:
+        if file.read(2) != b"PK":
+            raise ValueError("it does not begin as a .npz file does.")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            yield arrays

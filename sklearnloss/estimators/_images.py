@@ -174,7 +174,9 @@ def check_finite(images: Tensor, name: str | None = None, start: int = 0) -> Non
         finite = part.float().isfinite()
         if not finite.all():
             first = int((~finite).flatten(1).any(1).nonzero()[0])
-            what = "NaN" if part[first].isnan().any() else "infinity or a value too large for float32"
+            what = (
+                "NaN" if part[first].isnan().any() else "infinity or a value too large for float32"
+            )
             raise ValueError(
                 f"Input X contains {what}: see {name or f'X[{start + first}]'}. Pixels without a "
                 f"value can be masked, as np.ma.masked_invalid(X): they become their channel's "

@@ -81,7 +81,7 @@ def check_images(X: Any) -> None:
         )
     if is_pillow(X):
         raise TypeError("X is one picture. Expected a list of them: [X].")
-    if isinstance(X, (Iterator, Mapping, Set)):
+    if isinstance(X, (Iterator, Mapping, Set)) and not hasattr(X, "shape"):
         raise TypeError(
             f"X is a {type(X).__name__}. Expected images in an order of their own: an array, a "
             f"list of files or arrays, or a torch Dataset."

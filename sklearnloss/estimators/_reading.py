@@ -29,6 +29,9 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     normalize: str | None
     input_shape_: tuple[int, ...]
     scaling_: Scaling | None
+    # Of masks.
+    ignore_index: int | None = None
+    multilabel: bool = False
     _reads_masks: ClassVar[bool] = False
     _min_images: ClassVar[int] = 2
 
@@ -66,7 +69,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         check_images(X)
         if is_lazy(X):
             return self._samples(X)
-        images = self._fill_masked(self._read_images(X, reset=False), X)
+        images: Tensor | RowImages = self._fill_masked(self._read_images(X, reset=False), X)
         rows = getattr(X, "ndim", 3) == 2 and self.image_shape is None
         if rows and tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(
@@ -90,7 +93,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             if images.statistics.missing:
                 images.samples.fill = self._fill
             return images
-        return self._fill(images) if is_masked(X) else images
+        return self._fill(images) if is_masked(X.X if isinstance(X, Rows) else X) else images
 
     def _fill(self, images: Tensor) -> Tensor:
         """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
@@ -128,7 +131,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             image_shape=self.image_shape,
             channels=self.channels,
             masks=self._reads_masks,
-            multilabel=getattr(self, "multilabel", False),
+            multilabel=self.multilabel,
             ready=isinstance(X, (Tensor, RowImages)),
             n_axes=None if like is None else len(like) - 1,
             fill=None if like is None else self._fill,
@@ -151,23 +154,23 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
 
     def _kept_pixels(self) -> Callable[[Any], np.ndarray] | None:
         """Return what tells of a mask where pixels count in the scaling, None if all do."""
-        ignored = getattr(self, "ignore_index", None)
+        ignored = self.ignore_index
         if ignored is None:
             return None
 
         def kept(target: Any) -> np.ndarray:
             mask = np.asarray(target.cpu() if isinstance(target, Tensor) else target)
-            counted: np.ndarray = mask != ignored
-            return counted.any(0) if getattr(self, "multilabel", False) else counted
+            counted = np.asarray(mask != ignored)
+            return np.asarray(counted.any(0)) if self.multilabel else counted
 
         return kept
 
     def _kept_codes(self, codes: Any) -> Tensor | None:
         """Return where pixels count in the scaling, None if all do."""
-        if getattr(self, "ignore_index", None) is None or not isinstance(codes, Tensor):
+        if self.ignore_index is None or not isinstance(codes, Tensor):
             return None
         counted = codes != IGNORED[codes.dtype]
-        return counted.any(1) if getattr(self, "multilabel", False) else counted
+        return counted.any(1) if self.multilabel else counted
 
     def _warn_of_axes(self, shape: tuple[int, ...]) -> None:
         """Warn if images of shape (C, *spatial) may be meant to have other axes."""

@@ -24,24 +24,24 @@ class _End(NamedTuple):
     following : Tensor of shape (C,)
         The second lowest, inf if there is none, or ``value`` if it is not known since
         they are near.
-    count : Tensor of shape (C,)
+    number : Tensor of shape (C,)
         How many of the pixels that count have the lowest.
     """
 
     value: Tensor
     following: Tensor
-    count: Tensor
+    number: Tensor
 
     def merged(self, other: _End) -> _End:
         """Return the lowest values of both."""
         value = torch.minimum(self.value, other.value)
         candidates = [torch.full_like(value, torch.inf)]
-        count = torch.zeros_like(value)
+        number = torch.zeros_like(value)
         for end in (self, other):
             lowest = end.value == value
             candidates.append(torch.where(lowest, end.following, end.value))
-            count += torch.where(lowest, end.count, 0.0)
-        return _End(value, torch.stack(candidates).amin(0), count)
+            number += torch.where(lowest, end.number, 0.0)
+        return _End(value, torch.stack(candidates).amin(0), number)
 
 
 class ChannelStatistics:
@@ -121,7 +121,7 @@ class ChannelStatistics:
         for sign, end, other in zip((1, -1), self._ends, self._ends[::-1], strict=True):
             gap = end.following - end.value
             spread = -other.value - end.following
-            suspect = _is_far(sign * end.value, end.count, *part) & gap.isfinite()
+            suspect = _is_far(sign * end.value, end.number, *part) & gap.isfinite()
             suspect &= (spread > 0) & (gap > _WIDE * spread)
             for channel in suspect.nonzero().flatten().tolist():
                 found.setdefault(sign * end.value[channel].item(), []).append(channel)

@@ -199,5 +199,5 @@ def _described_pages(picture: Any) -> int:
         return int(found[1]) if found else 1
     if text.startswith('{"shape":'):
         shape = json.loads(text)["shape"]
-        return int(np.prod(shape)) // (picture.width * picture.height * len(picture.getbands()))
+        return int(np.prod(shape)) // int(picture.width * picture.height * len(picture.getbands()))
     return 1

@@ -317,7 +317,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data
     with pytest.raises(FileNotFoundError, match="a.npy"):
         model.fit([tmp_path / "a.npy", tmp_path / "b.npy"], y[:2])
     np.savez(tmp_path / "two.npz", a=X[0], b=X[1])
-    with pytest.raises(ValueError, match=r"two.npz' cannot be read: it holds 2 arrays, \['a', 'b'\]. Expected one"):
+    with pytest.raises(
+        ValueError, match=r"two.npz' cannot be read: it holds 2 arrays, \['a', 'b'\]. Expected one"
+    ):
         model.fit([tmp_path / "two.npz"] * 2, y[:2])
     np.save(tmp_path / "o.npy", np.array([None]), allow_pickle=True)
     with pytest.raises(ValueError, match="allow_pickle=False"):
@@ -329,13 +331,16 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data
         ValueError, match=r"X\[1\] is an image of shape \(1, 9, 20\) and X\[0\] one"
     ):
         classifier().fit([np.ones(size) for size in SIZES[1:]], [0, 1, 0, 1])
-    with pytest.raises(ValueError, match=r"X\[1\] is an image of shape \(3, 9, 9\).*the same channels"):
+    with pytest.raises(
+        ValueError, match=r"X\[1\] is an image of shape \(3, 9, 9\).*the same channels"
+    ):
         model.fit([np.ones((2, 9, 9)), np.ones((3, 9, 9))], np.ones((2, 9, 9)))
     masks = [np.ones((1, 16, 16)), np.ones((2, 16, 16))]
     with pytest.raises(ValueError, match=r"y has masks of \[1, 2\] labels. Expected the same n"):
         segmenter(multilabel=True).fit(paths_of_two, masks)
     with pytest.raises(
-        ValueError, match=r"y\[0\] \(.*000.npy'\) has shape \(8, 16\), but X\[0\] .*of shape \(16, 16\)"
+        ValueError,
+        match=r"y\[0\] \(.*000.npy'\) has shape \(8, 16\), but X\[0\] .*of shape \(16, 16\)",
     ):
         model.fit(paths, files(y[:, :8], ".npy"))
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
@@ -370,7 +375,9 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
 def test_a_missing_pillow_is_named(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = files(np.zeros((2, 8, 8), np.uint8), ".png")
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(ImportError, match=r"png' needs Pillow: pip install 'sklearnloss\[images\]'"):
+    with pytest.raises(
+        ImportError, match=r"png' needs Pillow: pip install 'sklearnloss\[images\]'"
+    ):
         segmenter().fit(paths, np.ones((2, 8, 8)))
 
 

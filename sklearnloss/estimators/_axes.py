@@ -186,7 +186,7 @@ def channels_advice(one: int, other: int) -> str:
     ''
     """
     both = {one, other}
-    if not both <= {1, 2, 3, 4}:
+    if len(both) < 2 or not both <= {1, 2, 3, 4}:
         return ""
     what = "Grey and coloured pictures" if both == {1, 3} else "Pictures with and without alpha"
     return (

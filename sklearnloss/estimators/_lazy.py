@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ._axes import check_mask_shape, n_axes_by_mask
-from ._images import Channels, as_image
+from ._images import Channels, as_image, is_masked
 from ._items import (
     PATHS,
     is_image,
@@ -204,8 +204,8 @@ class Samples:
         if masked:
             target = open_mask(target, multilabel=self.multilabel)
         mask = tuple(np.shape(target)) if masked else None
-        image = item if self.ready else self._read_image(item, names[0], mask)
-        if self.fill is not None and image.is_floating_point():
+        image, hidden = (item, True) if self.ready else self._read_image(item, names[0], mask)
+        if hidden and self.fill is not None and image.is_floating_point():
             image = self.fill(image[None])[0]
         if mask is not None:
             check_mask_shape(
@@ -221,7 +221,10 @@ class Samples:
         """Return how an error names an image."""
         return name_item("X", position, split_item(self.items[position], position)[0])
 
-    def _read_image(self, item: Any, name: str, mask: tuple[int, ...] | None) -> Tensor:
+    def _read_image(
+        self, item: Any, name: str, mask: tuple[int, ...] | None
+    ) -> tuple[Tensor, bool]:
+        """Return an image (C, *spatial), and whether some of its pixels are masked."""
         pixels = open_image(item)
         n_axes = self.n_axes
         if mask is not None and pixels.is_pages:
@@ -231,7 +234,8 @@ class Samples:
         if pixels.axes is None:
             self.of_arrays = True
         with naming_item(name):
-            return as_image(values, self.image_shape, self.channels, name)
+            image = as_image(values, self.image_shape, self.channels, name)
+        return image, is_masked(values)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         for start in range(0, len(self), _AHEAD):

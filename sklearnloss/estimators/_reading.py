@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from ._axes import looks_like, mask_fits
+from ._axes import channels_advice, looks_like, mask_fits
 from ._images import Scaling, is_masked, read_images
 from ._labels import IGNORED
 from ._lazy import Samples, check_images, has_targets, is_lazy
@@ -206,4 +206,5 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "
                 f"{type(self).__name__} was fitted on images of shape {self.input_shape_}."
+                + channels_advice(images.shape[1], self.input_shape_[0])
             )

@@ -18,7 +18,7 @@ from ._rows import RowImages
 from ._statistics import ChannelStatistics
 
 # Values of an image that are summed up at a time.
-_CHUNK = 2**20
+_CHUNK = 2**18
 
 
 class Survey:

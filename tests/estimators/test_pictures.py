@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ GREY = np.arange(72, dtype=np.uint8).reshape(8, 9)
 RGB = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
 COLOURS = np.array([[255, 0, 0], [0, 200, 0], [0, 0, 90], [9, 9, 9]], dtype=np.uint8)
 # What is seen of an image by its EXIF orientation, said with other words than the code has.
-SEEN = {
+SEEN: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda a: a,
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),
@@ -151,7 +152,8 @@ def test_16_bits_per_colour_are_never_cut_to_8(tmp_path: Path) -> None:
             read_image(tmp_path / name)
     (tmp_path / "grey.png").write_bytes(png(2, 2, 16, 0, (b"\0" + b"\1\2" * 2) * 2))
     grey = read_image(tmp_path / "grey.png").values
-    assert (grey.dtype, grey.max()) == (np.uint16, 258)
+    assert grey.dtype == np.uint16
+    assert grey.max() == 258
 
 
 def test_a_pgm_mask_keeps_its_numbers(tmp_path: Path) -> None:

@@ -156,6 +156,11 @@ def _add_compare(commands: Any) -> None:
     add("--scoring", help="iou, dice, boundary_iou, ... or a score of scikit-learn's for labels")
     add("--ignore-index", type=int, metavar="LABEL", help="label of pixels that do not count")
     add("--resize", type=int, metavar="PIXELS", help="side of images in classes, if they differ")
+    add(
+        "--channels",
+        choices=["first", "last"],
+        help="where arrays have their channels, if their shape leaves it open",
+    )
     add("--jobs", type=int, default=1, help="fits side by side; -1 is all cores (default: 1)")
     add("--seed", type=int, default=0, help="the same seed gives the same scores")
     add("--device", default="auto", help="such as cpu or cuda:1 (default: a GPU if there is one)")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..estimators._files import naming, open_archive
+from ..estimators._images import Channels
 from ..estimators._labels import distinct_labels, read_labels, read_masks
 from ._groups import groups_of_rows
-from ._images import check_labels, fit_to_mask
+from ._images import channel_axis, check_labels, fit_to_mask
 
 Array = NDArray[Any]
 
@@ -46,13 +50,15 @@ def is_arrays(path: Path) -> bool:
     return path.suffix.lower() == ".npz" or (path / "X.npy").is_file()
 
 
-def load_arrays(path: Path) -> ArrayData:
+def load_arrays(path: Path, *, channels: Channels | None = None) -> ArrayData:
     """Load X, y and perhaps groups; .npy files are mapped into memory, not read.
 
     Parameters
     ----------
     path : Path
         A .npz file, or a folder with X.npy, y.npy, and perhaps groups.npy or groups.csv.
+    channels : {"first", "last"}, default=None
+        Where X has its channels, if it is not clear.
 
     Returns
     -------
@@ -69,17 +75,26 @@ def load_arrays(path: Path) -> ArrayData:
         raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
     if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
         labels = read_labels(y.reshape(-1))
-        last = X.ndim == 4 and X.shape[-1] in (1, 3, 4) and X.shape[1] > 4
-        channels = "last" if last else "first"
-        return ArrayData(X, labels, groups, channels, np.unique(labels).tolist())
-    return _with_masks(X, y, groups)
+        with _naming_x():
+            axis = channel_axis(X.shape[1:], channels)
+        found = "last" if axis else "first"
+        return ArrayData(X, labels, groups, found, np.unique(labels).tolist())
+    return _with_masks(X, y, groups, channels)
+
+
+@contextlib.contextmanager
+def _naming_x() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"X: {error}.") from error
 
 
 def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with naming(path), open_archive(path) as arrays:
         if missing := {"X", "y"} - set(arrays.files):
             raise ValueError(
-                f"{str(path)!r} lacks {' and '.join(sorted(missing))}: it holds "
+                f"it lacks {' and '.join(sorted(missing))}: it holds "
                 f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
             )
         groups = arrays["groups"] if "groups" in arrays.files else None
@@ -89,11 +104,16 @@ def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
 def _from_folder(path: Path) -> tuple[Array, Array, Array | None]:
     if not (path / "y.npy").is_file():
         raise ValueError(f"{str(path)!r} holds X.npy, but no y.npy.")
-    X, y = (np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in "Xy")
+    X, y = (_mapped(path / f"{name}.npy") for name in "Xy")
     if (path / "groups.npy").is_file():
-        return X, y, np.load(path / "groups.npy", allow_pickle=False)
+        return X, y, np.array(_mapped(path / "groups.npy"))
     table = path / "groups.csv"
     return X, y, groups_of_rows(table, len(X)) if table.is_file() else None
+
+
+def _mapped(path: Path) -> Array:
+    with naming(path):
+        return np.asanyarray(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _check_images(X: Array, n_targets: int) -> None:
@@ -105,19 +125,22 @@ def _check_images(X: Array, n_targets: int) -> None:
     if len(X) != n_targets:
         raise ValueError(f"X holds {len(X)} images, but y {n_targets} targets.")
     if X.dtype.kind == "f" and not all(np.isfinite(image).all() for image in X):
-        raise ValueError("X holds NaN or infinity.")
+        raise ValueError(
+            "X holds NaN or infinity. Fill such pixels; in Python they can be masked, as "
+            "np.ma.masked_invalid(X)."
+        )
 
 
-def _with_masks(X: Array, y: Array, groups: Array | None) -> ArrayData:
+def _with_masks(X: Array, y: Array, groups: Array | None, channels: Channels | None) -> ArrayData:
     if y.ndim == X.ndim and y.shape != X.shape and 1 in (y.shape[1], y.shape[-1]):
         y = y[:, 0] if y.shape[1] == 1 else y[..., 0]
-    channels = "first"
+    found = "first"
     if X.ndim > 3 and X.shape == y.shape:
         X, y = (X, y[:, 0]) if X.shape[1] == 1 else (X[:, None], y)
-    elif X.ndim == y.ndim + 1 and X.shape[:-1] == y.shape:
-        channels = "last"
     else:
-        fit_to_mask(X[0], y.shape[1:])  # raises if it does not
+        with _naming_x():
+            first = fit_to_mask(X[0], y.shape[1:], channels)
+        found = "first" if first.strides == X.strides[1:] else "last"
     labels = distinct_labels(read_masks(y, y.shape)).tolist()
     check_labels(labels)
-    return ArrayData(X, y, groups, channels, labels)
+    return ArrayData(X, y, groups, found, labels)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..estimators._images import Channels
 from ._arrays import is_arrays, load_arrays
 from ._culprits import first_few
 from ._groups import groups_of_names, groups_of_rows, is_table
@@ -54,7 +55,12 @@ class ImageData:
 
 
 def load_data(
-    path: Path, *, task: str = "auto", groups: str | None = None, resize: int | None = None
+    path: Path,
+    *,
+    task: str = "auto",
+    groups: str | None = None,
+    resize: int | None = None,
+    channels: Channels | None = None,
 ) -> ImageData:
     """Load a folder or file, and check it as far as training would.
 
@@ -69,6 +75,8 @@ def load_data(
         See :func:`~._groups.groups_of_names`.
     resize : int, default=None
         Side, in pixels, to which images of classes are resized.
+    channels : {"first", "last"}, default=None
+        Where arrays have their channels, if it is not clear.
 
     Returns
     -------
@@ -84,9 +92,9 @@ def load_data(
     if not path.exists():
         raise FileNotFoundError(f"There is no {str(path)!r}. {EXPECTED}.")
     if is_arrays(path):
-        data = _of_arrays(path, groups)
+        data = _of_arrays(path, groups, channels)
     elif path.is_dir():
-        data = _of_files(find_files(path, task), groups, resize)
+        data = _of_files(find_files(path, task), groups, resize, channels)
     else:
         raise ValueError(f"{str(path)!r} is no folder. {EXPECTED}.")
     if task not in ("auto", data.task):
@@ -94,8 +102,8 @@ def load_data(
     return data
 
 
-def _of_arrays(path: Path, spec: str | None) -> ImageData:
-    found = load_arrays(path)
+def _of_arrays(path: Path, spec: str | None, channels: Channels | None) -> ImageData:
+    found = load_arrays(path, channels=channels)
     groups = found.groups
     if spec is not None:
         if not is_table(spec):
@@ -112,11 +120,13 @@ def _of_arrays(path: Path, spec: str | None) -> ImageData:
     )
 
 
-def _of_files(files: ImageFiles, spec: str | None, resize: int | None) -> ImageData:
+def _of_files(
+    files: ImageFiles, spec: str | None, resize: int | None, channels: Channels | None
+) -> ImageData:
     if resize is not None and files.labels is None:
         raise ValueError("--resize is for classification: labels in masks have no sizes between.")
     groups = None if spec is None else _groups(files, spec)
-    loaded = load_images(files, resize=resize)
+    loaded = load_images(files, resize=resize, channels=channels)
     y = loaded.y if files.labels is None else np.array(files.labels)
     labels: list[Any] = loaded.labels if files.labels is None else sorted(set(files.labels))
     text = _describe(len(files.images), loaded.shapes, files.task, labels, groups)

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ..estimators._files import PICTURES, read_file
-from ..estimators._labels import distinct_labels, read_masks
+from ..estimators._axes import channels_advice
+from ..estimators._files import PICTURES, FileError, read_image, read_mask
+from ..estimators._images import Channels, warn_of_unlike_dtypes
+from ..estimators._labels import distinct_labels, in_mask_dtype, read_masks
+from ..estimators._pixels import Pixels, arrange
 from ._culprits import first_few
 from ._layout import ImageFiles
 
@@ -28,6 +31,8 @@ IN_MEMORY = 2 * 2**30
 # More distinct values are no classes: numbered objects, or the noise of a JPEG.
 MAX_CLASSES = 64
 _BLOCK = 16
+# An axis of at most so many elements holds channels, if the others are longer.
+_FEW_CHANNELS = 4
 
 
 class _Sample(NamedTuple):
@@ -37,7 +42,8 @@ class _Sample(NamedTuple):
     mask: Array | None
     image_item: Any
     mask_item: Any
-    labels: frozenset[int]
+    labels: frozenset[int] = frozenset()
+    mask_dtype: np.dtype[Any] | None = None
 
 
 class Loaded(NamedTuple):
@@ -59,7 +65,9 @@ class Loaded(NamedTuple):
     labels: list[int]
 
 
-def load_images(files: ImageFiles, *, resize: int | None = None) -> Loaded:
+def load_images(
+    files: ImageFiles, *, resize: int | None = None, channels: Channels | None = None
+) -> Loaded:
     """Read all images once, and keep them if they are of one shape and fit into memory.
 
     Parameters
@@ -68,6 +76,8 @@ def load_images(files: ImageFiles, *, resize: int | None = None) -> Loaded:
         What to read.
     resize : int, default=None
         Side, in pixels, to which images are resized, for classification.
+    channels : {"first", "last"}, default=None
+        Where arrays and pages of TIFF files have their channels, if it is not clear.
 
     Returns
     -------
@@ -82,36 +92,46 @@ def load_images(files: ImageFiles, *, resize: int | None = None) -> Loaded:
         If pictures are to be read without the library for it.
     """
     _check_libraries([*files.images, *(files.masks or [])])
-    samples, kept = _read_and_check(files, resize)
+    samples, kept = _read_and_check(files, resize, channels)
     shapes = [sample.image.shape for sample in samples]
     labels = sorted(set().union(*(sample.labels for sample in samples)))
     has_masks = files.masks is not None
     _check_shapes(files.names, shapes, any_size=has_masks)
+    warn_of_unlike_dtypes([sample.image.dtype for sample in samples], files.names.__getitem__)
+    dtype = None
     if files.masks is not None:
         _check_kind(files.masks, labels)
         check_labels(labels)
+        dtypes = {sample.mask_dtype for sample in samples if sample.mask_dtype is not None}
+        dtype = in_mask_dtype(np.array(labels), dtypes).dtype
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
     if kept <= IN_MEMORY and len(set(shapes)) == 1:
         X = np.stack([sample.image for sample in samples])
-        y = np.stack([cast(Array, sample.mask) for sample in samples]) if has_masks else None
+        masks = [cast(Array, sample.mask) for sample in samples]
+        y = np.stack(masks).astype(dtype, copy=False) if has_masks else None
     return Loaded(X, y, shapes, labels)
 
 
-def _read_and_check(files: ImageFiles, resize: int | None) -> tuple[list[_Sample], int]:
+def _read_and_check(
+    files: ImageFiles, resize: int | None, channels: Channels | None
+) -> tuple[list[_Sample], int]:
     """Return the samples and their size in bytes; beyond the limit without their pixels."""
     masks: Sequence[Path | None] = files.masks or [None] * len(files.images)
-    samples, broken, kept = [], [], 0
-    found = _read_all(list(zip(files.images, masks, strict=True)), resize)
+    samples, kept = [], 0
+    broken: dict[str, list[str]] = {}
+    found = _read_all(list(zip(files.images, masks, strict=True)), resize, channels)
     for name, sample in zip(files.names, found, strict=True):
         if isinstance(sample, Exception):
-            broken.append(f"{name} ({_reason(sample)})")
+            broken.setdefault(_reason(sample), []).append(name)
             continue
         kept += sample.image.nbytes + (0 if sample.mask is None else sample.mask.nbytes)
         samples.append(sample if kept <= IN_MEMORY else _slim(sample))
     if broken:
+        n_broken = sum(map(len, broken.values()))
+        why = [f"{first_few(names)} ({reason})" for reason, names in broken.items()]
         raise ValueError(
-            f"{len(broken)} of {len(files.images)} images cannot be used: {first_few(broken)}."
+            f"{n_broken} of {len(files.images)} images cannot be used: {first_few(why)}."
         )
     return samples, kept
 
@@ -147,63 +167,143 @@ def _check_libraries(paths: Sequence[Path]) -> None:
 
 
 def _read_all(
-    jobs: Sequence[tuple[Path, Path | None]], resize: int | None
+    jobs: Sequence[tuple[Path, Path | None]], resize: int | None, channels: Channels | None
 ) -> Iterator[_Sample | Exception]:
     """Yield each sample, or why there is none; files are read at the same time."""
     pool = ThreadPoolExecutor(min(_BLOCK, os.cpu_count() or 1))
     with pool, tqdm(total=len(jobs), unit="image", desc="Reading", leave=False) as bar:
         # Block by block, as the pool would run ahead of what memory can hold.
         for start in range(0, len(jobs), _BLOCK):
-            images, masks = zip(*jobs[start : start + _BLOCK], strict=True)
-            yield from pool.map(_try_to_read, images, masks, [resize] * len(images))
-            bar.update(len(images))
+            block = jobs[start : start + _BLOCK]
+            yield from pool.map(lambda job: _try_to_read(job[0], job[1], resize, channels), block)
+            bar.update(len(block))
 
 
-def _try_to_read(image: Path, mask: Path | None, resize: int | None) -> _Sample | Exception:
+def _try_to_read(
+    image: Path, mask: Path | None, resize: int | None, channels: Channels | None
+) -> _Sample | Exception:
     try:
-        return _read(image, mask, resize)
+        return _read(image, mask, resize, channels)
     except Exception as error:  # whatever a broken file makes a library raise
         return error
 
 
-def _read(image_path: Path, mask_path: Path | None, resize: int | None) -> _Sample:
-    read = read_file(image_path, "first")
+def _read(
+    image_path: Path, mask_path: Path | None, resize: int | None, channels: Channels | None
+) -> _Sample:
+    pixels = read_image(image_path)
+    read = pixels.values
     if read.dtype.kind not in "biuf" or read.size == 0 or read.ndim < 2:
         raise ValueError(f"of shape {read.shape} and dtype {read.dtype}, which is no image")
     if read.dtype.kind == "f" and not np.isfinite(read).all():
-        raise ValueError("NaN or infinity")
+        raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
     if mask_path is None:
-        image = _channels_first(read)
+        image = _without_mask(pixels, channels)
         image = image if resize is None else _resized(image, resize)
-        return _Sample(image, None, image_path if image is read else image, None, frozenset())
-    read_mask = read_file(mask_path, "first")
-    mask = _one_label_per_pixel(read_mask, is_picture=mask_path.suffix.lower() in PICTURES)
-    image = fit_to_mask(read, mask.shape)
+        known = pixels.axes is not None and not pixels.is_pages and resize is None
+        return _Sample(image, None, image_path if image is read or known else image, None)
+    try:
+        mask_read = read_mask(mask_path)
+    except FileError as error:
+        raise ValueError(f"its mask: {error.reason}") from error
+    mask = _without_channel(mask_read)
+    image = _with_mask(pixels, mask.shape, channels)
     found = distinct_labels(read_masks(mask[None], (1, *mask.shape)))
+    # What the estimators read by themselves as it is here.
+    known = pixels.axes is not None and not pixels.is_pages
+    in_order = pixels.is_pages and image.strides[-3:] == read.strides[-3:]
     return _Sample(
         image,
         mask,
-        image_path if image is read else image,
-        mask_path if mask is read_mask else mask,
+        image_path if image is read or known or in_order else image,
+        mask_path if mask is mask_read else mask,
         frozenset(found.astype(int).tolist()),
+        mask.dtype,
     )
 
 
 def _slim(sample: _Sample) -> _Sample:
     """Forget pixels that can be read again."""
     hollow = np.lib.stride_tricks.as_strided(
-        np.zeros(1, np.uint8), sample.image.shape, [0] * sample.image.ndim
+        np.zeros(1, sample.image.dtype), sample.image.shape, [0] * sample.image.ndim
     )
     return sample._replace(image=hollow, mask=None)
 
 
-def _channels_first(image: Array) -> Array:
-    last = image.ndim == 3 and image.shape[-1] in (1, 3, 4) and image.shape[0] > 4
+def _without_mask(pixels: Pixels, channels: Channels | None) -> Array:
+    """Return an image with its channels first, or without."""
+    if pixels.axes is None:
+        axis = channel_axis(pixels.values.shape, channels)
+        return pixels.values if axis is None else np.moveaxis(pixels.values, axis, 0)
+    if pixels.is_pages and channels is None:
+        raise ValueError(
+            f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: say "
+            f"--channels first, or write axes='ZYX' into the file, as tifffile does"
+        )
+    image = arrange(pixels, "first", n_axes=None if channels is None else 2)
+    last = pixels.axes == "QYX" and channels == "last"
     return np.moveaxis(image, -1, 0) if last else image
 
 
-def fit_to_mask(image: Array, mask: tuple[int, ...]) -> Array:
+def _with_mask(pixels: Pixels, mask: tuple[int, ...], channels: Channels | None) -> Array:
+    """Return an image with its channels first, or without, as its mask tells."""
+    if pixels.axes is None or pixels.is_pages:
+        return fit_to_mask(pixels.values, mask, channels)
+    return fit_to_mask(arrange(pixels, "first"), mask, "first")
+
+
+def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | None:
+    """Return which axis of an array, without a mask beside it, holds the channels.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one image.
+    channels : {"first", "last"} or None
+        What the user says.
+
+    Returns
+    -------
+    axis : int or None
+        0, the last, or None if there are no channels.
+
+    Raises
+    ------
+    ValueError
+        If it may be either.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._images import channel_axis
+    >>> channel_axis((64, 64), None), channel_axis((3, 64, 64), None)
+    (None, 0)
+    >>> channel_axis((64, 64, 3), None), channel_axis((16, 16, 13), "last")
+    (2, 2)
+    """
+    if len(shape) < 3:
+        return None
+    few = [axis for axis in (0, len(shape) - 1) if shape[axis] <= _FEW_CHANNELS]
+    if channels is not None:
+        return 0 if channels == "first" else len(shape) - 1
+    if len(few) == 1 and min(np.delete(shape, few[0])) > _FEW_CHANNELS:
+        return few[0]
+    raise ValueError(
+        f"its shape {shape} does not tell whether the channels come first or last: say --channels "
+        f"first, or --channels last. A volume needs an axis of channels, too"
+    )
+
+
+def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None = None) -> Array:
     """Return an image with its channels first, or without, as the mask's shape tells.
+
+    Parameters
+    ----------
+    image : ndarray
+        Of unknown axes.
+    mask : tuple of int
+        The shape of its mask.
+    channels : {"first", "last"} or None
+        Where the channels are, if that is known.
 
     Examples
     --------
@@ -216,23 +316,32 @@ def fit_to_mask(image: Array, mask: tuple[int, ...]) -> Array:
     """
     if image.shape == mask:
         return image[None] if image.ndim > 2 else image
-    if image.ndim == len(mask) + 1 and image.shape[1:] == mask:
+    has_channels = image.ndim == len(mask) + 1
+    first = has_channels and image.shape[1:] == mask and channels != "last"
+    last = has_channels and image.shape[:-1] == mask and channels != "first"
+    if first and last:
+        raise ValueError(
+            f"its shape {image.shape} and its mask's {mask} do not tell whether the channels come "
+            f"first or last: say --channels first, or --channels last"
+        )
+    if first:
         return image
-    if image.ndim == len(mask) + 1 and image.shape[:-1] == mask:
+    if last:
         return np.moveaxis(image, -1, 0)
-    raise ValueError(f"the image is of shape {image.shape}, its mask of {mask}")
+    hint = ""
+    if len(mask) == 2 and image.shape[-2:] == mask[::-1]:
+        hint = ": one of them is turned, against its EXIF orientation"
+    elif has_channels and mask in (image.shape[1:], image.shape[:-1]):
+        hint = f", as --channels {channels} says"
+    raise ValueError(f"the image is of shape {image.shape}, its mask of {mask}{hint}")
 
 
-def _one_label_per_pixel(mask: Array, *, is_picture: bool) -> Array:
-    first: Array = mask[0]
+def _without_channel(mask: Array) -> Array:
+    """Return a mask in an array without an axis of one channel."""
     if mask.ndim > 2 and len(mask) == 1:
-        return first
+        return np.asarray(mask[0])
     if mask.ndim > 2 and mask.shape[-1] == 1:
         return np.squeeze(mask, -1)
-    if is_picture and mask.ndim == 3 and len(mask) in (2, 3, 4):  # grey and alpha, or colours
-        if len(mask) > 2 and not (mask[:3] == first).all():
-            raise ValueError("a mask in colour: write the number of its class to each pixel")
-        return first
     return mask
 
 
@@ -260,14 +369,22 @@ def _check_shapes(
         raise ValueError(
             f"Most images are of shape {typical} (channels first), but {len(others)} of "
             f"{len(names)} are not: {first_few(others)}. Expected the same channels"
-            + (
-                ": make all of them grey, or all coloured."
-                if any_size
-                else " and size: crop them, or say --resize PIXELS."
+            + ("." if any_size else " and size.")
+            + _advice(
+                typical, next(s for s, kind in zip(shapes, kinds, strict=True) if kind != usual)
             )
         )
 
 
+def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """Return what to do about an image of another shape, with a space before it."""
+    one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
+    if one != most:
+        return channels_advice(one, most)
+    return " Crop them, or say --resize PIXELS."
+
+
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) < 120 else f"{text[:117]}..."
+    said = error.reason if isinstance(error, FileError) else str(error)
+    text = " ".join(said.split()).removesuffix(".") or type(error).__name__
+    return text if len(text) < 160 else f"{text[:157]}..."

@@ -11,6 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..estimators import ResNetClassifier, UNetSegmenter
+from ..estimators._axes import looks_like
 from ..losses._base import did_you_mean
 from ..metrics import boundary_iou_score, dice_score, hausdorff_distance, surface_dice_score
 from ._culprits import first_few
@@ -56,6 +57,8 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
         "random_state": options.seed,
     }
     if data.task == "classification":
+        if isinstance(data.X, np.ndarray) and looks_like(data.X.shape[1:]) is not None:
+            shared["image_shape"] = tuple(data.X.shape[1:])  # the axes are as they should be
         return ResNetClassifier(**shared)
     return UNetSegmenter(ignore_index=options.ignore_index, **shared)
 

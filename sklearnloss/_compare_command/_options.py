@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..estimators._training import resolve_device
 from ..losses import get_search_space
@@ -48,6 +48,8 @@ class Options:
         Label of pixels that do not count.
     resize : int or None
         Side of images in pixels.
+    channels : {"first", "last"} or None
+        Where images have their channels, if it is not clear.
     jobs : int
         Fits side by side.
     seed : int
@@ -70,6 +72,7 @@ class Options:
     scoring: str | None = None
     ignore_index: int | None = None
     resize: int | None = None
+    channels: Literal["first", "last"] | None = None
     jobs: int = 1
     seed: int = 0
     device: str = "auto"

@@ -50,7 +50,11 @@ def run_compare(options: Options, output: Path) -> str:
         say(f"{output} is finished. Nothing is left to do.")
         return (output / SUMMARY).read_text(encoding="utf-8")
     data = load_data(
-        Path(options.data), task=options.task, groups=options.groups, resize=options.resize
+        Path(options.data),
+        task=options.task,
+        groups=options.groups,
+        resize=options.resize,
+        channels=options.channels,
     )
     say(f"{options.data}: {data.description}.")
     check_folds(data, options.folds)

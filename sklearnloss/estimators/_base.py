@@ -175,6 +175,12 @@ class ImageEstimator(
             arrays, or a torch ``Dataset`` of images or (image, target) pairs: it is
             read once beforehand, and then batch by batch. The segmenter takes images
             of unlike sizes that way; those of one size make a batch.
+            Pixels without a value are masked, in a masked array: they stay out of
+            the scaling, and become their channel's mean (0 when scaled). So do the
+            pixels of ``ignore_index`` stay out of the scaling, but keep their value.
+            Pictures are turned as EXIF says, and palettes become colours; pages of a
+            TIFF file are channels or slices as the file, the masks or ``image_shape``
+            say.
         y : array-like, or list of files or arrays
             A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None
@@ -272,7 +278,9 @@ class ImageEstimator(
         check_class_order(self.class_weight, classes, self.classes_)
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
-            self.scaling_ = learn_scaling(images) if self.normalize == "auto" else None
+            kept = self._kept_codes(codes)
+            self.scaling_ = learn_scaling(images, kept) if self.normalize == "auto" else None
+        images = self._fill_masked(images, X)
         if isinstance(images, Survey):
             return LazyData(images.samples, codes, weight, sizes=images.sizes())
         assert isinstance(codes, Tensor)

@@ -47,7 +47,7 @@ def take(values: Any, positions: Sequence[int]) -> list[Any]:
         listed = _as_list(values)
         values = values if listed is None else listed
     elif not isinstance(values, Tensor):
-        values = np.asarray(values)
+        values = np.asanyarray(values)  # what is masked stays masked
     return [values[position] for position in positions]
 
 

@@ -41,7 +41,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         ``width=64``, for any number of channels and classes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
-        (L,) for signals. Rows without it are images of one row of pixels.
+        (L,) for signals, (C, 1, L) if these have channels. Rows without it are
+        images of one row of pixels. It also says what is read in two ways: (D, H,
+        W) are channels, (1, D, H, W) slices of a volume.
     channels : {"first", "last"}, default="first"
         Where images have their channels.
     optimizer : str or torch optimizer class, default="adamw"
@@ -69,7 +71,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         images (n, C, *spatial) to such.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. None takes images as they are.
+        standard deviation, whatever their weights. Masked pixels do not count. None
+        takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the data, stop when its loss no longer falls, and go
         back to the best epoch.
@@ -227,7 +230,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw.
+            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
+            training images' channel.
 
         Returns
         -------
@@ -246,7 +250,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw.
+            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
+            training images' channel.
 
         Returns
         -------
@@ -262,7 +267,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw.
+            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
+            training images' channel.
 
         Returns
         -------
@@ -278,7 +284,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw.
+            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
+            training images' channel.
         y : array-like of shape (n,)
             True labels. Not needed if X is a torch ``Dataset`` that has them.
         sample_weight : array-like of shape (n,), default=None

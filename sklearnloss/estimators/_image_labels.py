@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ._files import read_file
+from ._items import open_mask
 from ._labels import count_labels
 
 Array = NDArray[Any]
@@ -69,7 +68,7 @@ def image_level_labels(
     """
     if n_bins is not None and n_bins < 2:
         raise ValueError(f"n_bins={n_bins!r}: expected at least 2 bins, or None.")
-    shares = [_shares(mask, ignore_index, multilabel) for mask in _masks(y)]
+    shares = [_shares(mask, ignore_index, multilabel) for mask in _masks(y, multilabel)]
     if not shares:
         raise ValueError("y holds no masks.")
     names = sorted({name for share in shares for name in share})
@@ -80,10 +79,9 @@ def image_level_labels(
     return _merge_rare(_bins(foreground.sum(1), n_bins)[:, None], min_count)
 
 
-def _masks(y: Any) -> Iterator[Array]:
+def _masks(y: Any, multilabel: bool) -> Iterator[Array]:
     for item in y:
-        if isinstance(item, (str, os.PathLike)):
-            item = read_file(item, "first")
+        item = open_mask(item, multilabel=multilabel)
         yield np.asarray(item.detach().cpu() if isinstance(item, Tensor) else item)
 
 

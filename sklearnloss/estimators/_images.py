@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from sklearn.utils.validation import check_array, validate_data
 from torch import Tensor
 
 from ..losses._device import send
+from ._axes import splits_or_joins
+from ._statistics import ChannelStatistics
 
 if TYPE_CHECKING:
     from ._rows import RowImages
@@ -54,6 +57,11 @@ class Scaling(NamedTuple):
         scale = self.scale.to(x.device).reshape(shape)
         return (x - mean) / scale
 
+    def fill(self, x: Tensor) -> Tensor:
+        """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
+        mean = self.mean.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
+        return torch.where(x.isnan(), mean, x)
+
 
 def read_images(
     estimator: BaseEstimator,
@@ -88,8 +96,9 @@ def read_images(
     images : Tensor
         A view of X where its dtype allows that.
     """
-    if isinstance(X, (list, tuple)) and len(X) and isinstance(X[0], Tensor):
-        X = torch.stack(list(X))
+    X = _joined(X)
+    marked = is_masked(X)
+    X = mark_masked(X)
     if isinstance(X, Tensor):
         X = _check_tensor(estimator, X, reset=reset, min_samples=min_samples)
         return _as_channels_first(X, image_shape, channels)
@@ -98,46 +107,128 @@ def read_images(
         "dtype": [*_KEPT, *(_KEPT_IN_FILES if isinstance(X, np.memmap) else [])],
         "allow_nd": True,
         "ensure_min_samples": min_samples,
+        "ensure_all_finite": False,
     }
-    if flat or reset:
-        X = validate_data(estimator, X, reset=reset, **options)
-    else:  # scikit-learn's check of n_features_in_ would compare image heights
-        X = check_array(X, estimator=estimator, input_name="X", **options)
-    return _as_channels_first(_as_tensor(X), image_shape, channels)
+    with np.errstate(over="ignore"):  # is found below
+        if flat or reset:
+            X = validate_data(estimator, X, reset=reset, **options)
+        else:  # scikit-learn's check of n_features_in_ would compare image heights
+            X = check_array(X, estimator=estimator, input_name="X", **options)
+    images = _as_tensor(X)
+    _check_size(images, min_samples)
+    if not marked:
+        check_finite(images)
+    return _as_channels_first(images, image_shape, channels)
 
 
-def learn_scaling(images: Tensor | RowImages) -> Scaling:
-    """Return the mean and standard deviation of each channel over all images."""
-    n, n_channels, *spatial = images.shape
-    count = max(n * math.prod(spatial), 1)
-    axes = (0, *range(2, images.ndim))
-    total = torch.zeros(n_channels, dtype=torch.float64)
-    squares = torch.zeros(n_channels, dtype=torch.float64)
-    size = max(1, 2**20 // max(n_channels * math.prod(spatial), 1))
+def is_masked(X: Any) -> bool:
+    """Tell whether there are masked pixels in an array, or in a list of arrays."""
+    if isinstance(X, (list, tuple)):
+        return any(is_masked(item) for item in X if isinstance(item, np.ma.MaskedArray))
+    if isinstance(X, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(X))
+    return False
+
+
+def mark_masked(X: Any) -> Any:
+    """Return a masked array as float32 with NaN where it is masked, anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        If what is not masked is NaN, infinite, or too large for float32.
+    """
+    if not isinstance(X, np.ma.MaskedArray):
+        return X
+    if not is_masked(X):
+        return X.data
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"X is a masked array of dtype {X.dtype}. Expected numbers.")
+    with np.errstate(over="ignore"):
+        marked = X.data.astype(np.float32)
+    masked = np.ma.getmaskarray(X)
+    if not (np.isfinite(marked) | masked).all():
+        raise ValueError(
+            "Input X contains NaN, infinity or a value too large for float32 where it is not "
+            "masked. Mask these, too: np.ma.masked_invalid(X)."
+        )
+    marked[masked] = np.nan
+    return marked
+
+
+def check_finite(images: Tensor, name: str | None = None, start: int = 0) -> None:
+    """Raise a ValueError that says which image has NaN or infinity, and what to do.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, ...)
+        All images, or one.
+    name : str, default=None
+        How the error names the one.
+    start : int, default=0
+        The position of the first.
+    """
+    if not images.is_floating_point():
+        return
+    for part in images.split(max(1, 2**24 // max(1, math.prod(images.shape[1:])))):
+        finite = part.float().isfinite()
+        if not finite.all():
+            first = int((~finite).flatten(1).any(1).nonzero()[0])
+            what = (
+                "NaN" if part[first].isnan().any() else "infinity or a value too large for float32"
+            )
+            raise ValueError(
+                f"Input X contains {what}: see {name or f'X[{start + first}]'}. Pixels without a "
+                f"value can be masked, as np.ma.masked_invalid(X): they become their channel's "
+                f"mean. Or fill them yourself."
+            )
+        start += len(part)
+
+
+def _joined(X: Any) -> Any:
+    """Return a list of tensors or arrays of one shape as one; masks of arrays are kept."""
+    if not isinstance(X, (list, tuple)) or len(X) == 0:
+        return X
+    if isinstance(X[0], Tensor):
+        return torch.stack(list(X))
+    if all(isinstance(item, np.ndarray) for item in X):
+        warn_of_unlike_dtypes([item.dtype for item in X])
+        return np.ma.stack(X) if is_masked(X) else X
+    return X
+
+
+def learn_scaling(images: Tensor | RowImages, kept: Tensor | None = None) -> Scaling:
+    """Return the mean and standard deviation of each channel over all images.
+
+    Parameters
+    ----------
+    images : Tensor or RowImages of shape (n, C, *spatial)
+        NaN stands for pixels without a value, which do not count.
+    kept : Tensor of shape (n, *spatial), bool, default=None
+        Which pixels count.
+    """
+    found = ChannelStatistics()
+    # As much as a core's cache holds; a GPU is rather asked seldom.
+    values = 2**18 if images.device.type == "cpu" else 2**24
+    size = max(1, values // max(math.prod(images.shape[1:]), 1))
+    start = 0
     for part in images.split(size):
-        total += _as_double(part).sum(axes).cpu()
-    mean = total / count
-    shape = (-1, *[1] * (images.ndim - 2))
-    centre = mean.reshape(shape).to(images.device)
-    for part in images.split(size):
-        squares += (_as_double(part) - centre).square().sum(axes).cpu()
-    return as_scaling(mean, squares / count)
+        chosen = None if kept is None else kept[start : start + size].to(part.device)
+        found.add(part, chosen)
+        start += size
+    found.warn_of_extremes()
+    return as_scaling(found)
 
 
-def _as_double(part: Tensor) -> Tensor:
-    """Return what the network will see, channels first, so that sums have one order."""
-    return part.float().to(torch.float64, memory_format=torch.contiguous_format)
-
-
-def as_scaling(mean: Tensor, variance: Tensor) -> Scaling:
+def as_scaling(found: ChannelStatistics) -> Scaling:
     """Return the scaling of channels; constant ones are only shifted."""
-    scale = variance.sqrt()
-    scale = torch.where(scale > 1e-12 * mean.abs().clamp(min=1e-300), scale, 1.0)
-    return Scaling(mean.float(), scale.float())
+    scale = found.variance.sqrt()
+    scale = torch.where(scale > 1e-12 * found.mean.abs().clamp(min=1e-300), scale, 1.0)
+    return Scaling(found.mean.float(), scale.float())
 
 
 def as_image(
-    item: Any, image_shape: tuple[int, ...] | None, channels: Channels, position: int
+    item: Any, image_shape: tuple[int, ...] | None, channels: Channels, name: str
 ) -> Tensor:
     """Validate one image and view it as a tensor (C, *spatial).
 
@@ -147,21 +238,32 @@ def as_image(
         (H, W), (C, H, W), (C, D, H, W), or with the channels last.
     image_shape, channels
         As for :func:`read_images`.
-    position : int
+    name : str
         How errors name the image.
+
+    Returns
+    -------
+    image : Tensor
+        With NaN where a masked array is masked.
     """
+    marked = is_masked(item)
     if not isinstance(item, Tensor):
-        array = np.asarray(item)
+        array = np.asarray(mark_masked(item))
+        if array.ndim == 0:
+            raise ValueError(f"{name} is {item!r}. Expected an image, or the path of one.")
         if array.dtype.kind not in "biuf":
-            raise ValueError(
-                f"X[{position}] has dtype {array.dtype}. Expected an image of numbers."
-            )
-        item = _as_tensor(array if array.dtype in _KEPT else array.astype(np.float32))
-    if item.ndim == 0 or item.numel() == 0:
-        raise ValueError(f"X[{position}] has shape {tuple(item.shape)}. Expected an image.")
+            raise ValueError(f"{name} has dtype {array.dtype}. Expected an image of numbers.")
+        with np.errstate(over="ignore"):  # is found below
+            array = array if array.dtype in _KEPT else array.astype(np.float32)
+        item = _as_tensor(array)
+    if item.ndim == 0 or item.numel() == 0 or item.is_complex():
+        raise ValueError(
+            f"{name} has shape {tuple(item.shape)} and dtype {item.dtype}. Expected an image of "
+            f"numbers, of at least one pixel."
+        )
     image = _as_channels_first(item.detach()[None], image_shape, channels)[0]
-    if image.is_floating_point() and not bool(image.isfinite().all()):
-        raise ValueError(f"Input X contains NaN or infinity: see X[{position}].")
+    if not marked:
+        check_finite(image[None], name)
     return image
 
 
@@ -172,15 +274,8 @@ def _check_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool, min_sampl
             f"X is a {X.layout} tensor of shape {tuple(X.shape)} and dtype {X.dtype}. Expected a "
             f"dense, real one of shape (n, H, W) or (n, C, H, W)."
         )
-    if len(X) < min_samples or X.numel() == 0:
-        raise ValueError(
-            f"X has shape {tuple(X.shape)}, but a minimum of {min_samples} image(s) of at least "
-            f"one pixel is required."
-        )
-    if X.is_floating_point():
-        parts = X.split(max(1, 2**24 // X[0].numel()))
-        if not all(bool(part.isfinite().all()) for part in parts):
-            raise ValueError("Input X contains NaN or infinity.")
+    _check_size(X, min_samples)
+    check_finite(X)
     if reset:
         estimator.n_features_in_ = X.shape[1]
         estimator.__dict__.pop("feature_names_in_", None)
@@ -190,6 +285,14 @@ def _check_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool, min_sampl
             f"{estimator.n_features_in_} features as input."
         )
     return X.detach()
+
+
+def _check_size(images: Tensor, min_samples: int) -> None:
+    if len(images) < min_samples or images.numel() == 0:
+        raise ValueError(
+            f"X has shape {tuple(images.shape)}, but a minimum of {min_samples} image(s) of at "
+            f"least one pixel is required."
+        )
 
 
 def _as_tensor(X: np.ndarray) -> Tensor:
@@ -219,13 +322,6 @@ def _as_channels_first(
         if X.shape[-1] == 1:  # the same memory, and the strides of channels first
             return X.reshape(X.shape[0], 1, *X.shape[1:-1])
         return X.movedim(-1, 1)
-    if X.ndim == 4 and X.shape[1] > 4 and X.shape[3] in (1, 3, 4) and X.shape[2] > 4:
-        warnings.warn(
-            f"X of shape {tuple(X.shape)} is read as images with {X.shape[1]} channels and "
-            f"{X.shape[3]} pixels across. If the channels come last, set channels='last'.",
-            UserWarning,
-            stacklevel=5,
-        )
     return X
 
 
@@ -240,4 +336,41 @@ def _reshape(X: Tensor, image_shape: tuple[int, ...]) -> Tensor:
             f"image_shape={image_shape!r} has {math.prod(image_shape)} values, but each sample of "
             f"X, of shape {tuple(X.shape)}, has {n_values}."
         )
+    if not splits_or_joins(tuple(X.shape[1:]), image_shape):
+        raise ValueError(
+            f"image_shape={image_shape!r} mixes the axes of the samples of X, which have shape "
+            f"{tuple(X.shape[1:])}. Expected rows of pixels, or images of this shape."
+        )
     return X.reshape(X.shape[0], *image_shape)
+
+
+def warn_of_unlike_dtypes(
+    dtypes: Sequence[np.dtype[Any] | torch.dtype], name: Callable[[int], str] = "X[{}]".format
+) -> None:
+    """Warn if images are of kinds of numbers that have unlike ranges.
+
+    Parameters
+    ----------
+    dtypes : sequence of dtypes
+        Of all images.
+    name : callable, default
+        From its position to what an image is called.
+    """
+    kinds = [_range_of(dtype) for dtype in dtypes]
+    if len(set(kinds)) > 1:
+        first = [kinds.index(kind) for kind in dict.fromkeys(kinds)]
+        found = [f"{name(k)} is of {str(dtypes[k]).removeprefix('torch.')}" for k in first]
+        warnings.warn(
+            f"{' and '.join(found)}. The same brightness may be another number in each, as 255 and "
+            f"65535 are both white: bring all images to one range first.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _range_of(dtype: np.dtype[Any] | torch.dtype) -> str:
+    own = dtype.newbyteorder("=") if isinstance(dtype, np.dtype) else dtype
+    text = str(own).removeprefix("torch.")
+    if "float" in text:
+        return "floats"
+    return text if text in ("bool", "uint8", "uint16") else "integers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -167,3 +168,40 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
                 f"{classes.tolist()}." + ("" if ignore is None else f" ignore_index is {ignore}.")
             )
     return tensor
+
+
+def in_mask_dtype(labels: np.ndarray, dtypes: Collection[np.dtype[Any]]) -> np.ndarray:
+    """Return labels in the dtype that masks have, so that predicted masks have it too.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_labels,)
+        Sorted, of any dtype.
+    dtypes : collection of dtype
+        Of the masks.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_labels,)
+        Of the dtype of all masks, if it is one and holds them; otherwise of the smallest
+        that does.
+
+    Raises
+    ------
+    ValueError
+        If foreground is 1 in masks of one bit, and 255 in others.
+    """
+    if labels.dtype.kind not in "biu" or len(labels) == 0:
+        return labels
+    kinds = set(dtypes)
+    if len(kinds) > 1 and np.dtype(bool) in kinds and 255 in labels:
+        raise ValueError(
+            f"y has masks of one bit, whose values are 0 and 1, and others, with the labels "
+            f"{labels.tolist()[:10]}. Write all of them with the same numbers."
+        )
+    if len(kinds) == 1:
+        as_masks = labels.astype(kinds.pop())
+        if as_masks.dtype.kind in "biu" and np.array_equal(as_masks, labels):
+            return as_masks
+    smallest = np.result_type(*map(np.min_scalar_type, (labels.min(), labels.max())))
+    return labels.astype(smallest)

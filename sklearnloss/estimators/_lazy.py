@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from ._files import read_file
-from ._images import Channels, as_image
+from ._axes import check_mask_shape, n_axes_by_mask
+from ._images import Channels, as_image, is_masked
+from ._items import (
+    PATHS,
+    is_image,
+    name_item,
+    naming_item,
+    naming_path,
+    open_image,
+    open_mask,
+    split_item,
+)
 from ._net import TrainingData
+from ._pictures import is_pillow
+from ._pixels import arrange
 from ._rows import RowImages
 
 # How many samples are read at the same time where nothing says how many make a batch.
@@ -24,15 +36,15 @@ _AHEAD = 4
 def is_lazy(values: Any) -> bool:
     """Tell whether images or masks are to be read one by one.
 
-    They are if they are a torch ``Dataset``, or a list of paths, of memory-mapped
-    arrays, of arrays of unlike shapes, or of (image, target) pairs.
+    They are if they are a torch ``Dataset``, or a list of paths, of pictures of Pillow's,
+    of memory-mapped arrays, of arrays of unlike shapes, or of (image, target) pairs.
     """
     if isinstance(values, Dataset):
         return True
     items = _as_list(values)
     if items is None or len(items) == 0:
         return False
-    if isinstance(items[0], (str, os.PathLike)) or _is_pair(items[0]):
+    if _is_pair(items[0]) or any(isinstance(item, PATHS) or is_pillow(item) for item in items):
         return True
     if not all(isinstance(item, (np.ndarray, Tensor)) and item.ndim > 1 for item in items):
         return False
@@ -43,9 +55,54 @@ def has_targets(X: Any) -> bool:
     """Tell whether what is read lazily are (image, target) pairs."""
     if isinstance(X, Dataset):
         check_indexable(X)
-        return len(X) > 0 and isinstance(X[0], (tuple, list))  # type: ignore[arg-type]
+        return len(X) > 0 and split_item(X[0], 0)[1] is not None  # type: ignore[arg-type]
     items = _as_list(X)
     return items is not None and len(items) > 0 and _is_pair(items[0])
+
+
+def check_images(X: Any) -> None:
+    """Raise a TypeError for what holds no images, or not in a way that can be read.
+
+    Raises
+    ------
+    TypeError
+        Says what to pass instead.
+    """
+    if isinstance(X, PATHS):
+        path = os.fsdecode(X)
+        if os.path.isdir(path):
+            files = f"sorted(pathlib.Path({path!r}).glob('*.png'))"
+            raise TypeError(f"X is the folder {path!r}. Expected a list of files, such as {files}.")
+        raise TypeError(f"X is {path!r}, one path. Expected a list of files: [{path!r}].")
+    if isinstance(X, DataLoader):
+        raise TypeError(
+            "X is a DataLoader. Expected its data set, X.dataset: the estimator makes batches "
+            "itself, of batch_size images."
+        )
+    if is_pillow(X):
+        raise TypeError("X is one picture. Expected a list of them: [X].")
+    if isinstance(X, (Iterator, Mapping, Set)) and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X is a {type(X).__name__}. Expected images in an order of their own: an array, a "
+            f"list of files or arrays, or a torch Dataset."
+        )
+    items = _as_list(X)
+    if items is not None and len(items) and isinstance(items[0], Mapping):
+        split_item(items[0], 0)
+    if _holds_paths(X):
+        raise TypeError(
+            f"X holds text in {X.ndim} axes. Expected the paths of images in one: a list, or one "
+            f"column of a table."
+        )
+
+
+def _holds_paths(X: Any) -> bool:
+    """Tell whether a table or an array of several axes holds text."""
+    if hasattr(X, "iloc"):
+        X = X.iloc[:1].to_numpy()
+    if not isinstance(X, np.ndarray) or X.ndim < 2 or X.size == 0:
+        return False
+    return X.dtype.kind in "UST" or (X.dtype == object and isinstance(X.flat[0], PATHS))
 
 
 def check_indexable(X: Any) -> None:
@@ -63,13 +120,12 @@ def _as_list(values: Any) -> Sequence[Any] | None:
     if hasattr(values, "to_numpy"):  # a pandas column
         values = values.to_numpy()
     if isinstance(values, np.ndarray):
-        return values.tolist() if values.ndim == 1 and values.dtype.kind in "OUT" else None
+        return values.tolist() if values.ndim == 1 and values.dtype.kind in "OSUT" else None
     return values if isinstance(values, (list, tuple)) else None
 
 
 def _is_pair(item: Any) -> bool:
-    images = (str, os.PathLike, np.ndarray, Tensor)
-    return isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], images)
+    return isinstance(item, tuple) and len(item) == 2 and is_image(item[0])
 
 
 class Samples:
@@ -87,8 +143,20 @@ class Samples:
         Where images have their channels.
     masks : bool
         Whether targets are masks, of which a path is read.
+    multilabel : bool, default=False
+        Whether masks have a channel per label.
     ready : bool, default=False
         Whether images are tensors (C, *spatial) already.
+    n_axes : int, default=None
+        How many spatial axes images have, if that is known.
+    fill : callable, default=None
+        Puts values in the place of NaN, which stands for masked pixels, in images (n, C,
+        *spatial). Without it they stay NaN.
+
+    Attributes
+    ----------
+    of_arrays : bool
+        Whether there was an image whose axes nothing but ``channels`` tells.
     """
 
     def __init__(
@@ -99,7 +167,10 @@ class Samples:
         image_shape: tuple[int, ...] | None = None,
         channels: Channels = "first",
         masks: bool = False,
+        multilabel: bool = False,
         ready: bool = False,
+        n_axes: int | None = None,
+        fill: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         items = X if isinstance(X, (Dataset, Tensor, RowImages)) else _as_list(X)
         check_indexable(X if items is None else items)
@@ -114,21 +185,57 @@ class Samples:
         self.image_shape = image_shape
         self.channels = channels
         self.masks = masks
+        self.multilabel = multilabel
         self.ready = ready
+        self.n_axes = n_axes
+        self.fill = fill
+        self.of_arrays = False
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Any]:
         """Return an image (C, *spatial) and its target, None if there is none."""
-        item, target = self.items[position], None
-        if isinstance(item, (tuple, list)):
-            item, target = item
+        item, target = split_item(self.items[position], position)
         if self.targets is not None:
             target = self.targets[position]
-        if not self.ready:
-            item = as_image(self._load(item), self.image_shape, self.channels, position)
-        return item, self._load(target) if self.masks else target
+        names = name_item("X", position, item), name_item("y", position, target)
+        masked = self.masks and target is not None
+        if masked:
+            target = open_mask(target, multilabel=self.multilabel)
+        mask = tuple(np.shape(target)) if masked else None
+        image, hidden = (item, True) if self.ready else self._read_image(item, names[0], mask)
+        if hidden and self.fill is not None and image.is_floating_point():
+            image = self.fill(image[None])[0]
+        if mask is not None:
+            check_mask_shape(
+                mask,
+                tuple(image.shape),
+                channels=self.channels,
+                multilabel=self.multilabel,
+                names=names,
+            )
+        return image, target
+
+    def name(self, position: int) -> str:
+        """Return how an error names an image."""
+        return name_item("X", position, split_item(self.items[position], position)[0])
+
+    def _read_image(
+        self, item: Any, name: str, mask: tuple[int, ...] | None
+    ) -> tuple[Tensor, bool]:
+        """Return an image (C, *spatial), and whether some of its pixels are masked."""
+        pixels = open_image(item)
+        n_axes = self.n_axes
+        if mask is not None and pixels.is_pages:
+            n_axes = n_axes or n_axes_by_mask(pixels.values.shape, mask, multilabel=self.multilabel)
+        with naming_path(item):
+            values = arrange(pixels, self.channels, self.image_shape, n_axes)
+        if pixels.axes is None:
+            self.of_arrays = True
+        with naming_item(name):
+            image = as_image(values, self.image_shape, self.channels, name)
+        return image, is_masked(values)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
         for start in range(0, len(self), _AHEAD):
@@ -162,9 +269,6 @@ class Samples:
             targets.append(target)
         if images:
             yield stack(images), targets
-
-    def _load(self, item: Any) -> Any:
-        return read_file(item, self.channels) if isinstance(item, (str, os.PathLike)) else item
 
 
 def stack(images: Sequence[Tensor]) -> Tensor:
@@ -236,12 +340,29 @@ class LazyData(TrainingData):
     def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         rows = self.chosen[index]
         images, targets = zip(*self.samples.read(rows.tolist()), strict=True)
+        self._check_shapes(images, rows)
         if isinstance(self.codes, Tensor):
             codes = self.codes[rows]
         else:
-            shape = tuple(images[0].shape)
-            codes = torch.stack([self.codes.encode(target, shape) for target in targets])
+            codes = torch.stack(self._encode(targets, tuple(images[0].shape), rows))
         return stack(images), codes, None if self.weight is None else self.weight[rows]
+
+    def _check_shapes(self, images: Sequence[Tensor], rows: Tensor) -> None:
+        for image, row in zip(images, rows.tolist(), strict=True):
+            if image.shape != images[0].shape:
+                raise ValueError(
+                    f"{self.samples.name(row)} has shape {tuple(image.shape)} now, but "
+                    f"{self.samples.name(int(rows[0]))} has {tuple(images[0].shape)} (channels "
+                    f"first). Expected images to stay as they were when fit began."
+                )
+
+    def _encode(self, targets: Sequence[Any], shape: tuple[int, ...], rows: Tensor) -> list[Tensor]:
+        assert isinstance(self.codes, LazyCodes)
+        codes = []
+        for target, row in zip(targets, rows.tolist(), strict=True):
+            with naming_item(f"y[{row}]"):
+                codes.append(self.codes.encode(target, shape))
+        return codes
 
     @property
     def device(self) -> torch.device:

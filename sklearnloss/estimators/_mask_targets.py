@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from ._axes import check_masks_shape
 from ._base import ImageEstimator
 from ._class_weight import count_positives
-from ._labels import code_dtype, count_labels, distinct_labels, encode, on_off, read_masks
+from ._labels import (
+    code_dtype,
+    count_labels,
+    distinct_labels,
+    encode,
+    in_mask_dtype,
+    on_off,
+    read_masks,
+)
 from ._lazy import LazyCodes
 from ._net import TrainingData
 from ._reading import Images
@@ -30,6 +40,7 @@ class MaskEstimator(ImageEstimator):
     ignore_index: int | None
     mask_values_: np.ndarray
     _reads_masks = True
+    _min_images = 1
 
     def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
         if reset:  # an earlier fit has no say in this one
@@ -43,15 +54,17 @@ class MaskEstimator(ImageEstimator):
             return self._read_lazy_masks(images, classes)
         masks = self._read_masks(y, images)
         n_labels = masks.shape[1] if self.multilabel else 1
-        values = self._find_classes(distinct_labels(masks), n_labels, classes)
+        values = self._find_classes(distinct_labels(masks), n_labels, classes, {masks.dtype})
         return encode(masks, values, self.ignore_index)
 
     def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
         numbers = sorted({len(mask) for mask in survey.seen})
         if len(numbers) > 1:
             raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
-        labels = np.unique(np.concatenate([part for mask in survey.seen for part, _ in mask]))
-        values = self._find_classes(labels, len(survey.seen[0]), classes)
+        parts = [part for mask in survey.seen for part, _ in mask]
+        dtypes = {part.dtype for part in parts}
+        labels = np.unique(np.concatenate(parts))
+        values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes)
         encode(labels, values, self.ignore_index)  # raises for a label that is no class
         counts = tally(survey.seen, values)
         counts = counts.swapaxes(1, 2) if self.multilabel else counts[:, 0]
@@ -65,12 +78,20 @@ class MaskEstimator(ImageEstimator):
         (mask,) = self._read_mask(target, shape)
         return [count_labels(channel) for channel in (mask if self.multilabel else [mask])]
 
-    def _find_classes(self, labels: np.ndarray, n_labels: int, classes: Any) -> np.ndarray:
+    def _find_classes(
+        self,
+        labels: np.ndarray,
+        n_labels: int,
+        classes: Any,
+        dtypes: Collection[np.dtype[Any]],
+    ) -> np.ndarray:
         """Set ``classes_`` from the labels that occur; return the values of codes 0, 1, ..."""
         if self.multilabel:
+            labels = in_mask_dtype(labels, dtypes)
             return self._find_multilabel(labels, n_labels, classes)
         if classes is not None:
             labels = np.unique(np.asarray(classes))
+        labels = in_mask_dtype(labels, dtypes)
         if self.ignore_index is not None:
             labels = labels[labels != self.ignore_index]
         if len(labels) < 2:
@@ -110,6 +131,9 @@ class MaskEstimator(ImageEstimator):
 
     def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
+        check_masks_shape(
+            np.shape(y), tuple(images.shape), channels=self.channels, multilabel=self.multilabel
+        )
         return read_masks(y, shape, multilabel=self.multilabel)
 
     def _class_counts(self, data: TrainingData) -> np.ndarray:

@@ -11,7 +11,14 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from ._images import _KEPT, _KEPT_IN_FILES, _as_channels_first, _as_tensor, _check_tensor
+from ._images import (
+    _KEPT,
+    _KEPT_IN_FILES,
+    _as_channels_first,
+    _as_tensor,
+    _check_tensor,
+    check_finite,
+)
 from ._images import read_images as read_copied
 
 # Values that are looked at at a time.
@@ -100,6 +107,8 @@ class Rows:
 
     def whole(self) -> Tensor | None:
         """Return X as a tensor in the same memory, None if there is no such tensor."""
+        if isinstance(self.X, np.ma.MaskedArray):
+            return None
         if isinstance(self.X, Tensor):
             dense = self.X.layout == torch.strided and not self.X.is_complex()
             return self.X.detach() if dense else None
@@ -187,7 +196,8 @@ def read_rows(
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)
     images = RowImages(_as_channels_first(whole, image_shape, channels), X.rows)
     if whole.is_floating_point():
-        parts = images.split(max(1, _CHUNK // math.prod(images.shape[1:])))
-        if not all(bool(part.float().isfinite().all()) for part in parts):
-            raise ValueError("Input X contains NaN, infinity or a value too large for float32.")
+        start = 0
+        for part in images.split(max(1, _CHUNK // math.prod(images.shape[1:]))):
+            check_finite(part, start=start)
+            start += len(part)
     return images

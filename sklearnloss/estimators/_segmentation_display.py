@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
@@ -254,6 +255,8 @@ class SegmentationDisplay(MaskViews):
             image_shape=image_shape,
             channels=channels,
             masks=True,
+            multilabel=multilabel,
+            fill=torch.nan_to_num,
         )
         pairs = list(samples)
         if labels is None:

@@ -57,7 +57,9 @@ class UNetSegmenter(MaskEstimator):
         are read; or a state dict. Any number of channels and classes fits.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
-        (L,) for signals. Rows without it are images of one row of pixels.
+        (L,) for signals, (C, 1, L) if these have channels. Rows without it are
+        images of one row of pixels. It also says what is read in two ways: (D, H,
+        W) are channels, (1, D, H, W) slices of a volume.
     channels : {"first", "last"}, default="first"
         Where images have their channels.
     optimizer : str or torch optimizer class, default="adamw"
@@ -85,7 +87,8 @@ class UNetSegmenter(MaskEstimator):
         (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. None takes images as they are.
+        standard deviation, whatever their weights. Ignored and masked pixels do not
+        count. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the images, stop when their loss no longer falls, and
         go back to the best epoch.
@@ -262,7 +265,8 @@ class UNetSegmenter(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images; their sizes may differ from training's and from each other.
+            Images as in :meth:`fit`; their sizes may differ from training's and from
+            each other. Masked pixels have the mean of the training images' channel.
 
         Returns
         -------
@@ -278,13 +282,15 @@ class UNetSegmenter(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images; their sizes may differ from training's and from each other.
+            Images as in :meth:`fit`; their sizes may differ from training's and from
+            each other. Masked pixels have the mean of the training images' channel.
 
         Returns
         -------
         masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            Of the labels' dtype; of dtype object, with a mask per image, if X is a
-            list of images of unlike sizes.
+            Of the dtype of the masks in ``fit``, or of the smallest that holds the
+            labels, if masks in files were of several; of dtype object, with a mask
+            per image, if X is a list of images of unlike sizes.
         """
         return self._finished(X, self._as_labels)
 
@@ -294,7 +300,8 @@ class UNetSegmenter(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images; their sizes may differ from training's and from each other.
+            Images as in :meth:`fit`; their sizes may differ from training's and from
+            each other. Masked pixels have the mean of the training images' channel.
 
         Returns
         -------

@@ -9,10 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._images import Scaling, as_scaling
+from ._axes import channels_advice
+from ._images import Scaling, as_scaling, warn_of_unlike_dtypes
 from ._images import learn_scaling as scaling_of_tensor
+from ._items import naming_item
 from ._lazy import Samples
 from ._rows import RowImages
+from ._statistics import ChannelStatistics
+
+# Values of an image that are summed up at a time.
+_CHUNK = 2**18
 
 
 class Survey:
@@ -26,6 +32,11 @@ class Survey:
         From (target, shape of the image (C, *spatial)) to what is kept of it.
     any_size : bool
         Whether images may be of unlike sizes.
+    kept : callable, default=None
+        From a target to where pixels count in the scaling, an array of bool of shape
+        (*spatial).
+    min_samples : int, default=2
+        How many images are needed.
 
     Attributes
     ----------
@@ -33,6 +44,8 @@ class Survey:
         (n, C, *spatial), of the first image.
     seen : list
         What ``look`` kept of each target.
+    statistics : ChannelStatistics
+        Of all pixels that count.
 
     Raises
     ------
@@ -41,31 +54,42 @@ class Survey:
     """
 
     def __init__(
-        self, samples: Samples, look: Callable[[Any, tuple[int, ...]], Any], *, any_size: bool
+        self,
+        samples: Samples,
+        look: Callable[[Any, tuple[int, ...]], Any],
+        *,
+        any_size: bool,
+        kept: Callable[[Any], np.ndarray] | None = None,
+        min_samples: int = 2,
     ) -> None:
-        if len(samples) < 2:
-            raise ValueError(f"X holds {len(samples)} image(s), but a minimum of 2 is required.")
+        if len(samples) < min_samples:
+            raise ValueError(
+                f"X holds {len(samples)} image(s), but a minimum of {min_samples} is required."
+            )
         self.samples = samples
         self.any_size = any_size
         self.seen: list[Any] = []
+        self.statistics = ChannelStatistics()
         self._shapes: list[tuple[int, ...]] = []
-        self._count = 0
+        dtypes = []
         for position, (image, target) in enumerate(samples):
             if position == 0:
                 self.shape = (len(samples), *image.shape)
-                self._mean = torch.zeros(len(image), dtype=torch.float64)
-                self._squares = torch.zeros_like(self._mean)
             self._check(image, position)
-            self._add(image)
+            self._add(image, None if kept is None else kept(target))
             self._shapes.append(tuple(image.shape))
-            self.seen.append(look(target, tuple(image.shape)))
+            dtypes.append(image.dtype)
+            with naming_item(f"y[{position}]"):
+                self.seen.append(look(target, tuple(image.shape)))
+        warn_of_unlike_dtypes(dtypes, samples.name)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def scaling(self) -> Scaling:
         """Return the mean and standard deviation of each channel over all images."""
-        return as_scaling(self._mean, self._squares / max(self._count, 1))
+        self.statistics.warn_of_extremes()
+        return as_scaling(self.statistics)
 
     def sizes(self) -> Tensor | None:
         """Return a number for the size of each image, None if all are of one size."""
@@ -76,28 +100,35 @@ class Survey:
         expected = (*self.shape[1:2], *image.shape[1:]) if self.any_size else self.shape[1:]
         if tuple(image.shape) != expected or image.ndim != len(self.shape) - 1:
             raise ValueError(
-                f"X[{position}] is an image of shape {tuple(image.shape)} and X[0] one of shape "
-                f"{self.shape[1:]} (channels first). Expected images with the same channels"
-                + ("." if self.any_size else " and of the same size: resize or crop them.")
+                f"{self.samples.name(position)} is an image of shape {tuple(image.shape)} and "
+                f"{self.samples.name(0)} one of shape {self.shape[1:]} (channels first). Expected "
+                + (
+                    "images of the same size: resize or crop them."
+                    if len(image) == self.shape[1] and image.ndim == len(self.shape) - 1
+                    else f"the same channels in all.{channels_advice(len(image), self.shape[1])}"
+                )
             )
 
-    def _add(self, image: Tensor) -> None:
-        """Merge an image's mean and squared deviations into those of the ones before."""
-        values = image.double().flatten(1)  # (C, pixels)
-        count = values.shape[1]
-        mean = values.mean(1)
-        squares = (values - mean[:, None]).square().sum(1)
-        total = self._count + count
-        delta = mean - self._mean
-        # T. F. Chan, G. H. Golub, R. J. LeVeque, 1983: pairwise updating of variances.
-        self._squares += squares + delta.square() * (self._count * count / total)
-        self._mean += delta * (count / total)
-        self._count = total
+    def _add(self, image: Tensor, kept: np.ndarray | None) -> None:
+        pixels = image.flatten(1)[None]
+        counted = None if kept is None else torch.from_numpy(kept).flatten()[None]
+        size = max(1, _CHUNK // len(image))
+        for start in range(0, pixels.shape[2], size):
+            part = slice(start, start + size)
+            self.statistics.add(pixels[:, :, part], None if counted is None else counted[:, part])
 
 
-def learn_scaling(images: Tensor | RowImages | Survey) -> Scaling:
-    """Return the mean and standard deviation of each channel over all images."""
-    return images.scaling() if isinstance(images, Survey) else scaling_of_tensor(images)
+def learn_scaling(images: Tensor | RowImages | Survey, kept: Tensor | None = None) -> Scaling:
+    """Return the mean and standard deviation of each channel over all images.
+
+    Parameters
+    ----------
+    images : Tensor or RowImages of shape (n, C, *spatial), or Survey
+        The images.
+    kept : Tensor of shape (n, *spatial), bool, default=None
+        Which pixels count, unless a survey knows it already.
+    """
+    return images.scaling() if isinstance(images, Survey) else scaling_of_tensor(images, kept)
 
 
 def tally(seen: list[list[tuple[np.ndarray, np.ndarray]]], values: np.ndarray) -> np.ndarray:

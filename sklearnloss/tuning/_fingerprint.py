@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..estimators._loss_param import module_settings
+from ..estimators._pictures import is_pillow
 from ._function_text import describe_function
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
     if hasattr(value, "to_numpy"):  # a table or a column of one
         _add(state, [str(column) for column in getattr(value, "columns", ())])
         value = value.to_numpy()
+    if isinstance(value, np.ma.MaskedArray):
+        _add(state, np.ma.getmaskarray(value))
+        value = value.data
+    if is_pillow(value):
+        value = np.asarray(value)
     if issparse(value):
         rows = value.tocsr()
         value = [rows.shape, rows.data, rows.indices, rows.indptr]

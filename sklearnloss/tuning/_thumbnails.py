@@ -45,6 +45,9 @@ def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Ar
 
 def _shrunk(image: Any) -> Array:
     array = np.asarray(image.float() if image.is_floating_point() else image)
+    masked = np.isnan(array)
+    if masked.any():
+        array = np.where(masked, 0 if masked.all() else array[~masked].mean(), array)
     picture = as_picture(plane(array, array.ndim - 1, None))
     step = max(1, -(-max(picture.shape[:2]) // SIDE))
     small: Array = (255 * picture[::step, ::step]).round().astype(np.uint8)

@@ -65,6 +65,45 @@ def test_an_archive_holds_classes_and_groups(tmp_path: Path) -> None:
     assert data.groups.tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.parametrize("shape", [(6, 16, 16, 13), (6, 3, 3, 3), (6, 4, 9, 4), (6, 8, 8, 9, 9)])
+def test_channels_that_may_be_elsewhere_are_asked_for(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    save(tmp_path, X=RNG.normal(size=shape), y=[0, 1] * 3)
+    with pytest.raises(ValueError, match="channels come first or last: say --channels first, or"):
+        load_arrays(tmp_path)
+    assert load_arrays(tmp_path, channels="first").channels == "first"
+    assert load_arrays(tmp_path, channels="last").channels == "last"
+
+
+def test_a_mask_that_fits_in_two_ways_does_not_decide(tmp_path: Path) -> None:
+    save(tmp_path, X=RNG.normal(size=(4, 8, 8, 8)), y=RNG.integers(0, 2, (4, 8, 8)))
+    with pytest.raises(
+        ValueError, match=r"\(8, 8, 8\) and its mask's \(8, 8\) do not tell whether"
+    ):
+        load_arrays(tmp_path)
+    assert load_arrays(tmp_path, channels="last").channels == "last"
+    assert load_arrays(tmp_path, channels="first").channels == "first"
+
+
+def test_channels_that_do_not_fit_the_masks_are_refused(tmp_path: Path) -> None:
+    save(tmp_path, X=RNG.normal(size=(6, 8, 9, 3)), y=MASKS)
+    with pytest.raises(ValueError, match=r"its mask of \(8, 9\), as --channels first says"):
+        load_arrays(tmp_path, channels="first")
+
+
+def test_damaged_arrays_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), y=[0, 1])
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[:-80])
+    with pytest.raises(ValueError, match="a.npz' cannot be read: "):
+        load_arrays(tmp_path / "a.npz")
+    save(tmp_path, X=np.zeros((2, 4, 4)), y=[0, 1])
+    (tmp_path / "X.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match="X.npy' cannot be read: it is empty"):
+        load_arrays(tmp_path)
+
+
 def test_groups_lie_beside_the_arrays(tmp_path: Path) -> None:
     save(tmp_path, X=np.zeros((3, 8, 8)), y=[0, 1, 1])
     assert load_arrays(tmp_path).groups is None

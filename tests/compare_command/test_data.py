@@ -112,8 +112,9 @@ def test_masks_of_one_grey_in_three_channels_are_read(tmp_path: Path) -> None:
     write(tmp_path / "images" / "4.png", np.zeros((12, 16), np.uint8))
     write(tmp_path / "masks" / "4.png", np.zeros((12, 16), np.uint8))
     data = load_data(tmp_path)
-    np.testing.assert_array_equal(data.y[0], y[0])  # is no file: it would be read as colours
-    assert data.y[1].name == "1_mask.png"
+    assert [path.name for path in data.y[:2]] == ["0_mask.png", "1_mask.png"]
+    model = UNetSegmenter(width=2, depth=1, max_epochs=1, batch_size=2).fit(data.X, data.y)
+    assert model.classes_.tolist() == [0, 255]
 
 
 def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
@@ -129,6 +130,106 @@ def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
     assert (data.X[3] == 7).all()  # sorted: dog/large.npy comes first among dogs
 
 
+def test_arrays_in_classes_say_where_their_channels_are(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / "ab"[k % 2] / f"{k}.npy", RNG.normal(size=(6, 7, 5)))
+    with pytest.raises(ValueError, match=r"4 of 4 .*a/0.npy, a/2.npy.*say --channels first, or"):
+        load_data(tmp_path)
+    assert load_data(tmp_path, channels="last").X.shape == (4, 5, 6, 7)
+    assert load_data(tmp_path, channels="first").X.shape == (4, 6, 7, 5)
+
+
+def test_pages_in_classes_are_channels_if_that_is_said(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / "ab"[k % 2] / f"{k}.tif", RNG.normal(size=(6, 7, 5)))
+    with pytest.raises(
+        ValueError, match=r"6 pages, which may be channels or slices .*--channels f"
+    ):
+        load_data(tmp_path)
+    assert load_data(tmp_path, channels="first").X.shape == (4, 6, 7, 5)
+
+
+@pytest.mark.parametrize("n_pages", [2, 3, 5])
+def test_stacks_of_pages_are_volumes(tmp_path: Path, n_pages: int) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for k in range(3):
+        pixels = RNG.normal(size=(n_pages, 8, 9)).astype(np.float32)
+        for name, values in (("images", pixels), ("masks", (pixels > 0).astype(np.uint8))):
+            (tmp_path / name).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / name / f"{k}.tif", values, photometric="minisblack")
+    data = load_data(tmp_path)
+    assert (data.X.shape, data.y.shape) == ((3, 1, n_pages, 8, 9), (3, n_pages, 8, 9))
+
+
+def test_files_that_are_read_again_are_read_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for k in range(3):
+        pixels = RNG.normal(size=(8, 8, 2)).astype(np.float32)
+        write(tmp_path / "images" / f"{k}.npy", pixels)
+        write(tmp_path / "masks" / f"{k}.npy", (pixels[..., 0] > 0).astype(np.uint8))
+    tifffile.imwrite(tmp_path / "images" / "0.tif", np.load(tmp_path / "images" / "0.npy"))
+    (tmp_path / "images" / "0.npy").unlink()
+    kept = load_data(tmp_path).X
+    monkeypatch.setattr(_images, "IN_MEMORY", 200)
+    listed = load_data(tmp_path)
+    model = UNetSegmenter(width=2, depth=1, max_epochs=1).fit(listed.X, listed.y)
+    np.testing.assert_array_equal(model.predict(listed.X), model.predict(kept))
+
+
+def test_8_and_16_bit_files_are_pointed_out(tmp_path: Path) -> None:
+    class_folder(tmp_path, kind=".png")
+    write(tmp_path / "dog" / "z.png", RNG.integers(0, 65535, (8, 8), np.uint16))
+    with pytest.warns(UserWarning, match=r"cat.png is of uint8 and dog/z.png is of uint16"):
+        load_data(tmp_path)
+
+
+def test_grey_among_coloured_pictures_is_named_with_what_to_do(tmp_path: Path) -> None:
+    for k in range(4):
+        write(tmp_path / "ab"[k % 2] / f"{k}.jpg", RNG.integers(0, 255, (8, 8, 3), np.uint8))
+    write(tmp_path / "a" / "grey.jpg", RNG.integers(0, 255, (8, 8), np.uint8))
+    message = r"1 of 5 are not: a/grey.jpg .*Grey and coloured pictures do not mix"
+    with pytest.raises(ValueError, match=message) as error:
+        load_data(tmp_path, resize=4)
+    assert "--resize" not in str(error.value)
+    image = pytest.importorskip("PIL.Image")
+    cmyk = image.open(tmp_path / "a" / "0.jpg").convert("CMYK")
+    (tmp_path / "a" / "grey.jpg").unlink()
+    cmyk.save(tmp_path / "a" / "cmyk.jpg")
+    assert load_data(tmp_path).X.shape == (5, 3, 8, 8)
+
+
+def test_a_picture_that_is_turned_against_its_mask_is_named(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    masked_folder(tmp_path, kind=".png")
+    exif = image.Exif()
+    exif[274] = 6
+    pixels, mask = RNG.integers(0, 255, (6, 9), np.uint8), np.eye(6, 9, dtype=np.uint8)
+    image.fromarray(pixels).save(tmp_path / "images" / "4.png", exif=exif)
+    write(tmp_path / "masks" / "4.png", mask)
+    with pytest.raises(ValueError, match=r"4.png .*one of them is turned, against its EXIF orien"):
+        load_data(tmp_path)
+    write(tmp_path / "masks" / "4.png", np.rot90(mask, -1))
+    assert load_data(tmp_path).X[4].name == "4.png"
+
+
+def test_masks_of_files_keep_their_dtype_in_predictions(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    write(tmp_path / "masks" / "0_mask.png", np.full((8, 8), 255, np.uint16))
+    data = load_data(tmp_path)
+    assert data.y.dtype == np.uint8
+    model = UNetSegmenter(width=2, depth=1, max_epochs=1, classes=data.labels).fit(data.X, data.y)
+    assert model.predict(data.X).dtype == np.uint8
+
+
+def test_one_bit_masks_do_not_mix_with_255(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    write(tmp_path / "masks" / "0_mask.png", RNG.random((8, 8)) > 0.5)
+    with pytest.raises(ValueError, match=r"masks of one bit.*with the labels \[0, 1, 255\]"):
+        load_data(tmp_path)
+
+
 def test_what_is_wrong_with_files_is_said_at_once(tmp_path: Path) -> None:
     masked_folder(tmp_path)
     write(tmp_path / "masks" / "1_mask.npy", np.zeros((8, 9), np.uint8))
@@ -139,7 +240,7 @@ def test_what_is_wrong_with_files_is_said_at_once(tmp_path: Path) -> None:
     ) as e:
         load_data(tmp_path)
     assert "1.npy (the image is of shape (8, 8), its mask of (8, 9))" in str(e.value)
-    assert "3.npy (NaN or infinity)" in str(e.value)
+    assert "3.npy (NaN or infinity: fill such pixels" in str(e.value)
 
 
 def test_broken_pictures_and_colours_as_classes_are_named(tmp_path: Path) -> None:
@@ -147,7 +248,10 @@ def test_broken_pictures_and_colours_as_classes_are_named(tmp_path: Path) -> Non
     write(tmp_path / "masks" / "0_mask.png", RNG.integers(0, 255, (8, 8, 3), np.uint8))
     whole = (tmp_path / "images" / "1.png").read_bytes()
     (tmp_path / "images" / "1.png").write_bytes(whole[:-30])
-    with pytest.raises(ValueError, match=r"0.png \(a mask in colour: write the number .* 1.png \("):
+    with pytest.raises(
+        ValueError,
+        match=r"0.png \(its mask: it is a mask in colour. Write the number .* 1.png \(.*truncated",
+    ):
         load_data(tmp_path)
 
 

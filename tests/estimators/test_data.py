@@ -65,8 +65,8 @@ WRONG: list[tuple[Tensor, str]] = [
     (torch.ones(0, 8, 8), r"X has shape \(0, 8, 8\), but a minimum of 2"),
     (torch.ones(1, 8, 8), r"X has shape \(1, 8, 8\), but a minimum of 2"),
     (torch.ones(4, 0, 8), r"at least one pixel is required"),
-    (torch.full((4, 8, 8), torch.nan), "Input X contains NaN or infinity"),
-    (torch.full((4, 8, 8), torch.inf), "Input X contains NaN or infinity"),
+    (torch.full((4, 8, 8), torch.nan), r"Input X contains NaN: see X\[0\]"),
+    (torch.full((4, 8, 8), torch.inf), "Input X contains infinity"),
 ]
 
 

@@ -338,7 +338,7 @@ def test_mistakes_are_named(arguments: dict[str, Any], message: str) -> None:
 def test_data_that_do_not_fit_are_refused(digits: Data) -> None:
     with pytest.raises(ValueError, match="X has 1 images, but y_pred has 2 masks"):
         from_predictions(X, TRUTH, np.concatenate([PREDICTION, PREDICTION]))
-    with pytest.raises(ValueError, match=r"y has shape \(1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"y\[0\] has shape \(3, 3\), but X\[0\]"):
         from_predictions(X, np.ones((1, 3, 3), int), PREDICTION)
     with pytest.raises(TypeError, match="ResNetClassifier is no segmenter.*from_predictions"):
         SegmentationDisplay.from_estimator(classifier().fit(*digits), *digits)

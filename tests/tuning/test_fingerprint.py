@@ -225,3 +225,12 @@ def test_what_differs_is_named() -> None:
     check_same(kept, dict(kept), "The study")
     with pytest.raises(ValueError, match=r"The study holds a search of other data and other spac"):
         check_same(kept, {**kept, "data": "9", "space": "9"}, "The study")
+
+
+def test_masks_of_masked_arrays_and_pixels_of_pictures_count() -> None:
+    image = pytest.importorskip("PIL.Image")
+    X = np.arange(12.0).reshape(3, 2, 2)
+    assert digest(np.ma.masked_equal(X, 3)) != digest(np.ma.masked_equal(X, 4))
+    assert digest(np.ma.masked_equal(X, 3)) == digest(np.ma.masked_equal(X.copy(), 3))
+    pictures = [image.fromarray(np.full((4, 4), k, np.uint8)) for k in (1, 2)]
+    assert digest([pictures[0]]) != digest([pictures[1]])

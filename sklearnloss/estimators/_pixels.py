@@ -1,0 +1,117 @@
+"""What the axes of an image in a file mean, and how they are arranged."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+
+class Pixels(NamedTuple):
+    """An image as a file has it.
+
+    Attributes
+    ----------
+    values : ndarray
+        Of any dtype.
+    axes : str or None
+        A letter for each axis of ``values``, in this order: C for channels or S for the
+        colours (and alpha) of each pixel, Z for slices of a volume or Q for pages that may
+        be slices or channels, Y for rows, X for columns. Such as "YX", "SYX", "CYX" or
+        "CZYX". None is an array whose axes only the user knows.
+    """
+
+    values: np.ndarray
+    axes: str | None
+
+    def native(self) -> Pixels:
+        """Return this with numbers in the machine's own byte order, as torch needs them."""
+        dtype = self.values.dtype.newbyteorder("=")
+        return Pixels(self.values.astype(dtype, copy=False), self.axes)
+
+    @property
+    def is_pages(self) -> bool:
+        """Whether the axes leave open if there are slices or channels."""
+        return self.axes is not None and "Q" in self.axes
+
+
+def arrange(
+    pixels: Pixels,
+    channels: Literal["first", "last"],
+    image_shape: tuple[int, ...] | None = None,
+    n_axes: int | None = None,
+) -> np.ndarray:
+    """Return an image as the estimators take it.
+
+    Parameters
+    ----------
+    pixels : Pixels
+        As read.
+    channels : {"first", "last"}
+        Where the channels are to be.
+    image_shape : tuple of int or None
+        The shape that the user says an image has, which tells what pages are.
+    n_axes : int or None
+        How many spatial axes the image has, where that is known. It decides, too.
+
+    Returns
+    -------
+    image : ndarray of shape (*spatial), (C, *spatial) or (*spatial, C)
+        Two spatial axes may go without channels, three have one at least. Arrays
+        without known axes stay as they are.
+
+    Raises
+    ------
+    ValueError
+        If there are pages, and nothing decides what they are.
+    """
+    values, axes = pixels
+    if axes is None or (pixels.is_pages and image_shape is not None):
+        return values
+    if axes == "QYX" and channels == "last":  # an array (H, W, C), written without its axes
+        return values
+    if pixels.is_pages and not _are_slices(pixels, n_axes):
+        axes = "CYX"
+    if axes in ("ZYX", "QYX"):
+        values = values[None]
+    return np.moveaxis(values, 0, -1) if values.ndim > 2 and channels == "last" else values
+
+
+def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
+    """Tell whether pages are slices of a volume, and not channels."""
+    colour = pixels.values.ndim > 3
+    if n_axes == 3 or (n_axes == 2 and not colour):
+        return n_axes == 3
+    n_pages, *size = pixels.values.shape[-3:]
+    remedy = (
+        f"If they are channels, set image_shape={(n_pages, *size)}; if slices of a volume, "
+        f"image_shape={(1, n_pages, *size)}. Or write it into the file"
+    )
+    raise ValueError(
+        f"it has {n_pages} pages, and does not say whether they are channels or slices of a "
+        f"volume. {'Write it into the file' if colour else remedy}: tifffile.imwrite(..., "
+        f"metadata={{'axes': {('ZYXS' if colour else 'CYX')!r}}}){'' if colour else ', or ZYX'}."
+    )
+
+
+def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
+    """Return a mask without channels.
+
+    Raises
+    ------
+    ValueError
+        If it has channels, or colours that are not grey.
+    """
+    values, axes = pixels
+    if axes is None or axes[0] not in "CS":
+        return values
+    if axes[0] == "C":
+        raise ValueError(
+            f"it has {len(values)} channels, but a mask has one label per pixel. If they are "
+            f"slices, write it with metadata={{'axes': 'ZYX'}}, photometric='minisblack'."
+        )
+    colours = values[:-1] if len(values) in (2, 4) else values  # alpha is no label
+    if not (colours == values[0]).all():
+        raise ValueError("it is a mask in colour. Write the number of its class to each pixel.")
+    first: np.ndarray = values[0]
+    return first

@@ -1,0 +1,182 @@
+"""Mean, variance and extremes of the channels of images, from one pass over them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# An extreme is suspect if it is so many standard deviations from the mean of all other values...
+_FAR = 20.0
+# ... and if the gap between is so many times as wide as they range.
+_WIDE = 2.0
+
+
+class _End(NamedTuple):
+    """The lowest values of some channels; the highest ones are the lowest of the negative.
+
+    Attributes
+    ----------
+    value : Tensor of shape (C,)
+        The lowest.
+    following : Tensor of shape (C,)
+        The second lowest, inf if there is none, or ``value`` if it is not known since
+        they are near.
+    number : Tensor of shape (C,)
+        How many of the pixels that count have the lowest.
+    """
+
+    value: Tensor
+    following: Tensor
+    number: Tensor
+
+    def merged(self, other: _End) -> _End:
+        """Return the lowest values of both."""
+        value = torch.minimum(self.value, other.value)
+        candidates = [torch.full_like(value, torch.inf)]
+        number = torch.zeros_like(value)
+        for end in (self, other):
+            lowest = end.value == value
+            candidates.append(torch.where(lowest, end.following, end.value))
+            number += torch.where(lowest, end.number, 0.0)
+        return _End(value, torch.stack(candidates).amin(0), number)
+
+
+class ChannelStatistics:
+    """What is known of each channel of the images that were added.
+
+    Attributes
+    ----------
+    count : Tensor of shape (C,), float64
+        Pixels that count.
+    mean, squares : Tensor of shape (C,), float64
+        Their mean, and the sum of the squared distances from it.
+    missing : bool
+        Whether there were pixels without a value.
+    """
+
+    def __init__(self) -> None:
+        self.count = self.mean = self.squares = torch.zeros(0, dtype=torch.float64)
+        self.missing = False
+        self._ends: list[_End] = []
+
+    def add(self, images: Tensor, kept: Tensor | None = None) -> None:
+        """Merge some images into those before.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, C, *spatial)
+            NaN stands for pixels without a value.
+        kept : Tensor of shape (n, *spatial), bool, default=None
+            Which pixels count; the others may only be extremes.
+        """
+        # What the network will see, channels first, so that sums have one order.
+        values = images.float().to(torch.float64, memory_format=torch.contiguous_format)
+        axes = (0, *range(2, values.ndim))
+        counted = None if kept is None else kept[:, None]
+        part = _moments(values, counted, axes)
+        if (values if kept is not None else part[1]).isnan().any():
+            self.missing = True
+            counted = ~values.isnan() if kept is None else ~values.isnan() & kept[:, None]
+            part = _moments(values, counted, axes)
+        self._merge(*part, [_end(sign, values, counted, axes, part) for sign in (1, -1)])
+
+    def _merge(self, count: Tensor, mean: Tensor, squares: Tensor, ends: list[_End]) -> None:
+        if not self._ends:
+            self.count, self.mean, self.squares, self._ends = count, mean, squares, ends
+            return
+        # T. F. Chan, G. H. Golub, R. J. LeVeque, 1983: pairwise updating of variances.
+        total = (self.count + count).clamp(min=1)
+        delta = mean - self.mean
+        self.squares = self.squares + squares + delta.square() * (self.count * count / total)
+        self.mean = self.mean + delta * (count / total)
+        self.count = self.count + count
+        self._ends = [old.merged(new) for old, new in zip(self._ends, ends, strict=True)]
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of each channel."""
+        return self.squares / self.count.clamp(min=1)
+
+    def warn_of_extremes(self) -> None:
+        """Warn of a value so far from all others that it may mark pixels without data."""
+        for value, channels in self._extremes().items():
+            which = f"Channel {channels[0]} of X holds"
+            if len(channels) > 1:
+                which = f"Channels {', '.join(map(str, channels))} of X hold"
+            warnings.warn(
+                f"{which} the value {value:g}, which is far from all others. If it marks pixels "
+                f"without data, mask them, as np.ma.masked_equal(X, {value:g}): they then stay out "
+                f"of the scaling, and become their channel's mean.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _extremes(self) -> dict[float, list[int]]:
+        """Return suspect values, and the channels that hold them."""
+        part = self.count, self.mean, self.squares
+        found: dict[float, list[int]] = {}
+        for sign, end, other in zip((1, -1), self._ends, self._ends[::-1], strict=True):
+            gap = end.following - end.value
+            spread = -other.value - end.following
+            suspect = _is_far(sign * end.value, end.number, *part) & gap.isfinite()
+            suspect &= (spread > 0) & (gap > _WIDE * spread)
+            for channel in suspect.nonzero().flatten().tolist():
+                found.setdefault(sign * end.value[channel].item(), []).append(channel)
+        return found
+
+
+def _moments(
+    values: Tensor, counted: Tensor | None, axes: tuple[int, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return number, mean and sum of squared distances of each channel, on the CPU."""
+    if counted is None:
+        count = torch.full(values.shape[1:2], values[:, :1].numel(), dtype=torch.float64)
+        count = count.to(values.device)
+        total = values.sum(axes)
+    else:
+        count = counted.expand_as(values).sum(axes).double()
+        total = values.where(counted, 0.0).sum(axes)
+    mean = total / count.clamp(min=1)
+    distance = values - _along(mean, values)
+    if counted is not None:
+        distance = distance.where(counted, 0.0)
+    return count.cpu(), mean.cpu(), distance.square_().sum(axes).cpu()
+
+
+def _end(
+    sign: int,
+    values: Tensor,
+    counted: Tensor | None,
+    axes: tuple[int, ...],
+    part: tuple[Tensor, Tensor, Tensor],
+) -> _End:
+    """Return the lowest values of an array, or with sign -1 of its negative."""
+    farthest = torch.amin if sign > 0 else torch.amax
+    beyond = sign * torch.inf
+    if counted is not None:
+        values = values.where(~values.isnan(), beyond)
+    value = farthest(values, axes)
+    equal = values == _along(value, values)
+    number = (equal if counted is None else equal & counted).sum(axes).double().cpu()
+    far = _is_far(value.cpu(), number, *part)
+    following = value.cpu()
+    if far.any():
+        second = farthest(values.masked_fill(equal, beyond), axes).cpu()
+        following = torch.where(far, second, following)
+    return _End(sign * value.cpu(), sign * following, number)
+
+
+def _along(per_channel: Tensor, values: Tensor) -> Tensor:
+    return per_channel.reshape(-1, *[1] * (values.ndim - 2))
+
+
+def _is_far(value: Tensor, number: Tensor, count: Tensor, mean: Tensor, squares: Tensor) -> Tensor:
+    """Tell whether a value that occurs so often is far from the mean of all others."""
+    left = count - number
+    others = (count * mean - number * value) / left.clamp(min=1)
+    spread = squares - number * (value - mean).square() - left * (others - mean).square()
+    distance = (value - others).square()
+    return (distance * left > _FAR**2 * spread.clamp(min=0)) | (left < 1)

@@ -148,8 +148,8 @@ def test_nothing_to_score_scores_like_an_absent_label() -> None:
         ([0, 1], [0, 1], {"multilabel": True}, r"multilabel masks have shape \(n, K"),
         (masks(0), masks(1), {"sample_weight": [1.0] * 5, "per_image": True}, "Drop one of the"),
         (
-            masks(0),
-            masks(1),
+            masks(0, 2),
+            masks(1, 2),
             {"multilabel": True, "labels": [1, 7]},
             r"labels=\[1, 7\]: expected channels of multilabel masks from 0 to 6",
         ),

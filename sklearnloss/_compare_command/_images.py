@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..estimators._files import PICTURES, read_file
-from ..estimators._labels import distinct_labels, read_masks
+from ..estimators._labels import distinct_labels, is_grey, read_masks
 from ..estimators._mask_classes import (
     COMMAND_LINE,
     Blobs,
@@ -228,8 +228,9 @@ def _one_label_per_pixel(mask: Array, *, is_picture: bool) -> Array:
     if mask.ndim > 2 and mask.shape[-1] == 1:
         return np.squeeze(mask, -1)
     if is_picture and mask.ndim == 3 and len(mask) in (2, 3, 4):  # grey and alpha, or colours
-        if len(mask) > 2 and not (mask[:3] == first).all():
-            raise ValueError("a mask in colour: write the number of its class to each pixel")
+        if not is_grey(mask):
+            what = "in colour" if len(mask) > 2 else "with two channels that differ"
+            raise ValueError(f"a mask {what}: write the number of its class to each pixel")
         return first
     return mask
 

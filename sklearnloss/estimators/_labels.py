@@ -91,22 +91,26 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
     if mask.ndim != n_axes + 1:
         return mask
     for channels in (mask, np.moveaxis(mask, -1, 0)):
-        if len(channels) in (2, 3, 4):
-            return _only_channel(channels)
+        if len(channels) not in (2, 3, 4):
+            continue
+        if not is_grey(channels):
+            raise ValueError(
+                f"y has a mask with {len(channels)} channels that differ. Write the number of its "
+                f"class to each pixel, not a colour; or set multilabel=True if each channel is the "
+                f"mask of a label."
+            )
+        first: np.ndarray = channels[0]
+        return first
     return mask
 
 
-def _only_channel(channels: np.ndarray) -> np.ndarray:
-    """Return the first channel of a picture in grey, with opacity perhaps."""
-    first: np.ndarray = channels[0]
-    opaque = np.issubdtype(channels.dtype, np.unsignedinteger) and bool(
-        (channels[-1] == np.iinfo(channels.dtype).max).all()
-    )
-    if (channels[:3] == first).all() or (len(channels) == 2 and opaque):
-        return first
-    raise ValueError(
-        f"y has a mask with {len(channels)} channels that differ. Write the number of its class to "
-        f"each pixel, not a colour; or set multilabel=True if each channel is the mask of a label."
+def is_grey(channels: np.ndarray) -> bool:
+    """Tell whether channels are the same but for opacity, or one that is opaque everywhere."""
+    if (channels[:3] == channels[0]).all():
+        return True
+    whole = np.issubdtype(channels.dtype, np.unsignedinteger)
+    return (
+        len(channels) == 2 and whole and bool((channels[1] == np.iinfo(channels.dtype).max).all())
     )
 
 

@@ -204,9 +204,9 @@ def find_blobs(mask: Array, labels: Iterable[int], *, look: bool = True) -> Blob
     objects = tuple(int(each) for each in labels if each > 0 and each not in _VOID)
     if not look or not _FEW <= len(objects) <= MAX_CLASSES:
         return Blobs(objects, 0, 0)
-    names = np.array(sorted(objects))
+    names, mask = np.array(sorted(objects)), np.ma.filled(mask, 0)
     codes = np.searchsorted(names, mask).clip(max=len(names) - 1)
-    codes = np.where(names[codes] == np.ma.getdata(mask), codes + 1, 0)
+    codes = np.where(names[codes] == mask, codes + 1, 0)
     boxes = find_objects(codes)
     order = sorted(range(len(boxes)), key=lambda k: codes[boxes[k]].size)  # the cheapest first
     touching = np.ones([3] * mask.ndim)

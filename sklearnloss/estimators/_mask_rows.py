@@ -117,19 +117,17 @@ def dice_by_label(
     multilabel: bool,
 ) -> Array:
     """Return Dice coefficients (n_images, n_labels), nan for what is nowhere."""
-    scores = [
-        dice_score(
-            true[None],
-            predicted[None],
-            labels=labels,
-            average=None,
-            ignore_index=ignore_index,
-            multilabel=multilabel,
-            zero_division=np.nan,
-        )
-        for true, predicted in zip(y_true, y_pred, strict=True)
-    ]
-    return np.array(scores)
+    scores = dice_score(
+        list(y_true),
+        list(y_pred),
+        labels=labels,
+        average=None,
+        per_image=True,
+        ignore_index=ignore_index,
+        multilabel=multilabel,
+        zero_division=np.nan,
+    )
+    return np.asarray(scores)
 
 
 def mean_dice(dice: Array) -> float:

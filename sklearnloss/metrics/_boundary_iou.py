@@ -109,7 +109,9 @@ def boundary_iou_score(
     >>> make_mask_scorer(boundary_iou_score, labels=[1], width=2)
     make_mask_scorer(boundary_iou_score, labels=[1], width=2)
     """
-    pairs = CheckedPairs(y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel)
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
+    )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     _check_width(width)
     table = LabelTable(labels, n_values=3)

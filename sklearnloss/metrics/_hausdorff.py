@@ -123,7 +123,9 @@ def hausdorff_distance(
     check_average(average, ("macro", None))
     if not 0 <= percentile <= 100:
         raise ValueError(f"percentile={percentile!r}: expected a number from 0 to 100.")
-    pairs = CheckedPairs(y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel)
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
+    )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     missed = _read_missed(one_empty)
     table = LabelTable(labels, n_values=1, fill=float(both_empty))

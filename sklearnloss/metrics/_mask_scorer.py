@@ -77,6 +77,8 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
             streams = self._score_func in self._streams
             y_true, y_pred = (pairs, None) if streams else pairs.collect()
         else:
+            if y_true is None:
+                raise ValueError(f"{type(estimator).__name__} is to be scored, but y is None.")
             settings = self._settings_without_masks(estimator)
             y_pred = method_caller(estimator, method, X, pos_label=self._get_pos_label())
         score = self._score_func(y_true, y_pred, **{**settings, **self._kwargs, **params})

@@ -41,10 +41,10 @@ def whole_labels(values: Array, name: str) -> Array:
 
 def _from_floats(values: Array, name: str) -> Array:
     if not np.isfinite(values).all():
-        raise ValueError(
-            f"{name} holds NaN or infinity, which are no labels. Give pixels that do not count a "
-            f"label, and pass it as ignore_index."
-        )
+        what = "Pass what predict returns."
+        if name == "y_true":
+            what = "Give pixels that do not count a label, and pass it as ignore_index."
+        raise ValueError(f"{name} holds NaN or infinity, which are no labels. {what}")
     fraction = values != np.rint(values)
     if fraction.any():
         raise ValueError(

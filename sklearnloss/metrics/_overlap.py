@@ -86,7 +86,9 @@ def dice_score(
     >>> scoring["dice_2"]
     make_mask_scorer(dice_score, labels=[2])
     """
-    pairs = CheckedPairs(y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel)
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
+    )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     counts = count_pixels(pairs, weight, labels=labels)
     return pooled_ratio(
@@ -169,7 +171,9 @@ def iou_score(
     >>> iou_score([[0, 0, 1, 1]], [[0, 1, 1, 1]], average=None)
     array([0.5       , 0.66666667])
     """
-    pairs = CheckedPairs(y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel)
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
+    )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     return pooled_iou(
         count_pixels(pairs, weight, labels=labels),

@@ -96,19 +96,28 @@ class CheckedPairs(Sized, Iterable[Pair]):
         True label of pixels that do not count.
     multilabel : bool
         Whether there is a mask per label.
+    per_image : bool, default=False
+        Whether there may be nothing that counts: then no image has a score.
 
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, or values are no labels; some of this
-        only while iterating.
+        If there are no masks, shapes differ, values are no labels, or no pixel counts;
+        some of this only while iterating.
     """
 
     def __init__(
-        self, y_true: Any, y_pred: Any, *, ignore_index: int | None, multilabel: bool
+        self,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        ignore_index: int | None,
+        multilabel: bool,
+        per_image: bool = False,
     ) -> None:
         self.multilabel = multilabel
         self._ignore = ignore_index
+        self._per_image = per_image
         self._in_arrays = False
         self._pairs: Iterable[tuple[Any, Any]]
         if isinstance(y_true, MaskPairs):
@@ -125,13 +134,16 @@ class CheckedPairs(Sized, Iterable[Pair]):
         return self._n
 
     def __iter__(self) -> Iterator[Pair]:
-        n_labels = None
+        n_labels, counts = None, self._per_image
         for number, (true, pred) in enumerate(self._pairs):
             pair = self._check(number, as_array(true), as_array(pred))
             if self.multilabel:
                 n_labels = len(pair.true) if n_labels is None else n_labels
                 _check_n_labels(len(pair.true), n_labels, number)
+            counts |= pair.counted is None or bool(pair.counted.any())
             yield pair
+        if not counts:
+            raise ValueError("No pixel of y_true counts: all are ignored. Expected some that do.")
 
     def _check(self, number: int, true: Array, pred: Array) -> Pair:
         if not self.multilabel and true.shape in [(math.prod(pred.shape),), (*pred.shape, 1)]:
@@ -181,7 +193,9 @@ def as_images(values: Any, name: str) -> Images:
         except ValueError:  # nested lists of unlike lengths
             return [np.asarray(item) for item in items]
     if array.ndim == 0:
-        raise ValueError(f"{name} is {values!r}. Expected masks of shape (n, H, W).")
+        raise ValueError(
+            f"{name} is a single {type(values).__name__}. Expected masks of shape (n, H, W)."
+        )
     return array
 
 

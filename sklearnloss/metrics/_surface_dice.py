@@ -117,7 +117,9 @@ def surface_dice_score(
     make_mask_scorer(surface_dice_score, labels=[1], tolerance=2.0)
     """
     check_average(average, ("macro", "micro", None))
-    pairs = CheckedPairs(y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel)
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
+    )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     limits = _check_tolerance(tolerance)
     # Which of several tolerances is a label's own is known when all labels are.

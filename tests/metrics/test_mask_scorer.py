@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -250,6 +250,19 @@ def test_a_data_set_of_pairs_needs_no_y() -> None:
     for scoring in (dice_scorer, {"dice": dice_scorer, "iou": iou_scorer}):
         found = cross_validate(segmenter(ignore_index=255), pairs, cv=2, scoring=scoring)
         assert (found.get("test_score", found.get("test_dice")) > 0.7).all()
+
+
+def test_other_estimators_need_y() -> None:
+    with pytest.raises(ValueError, match="Constant is to be scored, but y is None"):
+        dice_scorer(Constant(), X)
+    assert dice_scorer(Constant(), X, Y) == dice_score(Y, np.ones_like(Y))
+
+
+class Constant(BaseEstimator):  # type: ignore[misc]
+    """Finds the same everywhere."""
+
+    def predict(self, X: Any) -> np.ndarray:
+        return np.ones(X.shape, np.uint8)
 
 
 def test_settings_of_scorers_are_kept(model: UNetSegmenter) -> None:

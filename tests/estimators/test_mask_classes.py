@@ -71,6 +71,13 @@ def test_a_few_objects_may_be_cut_in_two() -> None:
     assert len(fit(y).classes_) == 10
 
 
+def test_phases_of_signals_are_classes() -> None:
+    y = np.repeat(np.arange(9), 4)[:32]
+    phases = np.stack([np.minimum(y, n) for n in (3, 7, 5, 6)])
+    assert len(fit(phases, image_shape=(32,)).classes_) == 8
+    assert len(fit(phases).classes_) == 8
+
+
 def test_the_user_may_say_that_numbers_are_classes() -> None:
     y = numbered([3, 7, 5, 9])
     assert len(fit(y, classes=range(10)).classes_) == 10

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..estimators._files import naming, open_archive
 from ..estimators._images import Channels
 from ..estimators._labels import distinct_labels, read_labels, read_masks
+from ..estimators._mask_classes import number_objects
 from ._groups import groups_of_rows
 from ._images import channel_axis, check_labels, fit_to_mask
 
@@ -141,6 +142,7 @@ def _with_masks(X: Array, y: Array, groups: Array | None, channels: Channels | N
         with _naming_x():
             first = fit_to_mask(X[0], y.shape[1:], channels)
         found = "first" if first.strides == X.strides[1:] else "last"
-    labels = distinct_labels(read_masks(y, y.shape)).tolist()
-    check_labels(labels)
-    return ArrayData(X, y, groups, found, labels)
+    masks = read_masks(y, y.shape)
+    labels = distinct_labels(masks)
+    check_labels(labels.tolist(), number_objects(masks, labels, None))
+    return ArrayData(X, y, groups, found, labels.tolist())

@@ -20,6 +20,14 @@ from ..estimators._axes import channels_advice
 from ..estimators._files import PICTURES, FileError, read_image, read_mask
 from ..estimators._images import Channels, warn_of_unlike_dtypes
 from ..estimators._labels import distinct_labels, in_mask_dtype, read_masks
+from ..estimators._mask_classes import (
+    COMMAND_LINE,
+    Blobs,
+    ObjectNumbers,
+    check_classes,
+    find_blobs,
+    jpeg_names,
+)
 from ..estimators._pixels import Pixels, arrange
 from ._culprits import first_few
 from ._layout import ImageFiles
@@ -28,8 +36,6 @@ Array = NDArray[Any]
 
 # What is held in memory, in bytes; more is read again and again, batch by batch.
 IN_MEMORY = 2 * 2**30
-# More distinct values are no classes: numbered objects, or the noise of a JPEG.
-MAX_CLASSES = 64
 _BLOCK = 16
 # An axis of at most so many elements holds channels, if the others are longer.
 _FEW_CHANNELS = 4
@@ -44,6 +50,7 @@ class _Sample(NamedTuple):
     mask_item: Any
     labels: frozenset[int] = frozenset()
     mask_dtype: np.dtype[Any] | None = None
+    blobs: Blobs = Blobs((), 0, 0)
 
 
 class Loaded(NamedTuple):
@@ -100,8 +107,10 @@ def load_images(
     warn_of_unlike_dtypes([sample.image.dtype for sample in samples], files.names.__getitem__)
     dtype = None
     if files.masks is not None:
-        _check_kind(files.masks, labels)
-        check_labels(labels)
+        numbers = ObjectNumbers()
+        for sample in samples:
+            numbers.add(sample.blobs)
+        check_labels(labels, numbers, jpegs=jpeg_names(files.masks))
         dtypes = {sample.mask_dtype for sample in samples if sample.mask_dtype is not None}
         dtype = in_mask_dtype(np.array(labels), dtypes).dtype
     X: Any = [sample.image_item for sample in samples]
@@ -136,25 +145,13 @@ def _read_and_check(
     return samples, kept
 
 
-def check_labels(labels: Sequence[int]) -> None:
+def check_labels(
+    labels: Sequence[int], numbers: ObjectNumbers, *, jpegs: Sequence[str] = ()
+) -> None:
     """Raise unless the distinct labels of masks can be classes."""
     if len(labels) == 1:
         raise ValueError(f"The masks hold only one label, {labels[0]}. Expected two or more.")
-    if len(labels) > MAX_CLASSES:
-        raise ValueError(
-            f"The masks hold {len(labels)} labels, {', '.join(map(str, labels[:5]))} ..., "
-            f"{labels[-1]}. Expected at most {MAX_CLASSES} classes. Numbers of single objects make "
-            f"no classes: write (mask > 0)."
-        )
-
-
-def _check_kind(masks: Sequence[Path], labels: Sequence[int]) -> None:
-    jpegs = [path.name for path in masks if path.suffix.lower() in (".jpg", ".jpeg")]
-    if jpegs and len(labels) > 2:
-        raise ValueError(
-            f"The masks hold {len(labels)} labels, and JPEG, which changes labels, made some of "
-            f"them: {first_few(jpegs)}. Write masks as PNG, or as .npy."
-        )
+    check_classes(labels, numbers, advice=COMMAND_LINE, jpegs=jpegs)
 
 
 def _check_libraries(paths: Sequence[Path]) -> None:
@@ -219,6 +216,7 @@ def _read(
         mask_path if mask is mask_read else mask,
         frozenset(found.astype(int).tolist()),
         mask.dtype,
+        find_blobs(mask, found.astype(int).tolist()),
     )
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..estimators._axes import looks_like
+from ..estimators._mask_classes import COMMAND_LINE, check_void
 from ..losses._base import did_you_mean
-from ..metrics import boundary_iou_score, dice_score, hausdorff_distance, surface_dice_score
+from ..metrics._scorers import NAMED
 from ._culprits import first_few
 from ._data import ImageData
 from ._options import Options
@@ -21,14 +22,8 @@ from ._options import Options
 Array = NDArray[Any]
 Split = tuple[Array, Array]
 
-#: Scores of masks; "iou" is the segmenter's own, which needs no arrays.
-MASK_SCORES = {
-    "iou": None,
-    "dice": dice_score,
-    "boundary_iou": boundary_iou_score,
-    "surface_dice": surface_dice_score,
-    "hausdorff": hausdorff_distance,
-}
+#: Scores of masks; they ask the estimator how to read them.
+MASK_SCORES = dict(NAMED)
 
 
 def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetClassifier:
@@ -37,7 +32,8 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
     Raises
     ------
     ValueError
-        If there is an ignored label for classes, or it leaves none to learn.
+        If there is an ignored label for classes, or it leaves none to learn, or a label
+        seems to be one to ignore.
     """
     classes = [label for label in data.labels if label != options.ignore_index]
     ignored = f"--ignore-index {options.ignore_index}"
@@ -60,6 +56,7 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
         if isinstance(data.X, np.ndarray) and looks_like(data.X.shape[1:]) is not None:
             shared["image_shape"] = tuple(data.X.shape[1:])  # the axes are as they should be
         return ResNetClassifier(**shared)
+    check_void(classes, advice=COMMAND_LINE)
     return UNetSegmenter(ignore_index=options.ignore_index, **shared)
 
 
@@ -82,16 +79,7 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     if data.task == "classification":
         return get_scorer(name)
-    score = MASK_SCORES[name]
-    if score is None:
-        return None
-    if isinstance(data.y, list):
-        raise ValueError(
-            f"--scoring {name} needs masks of one size that fit into memory. Expected iou, which "
-            f"reads one file at a time."
-        )
-    better = name != "hausdorff"
-    return make_scorer(score, greater_is_better=better, ignore_index=options.ignore_index)
+    return MASK_SCORES[name]
 
 
 def check_folds(data: ImageData, n_folds: int) -> None:

@@ -166,6 +166,9 @@ def test_labels_of_images_without_pixels_are_refused() -> None:
         hausdorff_distance([0, 1, 0], [0, 1, 1])
 
 
-def test_nothing_to_score_has_the_distance_of_empty_masks() -> None:
+def test_an_image_of_which_nothing_counts_has_the_distance_of_empty_masks() -> None:
     ignored = np.full((2, 4, 4), 255)
-    assert hausdorff_distance(ignored, ignored * 0, ignore_index=255) == 0.0
+    found = hausdorff_distance(ignored, ignored * 0, ignore_index=255, per_image=True)
+    np.testing.assert_array_equal(found, 0)
+    with pytest.raises(ValueError, match="No pixel of y_true counts"):
+        hausdorff_distance(ignored, ignored * 0, ignore_index=255)

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
 from ._augment import Augmentation
+from ._callback_checks import check_callbacks, check_schedule
+from ._callbacks import CallbackParameterMixin, fit_callbacks
 from ._class_weight import (
     check_class_order,
     check_own_ignore_index,
@@ -28,22 +30,22 @@ from ._class_weight import (
     read_class_weight,
 )
 from ._continuing import update_net
+from ._dataset import TrainingData
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
-from ._lazy import LazyCodes, LazyData
+from ._lazy import LazyCodes, LazyData, Samples
 from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective, TrainingData, seeded
+from ._net import LossNet, Objective, seeded
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._reading import ImageReadingMixin, Images
+from ._resume import fit_key, has_checkpoints
 from ._rows import RowImages
 from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
-    check_callbacks,
     check_net_params,
     deterministic_algorithms,
-    fit_callbacks,
     optimizer_settings,
     resolve_device,
     resolve_optimizer,
@@ -55,6 +57,7 @@ from ._weights import load_weights
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
+    CallbackParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
@@ -153,6 +156,10 @@ class ImageEstimator(
         """Return the network's class and arguments."""
 
     @abc.abstractmethod
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        """Turn the network's scores into probabilities."""
+
+    @abc.abstractmethod
     def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices for training and for early stopping."""
 
@@ -183,6 +190,7 @@ class ImageEstimator(
         """
         again = self.warm_start and hasattr(self, "net_")
         with self._as_before_on_failure():
+            check_schedule(self.callbacks, self.scheduler)
             data = self._read_training(X, y, sample_weight, again=again)
             tasks = FitTasks(self, X, y, sample_weight)
             schedule = SCHEDULES.get(self.scheduler, self.scheduler)
@@ -237,9 +245,8 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check whatever can be wrong before any training starts."""
         self._validate_params()
-        resolve_optimizer(self.optimizer)
-        check_callbacks(self.callbacks)
-        check_net_params(self.net_params)
+        check_net_params(self.net_params, resolve_optimizer(self.optimizer))
+        check_callbacks(self.callbacks, self)
         if self.augment is not None:
             Augmentation(self.augment)
         self._check_targets(X, y)
@@ -298,18 +305,23 @@ class ImageEstimator(
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
         if again:
+            self.net_.check_training_readiness()
             update_net(self)
         else:
             self._build_net(device, seed, self.weights)
         net = self.net_
+        check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
+        net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
         if not again:
             net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
             self.loss_.bind(net.module_, net.class_counts_)
+        ignores = getattr(self, "ignore_index", None) is not None
+        net.ignore_code_ = IGNORED[data.code_dtype] if ignores else None
         net.train_split = None if valid is None else predefined_split(valid)
         try:
             with deterministic_algorithms(self.deterministic):
-                net.train(data.to(device), self.max_epochs, schedule, tasks)
+                net.train(data.to(device), self.max_epochs, schedule, tasks, self)
         finally:
             net.train_split = None
 
@@ -385,6 +397,7 @@ class ImageEstimator(
         net.weight_decay_ = self.weight_decay
         net.augment_ = None if self.augment is None else Augmentation(self.augment)
         net.n_channels_ = n_channels
+        net.multilabel_ = getattr(self, "multilabel", False)
         net.generator_ = torch.Generator().manual_seed(seed)
         with seeded(seed):
             net.initialize()
@@ -398,6 +411,17 @@ class ImageEstimator(
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
+
+    def _as_dataset(self, X: Any) -> TrainingData:
+        """Return images, without targets, as the net takes them."""
+        images = self._new_images(X)
+        codes = torch.zeros(len(images), dtype=torch.uint8)
+        if isinstance(images, Samples):
+            return LazyData(images, codes)
+        self._check_image_shape(images)
+        if isinstance(images, RowImages):
+            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
+        return TrainingData(images, codes)
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

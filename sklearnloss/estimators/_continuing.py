@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ._augment import Augmentation
+from ._callbacks import fit_callbacks
 from ._net import LossNet, Objective
 from ._training import (
-    fit_callbacks,
     optimizer_settings,
     resolve_device,
     resolve_optimizer,
@@ -31,7 +31,7 @@ def update_net(estimator: ImageEstimator) -> None:
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
     net.augment_ = None if estimator.augment is None else Augmentation(estimator.augment)
-    net.callbacks = fit_callbacks(estimator)
+    net.callbacks = fit_callbacks(estimator, again=True)
     net.initialize_callbacks()
     learnt = _update_loss(estimator, net)
     if learnt or type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
@@ -61,9 +61,10 @@ def _update_loss(estimator: ImageEstimator, net: LossNet) -> bool:
 
 
 def _update_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
-    for group in net.optimizer_.param_groups:
-        if group["lr"] == net.lr:  # others were chosen through net_params
-            group["lr"] = estimator.lr
+    for k, group in enumerate(net.optimizer_.param_groups):
+        # Others were chosen through net_params. A callback may have changed the present rate.
+        if net.base_lrs_[k] == net.lr != estimator.lr:
+            net.base_lrs_[k] = group["lr"] = group["initial_lr"] = estimator.lr
         if group.get("weight_decay") == net.weight_decay_:
             group["weight_decay"] = estimator.weight_decay
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ._dataset import TrainingData
 from ._files import read_file
 from ._images import Channels, as_image
-from ._net import TrainingData
 from ._rows import RowImages
 
 # How many samples are read at the same time where nothing says how many make a batch.

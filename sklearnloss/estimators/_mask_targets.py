@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ._base import ImageEstimator
 from ._class_weight import count_positives
+from ._dataset import TrainingData
 from ._labels import code_dtype, count_labels, distinct_labels, encode, on_off, read_masks
 from ._lazy import LazyCodes
-from ._net import TrainingData
 from ._reading import Images
 from ._rows import RowImages
 from ._survey import Survey, tally

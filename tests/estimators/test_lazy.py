@@ -19,7 +19,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from sklearnloss.estimators._files import read_file
 from sklearnloss.estimators._lazy import LazyData, Samples
-from sklearnloss.estimators._net import Batches
+from sklearnloss.estimators._dataset import Batches
 from sklearnloss.metrics import iou_score
 
 from .conftest import Data, classifier, segmenter

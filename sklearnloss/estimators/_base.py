@@ -33,7 +33,7 @@ from ._continuing import update_net
 from ._dataset import TrainingData
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
-from ._lazy import LazyCodes, LazyData, Samples
+from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective, seeded
 from ._persistence import PersistenceMixin
@@ -411,17 +411,6 @@ class ImageEstimator(
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
-
-    def _as_dataset(self, X: Any) -> TrainingData:
-        """Return images, without targets, as the net takes them."""
-        images = self._new_images(X)
-        codes = torch.zeros(len(images), dtype=torch.uint8)
-        if isinstance(images, Samples):
-            return LazyData(images, codes)
-        self._check_image_shape(images)
-        if isinstance(images, RowImages):
-            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
-        return TrainingData(images, codes)
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "net_")

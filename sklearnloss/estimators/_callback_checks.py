@@ -130,10 +130,10 @@ def reads_batches(callback: Any) -> bool:
     return isinstance(callback, ProgressBar) or getattr(callback, "log_on_batch_end", False)
 
 
-def check_schedule(callbacks: Iterable[Any] | None, scheduler: Any) -> None:
+def check_schedule(callbacks: Any, scheduler: Any) -> None:
     """Raise a ValueError if both a callback and ``scheduler`` set the learning rate."""
-    for item in callbacks or [] if scheduler is not None else []:
-        if isinstance(split_name(item)[1], LRScheduler):
+    for item in callbacks if isinstance(callbacks, (list, tuple)) else []:
+        if scheduler is not None and isinstance(split_name(item)[1], LRScheduler):
             raise ValueError(
                 f"callbacks holds LRScheduler, but scheduler={scheduler!r} sets the learning rate "
                 f"before each step. Set scheduler=None."
@@ -145,7 +145,9 @@ def _check_validation(callback: Callback, others: Sequence[Any]) -> None:
     scores = isinstance(callback, (EpochScoring, BatchScoring, PassthroughScoring))
     name = type(callback).__name__
     if scores and not callback.on_train:
-        raise ValueError(f"callbacks holds {name} with on_train=False. {_VALIDATION}, or on_train=True.")
+        raise ValueError(
+            f"callbacks holds {name} with on_train=False. {_VALIDATION}, or on_train=True."
+        )
     if isinstance(callback, WandbLogger) and callback.save_model:
         key, remedy = "valid_loss_best", "save_model=False"
     else:

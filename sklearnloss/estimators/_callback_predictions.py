@@ -83,8 +83,8 @@ class PredictingNet(CheckpointedNet):
         predicted = self.predict(X)
         if not self._estimator("score")._reads_masks:
             return float(np.mean(predicted == y))
-        options = {"ignore_index": self.ignore_code_, "multilabel": self.multilabel_}
-        return float(iou_score(y, predicted, **options))
+        ignored, multilabel = self.ignore_code_, self.multilabel_
+        return float(iou_score(y, predicted, ignore_index=ignored, multilabel=multilabel))
 
     def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
         """Yield the logits of images, batch by batch and in their order."""

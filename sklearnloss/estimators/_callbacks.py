@@ -222,9 +222,7 @@ class EpochBar(Callback):  # type: ignore[misc]
         return {key: value for key, value in vars(self).items() if key != "bar_"}
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.bar_ = tqdm(
-            total=net.max_epochs, initial=net.n_resumed, unit="epoch", desc=self.label
-        )
+        self.bar_ = tqdm(total=net.max_epochs, initial=net.n_resumed, unit="epoch", desc=self.label)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         row = net.history[-1]

@@ -8,7 +8,6 @@ import math
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -19,16 +18,16 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._base import did_you_mean
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
-from ._augment import Augmentation
 from ._callback_checks import check_net_callbacks, check_pattern, reads_batches
 from ._callback_predictions import PredictingNet
 from ._callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from ._dataset import Batches, TrainingData
 from ._fit_tasks import FitTasks
-from ._interrupts import Interrupts, watch_interrupts
+from ._interrupts import watch_interrupts
 from ._layout import put_channels_last
 from ._resume import continue_from_record
 from ._schedule import LearningRatePlan
+from ._training_state import StopTraining, Training
 
 _init_lock = threading.Lock()
 
@@ -58,47 +57,6 @@ class Objective(nn.Module):
         if sample_weight is not None and isinstance(self.loss, Loss):
             value = self.loss(logits, target)  # not weighted twice
         return weighted_mean(value, sample_weight)
-
-
-class StopTraining(Exception):
-    """Training ends before its last epoch; the cause, if any, is raised afterwards."""
-
-
-@dataclass
-class Training:
-    """What a net needs during training only.
-
-    Attributes
-    ----------
-    data : TrainingData
-        What it is trained on.
-    forward : callable
-        From images, codes and weights to logits and the loss.
-    interrupts : Interrupts
-        Whether Ctrl-C was pressed.
-    n_before : int
-        Epochs of earlier fits.
-    tasks : FitTasks or None
-        Is told of each epoch.
-    estimator : ImageEstimator or None
-        Whose net it is.
-    plan : LearningRatePlan or None
-        Sets the learning rate.
-    inputs : object
-        The images of the present batch.
-    fetches : bool
-        Whether a callback looks at the loss of each batch.
-    """
-
-    data: TrainingData
-    forward: Callable[..., tuple[Tensor, Tensor]]
-    interrupts: Interrupts
-    n_before: int
-    tasks: FitTasks | None = None
-    estimator: Any = None
-    plan: LearningRatePlan | None = None
-    inputs: Any = None
-    fetches: bool = False
 
 
 class LossNet(PredictingNet):
@@ -132,8 +90,8 @@ class LossNet(PredictingNet):
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         state = self._state()
-        held = {name: state.pop(name) for name in ("callbacks", "callbacks_") if name in state}
-        shared = {name: copy_callbacks(value) for name, value in held.items()}
+        names = [name for name in ("callbacks", "callbacks_") if name in state]
+        shared = {name: copy_callbacks(state.pop(name)) for name in names}
         copied.__setstate__({**copy.deepcopy(state, memo), **shared})
         return copied
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from ._dataset import TrainingData
 from ._images import read_images
-from ._lazy import Samples, has_targets, is_lazy
+from ._lazy import LazyData, Samples, has_targets, is_lazy
 from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
 
@@ -53,6 +55,17 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
+
+    def _as_dataset(self, X: Any) -> TrainingData:
+        """Return images, without targets, as the net takes them."""
+        images = self._new_images(X)
+        codes = torch.zeros(len(images), dtype=torch.uint8)
+        if isinstance(images, Samples):
+            return LazyData(images, codes)
+        self._check_image_shape(images)
+        if isinstance(images, RowImages):
+            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
+        return TrainingData(images, codes)
 
     def _check_targets(self, X: Any, y: Any) -> None:
         """Raise a ValueError if there are no targets."""

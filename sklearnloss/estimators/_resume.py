@@ -68,15 +68,18 @@ class CheckpointedNet(PortableNet):
             **kwargs,
         }
         paths = {k: os.fspath(f) for k, f in files.items() if isinstance(f, (str, os.PathLike))}
-        parts = {name: f"{path}.part" for name, path in paths.items()}
+        own = f"{os.getpid()}-{id(self):x}"  # fits in parallel may write the same file
+        parts = {name: f"{path}.{own}.part" for name, path in paths.items()}
         try:
             super().save_params(use_safetensors=use_safetensors, **{**files, **parts})
             for name, part in parts.items():
                 os.replace(part, paths[name])
         except Exception as error:  # which skorch's Checkpoint says nothing about
-            names = ", ".join(name for name, file in files.items() if file is not None)
+            names = [paths.get(name, name) for name, file in files.items() if file is not None]
             warnings.warn(
-                f"{names} was not saved: {type(error).__name__}: {error}", UserWarning, stacklevel=2
+                f"{', '.join(names)} was not saved: {type(error).__name__}: {error}",
+                UserWarning,
+                stacklevel=2,
             )
             raise
         finally:
@@ -122,7 +125,8 @@ class CheckpointedNet(PortableNet):
         if self.history is not known and record.get("epoch", len(loaded)) != len(loaded):
             raise ValueError(
                 f"{where} holds the optimizer of epoch {record['epoch']}, but the history of "
-                f"{len(loaded)} epochs: it was not written to the end. Remove it to begin anew."
+                f"{len(loaded)} epochs: it was not written to the end. Remove it, and set weights= "
+                f"to a copy of its weights to begin with these."
             )
         others = _different(record.get("fit"), self.fit_key_)
         if others:

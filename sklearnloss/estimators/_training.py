@@ -145,9 +145,7 @@ SCHEDULES: dict[str | None, Callable[[float], float] | None] = {
 }
 
 
-def check_net_params(
-    net_params: Any, optimizer: type[torch.optim.Optimizer] | None = None
-) -> None:
+def check_net_params(net_params: Any, optimizer: type[torch.optim.Optimizer] | None = None) -> None:
     """Raise a ValueError for arguments of the net that have no effect, or no place there.
 
     Parameters

@@ -211,9 +211,7 @@ def search_losses(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
 )
 def test_callbacks_work(way: Any, n_fits: int, digits: Data, tmp_path: Path) -> None:
     callbacks, counts = loggers(tmp_path)
-    model = classifier(
-        callbacks=[*callbacks, *others(tmp_path)], scheduler=None, max_epochs=EPOCHS
-    )
+    model = classifier(callbacks=[*callbacks, *others(tmp_path)], scheduler=None, max_epochs=EPOCHS)
     fitted = way(model, *digits)
     n_epochs = {name: count() for name, count in counts.items()}
     assert n_epochs == dict.fromkeys(counts, n_fits * EPOCHS)

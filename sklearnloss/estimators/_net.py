@@ -261,6 +261,12 @@ class LossNet(PredictingNet):
             f"loss={self.criterion_.loss!r}). Try a smaller lr, or clip_norm=1.0."
         )
 
+    def fit(self, *args: Any, **kwargs: Any) -> LossNet:
+        """Refuse to train without the estimator, which reads images and labels."""
+        raise RuntimeError("The net is trained by its estimator. Use fit or partial_fit of that.")
+
+    partial_fit = fit
+
     def train(
         self,
         data: TrainingData,

@@ -165,6 +165,30 @@ def test_optimizer_arguments_through_net_params(digits: Data) -> None:
     assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.6)
 
 
+def test_changed_net_params_reach_a_training_that_continues(digits: Data) -> None:
+    lines: list[str] = []
+    model = classifier(max_epochs=1).fit(*digits)
+    before = model.net_.optimizer_
+    model.partial_fit(*digits)
+    assert model.net_.optimizer_ is before
+    params = {"optimizer__betas": (0.5, 0.6), "callbacks__print_log__sink": lines.append}
+    model.set_params(net_params=params).partial_fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.6)
+    assert len(lines) == 3
+    model.set_params(net_params=None).partial_fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.9, 0.999)
+    assert len(lines) == 3
+
+
+def test_the_net_is_not_trained_without_its_estimator(digits: Data) -> None:
+    model = classifier().fit(*digits)
+    before = weights(model)
+    for train in (model.net_.fit, model.net_.partial_fit):
+        with pytest.raises(RuntimeError, match="trained by its estimator"):
+            train(*digits)
+    assert torch.equal(weights(model), before)
+
+
 def test_gradients_are_clipped(digits: Data) -> None:
     model = classifier(callbacks=[Stepwise()], clip_norm=1e-3).fit(*digits)
     assert max(recorded(model).norms) > 1e-3

@@ -97,6 +97,14 @@ def test_ctrl_c_that_a_callback_catches_leaves_fit(digits: Data) -> None:
         classifier(callbacks=[At("on_batch_end", swallow)], max_epochs=3).fit(*digits)
 
 
+def test_ctrl_c_in_a_callback_spares_the_others(digits: Data) -> None:
+    called: list[str] = []
+    others = At("on_epoch_end", lambda: called.append("second epoch"))
+    with pytest.raises(KeyboardInterrupt):
+        classifier(callbacks=[At("on_epoch_end", interrupt), others], max_epochs=3).fit(*digits)
+    assert called == []
+
+
 def test_ctrl_c_in_a_fit_within_a_fit_leaves_both(digits: Data) -> None:
     def fit() -> None:
         with pytest.raises(KeyboardInterrupt):

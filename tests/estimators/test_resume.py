@@ -69,10 +69,19 @@ def with_scheduler(folder: Path) -> list[Any]:
     return [*every_epoch(folder), LRScheduler("StepLR", step_size=1, gamma=0.5)]
 
 
+def falling(net: Any, X: Any, y: Any) -> int:
+    """Return a score that is best in the first epoch."""
+    return -len(net.history)
+
+
+def patience(**params: Any) -> list[Any]:
+    scoring = EpochScoring(falling, name="score", on_train=True, lower_is_better=False)
+    stop = EarlyStopping("score", patience=3, lower_is_better=False, **params)
+    return [scoring, stop]
+
+
 def with_patience(folder: Path) -> list[Any]:
-    scoring = EpochScoring("accuracy", name="acc", on_train=True, lower_is_better=False)
-    stop = EarlyStopping("acc", patience=2, lower_is_better=False)
-    return [scoring, stop, *every_epoch(folder)]
+    return [*patience(), *every_epoch(folder)]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +92,7 @@ def with_patience(folder: Path) -> list[Any]:
         ({"loss": "ldam+1e-4*l2", "optimizer": "sgd", "scheduler": "cosine"}, every_epoch),
         ({"early_stopping": True, "lr": 0.05, "n_iter_no_change": 1, "max_epochs": 9}, best_epoch),
         ({"scheduler": None}, with_scheduler),
-        ({"scheduler": None, "lr": 0.03, "max_epochs": 9}, with_patience),
+        ({"max_epochs": 9}, with_patience),
         ({"random_state": np.random.RandomState(0)}, every_epoch),
     ],
 )
@@ -152,13 +161,26 @@ def test_a_checkpoint_of_the_end_is_loaded(digits: Data, tmp_path: Path) -> None
     assert classifier(max_epochs=4, callbacks=[loading]).fit(*digits).n_iter_ == 4
 
 
+def test_a_training_that_a_callback_ended_stays_ended(digits: Data, tmp_path: Path) -> None:
+    for _ in range(2):
+        model = classifier(max_epochs=9, callbacks=with_patience(tmp_path)).fit(*digits)
+        assert model.n_iter_ == 4
+
+
+def test_the_best_weights_have_to_be_in_the_checkpoint(digits: Data, tmp_path: Path) -> None:
+    callbacks = [*patience(load_best=True), *every_epoch(tmp_path)]
+    classifier(max_epochs=2, callbacks=callbacks).fit(*digits)
+    with pytest.raises(ValueError, match=r"of epoch 2, but score was best in epoch 1.*score_best"):
+        classifier(max_epochs=3, callbacks=callbacks).fit(*digits)
+
+
 def test_the_best_epoch_is_known_after_loading(digits: Data, tmp_path: Path) -> None:
-    X, y = digits
-    params: dict[str, Any] = {"early_stopping": True, "scheduler": None, "lr": 0.03}
-    classifier(**params, max_epochs=2, callbacks=best_epoch(tmp_path)).fit(X, y)
-    model = classifier(**params, max_epochs=4, callbacks=best_epoch(tmp_path)).fit(X, y)
-    losses, best = model.history_[:, "valid_loss"], model.history_[:, "valid_loss_best"]
-    assert best == [loss < min([np.inf, *losses[:k]]) for k, loss in enumerate(losses)]
+    classifier(callbacks=every_epoch(tmp_path)).fit(*digits)
+    history = json.loads((tmp_path / "history.json").read_text())
+    history[0]["train_loss"] = 0.0
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    model = classifier(max_epochs=2, callbacks=every_epoch(tmp_path)).fit(*digits)
+    assert model.history_[:, "train_loss_best"] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,10 @@ class LossNet(PredictingNet):
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied
         state = self._state()
-        names = [name for name in ("callbacks", "callbacks_") if name in state]
-        shared = {name: copy_callbacks(state.pop(name)) for name in names}
+        shared: dict[str, Any] = {}
+        for name in ("callbacks", "callbacks_"):
+            if name in state:
+                shared[name] = copy_callbacks(state.pop(name))
         copied.__setstate__({**copy.deepcopy(state, memo), **shared})
         return copied
 

@@ -20,6 +20,8 @@ from ..losses import Loss
 from ..losses._foreign import AnyLoss
 from ..losses._random import seeded
 from ._augment import Augmentation
+from ._callback_checks import check_callbacks, check_schedule
+from ._callbacks import CallbackParameterMixin, fit_callbacks
 from ._class_weight import (
     check_class_order,
     check_own_ignore_index,
@@ -31,22 +33,22 @@ from ._class_weight import (
     require_weight,
 )
 from ._continuing import update_net
+from ._dataset import TrainingData
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective, TrainingData
+from ._net import LossNet, Objective
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._reading import ImageReadingMixin, Images
+from ._resume import fit_key, has_checkpoints
 from ._rows import RowImages
 from ._survey import Survey, learn_scaling
 from ._training import (
     SCHEDULES,
-    check_callbacks,
     check_net_params,
     deterministic_algorithms,
-    fit_callbacks,
     optimizer_settings,
     resolve_device,
     resolve_optimizer,
@@ -58,6 +60,7 @@ from ._weights import load_weights
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
+    CallbackParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
@@ -156,6 +159,10 @@ class ImageEstimator(
         """Return the network's class and arguments."""
 
     @abc.abstractmethod
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        """Turn the network's scores into probabilities."""
+
+    @abc.abstractmethod
     def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices for training and for early stopping."""
 
@@ -192,6 +199,7 @@ class ImageEstimator(
         """
         again = self.warm_start and hasattr(self, "net_")
         with self._as_before_on_failure():
+            check_schedule(self.callbacks, self.scheduler)
             data = self._read_training(X, y, sample_weight, again=again)
             tasks = FitTasks(self, X, y, sample_weight)
             schedule = SCHEDULES.get(self.scheduler, self.scheduler)
@@ -251,9 +259,8 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check whatever can be wrong before any training starts."""
         self._validate_params()
-        resolve_optimizer(self.optimizer)
-        check_callbacks(self.callbacks)
-        check_net_params(self.net_params)
+        check_net_params(self.net_params, resolve_optimizer(self.optimizer))
+        check_callbacks(self.callbacks, self)
         if self.augment is not None:
             Augmentation(self.augment)
         self._check_targets(X, y)
@@ -315,18 +322,23 @@ class ImageEstimator(
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
         if again:
+            self.net_.check_training_readiness()
             update_net(self)
         else:
             self._build_net(device, seed, self.weights)
         net = self.net_
+        check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
+        net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
         if not again:
             net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
             self.loss_.bind(net.module_, net.class_counts_)
+        ignores = getattr(self, "ignore_index", None) is not None
+        net.ignore_code_ = IGNORED[data.code_dtype] if ignores else None
         net.train_split = None if valid is None else predefined_split(valid)
         try:
             with deterministic_algorithms(self.deterministic):
-                net.train(data.to(device), self.max_epochs, schedule, tasks)
+                net.train(data.to(device), self.max_epochs, schedule, tasks, self)
         finally:
             net.train_split = None
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
+from ._dataset import TrainingData
 from ._labels import encode, read_labels
 from ._loss_param import resolve_loss
-from ._net import TrainingData
 from ._predict import Mirrored
 from ._reading import Images
 from ._survey import Survey
@@ -54,7 +54,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         The optimizer's weight decay.
     scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
         How the learning rate changes during ``fit``. A callable maps progress in
-        [0, 1) to a factor.
+        [0, 1) to a factor. None leaves it to an ``LRScheduler`` in ``callbacks``.
     max_epochs : int, default=20
         Passes over the data.
     batch_size : int, default=32
@@ -99,10 +99,13 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     random_state : int, RandomState or None, default=None
         Seeds initial weights, batches and the held-out part.
     callbacks : list, default=None
-        skorch callbacks; they are copied.
+        skorch callbacks, functions without arguments that return one, or pairs of a
+        name and one of these. Each fit uses copies, which share what a callback
+        holds, such as the run of a logger.
     net_params : dict, default=None
-        Further arguments of ``skorch.NeuralNet``, such as
-        ``{"optimizer__betas": (0.9, 0.95)}``.
+        Further arguments of ``skorch.NeuralNet``: those of the optimizer, such as
+        ``{"optimizer__betas": (0.9, 0.95)}``, ``callbacks__<name>``,
+        ``callbacks__<name>__<parameter>``, ``use_caching`` and ``torch_load_kwargs``.
     verbose : int, default=0
         1 shows a progress bar, 2 a line per epoch.
     **loss_params : dict
@@ -239,10 +242,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
             In the order of ``classes_``. The softmax of the scores; after training
             with sigmoid losses, the sigmoids normalised over the classes.
         """
-        logits = self._scores(X).double()
-        if loss_form(self.loss_) == "sigmoid":
-            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also where all vanish
-        return logits.softmax(1).numpy()
+        return self._as_probabilities(self._scores(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable labels.
@@ -324,6 +324,12 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
             )
         self.classes_ = known if classes is not None else np.unique(labels)
         return encode(labels, self.classes_)
+
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        logits = logits.double()
+        if loss_form(self.loss_) == "sigmoid":
+            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also where all vanish
+        return logits.softmax(1).numpy()
 
     def _resolve_loss(self) -> AnyLoss:
         return resolve_loss(self.loss, self._loss_params)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ._augment import Augmentation
+from ._callbacks import fit_callbacks
 from ._net import LossNet, Objective
 from ._training import (
-    fit_callbacks,
     optimizer_settings,
     resolve_device,
     resolve_optimizer,
@@ -31,14 +31,44 @@ def update_net(estimator: ImageEstimator) -> None:
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
     net.augment_ = None if estimator.augment is None else Augmentation(estimator.augment)
-    net.callbacks = fit_callbacks(estimator)
-    net.initialize_callbacks()
+    _update_callbacks(estimator, net)
     learnt = _update_loss(estimator, net)
-    if learnt or type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
-        _renew_optimizer(estimator, net)
+    settings = _optimizer_settings(estimator, net)
+    if learnt or _differs(estimator, net, settings):
+        _renew_optimizer(estimator, net, settings)
     else:
         _update_optimizer(estimator, net)
     net.lr, net.weight_decay_ = estimator.lr, estimator.weight_decay
+
+
+def _update_callbacks(estimator: ImageEstimator, net: LossNet) -> None:
+    params = estimator.net_params or {}
+    for name in [name for name in vars(net) if name.startswith("callbacks__")]:
+        delattr(net, name)
+    net.__dict__.update({k: v for k, v in params.items() if k.startswith("callbacks__")})
+    net.use_caching = params.get("use_caching", "auto")
+    net.torch_load_kwargs = params.get("torch_load_kwargs")
+    net.callbacks = fit_callbacks(estimator, again=True)
+    net.initialize_callbacks()
+
+
+def _optimizer_settings(estimator: ImageEstimator, net: LossNet) -> dict[str, Any]:
+    """Return the arguments of the optimizer that the parameters ask for."""
+    optimizer = resolve_optimizer(estimator.optimizer)
+    settings = optimizer_settings(optimizer, estimator.weight_decay, torch.device(net.device))
+    params = (estimator.net_params or {}).items()
+    return settings | {name: value for name, value in params if name.startswith("optimizer__")}
+
+
+def _differs(estimator: ImageEstimator, net: LossNet, settings: dict[str, Any]) -> bool:
+    """Tell whether the net has another optimizer, or one with other arguments."""
+    if type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
+        return True
+    # Weight decay is changed in place; fused arithmetic is a matter of the device.
+    changed = {"optimizer__weight_decay", "optimizer__fused"}
+    given = {k: v for k, v in vars(net).items() if k.startswith("optimizer__")}
+    names = (given.keys() | settings.keys()) - changed
+    return any(repr(given.get(name)) != repr(settings.get(name)) for name in names)
 
 
 def _move(net: LossNet, device: torch.device) -> None:
@@ -61,20 +91,17 @@ def _update_loss(estimator: ImageEstimator, net: LossNet) -> bool:
 
 
 def _update_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
-    for group in net.optimizer_.param_groups:
-        if group["lr"] == net.lr:  # others were chosen through net_params
-            group["lr"] = estimator.lr
+    for k, group in enumerate(net.optimizer_.param_groups):
+        # Others were chosen through net_params. A callback may have changed the present rate.
+        if net.base_lrs_[k] == net.lr != estimator.lr:
+            net.base_lrs_[k] = group["lr"] = group["initial_lr"] = estimator.lr
         if group.get("weight_decay") == net.weight_decay_:
             group["weight_decay"] = estimator.weight_decay
 
 
-def _renew_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
-    optimizer = resolve_optimizer(estimator.optimizer)
+def _renew_optimizer(estimator: ImageEstimator, net: LossNet, settings: dict[str, Any]) -> None:
     for name in [name for name in vars(net) if name.startswith("optimizer__")]:
         delattr(net, name)
-    settings = optimizer_settings(optimizer, estimator.weight_decay, torch.device(net.device))
-    for name, value in (estimator.net_params or {}).items():
-        if name.startswith("optimizer__"):
-            settings[name] = value
+    optimizer = resolve_optimizer(estimator.optimizer)
     net.__dict__.update(optimizer=optimizer, lr=estimator.lr, **settings)
     net.initialize_optimizer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 try:
@@ -37,7 +38,7 @@ class FitTasks:
             "estimator": estimator,
             "X": X,
             "y": y,
-            "metadata": {"sample_weight": sample_weight},
+            "metadata": {} if sample_weight is None else {"sample_weight": sample_weight},
         }
         self.estimator = estimator
         self.n_epochs = 0
@@ -56,9 +57,10 @@ class FitTasks:
         """Say that an epoch ended; return whether a callback asks to stop."""
         self.n_epochs += 1
         stop = False
-        # The estimator can predict by now, so a copy of it needs nothing more.
         if self.context is not None:
-            stop = self.epoch.call_on_fit_task_end(**self.data, reconstruction_attributes={})
+            stop = self.epoch.call_on_fit_task_end(
+                **self.data, reconstruction_attributes=self._fitted
+            )
         if self.estimator._epoch_hook is not None:
             self.estimator._epoch_hook(self.estimator, self.n_epochs)
         return bool(stop)
@@ -66,4 +68,9 @@ class FitTasks:
     def end(self) -> None:
         """Say that the fit ended."""
         if self.context is not None:
-            self.context.call_on_fit_task_end(**self.data, reconstruction_attributes={})
+            self.context.call_on_fit_task_end(**self.data, reconstruction_attributes=self._fitted)
+
+    def _fitted(self) -> dict[str, Any]:
+        """Return what a copy of the estimator needs so that it does not change afterwards."""
+        net = copy.deepcopy(self.estimator.net_)
+        return {"net_": net, "loss_": net.criterion_.loss}

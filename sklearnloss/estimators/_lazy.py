@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from ._axes import check_mask_shape, n_axes_by_mask
+from ._dataset import TrainingData
 from ._images import Channels, as_image, is_masked
 from ._items import (
     PATHS,
@@ -24,7 +25,6 @@ from ._items import (
     open_mask,
     split_item,
 )
-from ._net import TrainingData
 from ._pictures import is_pillow
 from ._pixels import arrange
 from ._rows import RowImages

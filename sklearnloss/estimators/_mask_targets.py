@@ -13,6 +13,7 @@ from ..metrics._pairs import MaskPairs
 from ._axes import check_masks_shape
 from ._base import ImageEstimator
 from ._class_weight import count_positives
+from ._dataset import TrainingData
 from ._labels import (
     as_masks,
     code_dtype,
@@ -34,7 +35,6 @@ from ._mask_classes import (
     number_objects,
     void_label,
 )
-from ._net import TrainingData
 from ._reading import Images
 from ._rows import RowImages
 from ._survey import Survey, tally

@@ -3,188 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import copy
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+import re
+from collections.abc import Callable
+from typing import Any, Self
 
-import numpy as np
 import torch
 from skorch import NeuralNet
+from skorch.exceptions import SkorchException
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from ..losses import Loss
-from ..losses._device import send
+from ..losses._base import did_you_mean
 from ..losses._foreign import AnyLoss, call_loss, is_own, weighted_mean
 from ..losses._random import seeded
-from ..metrics._pairs import MaskPairs
-from ._augment import Augmentation
+from ._callback_checks import check_net_callbacks, check_pattern, reads_batches
+from ._callback_predictions import PredictingNet
+from ._callbacks import EpochBar, copy_callbacks, picklable_callbacks
+from ._dataset import Batches, TrainingData
 from ._fit_tasks import FitTasks
-from ._images import Scaling, to_network
-from ._labels import IGNORED
+from ._interrupts import watch_interrupts
 from ._layout import put_channels_last
 from ._loss_param import data_terms
-from ._pickling import PortableNet
-from ._rows import RowImages
+from ._resume import continue_from_record
+from ._schedule import LearningRatePlan
 from ._slope import require_slope
-
-
-class TrainingData(Dataset):  # type: ignore[type-arg]
-    """Images, codes and weights of one fit.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n, C, *spatial)
-        Images of any dtype.
-    y : Tensor of shape (n,), (n, *spatial) or (n, K, *spatial)
-        Codes.
-    weight : Tensor of shape (n,), default=None
-        Sample weights.
-    rows : Tensor of shape (n,), default=None
-        Where the samples are in X, if that holds more.
-    """
-
-    def __init__(
-        self, X: Tensor, y: Tensor, weight: Tensor | None = None, rows: Tensor | None = None
-    ) -> None:
-        self.X = X
-        self.y = y
-        self.weight = weight
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
-        return self.batch(index)[:2]
-
-    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return images, codes and weights of some samples."""
-        rows = index if self.rows is None else self.rows[index]
-        weight = None if self.weight is None else self.weight[index]
-        return self.X[rows], self.y[index], weight
-
-    @property
-    def device(self) -> torch.device:
-        """Where indices of samples are best made."""
-        return self.X.device
-
-    @property
-    def code_dtype(self) -> torch.dtype:
-        """The dtype of the codes."""
-        return self.y.dtype
-
-    @property
-    def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of unlike sizes."""
-        return None
-
-    def class_counts(self) -> np.ndarray | None:
-        """Return how often each class occurs, None if the codes are there to be counted."""
-        return None
-
-    def subset(self, indices: np.ndarray) -> TrainingData:
-        """Return some samples; the images stay where they are."""
-        chosen = torch.from_numpy(indices)
-        weight = None if self.weight is None else self.weight[chosen.to(self.weight.device)]
-        rows = chosen.to(self.device)
-        rows = rows if self.rows is None else self.rows[rows]
-        return TrainingData(self.X, self.y[chosen.to(self.y.device)], weight, rows)
-
-    def to(self, device: torch.device) -> TrainingData:
-        """Return the data on a device, or where it is if it does not fit there."""
-        part = 1.0 if self.rows is None else len(self.rows) / len(self.X)
-        if not _fits({self.X: part, self.y: 1.0}, device):
-            return self
-        weight, rows = (None if t is None else t.to(device) for t in (self.weight, self.rows))
-        X = self.X
-        if self.rows is not None and X.device.type == "cpu" != device.type:
-            X, rows = RowImages(X, self.rows.numpy()).to(device), None
-        return TrainingData(X.to(device), self.y.to(device), weight, rows)
-
-
-def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:
-    """Tell whether parts of tensors leave half of a GPU's free memory to the network."""
-    if device.type != "cuda":
-        return True
-    needed = sum(part * t.nbytes for t, part in parts.items() if t.device.type != "cuda")
-    return needed <= torch.cuda.mem_get_info(device)[0] // 2
-
-
-class Batches:
-    """Mini-batches sliced from whole tensors; iterating again shuffles again.
-
-    Samples are spread evenly, so that no batch is much smaller than the others
-    and none is a single image, which batch normalisation cannot take. Images of
-    unlike sizes are in batches of their own.
-    """
-
-    def __init__(
-        self,
-        data: TrainingData,
-        batch_size: int,
-        *,
-        scaling: Scaling | None = None,
-        device: torch.device | str = "cpu",
-        generator: torch.Generator | None = None,
-        augment: Augmentation | None = None,
-    ) -> None:
-        self.data = data
-        self.batch_size = batch_size
-        self.scaling = scaling and scaling.to(device)
-        self.device = device
-        self.generator = generator
-        self.augment = augment
-
-    def __len__(self) -> int:
-        if self.data.sizes is None:
-            return self._n_batches(len(self.data))
-        return sum(
-            self._n_batches(n) for n in self.data.sizes.unique(return_counts=True)[1].tolist()
-        )
-
-    def _n_batches(self, n: int) -> int:
-        n_batches = -(-n // self.batch_size)
-        if self.batch_size > 1 and n < 2 * n_batches:
-            n_batches -= 1
-        return max(n_batches, 1)
-
-    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        for index in self._indices():
-            images, target, weight = self.data.batch(index)
-            x = to_network(images, self.scaling, self.device)
-            target = send(target, self.device)
-            if self.augment is not None and self.generator is not None:
-                masks = target if target.ndim > 1 else None
-                x, masks = self.augment(x, masks, self.generator)
-                target = target if masks is None else masks
-            if weight is None:
-                yield x, target
-            else:
-                yield {"x": x, "sample_weight": send(weight, self.device)}, target
-
-    def _indices(self) -> Iterator[Any]:
-        """Yield the positions of the samples of each batch."""
-        n, sizes, order = len(self.data), self.data.sizes, None
-        if self.generator is not None:
-            order = send(torch.randperm(n, generator=self.generator), self.data.device)
-        if sizes is None:
-            for start, stop in itertools.pairwise(self._bounds(n)):
-                yield slice(start, stop) if order is None else order[start:stop]
-            return
-        order = torch.arange(n) if order is None else order
-        parts = [order[sizes[order] == size] for size in sizes.unique()]
-        batches = [p[a:b] for p in parts for a, b in itertools.pairwise(self._bounds(len(p)))]
-        if self.generator is None:
-            yield from batches
-        else:
-            shuffled = torch.randperm(len(batches), generator=self.generator)
-            yield from (batches[k] for k in shuffled.tolist())
-
-    def _bounds(self, n: int) -> list[int]:
-        bounds: list[int] = np.linspace(0, n, self._n_batches(n) + 1).round().astype(int).tolist()
-        return bounds
+from ._training_state import StopTraining, Training
 
 
 class Objective(nn.Module):
@@ -220,52 +65,118 @@ class Objective(nn.Module):
         return weighted_mean(value, sample_weight)
 
 
-class LearningRatePlan:
-    """Sets the learning rate before each step, from a schedule over a whole fit."""
+class LossNet(PredictingNet):
+    """A skorch net that is fed whole tensors and trains one loss.
 
-    def __init__(
-        self, schedule: Callable[[float], float], peaks: list[float], n_steps: int
-    ) -> None:
-        self.schedule = schedule
-        self.peaks = peaks
-        self.n_steps = n_steps
-        self.step = 0
+    Attributes
+    ----------
+    base_lrs_ : list of float
+        The learning rate of each group of parameters, before any schedule.
+    training_ : Training or None
+        Of the training that is going on.
+    """
 
-    def advance(self, optimizer: torch.optim.Optimizer) -> None:
-        """Set the learning rate of the next step."""
-        factor = self.schedule(self.step / self.n_steps)
-        for group, peak in zip(optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * factor
-        self.step += 1
+    base_lrs_: list[float]
+    training_: Training | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self._state()
+        for name in ("callbacks", "callbacks_"):
+            if isinstance(state.get(name), list):
+                state[name] = picklable_callbacks(state[name])
+        return state
 
-class StopTraining(Exception):
-    """A callback asked for the end of training."""
+    def _state(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in ("training_", "record_", "forward_iter"):  # the last is skorch's, in scoring
+            state.pop(name, None)
+        return {**state, "train_split": None}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        state = self._state()
+        shared: dict[str, Any] = {}
+        for name in ("callbacks", "callbacks_"):
+            if name in state:
+                shared[name] = copy_callbacks(state.pop(name))
+        copied.__setstate__({**copy.deepcopy(state, memo), **shared})
+        return copied
 
-class LossNet(PortableNet):
-    """A skorch net that is fed whole tensors and trains one loss."""
-
-    # While it trains: whether the loss may draw random numbers, and how often it was called.
-    _may_draw = False
-    _n_calls = 0
-    multilabel_ = False
+    @property
+    def n_resumed(self) -> int:
+        """How many epochs of this training a checkpoint had."""
+        return 0 if self.training_ is None else len(self.history) - self.training_.n_before
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        training = self.training_
+        assert training is not None
+        getattr(self, method_name)(self, **cb_kwargs)
         stop = False
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:  # how skorch's callbacks end a training
-            stop = True
-        if method_name == "on_epoch_end" and self.tasks_ is not None:
-            stop = self.tasks_.end_epoch() or stop
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:  # how skorch's callbacks end a training
+                if training.interrupts.received:
+                    raise
+                stop = True
+            except (KeyError, ValueError, SkorchException) as error:
+                self._explain(error, callback)
+                raise
+        if training.interrupts.received:  # and something caught the exception
+            raise KeyboardInterrupt
+        if method_name == "on_epoch_end" and training.tasks is not None:
+            try:
+                stop = training.tasks.end_epoch() or stop
+            except Exception as error:
+                raise StopTraining from error
         if stop:
             raise StopTraining
 
+    def _explain(self, error: Exception, callback: Any) -> None:
+        """Raise a ValueError instead of an error about a score of data that are not there."""
+        if self.train_split is None and re.search(r"\bvalid_", str(error)):
+            raise ValueError(
+                f"{type(callback).__name__} failed: {error}. There are no validation data. Set "
+                f"early_stopping=True, which holds out validation_fraction of the data."
+            ) from error
+
     def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         super().on_epoch_begin(net, **kwargs)
-        if self.tasks_ is not None:
-            self.tasks_.begin_epoch()
+        if self.training_ is None:
+            return
+        self.training_.n_calls = 0
+        if self.training_.tasks is not None:
+            self.training_.tasks.begin_epoch()
+
+    def initialize_callbacks(self) -> LossNet:
+        super().initialize_callbacks()
+        names = [name for name, _ in self._uniquely_named_callbacks()]
+        for key in vars(self):
+            name = key.removeprefix("callbacks__").partition("__")[0]
+            if key.startswith("callbacks__") and name not in names:
+                raise ValueError(
+                    f"net_params holds {key!r}, but there is no callback of this name. Expected "
+                    f"one of {', '.join(map(repr, names))}.{did_you_mean(name, names)}"
+                )
+        return self
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
+        named = list(named_parameters)
+        for pattern, _ in self.get_params_for(prefix).get("param_groups", []):
+            check_pattern(pattern, named, "optimizer__param_groups in net_params")
+        return super().get_params_for_optimizer(prefix, named)
+
+    def initialize_optimizer(self, *args: Any) -> LossNet:
+        super().initialize_optimizer(*args)
+        self.base_lrs_ = [group["lr"] for group in self.optimizer_.param_groups]
+        return self
+
+    def trim_for_prediction(self) -> None:
+        """Free the optimizer, the callbacks and the history; keep what predictions need."""
+        kept = {name: getattr(self, name) for name in ("criterion", "criterion_")}
+        super().trim_for_prediction()
+        self.__dict__.update(kept)
 
     def initialize_module(self) -> LossNet:
         super().initialize_module()
@@ -297,7 +208,8 @@ class LossNet(PortableNet):
             x, weight = x["x"], x["sample_weight"]
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
-        logits, loss = self._forward(x, codes, weight)
+        assert self.training_ is not None
+        logits, loss = self.training_.forward(x, codes, weight)
         look = logits.requires_grad and not self.criterion_.looked_at
         if look and not self.compile_:
             logits.retain_grad()
@@ -339,10 +251,11 @@ class LossNet(PortableNet):
 
     def _random_numbers(self) -> contextlib.AbstractContextManager[None]:
         """Give the random numbers that a user's loss draws from torch a seed of their own."""
-        if not self._may_draw:
+        training = self.training_
+        if training is None or not training.may_draw:
             return contextlib.nullcontext()
-        self._n_calls += 1
-        key = (self.generator_.initial_seed(), len(self.history), self._n_calls)
+        training.n_calls += 1
+        key = (self.generator_.initial_seed(), len(self.history), training.n_calls)
         return seeded(hash(key) % 2**63, self.device)
 
     def run_single_epoch(
@@ -350,18 +263,25 @@ class LossNet(PortableNet):
     ) -> None:
         if iterator is None:
             return
+        current = self.training_
+        assert current is not None
         values: list[Tensor] = []
         for batch in iterator:
-            if training and self.plan_ is not None:
-                self.plan_.advance(self.optimizer_)
+            if training and current.plan is not None:
+                current.plan.advance(self.optimizer_)
+            current.inputs = batch[0]
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach().clone()  # a CUDA graph overwrites it
-            if loss.device.type == "cpu":  # elsewhere, looking would wait for the device
-                self._check_finite(loss.item(), first=training and not values)
+            # On other devices, looking would wait for the device.
+            if loss.device.type == "cpu" or current.fetches:
+                value = loss.item()
+                self._check_finite(value, first=training and not values)
+                self.history.record_batch(f"{prefix}_loss", value)
             values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
+        current.inputs = None
         self._record_losses(prefix, values)
         self.history.record(f"{prefix}_batch_count", len(iterator))
         if training:
@@ -389,12 +309,19 @@ class LossNet(PortableNet):
             f"loss={self.criterion_.loss!r}). {advice}"
         )
 
+    def fit(self, *args: Any, **kwargs: Any) -> LossNet:
+        """Refuse to train without the estimator, which reads images and labels."""
+        raise RuntimeError("The net is trained by its estimator. Use fit or partial_fit of that.")
+
+    partial_fit = fit
+
     def train(
         self,
         data: TrainingData,
         epochs: int,
         schedule: Callable[[float], float] | None,
         tasks: FitTasks | None = None,
+        estimator: Any = None,
     ) -> None:
         """Train for some epochs; unlike skorch's own loop, let Ctrl-C through.
 
@@ -407,31 +334,93 @@ class LossNet(PortableNet):
         schedule : callable or None
             The factor of the learning rate by progress in [0, 1).
         tasks : FitTasks, default=None
-            Is told of each epoch.
+            Is told of each epoch of a ``fit``, which continues from a checkpoint. Without
+            it, all epochs are trained whatever was loaded.
+        estimator : ImageEstimator, default=None
+            Whose net it is.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C. Callbacks that raise it merely end the training.
         """
-        groups = self.optimizer_.param_groups
-        peaks = [group["lr"] for group in groups]
-        n_steps = epochs * len(self.get_iterator(data, training=True))
-        self._forward = self._make_forward(data)
-        self._n_calls = 0
-        self._may_draw = any(is_own(term) for term in data_terms(self.criterion_.loss))
-        self.tasks_ = tasks
-        self.plan_ = None if schedule is None else LearningRatePlan(schedule, peaks, n_steps)
-        self.notify("on_train_begin", X=data, y=data.y)
+        with watch_interrupts() as interrupts:
+            self.training_ = Training(
+                data,
+                self._make_forward(data),
+                interrupts,
+                len(self.history),
+                tasks,
+                estimator,
+                fetches=any(reads_batches(callback) for _, callback in self.callbacks_),
+                may_draw=any(is_own(term) for term in data_terms(self.criterion_.loss)),
+            )
+            try:
+                check_net_callbacks(self, data)
+                self._train(epochs, schedule)
+            finally:
+                del self.training_
+
+    def _train(self, epochs: int, schedule: Callable[[float], float] | None) -> None:
+        training = self.training_
+        assert training is not None
+        data: TrainingData = training.data
+        stopped: BaseException | None = None
+        if training.n_before:  # where torch's schedulers look for it when training continues
+            for group, lr in zip(self.optimizer_.param_groups, self.base_lrs_, strict=True):
+                group.setdefault("initial_lr", lr)
         try:
-            self.fit_loop(data, None, epochs=epochs)
-        except StopTraining:
-            pass
-        except KeyboardInterrupt:
+            self.notify("on_train_begin", X=data, y=data.y)
+            self.fit_loop(data, None, epochs=self._begin(epochs, schedule))
+        except StopTraining as stop:
+            stopped = stop.__cause__
+        except KeyboardInterrupt as interrupt:
             if len(self.history) > 1 and "train_loss" not in self.history[-1]:
                 del self.history[-1]  # an epoch that did not end
+            stopped = interrupt
+        except BaseException:
+            for _, callback in self.callbacks_:
+                if isinstance(callback, EpochBar):
+                    callback.close()
             raise
         finally:
-            self.plan_ = self.tasks_ = None
-            del self._forward, self._n_calls, self._may_draw
-            for group, peak in zip(groups, peaks, strict=True):
-                group["lr"] = peak
+            if training.plan is not None:
+                for group, lr in zip(self.optimizer_.param_groups, self.base_lrs_, strict=True):
+                    group["lr"] = lr
+        self._end(stopped)
+
+    def _begin(self, epochs: int, schedule: Callable[[float], float] | None) -> int:
+        """Prepare the first epoch; return how many there are left after a checkpoint's."""
+        training = self.training_
+        assert training is not None
+        n_done = self.n_resumed
+        if n_done and continue_from_record(self):
+            raise StopTraining
+        if training.tasks is None:
+            n_done = 0
+        else:
+            training.tasks.n_epochs = n_done
+        if schedule is not None:
+            n_steps = len(self.get_iterator(training.data, training=True))
+            training.plan = LearningRatePlan(
+                schedule, self.base_lrs_, epochs * n_steps, n_done * n_steps
+            )
+        return max(epochs - n_done, 0)
+
+    def _end(self, stopped: BaseException | None) -> None:
+        """Tell callbacks, and raise what ended the training."""
+        assert self.training_ is not None
+        data = self.training_.data
+        try:
             self.notify("on_train_end", X=data, y=data.y)
+        except StopTraining:
+            pass
+        except Exception as error:
+            if stopped is None:
+                raise
+            stopped.add_note(f"At the end of the training, a callback raised {error!r}.")
+        if stopped is not None:
+            raise stopped
 
     def _make_forward(self, data: TrainingData) -> Callable[..., tuple[Tensor, Tensor]]:
         """Return network and loss as one function, compiled on request."""
@@ -468,26 +457,6 @@ class LossNet(PortableNet):
             return value
 
         return seeded_compiled
-
-    def predict(self, X: TrainingData) -> np.ndarray:
-        """Return codes, for skorch's scoring callbacks."""
-        logits = torch.cat(list(self.forward_iter(X)))
-        if self.multilabel_:
-            codes = (logits > 0).long()
-        else:
-            codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
-        return codes.numpy()
-
-    def _pair_masks(
-        self, X: TrainingData, y: np.ndarray, method: str, call: Callable[[Any], np.ndarray]
-    ) -> MaskPairs:
-        """Pair codes with predicted ones, for skorch's callbacks with scorers of masks."""
-        if y is None:
-            raise ValueError("There are no true masks to score: use_caching=False passes none.")
-        y = np.asarray(y)
-        ignored = IGNORED.get(getattr(torch, str(y.dtype)))
-        pairs = zip(y, call(X), strict=True)
-        return MaskPairs(pairs, len(y), ignore_index=ignored, multilabel=self.multilabel_)
 
     def _set_training(self, training: bool = True) -> None:
         if self.module_.training != training:  # walking over all modules takes time

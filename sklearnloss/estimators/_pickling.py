@@ -45,7 +45,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         module, criterion = state.pop("module_"), on_cpu(state.pop("criterion_"))
         state["criterion_"] = criterion
         state["criterion__loss"] = criterion.loss  # the same object once, not twice
-        state["optimizer_"] = as_arrays(state["optimizer_"].state_dict())
+        optimizer = state["optimizer_"]  # None after trim_for_prediction
+        state["optimizer_"] = optimizer and as_arrays(optimizer.state_dict())
         state["generator_"] = as_arrays(state["generator_"].get_state())
         state["scaling_"] = self.scaling_ and as_arrays(tuple(self.scaling_))
         state["class_counts_"] = as_arrays(self.class_counts_)
@@ -80,9 +81,10 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         self.class_counts_ = as_tensors(self.class_counts_)
         self.generator_ = torch.Generator()
         self.generator_.set_state(as_tensors(state["generator_"]))
-        self.initialize_optimizer()
-        self.optimizer_.load_state_dict(as_tensors(state["optimizer_"]))
-        align_state(self.optimizer_)
+        if state["optimizer_"] is not None:
+            self.initialize_optimizer()
+            self.optimizer_.load_state_dict(as_tensors(state["optimizer_"]))
+            align_state(self.optimizer_)
         if isinstance(self.criterion_.loss, Loss):
             # Penalties forget their network.
             self.criterion_.loss.bind(self.module_, self.class_counts_)

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from ._axes import channels_advice, looks_like, mask_fits
+from ._dataset import TrainingData
 from ._images import Scaling, is_masked, read_images
 from ._labels import IGNORED
-from ._lazy import Samples, check_images, has_targets, is_lazy
+from ._lazy import LazyData, Samples, check_images, has_targets, is_lazy
 from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
 
@@ -105,6 +107,16 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 "it is not known. Set normalize='auto', or fill them: X.filled(0)."
             )
         return images
+    def _as_dataset(self, X: Any) -> TrainingData:
+        """Return images, without targets, as the net takes them."""
+        images = self._new_images(X)
+        codes = torch.zeros(len(images), dtype=torch.uint8)
+        if isinstance(images, Samples):
+            return LazyData(images, codes)
+        self._check_image_shape(images)
+        if isinstance(images, RowImages):
+            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
+        return TrainingData(images, codes)
 
     def _check_targets(self, X: Any, y: Any) -> None:
         """Raise an error if there are no images, or no targets."""

@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from ..losses._foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
+from ._dataset import TrainingData
 from ._lazy import Samples
 from ._loss_param import resolve_loss
 from ._mask_targets import MaskEstimator
-from ._net import TrainingData
 from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
 from ._reading import Images
 
@@ -69,7 +69,7 @@ class UNetSegmenter(MaskEstimator):
         The optimizer's weight decay.
     scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
         How the learning rate changes during ``fit``. A callable maps progress in
-        [0, 1) to a factor.
+        [0, 1) to a factor. None leaves it to an ``LRScheduler`` in ``callbacks``.
     max_epochs : int, default=20
         Passes over the data.
     batch_size : int, default=8
@@ -115,10 +115,13 @@ class UNetSegmenter(MaskEstimator):
     random_state : int, RandomState or None, default=None
         Seeds initial weights, batches and the held-out part.
     callbacks : list, default=None
-        skorch callbacks; they are copied.
+        skorch callbacks, functions without arguments that return one, or pairs of a
+        name and one of these. Each fit uses copies, which share what a callback
+        holds, such as the run of a logger.
     net_params : dict, default=None
-        Further arguments of ``skorch.NeuralNet``, such as
-        ``{"optimizer__betas": (0.9, 0.95)}``.
+        Further arguments of ``skorch.NeuralNet``: those of the optimizer, such as
+        ``{"optimizer__betas": (0.9, 0.95)}``, ``callbacks__<name>``,
+        ``callbacks__<name>__<parameter>``, ``use_caching`` and ``torch_load_kwargs``.
     verbose : int, default=0
         1 shows a progress bar, 2 a line per epoch.
     **loss_params : dict

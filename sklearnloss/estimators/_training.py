@@ -1,9 +1,8 @@
-"""Optimizers, schedules and callbacks by name."""
+"""Devices, optimizers and schedules by name, and arguments of the net."""
 
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
 import math
 import os
@@ -11,9 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from sklearn.base import clone
-from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
-from tqdm.auto import tqdm
 
 from ..losses._base import did_you_mean
 
@@ -149,90 +145,82 @@ SCHEDULES: dict[str | None, Callable[[float], float] | None] = {
 }
 
 
-def check_callbacks(callbacks: Any) -> None:
-    """Raise a ValueError for what is no skorch callback."""
-    for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-        if not isinstance(callback, Callback):
-            hint = " Pass an instance: add ()." if isinstance(callback, type) else ""
-            raise ValueError(
-                f"callbacks holds {callback!r}. Expected skorch callbacks, or (name, callback) "
-                f"pairs.{hint}"
-            )
+def check_net_params(net_params: Any, optimizer: type[torch.optim.Optimizer] | None = None) -> None:
+    """Raise a ValueError for arguments of the net that have no effect, or no place there.
+
+    Parameters
+    ----------
+    net_params : dict or None
+        As the estimator's parameter.
+    optimizer : type, default=None
+        What arguments of the optimizer are for.
+    """
+    for name, value in (net_params or {}).items():
+        head, _, rest = str(name).partition("__")
+        if head == "optimizer" and rest:
+            _check_optimizer_argument(rest, optimizer)
+        elif head == "callbacks" and rest:
+            continue  # their names are known later
+        elif name == "use_caching":
+            if value not in ("auto", True, False):
+                raise ValueError(f"net_params holds use_caching={value!r}. Expected True or False.")
+        elif name != "torch_load_kwargs":
+            raise ValueError(f"net_params holds {name!r}{_why_not(str(name))}")
 
 
-def check_net_params(net_params: Any) -> None:
-    """Raise a ValueError for arguments of the net that the estimator sets itself."""
-    for name in net_params or {}:
-        if name in _OWN or name.startswith(("module__", "criterion__")):
-            raise ValueError(
-                f"net_params holds {name!r}, which the estimator sets itself. Use its own "
-                f"parameters, such as lr, batch_size, callbacks, width or loss."
-            )
+def _check_optimizer_argument(name: str, optimizer: type[torch.optim.Optimizer] | None) -> None:
+    if name in ("lr", "weight_decay"):
+        raise ValueError(
+            f"net_params holds 'optimizer__{name}', which the estimator sets itself. Use {name}=."
+        )
+    if optimizer is None or name == "param_groups":
+        return
+    accepted = inspect.signature(optimizer.__init__).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in accepted.values()):
+        return
+    names = [key for key in accepted if key not in ("self", "params", "lr", "weight_decay")]
+    if name not in names:
+        raise ValueError(
+            f"net_params holds 'optimizer__{name}', but {optimizer.__name__} has no argument "
+            f"{name!r}. Expected one of {', '.join(map(repr, names))}.{did_you_mean(name, names)}"
+        )
+
+
+def _why_not(name: str) -> str:
+    """Return why an argument of the net is refused, and what to use."""
+    head = name.partition("__")[0]
+    if head in _REFUSED:
+        return _REFUSED[head]
+    if head in _OWN:
+        return (
+            ", which the estimator sets itself. Use its own parameters, such as lr, batch_size, "
+            "callbacks, width or loss."
+        )
+    valid = ["optimizer__betas", "optimizer__param_groups", "use_caching", "torch_load_kwargs"]
+    return (
+        f", which is unknown. Expected optimizer__<argument>, callbacks__<name>, "
+        f"callbacks__<name>__<parameter>, use_caching or torch_load_kwargs."
+        f"{did_you_mean(name, valid)}"
+    )
 
 
 _OWN = {
-    "batch_size",
-    "callbacks",
-    "criterion",
-    "device",
-    "lr",
-    "max_epochs",
-    "module",
-    "optimizer",
-    "train_split",
-    "verbose",
+    *("batch_size", "callbacks", "compile", "criterion", "device", "lr", "max_epochs", "module"),
+    *("optimizer", "verbose", "warm_start"),
 }
-
-
-def user_callbacks(callbacks: Any) -> list[Any]:
-    """Return copies of the user's callbacks: skorch changes what it is given."""
-    copies = []
-    for item in callbacks or []:
-        name, callback = item if isinstance(item, tuple) else (None, item)
-        if isinstance(callback, Callback):
-            try:
-                callback = clone(callback, safe=False)
-            except TypeError:  # some callbacks take parameters under other names
-                callback = copy.copy(callback)
-        copies.append(callback if name is None else (name, callback))
-    return copies
-
-
-def fit_callbacks(estimator: Any) -> list[Any]:
-    """Return the callbacks that an estimator's parameters ask for, fresh for this fit."""
-    callbacks = user_callbacks(estimator.callbacks)
-    if estimator.clip_norm is not None:
-        callbacks.append(("clip_norm", GradientNormClipping(estimator.clip_norm)))
-    if estimator.early_stopping:
-        stop = EarlyStopping(
-            "valid_loss", patience=estimator.n_iter_no_change, load_best=True, sink=_silent
-        )
-        callbacks.append(("early_stopping", stop))
-    if estimator.verbose == 1:
-        callbacks.append(("progress", EpochBar(type(estimator).__name__)))
-    return callbacks
-
-
-class EpochBar(Callback):  # type: ignore[misc]
-    """A progress bar over the epochs of one fit."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", desc=self.label)
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        row = net.history[-1]
-        losses = {key: f"{row[key]:.4f}" for key in ("train_loss", "valid_loss") if key in row}
-        self.bar_.set_postfix(losses, refresh=False)
-        self.bar_.update()
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.close()
-        del self.bar_
-
-
-def _silent(*args: Any) -> None:
-    pass
+_BATCHES = (
+    ", which has no effect: batches are sliced from whole tensors, without a DataLoader. Their "
+    "size is batch_size; data larger than memory may be lists of files or a torch Dataset as X."
+)
+_REFUSED = {
+    "iterator_train": _BATCHES,
+    "iterator_valid": _BATCHES,
+    "dataset": ", which has no effect. X may be a torch Dataset.",
+    "predict_nonlinearity": (
+        ", which has no effect: predict_proba returns probabilities for every loss."
+    ),
+    "train_split": (
+        ". Validation data are held out by early_stopping=True and validation_fraction. For data "
+        "of your own, score them after each epoch in a callback, by net.predict(X)."
+    ),
+}

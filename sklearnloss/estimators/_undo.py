@@ -8,7 +8,10 @@ from typing import Any
 
 
 class UndoMixin:
-    """Keep what an estimator learnt before, until a new fit has succeeded."""
+    """Keep what an estimator learnt before, until a new fit has succeeded.
+
+    Ctrl-C keeps the new one once it has trained a little.
+    """
 
     net_: Any
 
@@ -16,16 +19,26 @@ class UndoMixin:
     def _as_before_on_failure(self) -> Iterator[None]:
         """Undo what a fit that fails has learnt, so that no half of it is left."""
         before = self._learnt()
+        n_epochs = _n_epochs(before)
         try:
             yield
-        except Exception as error:
-            trained_on = self.__dict__.get("net_") is before.get("net_")
+        except BaseException as error:
+            same_net = self.__dict__.get("net_") is before.get("net_")
+            if not isinstance(error, Exception) and self._has_trained(n_epochs if same_net else 0):
+                raise
             for name in self._learnt():
                 delattr(self, name)
             self.__dict__.update(before)
-            if isinstance(error, FloatingPointError) and trained_on:
+            if isinstance(error, FloatingPointError) and same_net:
                 del self.net_  # its weights are not finite
             raise
+
+    def _has_trained(self, n_epochs: int) -> bool:
+        """Tell whether the net made a step after so many epochs."""
+        if "net_" not in self.__dict__:
+            return False
+        rows = self.net_.history[n_epochs:]
+        return any("train_batch_size" in batch for row in rows for batch in row["batches"])
 
     def _learnt(self) -> dict[str, Any]:
         """Return the attributes that a fit sets."""
@@ -34,3 +47,7 @@ class UndoMixin:
             for name, value in vars(self).items()
             if name == "_fitted_loss_key" or (name.endswith("_") and not name.startswith("_"))
         }
+
+
+def _n_epochs(learnt: dict[str, Any]) -> int:
+    return len(learnt["net_"].history) if "net_" in learnt else 0

@@ -118,3 +118,63 @@ def test_a_search_is_told_where_scikit_learn_has_no_callbacks(
     fit = type(model).fit
     getattr(fit, "__wrapped__", fit)(model, *digits)
     assert seen == [1]
+
+
+class Keeper:
+    """A callback of scikit-learn's that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+        self.metadata: list[Any] = []
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        pass
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        pass
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        pass
+
+    def on_fit_task_end(
+        self, estimator: Any, context: Any, *, fitted_estimator: Any, metadata: Any
+    ) -> None:
+        self.kept.append(fitted_estimator)
+        self.metadata.append(metadata)
+
+
+def test_a_fitted_estimator_that_is_kept_does_not_change(digits: Data) -> None:
+    pytest.importorskip("sklearn.callback")
+    X, y = digits
+    keeper = Keeper()
+    settings: dict[str, Any] = {"scheduler": None, "loss": "ldam+1e-4*l2"}
+    model = classifier(**settings, max_epochs=2, warm_start=True).set_callbacks(keeper).fit(X, y)
+    first, second, whole = keeper.kept
+    assert keeper.metadata == [{}] * 3
+    after = model.predict_proba(X)
+    model.set_params(max_epochs=1).fit(X, y)
+    for kept, n_epochs in ((first, 1), (second, 2), (whole, 2)):
+        alone = classifier(**settings, max_epochs=n_epochs).fit(X, y)
+        assert kept.n_iter_ == n_epochs
+        np.testing.assert_array_equal(kept.predict_proba(X), alone.predict_proba(X))
+        for each in (kept, alone):  # may go on by itself
+            each.set_params(max_epochs=1).partial_fit(X, y)
+        np.testing.assert_array_equal(kept.predict_proba(X), alone.predict_proba(X))
+    assert np.abs(after - model.predict_proba(X)).max() > 0
+    assert model.loss_.members[1].loss._network is not None  # still that of the model
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scikit_learns_monitor_scores_each_epoch(weighted: bool, digits: Data) -> None:
+    callback = pytest.importorskip("sklearn.callback")
+    X, y = digits
+
+    def scoring(model: Any, X: Any, y: Any, **params: Any) -> dict[str, float]:
+        assert set(params) == ({"sample_weight"} if weighted else set())
+        return {"accuracy": model.score(X, y)}
+
+    monitor = callback.ScoringMonitor(scoring=scoring)
+    model = classifier(max_epochs=2).set_callbacks(monitor)
+    model.fit(X, y, sample_weight=np.ones(len(X)) if weighted else None)
+    *_, last = monitor.get_logs().data
+    assert last["accuracy"] == model.score(X, y)

@@ -316,7 +316,7 @@ def test_code_that_only_training_needs_is_left_out_with_a_warning(
     code: dict[str, Any] = {
         "augment": ["flip", lambda images: images],
         "callbacks": [("recorder", Recorder())],
-        "net_params": {"iterator_train__collate_fn": sharp_loss},
+        "net_params": {"torch_load_kwargs": {"map_location": sharp_loss}},
         "optimizer": OwnOptimizer,
         "random_state": np.random.RandomState(0),
         "scheduler": lambda progress: 1 - progress,

@@ -178,6 +178,7 @@ def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:
         ({"net_params": {"lr": 0.1}}, "net_params holds 'lr', which the estimator sets itself"),
         ({"net_params": {"module__width": 3}}, "net_params holds 'module__width'"),
         ({"callbacks": [3]}, "callbacks holds 3. Expected skorch callbacks"),
+        ({"callbacks": 3}, "'callbacks' parameter of UNetSegmenter must be"),
         ({"augment": 3}, "augment=3 is unknown"),
         ({"depth": "a"}, "'depth' parameter of UNetSegmenter must be an int"),
         ({"ignore_index": 1.5}, "'ignore_index' parameter of UNetSegmenter must be"),

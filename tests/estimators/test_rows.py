@@ -16,7 +16,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
 from torch import Tensor
 
-from sklearnloss.estimators._net import TrainingData
+from sklearnloss.estimators._dataset import TrainingData
 from sklearnloss.estimators._rows import RowImages, Rows
 
 from .conftest import Data, classifier, segmenter

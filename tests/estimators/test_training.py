@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,13 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from skorch.callbacks import EarlyStopping as SkorchEarlyStopping
+from skorch.exceptions import SkorchTrainingImpossibleError
 from torch import Tensor
 from torch.nn import functional as F
+
+from sklearnloss import load
 
 from .conftest import Data, classifier, segmenter
 
@@ -160,6 +165,30 @@ def test_optimizer_arguments_through_net_params(digits: Data) -> None:
     assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.6)
 
 
+def test_changed_net_params_reach_a_training_that_continues(digits: Data) -> None:
+    lines: list[str] = []
+    model = classifier(max_epochs=1).fit(*digits)
+    before = model.net_.optimizer_
+    model.partial_fit(*digits)
+    assert model.net_.optimizer_ is before
+    params = {"optimizer__betas": (0.5, 0.6), "callbacks__print_log__sink": lines.append}
+    model.set_params(net_params=params).partial_fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.6)
+    assert len(lines) == 3
+    model.set_params(net_params=None).partial_fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["betas"] == (0.9, 0.999)
+    assert len(lines) == 3
+
+
+def test_the_net_is_not_trained_without_its_estimator(digits: Data) -> None:
+    model = classifier().fit(*digits)
+    before = weights(model)
+    for train in (model.net_.fit, model.net_.partial_fit):
+        with pytest.raises(RuntimeError, match="trained by its estimator"):
+            train(*digits)
+    assert torch.equal(weights(model), before)
+
+
 def test_gradients_are_clipped(digits: Data) -> None:
     model = classifier(callbacks=[Stepwise()], clip_norm=1e-3).fit(*digits)
     assert max(recorded(model).norms) > 1e-3
@@ -189,6 +218,67 @@ def test_partial_fit_honours_what_was_changed(digits: Data) -> None:
     assert model.loss_.gamma == 1.0
     assert len(model.history_[-1]["batches"]) == 1
     assert model.history_[-1, "lr"] == 0.5
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_schedule_of_a_callback_continues_with_the_training(method: str, digits: Data) -> None:
+    decay = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    model = classifier(
+        lr=1.0, scheduler=None, weight_decay=0.0, warm_start=True, callbacks=[decay], max_epochs=2
+    )
+    getattr(model, method)(*digits)
+    getattr(model, method)(*digits)
+    assert model.history_[:, "lr"] == pytest.approx([1.0, 0.1, 0.001, 0.0001])  # as in skorch
+    getattr(model.set_params(lr=5.0, callbacks=None), method)(*digits)
+    assert model.history_[-1, "lr"] == 5.0
+    model.set_params(scheduler="onecycle").fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["lr"] == 5.0
+
+
+def test_a_schedule_of_a_callback_may_be_added_later(digits: Data) -> None:
+    decay = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    model = classifier(lr=0.01).fit(*digits)
+    model.set_params(callbacks=[decay], max_epochs=2).partial_fit(*digits)
+    assert model.history_[1:, "lr"] == pytest.approx([0.001, 0.0001])
+
+
+def test_a_schedule_of_a_callback_is_pickled_without_its_optimizer(digits: Data) -> None:
+    decay = LRScheduler("StepLR", step_size=1)
+    plain, model = (
+        classifier(scheduler=None, callbacks=callbacks).fit(*digits)
+        for callbacks in (None, [decay])
+    )
+    size = len(pickle.dumps(plain))
+    assert len(pickle.dumps(model)) < 1.01 * size
+    assert recorded(model, LRScheduler).lr_scheduler_ is not None
+
+
+def test_losses_of_batches_are_known_to_callbacks(digits: Data) -> None:
+    class Watches(Callback):  # type: ignore[misc]
+        def on_batch_end(self, net: Any, loss: Tensor, **kwargs: Any) -> None:
+            assert net.history[-1, "batches", -1, "train_loss"] == loss.item()
+
+    plateau = LRScheduler("ReduceLROnPlateau", step_every="batch", patience=0, threshold=9.0)
+    model = classifier(scheduler=None, callbacks=[Watches(), plateau]).fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["lr"] < model.lr
+
+
+def test_a_net_trimmed_for_prediction_is_kept_and_no_longer_trained(
+    digits: Data, tmp_path: Path
+) -> None:
+    X, y = digits
+    model = classifier("dice+1e-4*l2", warm_start=True).fit(X, y)
+    expected = model.predict_proba(X)
+    model.net_.trim_for_prediction()
+    model.save(tmp_path / "model.safetensors")
+    copies = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+    for copied in [model, load(tmp_path / "model.safetensors"), *copies]:
+        np.testing.assert_array_equal(copied.predict_proba(X), expected)
+    for train in (model.partial_fit, model.fit, copies[0].partial_fit):
+        with pytest.raises(SkorchTrainingImpossibleError, match="trimmed for prediction"):
+            train(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), expected)
+    assert model.set_params(warm_start=False).fit(X, y).n_iter_ == 1
 
 
 def test_partial_fit_in_parts_knows_all_classes(digits: Data) -> None:

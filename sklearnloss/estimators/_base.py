@@ -333,7 +333,7 @@ class ImageEstimator(
             net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
             self.loss_.bind(net.module_, net.class_counts_)
-        ignores = getattr(self, "ignore_index", None) is not None
+        ignores = self._ignored_label is not None
         net.ignore_code_ = IGNORED[data.code_dtype] if ignores else None
         net.train_split = None if valid is None else predefined_split(valid)
         try:

@@ -114,7 +114,9 @@ def test_a_learning_rate_that_the_schedule_overwrites_is_reported(digits: Data) 
 
 
 @pytest.mark.parametrize(
-    "scoring", ["accuracy", "roc_auc", accuracy_score, make_scorer(accuracy_score)], ids=repr
+    "scoring",
+    ["accuracy", "roc_auc", accuracy_score, make_scorer(accuracy_score)],
+    ids=["accuracy", "roc_auc", "function", "scorer"],
 )
 def test_scorers_of_labels_are_refused_for_masks(scoring: Any, scenes: Data) -> None:
     callback = EpochScoring(scoring, on_train=True)

@@ -378,6 +378,8 @@ def _check_shapes(
 
 def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
     """Return what to do about an image of another shape, with a space before it."""
+    if max(len(typical), 3) != max(len(other), 3):
+        return " Flat images and volumes do not mix."
     one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
     if one != most:
         return channels_advice(one, most)

@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from ._axes import channels_advice, looks_like, mask_fits
+from ._check_images import check_images
 from ._images import Scaling, is_masked, read_images
 from ._labels import IGNORED
-from ._lazy import Samples, check_images, has_targets, is_lazy
+from ._lazy import Samples, has_targets, is_lazy
 from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
 

@@ -161,6 +161,18 @@ def test_stacks_of_pages_are_volumes(tmp_path: Path, n_pages: int) -> None:
     assert (data.X.shape, data.y.shape) == ((3, 1, n_pages, 8, 9), (3, n_pages, 8, 9))
 
 
+def test_channels_in_a_file_are_no_slices_of_a_mask(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for name, axes in (("images", "CYX"), ("masks", "ZYX")):
+        (tmp_path / name).mkdir()
+        for k in range(2):
+            pixels = RNG.integers(0, 2, (3, 8, 9), np.uint8)
+            options = {"photometric": "minisblack", "metadata": {"axes": axes}}
+            tifffile.imwrite(tmp_path / name / f"{k}.tif", pixels, **options)
+    with pytest.raises(ValueError, match="its first axis is of channels, not of slices"):
+        load_data(tmp_path)
+
+
 def test_files_that_are_read_again_are_read_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

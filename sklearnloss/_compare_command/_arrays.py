@@ -15,7 +15,8 @@ from ..estimators._images import Channels
 from ..estimators._labels import distinct_labels, read_labels, read_masks
 from ..estimators._mask_classes import number_objects
 from ._groups import groups_of_rows
-from ._images import channel_axis, check_labels, fit_to_mask
+from ._image_axes import channel_axis, fit_to_mask
+from ._images import check_labels
 
 Array = NDArray[Any]
 

@@ -28,8 +28,8 @@ from ..estimators._mask_classes import (
     find_blobs,
     jpeg_names,
 )
-from ..estimators._pixels import Pixels, arrange
 from ._culprits import first_few
+from ._image_axes import with_mask, without_channel, without_mask
 from ._layout import ImageFiles
 
 Array = NDArray[Any]
@@ -37,8 +37,6 @@ Array = NDArray[Any]
 # What is held in memory, in bytes; more is read again and again, batch by batch.
 IN_MEMORY = 2 * 2**30
 _BLOCK = 16
-# An axis of at most so many elements holds channels, if the others are longer.
-_FEW_CHANNELS = 4
 
 
 class _Sample(NamedTuple):
@@ -195,7 +193,7 @@ def _read(
     if read.dtype.kind == "f" and not np.isfinite(read).all():
         raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
     if mask_path is None:
-        image = _without_mask(pixels, channels)
+        image = without_mask(pixels, channels)
         image = image if resize is None else _resized(image, resize)
         known = pixels.axes is not None and not pixels.is_pages and resize is None
         return _Sample(image, None, image_path if image is read or known else image, None)
@@ -203,8 +201,8 @@ def _read(
         mask_read = read_mask(mask_path)
     except FileError as error:
         raise ValueError(f"its mask: {error.reason}") from error
-    mask = _without_channel(mask_read)
-    image = _with_mask(pixels, mask.shape, channels)
+    mask = without_channel(mask_read)
+    image = with_mask(pixels, mask.shape, channels)
     found = distinct_labels(read_masks(mask[None], (1, *mask.shape)))
     # What the estimators read by themselves as it is here.
     known = pixels.axes is not None and not pixels.is_pages
@@ -226,121 +224,6 @@ def _slim(sample: _Sample) -> _Sample:
         np.zeros(1, sample.image.dtype), sample.image.shape, [0] * sample.image.ndim
     )
     return sample._replace(image=hollow, mask=None)
-
-
-def _without_mask(pixels: Pixels, channels: Channels | None) -> Array:
-    """Return an image with its channels first, or without."""
-    if pixels.axes is None:
-        axis = channel_axis(pixels.values.shape, channels)
-        return pixels.values if axis is None else np.moveaxis(pixels.values, axis, 0)
-    if pixels.is_pages and channels is None:
-        raise ValueError(
-            f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: say "
-            f"--channels first, or write axes='ZYX' into the file, as tifffile does"
-        )
-    image = arrange(pixels, "first", n_axes=None if channels is None else 2)
-    last = pixels.axes == "QYX" and channels == "last"
-    return np.moveaxis(image, -1, 0) if last else image
-
-
-def _with_mask(pixels: Pixels, mask: tuple[int, ...], channels: Channels | None) -> Array:
-    """Return an image with its channels first, or without, as its mask tells."""
-    if pixels.axes is None or pixels.is_pages:
-        return fit_to_mask(pixels.values, mask, channels)
-    return fit_to_mask(arrange(pixels, "first"), mask, "first")
-
-
-def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | None:
-    """Return which axis of an array, without a mask beside it, holds the channels.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of one image.
-    channels : {"first", "last"} or None
-        What the user says.
-
-    Returns
-    -------
-    axis : int or None
-        0, the last, or None if there are no channels.
-
-    Raises
-    ------
-    ValueError
-        If it may be either.
-
-    Examples
-    --------
-    >>> from sklearnloss._compare_command._images import channel_axis
-    >>> channel_axis((64, 64), None), channel_axis((3, 64, 64), None)
-    (None, 0)
-    >>> channel_axis((64, 64, 3), None), channel_axis((16, 16, 13), "last")
-    (2, 2)
-    """
-    if len(shape) < 3:
-        return None
-    few = [axis for axis in (0, len(shape) - 1) if shape[axis] <= _FEW_CHANNELS]
-    if channels is not None:
-        return 0 if channels == "first" else len(shape) - 1
-    if len(few) == 1 and min(np.delete(shape, few[0])) > _FEW_CHANNELS:
-        return few[0]
-    raise ValueError(
-        f"its shape {shape} does not tell whether the channels come first or last: say --channels "
-        f"first, or --channels last. A volume needs an axis of channels, too"
-    )
-
-
-def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None = None) -> Array:
-    """Return an image with its channels first, or without, as the mask's shape tells.
-
-    Parameters
-    ----------
-    image : ndarray
-        Of unknown axes.
-    mask : tuple of int
-        The shape of its mask.
-    channels : {"first", "last"} or None
-        Where the channels are, if that is known.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sklearnloss._compare_command._images import fit_to_mask
-    >>> fit_to_mask(np.zeros((8, 9, 3)), (8, 9)).shape
-    (3, 8, 9)
-    >>> fit_to_mask(np.zeros((5, 8, 9)), (5, 8, 9)).shape  # a volume
-    (1, 5, 8, 9)
-    """
-    if image.shape == mask:
-        return image[None] if image.ndim > 2 else image
-    has_channels = image.ndim == len(mask) + 1
-    first = has_channels and image.shape[1:] == mask and channels != "last"
-    last = has_channels and image.shape[:-1] == mask and channels != "first"
-    if first and last:
-        raise ValueError(
-            f"its shape {image.shape} and its mask's {mask} do not tell whether the channels come "
-            f"first or last: say --channels first, or --channels last"
-        )
-    if first:
-        return image
-    if last:
-        return np.moveaxis(image, -1, 0)
-    hint = ""
-    if len(mask) == 2 and image.shape[-2:] == mask[::-1]:
-        hint = ": one of them is turned, against its EXIF orientation"
-    elif has_channels and mask in (image.shape[1:], image.shape[:-1]):
-        hint = f", as --channels {channels} says"
-    raise ValueError(f"the image is of shape {image.shape}, its mask of {mask}{hint}")
-
-
-def _without_channel(mask: Array) -> Array:
-    """Return a mask in an array without an axis of one channel."""
-    if mask.ndim > 2 and len(mask) == 1:
-        return np.asarray(mask[0])
-    if mask.ndim > 2 and mask.shape[-1] == 1:
-        return np.squeeze(mask, -1)
-    return mask
 
 
 def _resized(image: Array, side: int) -> Array:
@@ -376,6 +259,8 @@ def _check_shapes(
 
 def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
     """Return what to do about an image of another shape, with a space before it."""
+    if max(len(typical), 3) != max(len(other), 3):
+        return " Flat images and volumes do not mix."
     one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
     if one != most:
         return channels_advice(one, most)

@@ -22,7 +22,7 @@ def n_axes_by_mask(
     Parameters
     ----------
     pages : tuple of int
-        (n_pages, H, W), or with colours before.
+        (n_pages, H, W), or with colors before.
     mask : tuple of int
         Shape of its mask.
     multilabel : bool
@@ -181,14 +181,14 @@ def channels_advice(one: int, other: int) -> str:
     --------
     >>> from sklearnloss.estimators._axes import channels_advice
     >>> print(channels_advice(1, 3))
-     Grey and coloured pictures do not mix: ...
+     Gray and colored pictures do not mix: ...
     >>> channels_advice(5, 6)
     ''
     """
     both = {one, other}
     if len(both) < 2 or not both <= {1, 2, 3, 4}:
         return ""
-    what = "Grey and coloured pictures" if both == {1, 3} else "Pictures with and without alpha"
+    what = "Gray and colored pictures" if both == {1, 3} else "Pictures with and without alpha"
     return (
         f" {what} do not mix: make all alike, as with Pillow's "
         f"ImageOps.exif_transpose(Image.open(file)).convert('RGB').save(copy)."

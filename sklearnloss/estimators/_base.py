@@ -185,7 +185,7 @@ class ImageEstimator(
             Pixels without a value are masked, in a masked array: they stay out of
             the scaling, and become their channel's mean (0 when scaled). So do the
             pixels of ``ignore_index`` stay out of the scaling, but keep their value.
-            Pictures are turned as EXIF says, and palettes become colours; pages of a
+            Pictures are turned as EXIF says, and palettes become colors; pages of a
             TIFF file are channels or slices as the file, the masks or ``image_shape``
             say.
         y : array-like, or list of files or arrays

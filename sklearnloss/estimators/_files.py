@@ -34,7 +34,7 @@ def read_image(path: str | bytes | os.PathLike[str]) -> Pixels:
     path : str, bytes or path
         PNG, JPEG and the like are read by Pillow, TIFF by tifffile where it is
         installed. Pictures are turned as their EXIF orientation says; palettes, CMYK
-        and the like become grey levels or red, green and blue.
+        and the like become gray levels or red, green and blue.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def read_mask(path: str | bytes | os.PathLike[str], *, multilabel: bool = False)
     Parameters
     ----------
     path : str, bytes or path
-        Palettes are left alone: the number of a colour is the label.
+        Palettes are left alone: the number of a color is the label.
     multilabel : bool, default=False
         Whether a file may have a channel per label.
 

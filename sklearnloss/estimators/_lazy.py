@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import Dataset, IterableDataset
 
 from ._axes import check_mask_shape, n_axes_by_mask
 from ._dataset import TrainingData
@@ -58,51 +58,6 @@ def has_targets(X: Any) -> bool:
         return len(X) > 0 and split_item(X[0], 0)[1] is not None  # type: ignore[arg-type]
     items = _as_list(X)
     return items is not None and len(items) > 0 and _is_pair(items[0])
-
-
-def check_images(X: Any) -> None:
-    """Raise a TypeError for what holds no images, or not in a way that can be read.
-
-    Raises
-    ------
-    TypeError
-        Says what to pass instead.
-    """
-    if isinstance(X, PATHS):
-        path = os.fsdecode(X)
-        if os.path.isdir(path):
-            files = f"sorted(pathlib.Path({path!r}).glob('*.png'))"
-            raise TypeError(f"X is the folder {path!r}. Expected a list of files, such as {files}.")
-        raise TypeError(f"X is {path!r}, one path. Expected a list of files: [{path!r}].")
-    if isinstance(X, DataLoader):
-        raise TypeError(
-            "X is a DataLoader. Expected its data set, X.dataset: the estimator makes batches "
-            "itself, of batch_size images."
-        )
-    if is_pillow(X):
-        raise TypeError("X is one picture. Expected a list of them: [X].")
-    if isinstance(X, (Iterator, Mapping, Set)) and not hasattr(X, "shape"):
-        raise TypeError(
-            f"X is a {type(X).__name__}. Expected images in an order of their own: an array, a "
-            f"list of files or arrays, or a torch Dataset."
-        )
-    items = _as_list(X)
-    if items is not None and len(items) and isinstance(items[0], Mapping):
-        split_item(items[0], 0)
-    if _holds_paths(X):
-        raise TypeError(
-            f"X holds text in {X.ndim} axes. Expected the paths of images in one: a list, or one "
-            f"column of a table."
-        )
-
-
-def _holds_paths(X: Any) -> bool:
-    """Tell whether a table or an array of several axes holds text."""
-    if hasattr(X, "iloc"):
-        X = X.iloc[:1].to_numpy()
-    if not isinstance(X, np.ndarray) or X.ndim < 2 or X.size == 0:
-        return False
-    return X.dtype.kind in "UST" or (X.dtype == object and isinstance(X.flat[0], PATHS))
 
 
 def check_indexable(X: Any) -> None:

@@ -1,4 +1,4 @@
-"""Pictures that Pillow opens, as arrays of grey levels or colours."""
+"""Pictures that Pillow opens, as arrays of gray levels or colors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ._pixels import Pixels
 
-# Modes whose numbers are grey levels or colours as they stand.
+# Modes whose numbers are gray levels or colors as they stand.
 _PLAIN = {"1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -63,7 +63,7 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
         Of any mode.
     mask : bool
         Whether its numbers are labels: then a palette is left alone. Otherwise it becomes
-        grey levels or colours, as do CMYK and other ways to write colours.
+        gray levels or colors, as do CMYK and other ways to write colors.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
     highest = _highest_number(picture)
     picture.load()  # turns a TIFF by itself, which then must not be turned again
     turned = ImageOps.exif_transpose(picture)
-    values = np.asarray(_as_labels(turned) if mask else _as_colours(turned))
+    values = np.asarray(_as_labels(turned) if mask else _as_colors(turned))
     if highest is not None:
         if mask:  # Pillow stretched them
             values = np.round(values * (highest / (255 if values.dtype == np.uint8 else 65535)))
@@ -96,7 +96,7 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
 
 
 def _check_depth(picture: Any) -> None:
-    """Raise for more than 8 bits per colour, of which Pillow keeps 8."""
+    """Raise for more than 8 bits per color, of which Pillow keeps 8."""
     tiles = [tile[3] for tile in getattr(picture, "tile", ())]
     arguments = [part for args in tiles for part in (args if isinstance(args, tuple) else (args,))]
     deep = any(
@@ -106,20 +106,20 @@ def _check_depth(picture: Any) -> None:
     )
     if deep and len(picture.getbands()) > 1:
         raise ValueError(
-            "it has 16 bits per colour, of which Pillow keeps 8. Write it as .npy, or as TIFF, "
+            "it has 16 bits per color, of which Pillow keeps 8. Write it as .npy, or as TIFF, "
             "which is read by tifffile."
         )
 
 
 def _highest_number(picture: Any) -> int | None:
-    """Return the number that stands for white in a grey file of the kind .pgm or .png."""
+    """Return the number that stands for white in a gray file of the kind .pgm or .png."""
     if picture.format == "PPM" and picture.mode in ("L", "I") and picture.tile:
         arguments = picture.tile[0][3]
         return int(arguments[1]) if isinstance(arguments, tuple) else 255
     return 65535 if picture.format == "PNG" and picture.mode == "I" else None
 
 
-def _as_colours(picture: Any) -> Any:
+def _as_colors(picture: Any) -> Any:
     if picture.mode in ("P", "PA"):
         return _without_palette(picture)
     if picture.mode in _PLAIN:
@@ -128,16 +128,16 @@ def _as_colours(picture: Any) -> Any:
 
 
 def _without_palette(picture: Any) -> Any:
-    """Return a picture as what its palette shows: grey, colours, or colours and alpha."""
+    """Return a picture as what its palette shows: gray, colors, or colors and alpha."""
     if picture.mode == "PA" or "transparency" in picture.info:
-        coloured = picture.convert("RGBA")
-        if coloured.getchannel("A").getextrema()[0] < 255:
-            return coloured
-        coloured = coloured.convert("RGB")
+        colored = picture.convert("RGBA")
+        if colored.getchannel("A").getextrema()[0] < 255:
+            return colored
+        colored = colored.convert("RGB")
     else:
-        coloured = picture.convert("RGB")
+        colored = picture.convert("RGB")
     palette = np.reshape(picture.getpalette("RGB"), (-1, 3))
-    return coloured.getchannel("R") if (palette == palette[:, :1]).all() else coloured
+    return colored.getchannel("R") if (palette == palette[:, :1]).all() else colored
 
 
 def _as_labels(picture: Any) -> Any:

@@ -16,7 +16,7 @@ class Pixels(NamedTuple):
         Of any dtype.
     axes : str or None
         A letter for each axis of ``values``, in this order: C for channels or S for the
-        colours (and alpha) of each pixel, Z for slices of a volume or Q for pages that may
+        colors (and alpha) of each pixel, Z for slices of a volume or Q for pages that may
         be slices or channels, Y for rows, X for columns. Such as "YX", "SYX", "CYX" or
         "CZYX". None is an array whose axes only the user knows.
     """
@@ -79,8 +79,8 @@ def arrange(
 
 def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
     """Tell whether pages are slices of a volume, and not channels."""
-    colour = pixels.values.ndim > 3
-    if n_axes == 3 or (n_axes == 2 and not colour):
+    color = pixels.values.ndim > 3
+    if n_axes == 3 or (n_axes == 2 and not color):
         return n_axes == 3
     n_pages, *size = pixels.values.shape[-3:]
     remedy = (
@@ -89,8 +89,8 @@ def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
     )
     raise ValueError(
         f"it has {n_pages} pages, and does not say whether they are channels or slices of a "
-        f"volume. {'Write it into the file' if colour else remedy}: tifffile.imwrite(..., "
-        f"metadata={{'axes': {('ZYXS' if colour else 'CYX')!r}}}){'' if colour else ', or ZYX'}."
+        f"volume. {'Write it into the file' if color else remedy}: tifffile.imwrite(..., "
+        f"metadata={{'axes': {('ZYXS' if color else 'CYX')!r}}}){'' if color else ', or ZYX'}."
     )
 
 
@@ -100,7 +100,7 @@ def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
     Raises
     ------
     ValueError
-        If it has channels, or colours that are not grey.
+        If it has channels, or colors that are not gray.
     """
     values, axes = pixels
     if axes is None or axes[0] not in "CS":
@@ -110,8 +110,8 @@ def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
             f"it has {len(values)} channels, but a mask has one label per pixel. If they are "
             f"slices, write it with metadata={{'axes': 'ZYX'}}, photometric='minisblack'."
         )
-    colours = values[:-1] if len(values) in (2, 4) else values  # alpha is no label
-    if not (colours == values[0]).all():
-        raise ValueError("it is a mask in colour. Write the number of its class to each pixel.")
+    colors = values[:-1] if len(values) in (2, 4) else values  # alpha is no label
+    if not (colors == values[0]).all():
+        raise ValueError("it is a mask in color. Write the number of its class to each pixel.")
     first: np.ndarray = values[0]
     return first

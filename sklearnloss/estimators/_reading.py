@@ -12,10 +12,11 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from ._axes import channels_advice, looks_like, mask_fits
+from ._check_images import check_images
 from ._dataset import TrainingData
 from ._images import Scaling, is_masked, read_images
 from ._labels import IGNORED
-from ._lazy import LazyData, Samples, check_images, has_targets, is_lazy
+from ._lazy import LazyData, Samples, has_targets, is_lazy
 from ._rows import RowImages, Rows, read_rows
 from ._survey import Survey
 

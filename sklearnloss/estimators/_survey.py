@@ -101,13 +101,18 @@ class Survey:
         if tuple(image.shape) != expected or image.ndim != len(self.shape) - 1:
             raise ValueError(
                 f"{self.samples.name(position)} is an image of shape {tuple(image.shape)} and "
-                f"{self.samples.name(0)} one of shape {self.shape[1:]} (channels first). Expected "
-                + (
-                    "images of the same size: resize or crop them."
-                    if len(image) == self.shape[1] and image.ndim == len(self.shape) - 1
-                    else f"the same channels in all.{channels_advice(len(image), self.shape[1])}"
-                )
+                f"{self.samples.name(0)} one of shape {self.shape[1:]} (channels first). "
+                f"{self._expected(image)}"
             )
+
+    def _expected(self, image: Tensor) -> str:
+        """Return what an image should have as the first has it."""
+        if image.ndim != len(self.shape) - 1:
+            return "Expected the same number of axes in all: flat images and volumes do not mix."
+        if len(image) != self.shape[1]:
+            advice = channels_advice(len(image), self.shape[1])
+            return f"Expected the same channels in all.{advice}"
+        return "Expected images of the same size: resize or crop them."
 
     def _add(self, image: Tensor, kept: np.ndarray | None) -> None:
         pixels = image.flatten(1)[None]

@@ -39,7 +39,7 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
         The file.
     mask : bool
         Whether its numbers are labels: then they are left alone. Otherwise palettes
-        become colours, and white is the highest number.
+        become colors, and white is the highest number.
 
     Returns
     -------
@@ -114,17 +114,17 @@ def _only_series(file: Any) -> Any:
 
 
 def _as_shown(values: np.ndarray, axes: str, page: Any) -> tuple[np.ndarray, str]:
-    """Return numbers that rise with brightness, or colours."""
+    """Return numbers that rise with brightness, or colors."""
     kind = int(page.photometric)
     if kind == _WHITE_IS_ZERO and values.dtype.kind in "bu":
         highest = np.array(2**page.bitspersample - 1).astype(values.dtype)
         return (~values if values.dtype == bool else highest - values), axes
     if kind != _PALETTE or page.colormap is None:
         return values, axes
-    colours = (np.asarray(page.colormap) >> 8).astype(np.uint8)  # (3, n)
-    if (colours == colours[:1]).all():
-        return colours[0][values], axes
-    return colours[:, values], f"S{axes}"
+    colors = (np.asarray(page.colormap) >> 8).astype(np.uint8)  # (3, n)
+    if (colors == colors[:1]).all():
+        return colors[0][values], axes
+    return colors[:, values], f"S{axes}"
 
 
 def _ordered(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
@@ -144,7 +144,7 @@ def _ordered(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
             f"it holds the axes {found} of {'x'.join(map(str, values.shape))} elements. Expected "
             f"an image (Y, X) or a volume (Z, Y, X), perhaps with channels."
         )
-    if "S" in found[: found.index("Y")]:  # a plane per colour, as some writers make of slices
+    if "S" in found[: found.index("Y")]:  # a plane per color, as some writers make of slices
         ordered = ordered.replace("S", "C")
     return values.transpose(order), ordered
 
@@ -179,9 +179,9 @@ def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> P
             raise ValueError(f"{unread}: pip install imagecodecs")
         samples, bits = picture.tag_v2.get(277, 1), max(picture.tag_v2.get(258, (1,)))
         if n_pages > 1 or (samples > 1 and bits > 8):
-            many = f"{n_pages} pages" if n_pages > 1 else f"{bits} bits per colour"
+            many = f"{n_pages} pages" if n_pages > 1 else f"{bits} bits per color"
             raise ImportError(f"{str(path)!r} has {many}. {_WAY}")
-        if mask and picture.tag_v2.get(284) == 2:  # a plane per colour, or per slice
+        if mask and picture.tag_v2.get(284) == 2:  # a plane per color, or per slice
             raise ValueError(f"it has {samples} channels, but a mask has one label per pixel.")
         white_is_zero = picture.tag_v2.get(262) == _WHITE_IS_ZERO
         is_inverted = white_is_zero and picture.mode in ("1", "L")  # by Pillow

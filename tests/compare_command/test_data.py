@@ -56,7 +56,7 @@ def test_images_and_masks_become_arrays(tmp_path: Path, kind: str, masks: str) -
 
 
 @pytest.mark.parametrize("kind", [".npy", ".png", ".tif"])
-def test_colours_are_channels_first(tmp_path: Path, kind: str) -> None:
+def test_colors_are_channels_first(tmp_path: Path, kind: str) -> None:
     X, _ = masked_folder(tmp_path, kind=kind, shape=(8, 8, 3))
     np.testing.assert_array_equal(load_data(tmp_path).X, np.moveaxis(np.stack(X), -1, 1))
 
@@ -104,7 +104,7 @@ def test_more_than_fits_into_memory_is_read_batch_by_batch(
     assert set(model.predict(data.X)) <= {"cat", "dog"}
 
 
-def test_masks_of_one_grey_in_three_channels_are_read(tmp_path: Path) -> None:
+def test_masks_of_one_gray_in_three_channels_are_read(tmp_path: Path) -> None:
     masked_folder(tmp_path, kind=".png")
     y = load_data(tmp_path).y
     write(tmp_path / "masks" / "0_mask.png", np.stack([y[0]] * 3, -1))
@@ -161,6 +161,18 @@ def test_stacks_of_pages_are_volumes(tmp_path: Path, n_pages: int) -> None:
     assert (data.X.shape, data.y.shape) == ((3, 1, n_pages, 8, 9), (3, n_pages, 8, 9))
 
 
+def test_channels_in_a_file_are_no_slices_of_a_mask(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for name, axes in (("images", "CYX"), ("masks", "ZYX")):
+        (tmp_path / name).mkdir()
+        for k in range(2):
+            pixels = RNG.integers(0, 2, (3, 8, 9), np.uint8)
+            options = {"photometric": "minisblack", "metadata": {"axes": axes}}
+            tifffile.imwrite(tmp_path / name / f"{k}.tif", pixels, **options)
+    with pytest.raises(ValueError, match="its first axis is of channels, not of slices"):
+        load_data(tmp_path)
+
+
 def test_files_that_are_read_again_are_read_as_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,17 +197,17 @@ def test_8_and_16_bit_files_are_pointed_out(tmp_path: Path) -> None:
         load_data(tmp_path)
 
 
-def test_grey_among_coloured_pictures_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_gray_among_colored_pictures_is_named_with_what_to_do(tmp_path: Path) -> None:
     for k in range(4):
         write(tmp_path / "ab"[k % 2] / f"{k}.jpg", RNG.integers(0, 255, (8, 8, 3), np.uint8))
-    write(tmp_path / "a" / "grey.jpg", RNG.integers(0, 255, (8, 8), np.uint8))
-    message = r"1 of 5 are not: a/grey.jpg .*Grey and coloured pictures do not mix"
+    write(tmp_path / "a" / "gray.jpg", RNG.integers(0, 255, (8, 8), np.uint8))
+    message = r"1 of 5 are not: a/gray.jpg .*Gray and colored pictures do not mix"
     with pytest.raises(ValueError, match=message) as error:
         load_data(tmp_path, resize=4)
     assert "--resize" not in str(error.value)
     image = pytest.importorskip("PIL.Image")
     cmyk = image.open(tmp_path / "a" / "0.jpg").convert("CMYK")
-    (tmp_path / "a" / "grey.jpg").unlink()
+    (tmp_path / "a" / "gray.jpg").unlink()
     cmyk.save(tmp_path / "a" / "cmyk.jpg")
     assert load_data(tmp_path).X.shape == (5, 3, 8, 8)
 
@@ -243,14 +255,14 @@ def test_what_is_wrong_with_files_is_said_at_once(tmp_path: Path) -> None:
     assert "3.npy (NaN or infinity: fill such pixels" in str(e.value)
 
 
-def test_broken_pictures_and_colours_as_classes_are_named(tmp_path: Path) -> None:
+def test_broken_pictures_and_colors_as_classes_are_named(tmp_path: Path) -> None:
     masked_folder(tmp_path, kind=".png")
     write(tmp_path / "masks" / "0_mask.png", RNG.integers(0, 255, (8, 8, 3), np.uint8))
     whole = (tmp_path / "images" / "1.png").read_bytes()
     (tmp_path / "images" / "1.png").write_bytes(whole[:-30])
     with pytest.raises(
         ValueError,
-        match=r"0.png \(its mask: it is a mask in colour. Write the number .* 1.png \(.*truncated",
+        match=r"0.png \(its mask: it is a mask in color. Write the number .* 1.png \(.*truncated",
     ):
         load_data(tmp_path)
 

@@ -17,9 +17,9 @@ from .conftest import classifier, segmenter
 
 Image = pytest.importorskip("PIL.Image")
 
-GREY = np.arange(72, dtype=np.uint8).reshape(8, 9)
+GRAY = np.arange(72, dtype=np.uint8).reshape(8, 9)
 RGB = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
-COLOURS = np.array([[255, 0, 0], [0, 200, 0], [0, 0, 90], [9, 9, 9]], dtype=np.uint8)
+COLORS = np.array([[255, 0, 0], [0, 200, 0], [0, 0, 90], [9, 9, 9]], dtype=np.uint8)
 # What is seen of an image by its EXIF orientation, said with other words than the code has.
 SEEN: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda a: a,
@@ -33,9 +33,9 @@ SEEN: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def palette_picture(colours: np.ndarray = COLOURS) -> Any:
-    picture = Image.fromarray(GREY % 4)
-    picture.putpalette(colours.ravel().tolist())
+def palette_picture(colors: np.ndarray = COLORS) -> Any:
+    picture = Image.fromarray(GRAY % 4)
+    picture.putpalette(colors.ravel().tolist())
     return picture
 
 
@@ -57,15 +57,15 @@ def png(width: int, height: int, depth: int, kind: int, rows: bytes) -> bytes:
 def test_images_and_masks_are_turned_as_they_are_seen(
     tmp_path: Path, suffix: str, orientation: int
 ) -> None:
-    picture = Image.fromarray(GREY)
+    picture = Image.fromarray(GRAY)
     exif = picture.getexif()
     exif[274] = orientation
     path = tmp_path / f"a{suffix}"
     picture.save(path, exif=exif, lossless=True)
-    expected = SEEN[orientation](GREY)
+    expected = SEEN[orientation](GRAY)
     image = read_image(path)
-    grey = image.values if image.axes == "YX" else image.values[0]  # WebP has colours always
-    np.testing.assert_array_equal(grey, expected)
+    gray = image.values if image.axes == "YX" else image.values[0]  # WebP has colors always
+    np.testing.assert_array_equal(gray, expected)
     np.testing.assert_array_equal(read_mask(path), expected)
 
 
@@ -73,53 +73,53 @@ def test_images_and_masks_are_turned_as_they_are_seen(
 def test_a_tiff_is_turned_without_tifffile_too(
     tmp_path: Path, orientation: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = Image.fromarray(GREY)
+    picture = Image.fromarray(GRAY)
     exif = picture.getexif()
     exif[274] = orientation
     picture.save(tmp_path / "a.tif", exif=exif)
     monkeypatch.setitem(__import__("sys").modules, "tifffile", None)
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").values, SEEN[orientation](GREY))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").values, SEEN[orientation](GRAY))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".tif", ".bmp"])
-def test_palettes_are_colours_of_images_and_numbers_of_masks(tmp_path: Path, suffix: str) -> None:
+def test_palettes_are_colors_of_images_and_numbers_of_masks(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a{suffix}"
     palette_picture().save(path)
-    np.testing.assert_array_equal(read_image(path).values, np.moveaxis(COLOURS[GREY % 4], -1, 0))
-    np.testing.assert_array_equal(read_mask(path), GREY % 4)
+    np.testing.assert_array_equal(read_image(path).values, np.moveaxis(COLORS[GRAY % 4], -1, 0))
+    np.testing.assert_array_equal(read_mask(path), GRAY % 4)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".tif"])
-def test_grey_palettes_are_grey_levels(tmp_path: Path, suffix: str) -> None:
+def test_gray_palettes_are_gray_levels(tmp_path: Path, suffix: str) -> None:
     levels = np.array([200, 100, 50, 0], dtype=np.uint8)
     palette_picture(np.stack([levels] * 3, 1)).save(tmp_path / f"a{suffix}")
     image = read_image(tmp_path / f"a{suffix}")
     assert image.axes == "YX"
-    np.testing.assert_array_equal(image.values, levels[GREY % 4])
+    np.testing.assert_array_equal(image.values, levels[GRAY % 4])
 
 
 def test_transparency_of_a_palette_is_a_channel_where_it_is_used(tmp_path: Path) -> None:
     palette_picture().save(tmp_path / "used.png", transparency=2)
     palette_picture().save(tmp_path / "unused.png", transparency=200)
     alpha = read_image(tmp_path / "used.png").values[3]
-    np.testing.assert_array_equal(alpha, np.where(GREY % 4 == 2, 0, 255))
+    np.testing.assert_array_equal(alpha, np.where(GRAY % 4 == 2, 0, 255))
     assert len(read_image(tmp_path / "unused.png").values) == 3
 
 
 @pytest.mark.parametrize("alpha", [255, 100])
 def test_alpha_is_a_channel_of_images_and_none_of_masks(tmp_path: Path, alpha: int) -> None:
-    shade = np.full_like(GREY, alpha)
-    Image.fromarray(np.dstack([GREY, shade])).save(tmp_path / "la.png")
-    Image.fromarray(np.dstack([GREY, GREY, GREY, shade])).save(tmp_path / "rgba.png")
+    shade = np.full_like(GRAY, alpha)
+    Image.fromarray(np.dstack([GRAY, shade])).save(tmp_path / "la.png")
+    Image.fromarray(np.dstack([GRAY, GRAY, GRAY, shade])).save(tmp_path / "rgba.png")
     assert read_image(tmp_path / "la.png").values.shape == (2, 8, 9)
     assert read_image(tmp_path / "rgba.png").values.shape == (4, 8, 9)
-    np.testing.assert_array_equal(read_mask(tmp_path / "la.png"), GREY)
-    np.testing.assert_array_equal(read_mask(tmp_path / "rgba.png"), GREY)
+    np.testing.assert_array_equal(read_mask(tmp_path / "la.png"), GRAY)
+    np.testing.assert_array_equal(read_mask(tmp_path / "rgba.png"), GRAY)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
-def test_other_ways_to_write_colours_become_red_green_and_blue(
+def test_other_ways_to_write_colors_become_red_green_and_blue(
     tmp_path: Path, suffix: str, mode: str
 ) -> None:
     smooth = np.stack([np.full((16, 16), level, np.uint8) for level in (200, 120, 40)], -1)
@@ -130,7 +130,7 @@ def test_other_ways_to_write_colours_become_red_green_and_blue(
 
 
 def test_several_frames_are_refused(tmp_path: Path) -> None:
-    frames = [Image.fromarray(np.roll(GREY, k)) for k in range(3)]
+    frames = [Image.fromarray(np.roll(GRAY, k)) for k in range(3)]
     for suffix in (".gif", ".png", ".webp"):
         frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:])
         with pytest.raises(FileError, match=r"a\.\w+' cannot be read: it has 3 pages or frames"):
@@ -143,17 +143,17 @@ def test_a_phone_s_picture_is_read_without_its_previews(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.jpg").values.shape == (3, 8, 9)
 
 
-def test_16_bits_per_colour_are_never_cut_to_8(tmp_path: Path) -> None:
+def test_16_bits_per_color_are_never_cut_to_8(tmp_path: Path) -> None:
     (tmp_path / "rgb.png").write_bytes(png(2, 2, 16, 2, (b"\0" + b"\1\2" * 6) * 2))
     (tmp_path / "la.png").write_bytes(png(2, 2, 16, 4, (b"\0" + b"\1\2" * 4) * 2))
     (tmp_path / "rgb.ppm").write_bytes(b"P6\n2 2\n65535\n" + b"\1\2" * 12)
     for name in ("rgb.png", "la.png", "rgb.ppm"):
-        with pytest.raises(FileError, match="16 bits per colour, of which Pillow keeps 8"):
+        with pytest.raises(FileError, match="16 bits per color, of which Pillow keeps 8"):
             read_image(tmp_path / name)
-    (tmp_path / "grey.png").write_bytes(png(2, 2, 16, 0, (b"\0" + b"\1\2" * 2) * 2))
-    grey = read_image(tmp_path / "grey.png").values
-    assert grey.dtype == np.uint16
-    assert grey.max() == 258
+    (tmp_path / "gray.png").write_bytes(png(2, 2, 16, 0, (b"\0" + b"\1\2" * 2) * 2))
+    gray = read_image(tmp_path / "gray.png").values
+    assert gray.dtype == np.uint16
+    assert gray.max() == 258
 
 
 def test_a_pgm_mask_keeps_its_numbers(tmp_path: Path) -> None:
@@ -170,9 +170,9 @@ def test_a_huge_picture_is_refused_before_it_is_read(tmp_path: Path) -> None:
         read_image(tmp_path / "a.png")
 
 
-def test_colours_are_no_mask(tmp_path: Path) -> None:
+def test_colors_are_no_mask(tmp_path: Path) -> None:
     Image.fromarray(RGB).save(tmp_path / "a.png")
-    with pytest.raises(FileError, match="a.png' cannot be read: it is a mask in colour"):
+    with pytest.raises(FileError, match="a.png' cannot be read: it is a mask in color"):
         read_mask(tmp_path / "a.png")
     assert read_mask(tmp_path / "a.png", multilabel=True).shape == (3, 8, 9)
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / "a.jpg")

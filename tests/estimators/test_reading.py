@@ -32,6 +32,16 @@ class Made(Dataset):  # type: ignore[type-arg]
         return self.make(index)
 
 
+class Tables:
+    """Items by position, as of libraries that know nothing of torch."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> Any:
+        return {"image": 1, "label": 2}
+
+
 @pytest.fixture
 def masked(scenes: Data) -> np.ma.MaskedArray[Any, Any]:
     """The scenes with a stripe without data in the first images."""
@@ -125,6 +135,7 @@ WRONG: list[tuple[Any, str]] = [
     (DataLoader(TensorDataset(torch.ones(4, 8, 8))), "X is a DataLoader. .*X.dataset"),
     ([{"image": 1, "label": 2}], r"X\[0\] is a dict with 'image', 'label'. Expected an image, or"),
     (Made(lambda k: {"image": 1, "label": 2}), r"X\[0\] is a dict with 'image', 'label'."),
+    (Tables(), r"X\[0\] is a dict with 'image', 'label'."),
     (Made(lambda k: (1, 2, 3)), r"X\[0\] is a tuple of 3 items. Expected an image, or \(image, t"),
     (np.array([["a.png"], ["b.png"]]), "X holds text in 2 axes. Expected the paths"),
 ]

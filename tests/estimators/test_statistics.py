@@ -1,4 +1,4 @@
-"""The scaling is learnt from the pixels that count."""
+"""The scaling is learned from the pixels that count."""
 
 from __future__ import annotations
 

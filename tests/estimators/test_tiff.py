@@ -17,7 +17,7 @@ tifffile = pytest.importorskip("tifffile")
 Image = pytest.importorskip("PIL.Image")
 
 PAGES = np.arange(144, dtype=np.uint16).reshape(2, 8, 9)
-GREY = np.arange(72, dtype=np.uint8).reshape(8, 9)
+GRAY = np.arange(72, dtype=np.uint8).reshape(8, 9)
 WITHOUT_AXES: list[dict[str, Any]] = [{}, {"metadata": None}, {"bigtiff": True, "byteorder": ">"}]
 
 
@@ -68,7 +68,7 @@ def test_masks_tell_what_pages_are(tmp_path: Path, n_pages: int) -> None:
     rng = np.random.default_rng(0)
     image, stack, flat = (tmp_path / f"{name}.tif" for name in ("image", "stack", "flat"))
     pixels = rng.normal(size=(n_pages, 8, 9)).astype(np.float32)
-    options = {"photometric": "minisblack"}  # otherwise three pages are written as colours
+    options = {"photometric": "minisblack"}  # otherwise three pages are written as colors
     tifffile.imwrite(image, pixels, **options)
     tifffile.imwrite(stack, (pixels > 0).astype(np.uint8), **options)
     tifffile.imwrite(flat, (pixels[0] > 0).astype(np.uint8))
@@ -80,12 +80,12 @@ def test_masks_tell_what_pages_are(tmp_path: Path, n_pages: int) -> None:
     assert channels.predict([image]).shape == (1, 8, 9)
 
 
-def test_pages_of_a_mask_are_never_taken_for_colours(tmp_path: Path) -> None:
+def test_pages_of_a_mask_are_never_taken_for_colors(tmp_path: Path) -> None:
     mask = (PAGES % 3 == 0).astype(np.uint8)
     tifffile.imwrite(tmp_path / "two.tif", mask)
     np.testing.assert_array_equal(read_mask(tmp_path / "two.tif"), mask)
-    colours = {"photometric": "rgb", "planarconfig": "separate"}
-    tifffile.imwrite(tmp_path / "three.tif", np.stack([mask[0]] * 3), **colours)
+    colors = {"photometric": "rgb", "planarconfig": "separate"}
+    tifffile.imwrite(tmp_path / "three.tif", np.stack([mask[0]] * 3), **colors)
     with pytest.raises(FileError, match="3 channels.*If they are slices.*photometric='minisblack'"):
         read_mask(tmp_path / "three.tif")
     tifffile.imwrite(tmp_path / "c.tif", mask, imagej=True, metadata={"axes": "CYX"})
@@ -111,7 +111,7 @@ def test_samples_of_a_pixel_are_channels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.bool_])
 def test_white_may_be_zero(tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    numbers = (GREY % 2 if kind is np.bool_ else GREY).astype(kind)
+    numbers = (GRAY % 2 if kind is np.bool_ else GRAY).astype(kind)
     tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="miniswhite")
     for _ in range(2):  # with tifffile, and without
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif").values, ~numbers)
@@ -122,16 +122,16 @@ def test_white_may_be_zero(tmp_path: Path, kind: Any, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i4", ">u2", "u4"])
 def test_numbers_of_every_kind_are_read(tmp_path: Path, kind: str) -> None:
     tifffile.imwrite(
-        tmp_path / "a.tif", GREY.astype(kind) / 4 if "f" in kind else GREY.astype(kind)
+        tmp_path / "a.tif", GRAY.astype(kind) / 4 if "f" in kind else GRAY.astype(kind)
     )
     read = read_image(tmp_path / "a.tif").values
-    np.testing.assert_array_equal(read, GREY / 4 if "f" in kind else GREY)
+    np.testing.assert_array_equal(read, GRAY / 4 if "f" in kind else GRAY)
     assert read.dtype.isnative
     assert read.dtype == np.dtype(kind).newbyteorder("=")
 
 
 def test_other_images_in_the_file_are_not_dropped(tmp_path: Path) -> None:
-    pages = [Image.fromarray(GREY), Image.fromarray(GREY[:4, :4])]
+    pages = [Image.fromarray(GRAY), Image.fromarray(GRAY[:4, :4])]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     with pytest.raises(FileError, match=r"it holds 2 images, of shapes \(8, 9\), \(4, 4\)"):
         read_image(tmp_path / "a.tif")
@@ -159,8 +159,8 @@ def test_a_tiff_that_was_cut_off_is_refused(
     [
         (PAGES, {"imagej": True, "metadata": {"axes": "CYX"}}, "has 2 pages"),
         (PAGES, {"metadata": None}, "has 2 pages"),
-        (np.full((8, 9, 3), 999, np.uint16), {"photometric": "rgb"}, "has 16 bits per colour"),
-        (GREY.astype(float), {}, "is of a kind that Pillow does not know"),
+        (np.full((8, 9, 3), 999, np.uint16), {"photometric": "rgb"}, "has 16 bits per color"),
+        (GRAY.astype(float), {}, "is of a kind that Pillow does not know"),
     ],
 )
 def test_what_pillow_reads_a_part_of_needs_tifffile(
@@ -180,7 +180,16 @@ def test_what_pillow_reads_a_part_of_needs_tifffile(
 
 
 def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "a.tif", "PNG")
+    Image.fromarray(GRAY).save(tmp_path / "a.tif", "PNG")
     tifffile.imwrite(tmp_path / "b.png", PAGES, metadata={"axes": "ZYX"})
     assert read_image(tmp_path / "a.tif").values.shape == (8, 9)
     assert read_image(tmp_path / "b.png").axes == "ZYX"
+
+
+def test_flat_images_and_volumes_do_not_mix(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PAGES, metadata={"axes": "ZYX"})
+    tifffile.imwrite(tmp_path / "b.tif", PAGES[0])
+    with pytest.raises(
+        ValueError, match=r"X\[1\] \(.*b.tif'\) .*flat images and volumes do not mix"
+    ):
+        classifier().fit([tmp_path / "a.tif", tmp_path / "b.tif"], [0, 1])

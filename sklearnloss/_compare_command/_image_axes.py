@@ -1,0 +1,142 @@
+"""Which axis of an image holds its channels, as far as its file, its mask and the user tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..estimators._images import Channels
+from ..estimators._pixels import Pixels, arrange
+
+Array = NDArray[Any]
+
+# An axis of at most so many elements holds channels, if the others are longer.
+_FEW_CHANNELS = 4
+
+
+def without_mask(pixels: Pixels, channels: Channels | None) -> Array:
+    """Return an image with its channels first, or without."""
+    if pixels.axes is None:
+        axis = channel_axis(pixels.values.shape, channels)
+        return pixels.values if axis is None else np.moveaxis(pixels.values, axis, 0)
+    if pixels.is_pages and channels is None:
+        raise ValueError(
+            f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: say "
+            f"--channels first, or write axes='ZYX' into the file, as tifffile does"
+        )
+    image = arrange(pixels, "first", n_axes=None if channels is None else 2)
+    last = pixels.axes == "QYX" and channels == "last"
+    return np.moveaxis(image, -1, 0) if last else image
+
+
+def with_mask(pixels: Pixels, mask: tuple[int, ...], channels: Channels | None) -> Array:
+    """Return an image with its channels first, or without, as its mask tells."""
+    if pixels.axes is None or pixels.is_pages:
+        return fit_to_mask(pixels.values, mask, channels)
+    image = arrange(pixels, "first")
+    spatial = image.shape if image.ndim == 2 else image.shape[1:]
+    if spatial != mask:
+        raise ValueError(_mismatch(image.shape, mask))
+    return image
+
+
+def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | None:
+    """Return which axis of an array, without a mask beside it, holds the channels.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one image.
+    channels : {"first", "last"} or None
+        What the user says.
+
+    Returns
+    -------
+    axis : int or None
+        0, the last, or None if there are no channels.
+
+    Raises
+    ------
+    ValueError
+        If it may be either.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._image_axes import channel_axis
+    >>> channel_axis((64, 64), None), channel_axis((3, 64, 64), None)
+    (None, 0)
+    >>> channel_axis((64, 64, 3), None), channel_axis((16, 16, 13), "last")
+    (2, 2)
+    """
+    if len(shape) < 3:
+        return None
+    few = [axis for axis in (0, len(shape) - 1) if shape[axis] <= _FEW_CHANNELS]
+    if channels is not None:
+        return 0 if channels == "first" else len(shape) - 1
+    if len(few) == 1 and min(np.delete(shape, few[0])) > _FEW_CHANNELS:
+        return few[0]
+    raise ValueError(
+        f"its shape {shape} does not tell whether the channels come first or last: say --channels "
+        f"first, or --channels last. A volume needs an axis of channels, too"
+    )
+
+
+def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None = None) -> Array:
+    """Return an image with its channels first, or without, as the mask's shape tells.
+
+    Parameters
+    ----------
+    image : ndarray
+        Of unknown axes.
+    mask : tuple of int
+        The shape of its mask.
+    channels : {"first", "last"} or None
+        Where the channels are, if that is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearnloss._compare_command._image_axes import fit_to_mask
+    >>> fit_to_mask(np.zeros((8, 9, 3)), (8, 9)).shape
+    (3, 8, 9)
+    >>> fit_to_mask(np.zeros((5, 8, 9)), (5, 8, 9)).shape  # a volume
+    (1, 5, 8, 9)
+    """
+    if image.shape == mask:
+        return image[None] if image.ndim > 2 else image
+    has_channels = image.ndim == len(mask) + 1
+    first = has_channels and image.shape[1:] == mask and channels != "last"
+    last = has_channels and image.shape[:-1] == mask and channels != "first"
+    if first and last:
+        raise ValueError(
+            f"its shape {image.shape} and its mask's {mask} do not tell whether the channels come "
+            f"first or last: say --channels first, or --channels last"
+        )
+    if first:
+        return image
+    if last:
+        return np.moveaxis(image, -1, 0)
+    said = has_channels and mask in (image.shape[1:], image.shape[:-1])
+    hint = f", as --channels {channels} says" if said else ""
+    raise ValueError(f"{_mismatch(image.shape, mask)}{hint}")
+
+
+def _mismatch(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
+    """Return in words that an image and its mask do not fit, and perhaps why."""
+    text = f"the image is of shape {image}, its mask of {mask}"
+    if image == mask:
+        return f"{text}, but in the file its first axis is of channels, not of slices"
+    if len(mask) == 2 and image[-2:] == mask[::-1]:
+        return f"{text}: one of them is turned, against its EXIF orientation"
+    return text
+
+
+def without_channel(mask: Array) -> Array:
+    """Return a mask in an array without an axis of one channel."""
+    if mask.ndim > 2 and len(mask) == 1:
+        return np.asarray(mask[0])
+    if mask.ndim > 2 and mask.shape[-1] == 1:
+        return np.squeeze(mask, -1)
+    return mask

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
 from ._augment import Augmentation
+from ._augment_check import check_augmentation
+from ._augment_masks import MaskLabels
 from ._class_weight import (
     check_class_order,
     check_own_ignore_index,
@@ -32,9 +34,10 @@ from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._labels import IGNORED
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective, TrainingData, seeded
+from ._net import LossNet, Objective, TrainingData
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
+from ._random_state import seeded
 from ._reading import ImageReadingMixin, Images
 from ._rows import RowImages
 from ._survey import Survey, learn_scaling
@@ -241,7 +244,7 @@ class ImageEstimator(
         check_callbacks(self.callbacks)
         check_net_params(self.net_params)
         if self.augment is not None:
-            Augmentation(self.augment)
+            Augmentation(self.augment, MaskLabels([0, 1]) if self._reads_masks else None)
         self._check_targets(X, y)
         if again:
             self._check_fitted()
@@ -297,11 +300,13 @@ class ImageEstimator(
             training, held_out = self._split(data, seed)
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
+        augmentation = self._make_augmentation(data, device, again=again)
         if again:
             update_net(self)
         else:
             self._build_net(device, seed, self.weights)
         net = self.net_
+        net.augment_ = augmentation
         if not again:
             net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
@@ -312,6 +317,24 @@ class ImageEstimator(
                 net.train(data.to(device), self.max_epochs, schedule, tasks)
         finally:
             net.train_split = None
+
+    def _make_augmentation(
+        self, data: TrainingData, device: torch.device, *, again: bool
+    ) -> Augmentation | None:
+        """Return what ``augment`` asks for, tried if it is the user's own."""
+        if self.augment is None:
+            return None
+        augmentation = Augmentation(self.augment, self._mask_labels(), self.scaling_)
+        last = self.net_.augment_ if again else None
+        tried = last is not None and last.given is self.augment
+        if augmentation.callables and not tried:
+            images, _, _ = data.batch(slice(0, 1))
+            check_augmentation(augmentation, images, self.scaling_, device)
+        return augmentation
+
+    def _mask_labels(self) -> MaskLabels | None:
+        """Return what the codes of masks stand for, None if there are no masks."""
+        return None
 
     def _loss_key(self) -> str:
         loss = self.loss
@@ -383,7 +406,7 @@ class ImageEstimator(
         net.autocast_ = resolve_precision(self.precision, device)
         net.compile_ = self.compile
         net.weight_decay_ = self.weight_decay
-        net.augment_ = None if self.augment is None else Augmentation(self.augment)
+        net.augment_ = None
         net.n_channels_ = n_channels
         net.generator_ = torch.Generator().manual_seed(seed)
         with seeded(seed):

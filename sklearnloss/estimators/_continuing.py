@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ._augment import Augmentation
 from ._net import LossNet, Objective
 from ._training import (
     fit_callbacks,
@@ -30,7 +29,6 @@ def update_net(estimator: ImageEstimator) -> None:
     net.verbose = int(estimator.verbose > 1)
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
-    net.augment_ = None if estimator.augment is None else Augmentation(estimator.augment)
     net.callbacks = fit_callbacks(estimator)
     net.initialize_callbacks()
     learnt = _update_loss(estimator, net)

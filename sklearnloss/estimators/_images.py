@@ -54,6 +54,11 @@ class Scaling(NamedTuple):
         scale = self.scale.to(x.device).reshape(shape)
         return (x - mean) / scale
 
+    def undo(self, x: Tensor) -> Tensor:
+        """Return images (n, C, *spatial) before they were scaled."""
+        shape = (-1, *[1] * (x.ndim - 2))
+        return x * self.scale.to(x.device).reshape(shape) + self.mean.to(x.device).reshape(shape)
+
 
 def read_images(
     estimator: BaseEstimator,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,8 +22,6 @@ from ._images import Scaling, to_network
 from ._layout import put_channels_last
 from ._pickling import PortableNet
 from ._rows import RowImages
-
-_init_lock = threading.Lock()
 
 
 class TrainingData(Dataset):  # type: ignore[type-arg]
@@ -155,7 +151,7 @@ class Batches:
             target = send(target, self.device)
             if self.augment is not None and self.generator is not None:
                 masks = target if target.ndim > 1 else None
-                x, masks = self.augment(x, masks, self.generator)
+                x, masks = self.augment(x, masks, self.generator, images.dtype)
                 target = target if masks is None else masks
             if weight is None:
                 yield x, target
@@ -410,11 +406,3 @@ class LossNet(PortableNet):
         if self.module_.training != training:  # walking over all modules takes time
             self.module_.train(training)
             self.criterion_.train(training)
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generator for a while; one thread at a time."""
-    with _init_lock, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

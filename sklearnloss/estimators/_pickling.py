@@ -49,6 +49,7 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         state["generator_"] = as_arrays(state["generator_"].get_state())
         state["scaling_"] = self.scaling_ and as_arrays(tuple(self.scaling_))
         state["class_counts_"] = as_arrays(self.class_counts_)
+        state["augment_"] = None  # it is made anew for the next training
         if self._is_as_built(module):
             state["weights"] = as_arrays(dict(module.state_dict()))
             state["frozen"] = [n for n, p in module.named_parameters() if not p.requires_grad]

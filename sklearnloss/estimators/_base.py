@@ -11,7 +11,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.helper import predefined_split
 from torch import Tensor, nn
@@ -29,18 +33,20 @@ from ._class_weight import (
     fill_ignore_index,
     read_class_weight,
 )
-from ._continuing import update_net
+from ._continuing import check_unchanged, update_net
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from ._labels import IGNORED
+from ._labels import IGNORED, check_classes
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective, TrainingData
+from ._number import Number
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
 from ._random_state import seeded
 from ._reading import ImageReadingMixin, Images
 from ._rows import RowImages
 from ._survey import Survey, learn_scaling
+from ._torch_state import check_default_dtype, usual_torch
 from ._training import (
     SCHEDULES,
     check_callbacks,
@@ -54,6 +60,9 @@ from ._training import (
 )
 from ._undo import UndoMixin
 from ._weights import load_weights
+
+# Parameters that are used after fit, too, and may have been changed since.
+_TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", "tta"}
 
 
 class ImageEstimator(
@@ -73,18 +82,18 @@ class ImageEstimator(
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"})],
         "weights": [str, os.PathLike, Mapping, HasMethods("state_dict"), None],
-        "width": [Interval(numbers.Integral, 1, None, closed="left")],
-        "lr": [Interval(numbers.Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
+        "width": [Number(numbers.Integral, 1, None, closed="left")],
+        "lr": [Number(numbers.Real, 0, None, closed="neither")],
+        "weight_decay": [Number(numbers.Real, 0, None, closed="left")],
         "scheduler": [StrOptions({"onecycle", "cosine"}), callable, None],
-        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
-        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_epochs": [Number(numbers.Integral, 1, None, closed="left")],
+        "batch_size": [Number(numbers.Integral, 1, None, closed="left")],
         "classes": ["array-like", None],
         "normalize": [StrOptions({"auto"}), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
-        "clip_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Number(numbers.Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Number(numbers.Integral, 1, None, closed="left")],
+        "clip_norm": [Number(numbers.Real, 0, None, closed="neither"), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "compile": ["boolean"],
         "deterministic": ["boolean"],
@@ -164,6 +173,7 @@ class ImageEstimator(
         """Weigh classes where the loss cannot, or raise a ValueError."""
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @usual_torch()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the network.
 
@@ -193,6 +203,7 @@ class ImageEstimator(
         tasks.end()
         return self
 
+    @usual_torch()
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> Self:
@@ -240,6 +251,7 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check whatever can be wrong before any training starts."""
         self._validate_params()
+        check_default_dtype()
         resolve_optimizer(self.optimizer)
         check_callbacks(self.callbacks)
         check_net_params(self.net_params)
@@ -248,6 +260,7 @@ class ImageEstimator(
         self._check_targets(X, y)
         if again:
             self._check_fitted()
+            check_unchanged(self)
         images = self._training_images(X, y, reset=not again)
         weight = None
         if sample_weight is not None:
@@ -267,6 +280,8 @@ class ImageEstimator(
             classes = self.classes_
         elif classes is None:
             classes = self.classes
+        if classes is not None:
+            check_classes(classes)
         codes = self._read_targets(y, images, weight, classes)
         check_class_order(self.class_weight, classes, self.classes_)
         if not again:
@@ -305,6 +320,7 @@ class ImageEstimator(
             update_net(self)
         else:
             self._build_net(device, seed, self.weights)
+            self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
         net = self.net_
         net.augment_ = augmentation
         if not again:
@@ -382,13 +398,12 @@ class ImageEstimator(
     def _build_net(self, device: torch.device, seed: int, weights: Any = None) -> None:
         n_channels = self._n_channels(self.loss_)
         module, arguments = self._network(n_channels)
-        optimizer = resolve_optimizer(self.optimizer)
         net = LossNet(
             module,
             Objective,
             criterion__loss=self.loss_,
             criterion__masks=self._is_masks(n_channels),
-            optimizer=optimizer,
+            optimizer=resolve_optimizer(self.optimizer),
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
@@ -397,10 +412,7 @@ class ImageEstimator(
             device=str(device),
             verbose=int(self.verbose > 1),
             **{f"module__{key}": value for key, value in arguments.items()},
-            **{
-                **optimizer_settings(optimizer, self.weight_decay, device),
-                **(self.net_params or {}),
-            },
+            **{**(self.net_params or {}), **optimizer_settings(self, device)},
         )
         net.scaling_ = self.scaling_
         net.autocast_ = resolve_precision(self.precision, device)
@@ -415,6 +427,7 @@ class ImageEstimator(
             load_weights(net.module_, weights)
         self.net_ = net
 
+    @usual_torch()
     def _scores(self, X: Any) -> Tensor:
         """Return logits for images of the shape that ``fit`` saw."""
         self._check_fitted()
@@ -423,4 +436,12 @@ class ImageEstimator(
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
 
     def _check_fitted(self) -> None:
+        """Raise unless the estimator can predict with its parameters."""
         check_is_fitted(self, "net_")
+        constraints = {
+            name: allowed
+            for name, allowed in self._parameter_constraints.items()
+            if name in _TO_PREDICT
+        }
+        given = {name: getattr(self, name) for name in constraints}
+        validate_parameter_constraints(constraints, given, type(self).__name__)

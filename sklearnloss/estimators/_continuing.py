@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from ._layout import lay_out
 from ._net import LossNet, Objective
 from ._training import (
     fit_callbacks,
@@ -19,6 +22,49 @@ if TYPE_CHECKING:
     from ._base import ImageEstimator
 
 
+def check_unchanged(estimator: ImageEstimator) -> None:
+    """Raise if a parameter was changed that a network has from its first training.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter.
+    """
+    net = estimator.net_
+    _, arguments = estimator._network(net.n_channels_)
+    fitted: dict[str, Any] = {key: getattr(net, f"module__{key}") for key in arguments}
+    now = dict(arguments)
+    fitted["normalize"] = None if estimator.scaling_ is None else "auto"
+    now["normalize"] = estimator.normalize
+    if estimator.classes is not None:
+        fitted["classes"] = sorted(estimator.classes_.tolist())
+        ignored = getattr(estimator, "ignore_index", None)
+        now["classes"] = sorted({*np.ravel(estimator.classes).tolist()} - {ignored})
+    changed = [key for key in fitted if fitted[key] != now[key]]
+    what = ""
+    if changed:
+        key = changed[0]
+        what = f"with {key}={fitted[key]!r}, but {key} is {now[key]!r} now"
+    elif not _are_the_same(estimator.weights, *net.initial_weights_):
+        what = "from other weights than weights holds now"
+    if what:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted {what}. Set it back, or fit anew with "
+            f"warm_start=False."
+        )
+
+
+def _are_the_same(weights: Any, *initial: Any) -> bool:
+    """Tell whether weights are those of before, if that is known."""
+    paths = str, os.PathLike
+    return not initial or any(
+        os.fspath(weights) == os.fspath(each)
+        if isinstance(weights, paths) and isinstance(each, paths)
+        else weights is each
+        for each in initial
+    )
+
+
 def update_net(estimator: ImageEstimator) -> None:
     """Hand parameters that were changed since the last call to the estimator's net."""
     net = estimator.net_
@@ -29,10 +75,12 @@ def update_net(estimator: ImageEstimator) -> None:
     net.verbose = int(estimator.verbose > 1)
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
+    others = {k: v for k, v in (estimator.net_params or {}).items() if "optimizer__" not in k}
+    vars(net).update(others)
     net.callbacks = fit_callbacks(estimator)
     net.initialize_callbacks()
     learnt = _update_loss(estimator, net)
-    if learnt or type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
+    if learnt or _is_another_optimizer(estimator, net):
         _renew_optimizer(estimator, net)
     else:
         _update_optimizer(estimator, net)
@@ -66,13 +114,23 @@ def _update_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
             group["weight_decay"] = estimator.weight_decay
 
 
+def _is_another_optimizer(estimator: ImageEstimator, net: LossNet) -> bool:
+    """Tell whether the optimizer, or an argument of it other than its rates, was changed."""
+    if type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
+        return True
+    now = optimizer_settings(estimator, torch.device(net.device))
+    before = {name: value for name, value in vars(net).items() if name.startswith("optimizer__")}
+    return any(
+        name != "optimizer__weight_decay" and repr(now.get(name)) != repr(before.get(name))
+        for name in now | before
+    )
+
+
 def _renew_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
     optimizer = resolve_optimizer(estimator.optimizer)
     for name in [name for name in vars(net) if name.startswith("optimizer__")]:
         delattr(net, name)
-    settings = optimizer_settings(optimizer, estimator.weight_decay, torch.device(net.device))
-    for name, value in (estimator.net_params or {}).items():
-        if name.startswith("optimizer__"):
-            settings[name] = value
+    settings = optimizer_settings(estimator, torch.device(net.device))
     net.__dict__.update(optimizer=optimizer, lr=estimator.lr, **settings)
+    lay_out(net.module_, optimizer)
     net.initialize_optimizer()

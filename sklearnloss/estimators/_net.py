@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from ..losses._foreign import AnyLoss, call_loss, weighted_mean
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
-from ._layout import put_channels_last
+from ._layout import lay_out
 from ._pickling import PortableNet
 from ._rows import RowImages
 
@@ -227,6 +228,22 @@ class LearningRatePlan:
         self.step += 1
 
 
+@contextlib.contextmanager
+def explained(x: Tensor) -> Iterator[None]:
+    """Say why a network cannot normalize images (n, C, *spatial) in training."""
+    try:
+        yield
+    except ValueError as error:
+        if "Expected more than 1" not in str(error):  # value per channel, spatial element
+            raise
+        size = " x ".join(map(str, x.shape[2:]))
+        raise ValueError(
+            f"The network reduces images of {size} pixels to so few that there is nothing to "
+            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if there is a choice, a "
+            f"smaller depth, larger images, or at least 2 of a size and a batch_size above 1."
+        ) from error
+
+
 class StopTraining(Exception):
     """A callback asked for the end of training."""
 
@@ -252,7 +269,7 @@ class LossNet(PortableNet):
 
     def initialize_module(self) -> LossNet:
         super().initialize_module()
-        put_channels_last(self.module_)
+        lay_out(self.module_, self.optimizer)
         return self
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
@@ -280,7 +297,8 @@ class LossNet(PortableNet):
             x, weight = x["x"], x["sample_weight"]
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
-        logits, loss = self._forward(x, codes, weight)
+        with explained(x):
+            logits, loss = self._forward(x, codes, weight)
         if logits.requires_grad and not loss.requires_grad:
             raise ValueError(
                 f"The loss {self.criterion_.loss!r} has no gradient. Compute it from the logits by "

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,9 +19,11 @@ from ._lazy import Samples, is_lazy
 from ._loss_param import resolve_loss
 from ._mask_targets import MaskEstimator
 from ._net import TrainingData
+from ._number import Number
 from ._overlap import Overlap
-from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
+from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
 from ._reading import Images
+from ._torch_state import usual_torch
 
 
 class UNetSegmenter(MaskEstimator):
@@ -175,10 +176,10 @@ class UNetSegmenter(MaskEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MaskEstimator._parameter_constraints,
-        "depth": [Interval(numbers.Integral, 1, None, closed="left")],
+        "depth": [Number(numbers.Integral, 1, None, closed="left")],
         "ignore_index": [numbers.Integral, None],
         "multilabel": ["boolean"],
-        "tile": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
+        "tile": [Number(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
 
     def __init__(
@@ -343,6 +344,7 @@ class UNetSegmenter(MaskEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
+    @usual_torch()
     def _finished(self, X: Any, finish: Finish) -> np.ndarray:
         """Return what ``finish`` makes of the logits of images."""
         self._check_fitted()
@@ -352,7 +354,7 @@ class UNetSegmenter(MaskEstimator):
             finish,
             check=self._check_image_shape,
             tile=self.tile,
-            multiple=self.net_.module_.multiple,
+            multiple=tile_multiple(self.net_.module_),
         )
 
     def _check_image_shape(self, images: Images) -> None:

@@ -21,7 +21,7 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     Parameters
     ----------
     seed : int
-        In [0, 2**32).
+        numpy takes the last 32 bits of it.
     device : torch.device or str, default="cpu"
         Whose generator is seeded beside the CPU's.
     """
@@ -34,7 +34,7 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
             for each in gpu:
                 with torch.cuda.device(each):
                     torch.cuda.manual_seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
+            np.random.seed(seed % 2**32)  # noqa: NPY002
             random.seed(seed)
             yield
         finally:

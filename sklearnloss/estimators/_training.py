@@ -118,8 +118,8 @@ def available_device(device: Any) -> torch.device:
         If no device has such a name.
     """
     wanted = torch.device("cuda" if device == "auto" else device)
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        wanted = torch.device("cuda")
+    if wanted.type == "cuda" and torch.cuda.is_available():
+        return wanted if (wanted.index or 0) < torch.cuda.device_count() else torch.device("cuda")
     try:
         return resolve_device(wanted)
     except ValueError:

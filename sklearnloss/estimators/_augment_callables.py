@@ -282,7 +282,7 @@ def _call_kornia(transform: Any, images: Tensor, masks: Tensor | None, seed: int
     from kornia.augmentation import AugmentationSequential
 
     if not isinstance(transform, AugmentationSequential):
-        parts = list(transform) if type(transform) is nn.Sequential else [transform]
+        parts: list[Any] = [*transform] if type(transform) is nn.Sequential else [transform]
         transform = AugmentationSequential(*parts)
     if masks is None:
         return transform(images, data_keys=["input"]), None

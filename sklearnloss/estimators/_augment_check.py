@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,12 +12,44 @@ from ._augment_compare import compare, reduce
 from ._augment_masks import MaskLabels
 from ._images import Scaling, to_network
 
+if TYPE_CHECKING:
+    from ._base import ImageEstimator
+    from ._net import TrainingData
+
 # Calls, each with so many images: enough to meet what happens to every third.
 _CALLS, _IMAGES = 12, 2
 # Sides that images are reduced to, for every other call; of 1, 2 or 3 axes.
 _SIDES = {1: (192, 64), 2: (48, 16), 3: (24, 12)}
 # Pixels of the reduced image that a cell of the pattern is wide.
 _CELL = 4
+
+
+def make_augmentation(
+    estimator: ImageEstimator, data: TrainingData, device: torch.device, *, again: bool
+) -> Augmentation | None:
+    """Return what an estimator's ``augment`` asks for, tried if it is the user's own.
+
+    Parameters
+    ----------
+    estimator : ImageEstimator
+        Knows its labels and scaling.
+    data : TrainingData
+        What will be trained on.
+    device : torch.device
+        Where.
+    again : bool
+        Whether training goes on; then what was tried is not tried again.
+    """
+    if estimator.augment is None:
+        return None
+    scaling = estimator.scaling_
+    augmentation = Augmentation(estimator.augment, estimator._mask_labels(), scaling)
+    last = estimator.net_.augment_ if again else None
+    tried = last is not None and last.given is estimator.augment
+    if augmentation.callables and not tried:
+        images, _, _ = data.batch(slice(0, 1))
+        check_augmentation(augmentation, images, scaling, device)
+    return augmentation
 
 
 def check_augmentation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -86,7 +86,8 @@ class _Blocks:
             slice(reach + by, reach + by + side)
             for reach, by, side in zip(self.reach, shift, self.sides, strict=True)
         )
-        mask, weight = self.mask[(..., *window)], self.weight[(..., *window)]
+        at: Any = (..., *window)
+        mask, weight = self.mask[at], self.weight[at]
         pool = _POOL[len(shift)]
 
         def mean(values: Tensor) -> Tensor:

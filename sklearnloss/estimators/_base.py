@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
 from ._augment import Augmentation
-from ._augment_check import check_augmentation
+from ._augment_check import make_augmentation
 from ._augment_masks import MaskLabels
 from ._class_weight import (
     check_class_order,
@@ -315,7 +315,7 @@ class ImageEstimator(
             training, held_out = self._split(data, seed)
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
-        augmentation = self._make_augmentation(data, device, again=again)
+        augmentation = make_augmentation(self, data, device, again=again)
         if again:
             update_net(self)
         else:
@@ -333,20 +333,6 @@ class ImageEstimator(
                 net.train(data.to(device), self.max_epochs, schedule, tasks)
         finally:
             net.train_split = None
-
-    def _make_augmentation(
-        self, data: TrainingData, device: torch.device, *, again: bool
-    ) -> Augmentation | None:
-        """Return what ``augment`` asks for, tried if it is the user's own."""
-        if self.augment is None:
-            return None
-        augmentation = Augmentation(self.augment, self._mask_labels(), self.scaling_)
-        last = self.net_.augment_ if again else None
-        tried = last is not None and last.given is self.augment
-        if augmentation.callables and not tried:
-            images, _, _ = data.batch(slice(0, 1))
-            check_augmentation(augmentation, images, self.scaling_, device)
-        return augmentation
 
     def _mask_labels(self) -> MaskLabels | None:
         """Return what the codes of masks stand for, None if there are no masks."""

@@ -76,7 +76,7 @@ def update_net(estimator: ImageEstimator) -> None:
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
     others = {k: v for k, v in (estimator.net_params or {}).items() if "optimizer__" not in k}
-    vars(net).update(others)
+    net.__dict__.update(others)
     net.callbacks = fit_callbacks(estimator)
     net.initialize_callbacks()
     learnt = _update_loss(estimator, net)

@@ -61,7 +61,7 @@ class UNetSegmenter(MaskEstimator):
         (L,) for signals. Rows without it are images of one row of pixels.
     channels : {"first", "last"}, default="first"
         Where images have their channels.
-    optimizer : str or torch optimizer class, default="adamw"
+    optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
         Learning rate; the peak of the schedule.
@@ -82,8 +82,11 @@ class UNetSegmenter(MaskEstimator):
         the K labels, in their order.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images and their masks: "affine", "crop",
-        "flip", "intensity", "mirror", "noise", "rot90", "shift", or a callable from
-        (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
+        "flip", "intensity", "mirror", "noise", "rot90", "shift"; a transform of
+        torchvision (v2), albumentations or kornia, which is given images in [0, 1]
+        and moves masks with them; or a function from (scaled images, masks of
+        labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
+        tried before training and refused if it moves one of them alone.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. None takes images as they are.
@@ -111,7 +114,8 @@ class UNetSegmenter(MaskEstimator):
         Test-time augmentation: scores are averaged over images mirrored along all
         axes, or left to right only.
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches and the held-out part.
+        Seeds initial weights, batches, augmentation and the held-out part. The same
+        one gives the same bits on one machine with the same number of threads.
     callbacks : list, default=None
         skorch callbacks; they are copied.
     net_params : dict, default=None
@@ -132,6 +136,9 @@ class UNetSegmenter(MaskEstimator):
         The trained net.
     module_ : nn.Module
         The trained network, from scaled images (n, C, *spatial) to logits.
+    scaling_ : Scaling or None
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int

@@ -43,7 +43,7 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
         if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer)
     }
     del known["optimizer"]
-    cls = known.get(optimizer.lower()) if isinstance(optimizer, str) else optimizer
+    cls: Any = known.get(optimizer.lower()) if isinstance(optimizer, str) else optimizer
     usable = sorted(name for name, each in known.items() if each.__name__ not in _UNUSABLE)
     is_class = isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)
     if not is_class or cls is torch.optim.Optimizer:
@@ -58,7 +58,8 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
                 f"optimizer={optimizer!r} cannot train this network: {unusable} {why}. Expected "
                 f"one of {', '.join(map(repr, usable))}."
             )
-    return cls
+    chosen: type[torch.optim.Optimizer] = cls
+    return chosen
 
 
 # What no network with convolutions can be trained with.

@@ -20,7 +20,7 @@ from sklearnloss.estimators._images import Scaling
 from .conftest import Data, classifier, segmenter
 
 Pair = tuple[Tensor, Tensor]
-Change = Callable[[Tensor, Tensor], Pair]
+Change = Callable[[Tensor, Tensor], Any]
 CPU = torch.device("cpu")
 
 

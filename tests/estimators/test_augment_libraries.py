@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -276,6 +278,18 @@ def test_older_transforms_of_torchvision_change_images_with_labels(digits: Data)
         first, again = (classifier(augment=transform).fit(*digits) for _ in range(2))
         X = digits[0]
         np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
+
+
+@pytest.mark.parametrize("library", ["torchvision", "albumentations"])
+def test_the_guide_s_example_runs(library: str) -> None:
+    pytest.importorskip(library)
+    guide = Path(__file__).parents[2] / "docs" / "augmentation.md"
+    blocks = re.findall(r"^```(python|py)\n(.*?)^```", guide.read_text(), re.DOTALL | re.MULTILINE)
+    scope: dict[str, Any] = {}
+    exec(blocks[0][1], scope)
+    (example,) = [code for kind, code in blocks if kind == "py" and library in code]
+    exec(example, scope)
+    assert scope["model"].n_iter_ == 1
 
 
 def test_a_transform_of_the_user_s_is_not_changed() -> None:

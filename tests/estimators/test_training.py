@@ -184,8 +184,8 @@ def test_lbfgs_trains_and_goes_on(digits: Data) -> None:
         (torch.nn.Linear, "is unknown. Expected one of"),
         (functools.partial(torch.optim.SGD, lr=0.1), "sets lr. Bind other arguments"),
         (
-            functools.partial(torch.optim.SGD, [1]),
-            r"sets \[1\]. Bind other arguments",
+            functools.partial(torch.optim.SGD, []),
+            r"sets \[\]. Bind other arguments",
         ),
         (functools.partial(torch.nn.Linear, bias=True), "is unknown. Expected one of"),
     ],

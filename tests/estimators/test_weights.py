@@ -180,7 +180,7 @@ def test_a_network_of_torchvision_gives_what_it_gave() -> None:
     theirs = models.resnet18(weights=None).eval()
     for module in theirs.modules():
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean)
+            module.running_mean = torch.rand(module.num_features)
             nn.init.uniform_(module.weight)
     network = resnet()
     load_weights(network, theirs.state_dict())

@@ -12,6 +12,9 @@ from torch.nn import functional as F
 
 from ..losses._base import did_you_mean
 from ..losses._device import send
+from ._augment_callables import CallableChange
+from ._augment_masks import MaskLabels
+from ._images import Scaling
 
 Pair = tuple[Tensor, Tensor | None]
 Change = Callable[[Tensor, Tensor | None, torch.Generator], Pair]
@@ -23,55 +26,84 @@ class Augmentation:
     Parameters
     ----------
     changes : str, callable or sequence of them
-        Names of :data:`CHANGES`, or a callable: ``images -> images`` for the
-        classifier, ``(images, masks) -> (images, masks)`` for the segmenter, on
-        tensors (n, C, *spatial) and (n, *spatial).
+        Names of :data:`CHANGES`; transforms of torchvision, albumentations or kornia;
+        or functions: ``images -> images`` where there are no masks,
+        ``(images, masks) -> (images, masks)`` where there are, on tensors
+        (n, C, *spatial) and (n, *spatial).
+    labels : MaskLabels, default=None
+        What the codes of masks stand for, which transforms of the user's are given.
+    scaling : Scaling, default=None
+        What images were scaled by.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, or a transform cannot be of use.
     """
 
-    def __init__(self, changes: str | Callable[..., Any] | Sequence[Any]) -> None:
+    def __init__(
+        self,
+        changes: str | Callable[..., Any] | Sequence[Any],
+        labels: MaskLabels | None = None,
+        scaling: Scaling | None = None,
+    ) -> None:
         single = isinstance(changes, str) or callable(changes) or not isinstance(changes, Iterable)
-        self.changes = [_resolve(change) for change in ([changes] if single else changes)]  # type: ignore[union-attr]
+        listed = [changes] if single else list(changes)  # type: ignore[arg-type]
+        self.changes = [_resolve(change, labels, scaling) for change in listed]
+        self.labels = labels
+        self.given = changes
 
-    def __call__(self, images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
+    @property
+    def callables(self) -> list[CallableChange]:
+        """The changes that are no names."""
+        return [change for change in self.changes if isinstance(change, CallableChange)]
+
+    def __call__(
+        self,
+        images: Tensor,
+        masks: Tensor | None,
+        generator: torch.Generator,
+        dtype: torch.dtype = torch.float32,
+        *,
+        strict: bool = False,
+    ) -> Pair:
+        """Change a batch.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, C, *spatial)
+            Scaled images.
+        masks : Tensor of shape (n, *spatial) or (n, K, *spatial), or None
+            Codes.
+        generator : torch.Generator
+            What is drawn from.
+        dtype : torch.dtype
+            Of the images before they were scaled.
+        strict : bool
+            Whether to look at all values that a transform of the user's gives, for
+            which a GPU is waited.
+        """
         for change in self.changes:
-            images, masks = change(images, masks, generator)
+            if isinstance(change, CallableChange):
+                images, masks = change(images, masks, generator, dtype, strict=strict)
+            else:
+                images, masks = change(images, masks, generator)
         return images, masks
 
 
-def _resolve(change: Any) -> Change:
+def _resolve(
+    change: Any, labels: MaskLabels | None, scaling: Scaling | None
+) -> Change | CallableChange:
     if isinstance(change, str) and change in CHANGES:
         return CHANGES[change]
+    if isinstance(change, type):
+        raise ValueError(f"augment={change.__name__} is a class. Pass an object: add ().")
     if callable(change):
-        return _Foreign(change)
+        return CallableChange(change, labels, scaling)
     raise ValueError(
         f"augment={change!r} is unknown. Expected one of {', '.join(map(repr, CHANGES))}, a list "
         f"of them, or a callable.{did_you_mean(str(change), CHANGES)}"
     )
-
-
-class _Foreign:
-    """A callable of the user's, seeded from our generator."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __call__(self, images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
-        seed = int(torch.randint(2**31, (), generator=generator))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            changed = self.function(images) if masks is None else self.function(images, masks)
-        changed_images, changed_masks = (changed, None) if masks is None else changed
-        if changed_images.shape[:2] != images.shape[:2]:
-            raise ValueError(
-                f"augment changed images of shape {tuple(images.shape)} to "
-                f"{tuple(changed_images.shape)}: their number and channels must stay."
-            )
-        return changed_images, changed_masks
 
 
 def _uniform(low: float, high: float, images: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,15 +11,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._foreign import AnyLoss
-from ..losses._random import seeded
 from ._augment import Augmentation
+from ._augment_check import make_augmentation
+from ._augment_masks import MaskLabels
 from ._callback_checks import check_callbacks, check_schedule
 from ._callbacks import CallbackParameterMixin, fit_callbacks
 from ._class_weight import (
@@ -32,19 +37,22 @@ from ._class_weight import (
     read_class_weight,
     require_weight,
 )
-from ._continuing import update_net
+from ._continuing import check_unchanged, update_net
 from ._dataset import TrainingData
 from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from ._labels import IGNORED
+from ._labels import IGNORED, check_classes
 from ._lazy import LazyCodes, LazyData
 from ._loss_param import LossParameterMixin, module_settings
 from ._net import LossNet, Objective
+from ._number import Number
 from ._persistence import PersistenceMixin
 from ._predict import Mirrored, Scorer, as_numpy, predict_images
+from ._random_state import seeded
 from ._reading import ImageReadingMixin, Images
 from ._resume import fit_key, has_checkpoints
 from ._rows import RowImages
 from ._survey import Survey, learn_scaling
+from ._torch_state import check_default_dtype, usual_torch
 from ._training import (
     SCHEDULES,
     check_net_params,
@@ -56,6 +64,9 @@ from ._training import (
 )
 from ._undo import UndoMixin
 from ._weights import load_weights
+
+# Parameters that are used after fit, too, and may have been changed since.
+_TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", "tta"}
 
 
 class ImageEstimator(
@@ -76,18 +87,18 @@ class ImageEstimator(
         "image_shape": [tuple, list, None],
         "channels": [StrOptions({"first", "last"})],
         "weights": [str, os.PathLike, Mapping, HasMethods("state_dict"), None],
-        "width": [Interval(numbers.Integral, 1, None, closed="left")],
-        "lr": [Interval(numbers.Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(numbers.Real, 0, None, closed="left")],
+        "width": [Number(numbers.Integral, 1, None, closed="left")],
+        "lr": [Number(numbers.Real, 0, None, closed="neither")],
+        "weight_decay": [Number(numbers.Real, 0, None, closed="left")],
         "scheduler": [StrOptions({"onecycle", "cosine"}), callable, None],
-        "max_epochs": [Interval(numbers.Integral, 1, None, closed="left")],
-        "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
+        "max_epochs": [Number(numbers.Integral, 1, None, closed="left")],
+        "batch_size": [Number(numbers.Integral, 1, None, closed="left")],
         "classes": ["array-like", None],
         "normalize": [StrOptions({"auto"}), None],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(numbers.Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
-        "clip_norm": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Number(numbers.Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Number(numbers.Integral, 1, None, closed="left")],
+        "clip_norm": [Number(numbers.Real, 0, None, closed="neither"), None],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "compile": ["boolean"],
         "deterministic": ["boolean"],
@@ -171,6 +182,7 @@ class ImageEstimator(
         """Weigh classes where the loss cannot, or raise a ValueError."""
 
     @with_callbacks  # type: ignore[untyped-decorator]
+    @usual_torch()
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the network.
 
@@ -207,6 +219,7 @@ class ImageEstimator(
         tasks.end()
         return self
 
+    @usual_torch()
     def partial_fit(
         self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> Self:
@@ -259,13 +272,15 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check whatever can be wrong before any training starts."""
         self._validate_params()
+        check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))
         check_callbacks(self.callbacks, self)
         if self.augment is not None:
-            Augmentation(self.augment)
+            Augmentation(self.augment, MaskLabels([0, 1]) if self._reads_masks else None)
         self._check_targets(X, y)
         if again:
             self._check_fitted()
+            check_unchanged(self)
         images = self._training_images(X, y, reset=not again)
         weight = None
         if sample_weight is not None:
@@ -286,6 +301,8 @@ class ImageEstimator(
             classes = self.classes_
         elif classes is None:
             classes = self.classes
+        if classes is not None:
+            check_classes(classes)
         codes = self._read_targets(y, images, weight, classes)
         check_class_order(self.class_weight, classes, self.classes_)
         if not again:
@@ -321,14 +338,17 @@ class ImageEstimator(
             training, held_out = self._split(data, seed)
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
+        augmentation = make_augmentation(self, data, device, again=again)
         if again:
             self.net_.check_training_readiness()
             update_net(self)
         else:
             self._build_net(device, seed, self.weights)
+            self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
         net = self.net_
         check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
         net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
+        net.augment_ = augmentation
         if not again:
             net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
         if isinstance(self.loss_, Loss):
@@ -341,6 +361,10 @@ class ImageEstimator(
                 net.train(data.to(device), self.max_epochs, schedule, tasks, self)
         finally:
             net.train_split = None
+
+    def _mask_labels(self) -> MaskLabels | None:
+        """Return what the codes of masks stand for, None if there are no masks."""
+        return None
 
     def _loss_key(self) -> str:
         loss = self.loss
@@ -393,13 +417,12 @@ class ImageEstimator(
     def _build_net(self, device: torch.device, seed: int, weights: Any = None) -> None:
         n_channels = self._n_channels(self.loss_)
         module, arguments = self._network(n_channels)
-        optimizer = resolve_optimizer(self.optimizer)
         net = LossNet(
             module,
             Objective,
             criterion__loss=self.loss_,
             criterion__masks=self._is_masks(n_channels),
-            optimizer=optimizer,
+            optimizer=resolve_optimizer(self.optimizer),
             lr=self.lr,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
@@ -408,16 +431,13 @@ class ImageEstimator(
             device=str(device),
             verbose=int(self.verbose > 1),
             **{f"module__{key}": value for key, value in arguments.items()},
-            **{
-                **optimizer_settings(optimizer, self.weight_decay, device),
-                **(self.net_params or {}),
-            },
+            **{**(self.net_params or {}), **optimizer_settings(self, device)},
         )
         net.scaling_ = self.scaling_
         net.autocast_ = resolve_precision(self.precision, device)
         net.compile_ = self.compile
         net.weight_decay_ = self.weight_decay
-        net.augment_ = None if self.augment is None else Augmentation(self.augment)
+        net.augment_ = None
         net.n_channels_ = n_channels
         net.multilabel_ = getattr(self, "multilabel", False)
         net.generator_ = torch.Generator().manual_seed(seed)
@@ -427,6 +447,7 @@ class ImageEstimator(
             load_weights(net.module_, weights)
         self.net_ = net
 
+    @usual_torch()
     def _scores(self, X: Any) -> Tensor:
         """Return logits for images of the shape that ``fit`` saw."""
         self._check_fitted()
@@ -435,4 +456,12 @@ class ImageEstimator(
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
 
     def _check_fitted(self) -> None:
+        """Raise unless the estimator can predict with its parameters."""
         check_is_fitted(self, "net_")
+        constraints = {
+            name: allowed
+            for name, allowed in self._parameter_constraints.items()
+            if name in _TO_PREDICT
+        }
+        given = {name: getattr(self, name) for name in constraints}
+        validate_parameter_constraints(constraints, given, type(self).__name__)

@@ -38,7 +38,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
         are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
-        ``width=64``, for any number of channels and classes.
+        ``width=64``, for any number of channels and classes. Images of up to 64
+        pixels have another first convolution than theirs (3 x 3 instead of 7 x 7),
+        which starts at random; a warning says so, as it does of the last layer.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -46,7 +48,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         W) are channels, (1, D, H, W) slices of a volume.
     channels : {"first", "last"}, default="first"
         Where images have their channels.
-    optimizer : str or torch optimizer class, default="adamw"
+    optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
         Learning rate; the peak of the schedule.
@@ -67,8 +69,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         All labels, for data that may lack some.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images: "affine", "crop", "flip",
-        "intensity", "mirror", "noise", "rot90", "shift", or a callable from scaled
-        images (n, C, *spatial) to such.
+        "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
+        albumentations or kornia, which is given images in [0, 1]; or a function from
+        scaled images (n, C, *spatial) to such.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. Masked pixels do not count. None
@@ -97,7 +100,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Test-time augmentation: scores are averaged over images mirrored along all
         axes, or left to right only.
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches and the held-out part.
+        Seeds initial weights, batches, augmentation and the held-out part. The same
+        one gives the same bits on one machine with the same number of threads.
     callbacks : list, default=None
         skorch callbacks, functions without arguments that return one, or pairs of a
         name and one of these. Each fit uses copies, which share what a callback
@@ -121,6 +125,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         The trained net.
     module_ : nn.Module
         The trained network, from scaled images (n, C, *spatial) to logits.
+    scaling_ : Scaling or None
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int

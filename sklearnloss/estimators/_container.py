@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
-import uuid
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,12 +15,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ._temporary_file import remove_leftovers, temporary_file
+
 #: The version of the format that is written; older ones are read.
 FORMAT = 1
 #: Where the file has the JSON, in safetensors' own metadata.
 KEY = "sklearnloss"
 #: What the names of the network's tensors begin with.
 NETWORK = "network."
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')  # keeps nothing to go back to
 
 
 def write(
@@ -48,17 +50,13 @@ def write(
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": FORMAT, **config}, allow_nan=False)
     metadata = {KEY: text, "sha256": checksum(text, tensors)}
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(save(dict(tensors), metadata))
-            file.flush()
-            os.fsync(file.fileno())
+    remove_leftovers(target)
+    with temporary_file(target) as (temporary, file):
+        file.write(save(dict(tensors), metadata))
+        file.flush()
+        os.fsync(file.fileno())
         check(temporary)
         os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -110,11 +108,11 @@ def to_json(value: Any) -> Tensor:
 
 def from_json(tensor: Tensor) -> Any:
     """Return what :func:`to_json` was given."""
-    return json.loads(bytes(as_bytes(tensor)), parse_constant=_refuse)
+    return _loads(bytes(as_bytes(tensor)).decode())
 
 
 def _parse(text: str) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+    config: dict[str, Any] = _loads(text)
     version = config["format"]
     if not isinstance(version, int) or version < 1:
         raise ValueError("it does not say which version of the format it has")
@@ -124,6 +122,20 @@ def _parse(text: str) -> dict[str, Any]:
             f"{FORMAT}. Install the sklearnloss that wrote it, or a newer one"
         )
     return config
+
+
+def _loads(text: str) -> Any:
+    """Return what JSON says, unless it would be many times larger in memory.
+
+    An empty list of two characters takes 56 bytes, a small dict of seven 184.
+    """
+    if _is_dense(text) and _is_dense(_STRING.sub("", text)):
+        raise ValueError("it holds more lists and tables than its length allows")
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _is_dense(text: str) -> bool:
+    return 6 * text.count("[") + 24 * text.count("{") > len(text) + 4096
 
 
 def _refuse(constant: str) -> NoReturn:

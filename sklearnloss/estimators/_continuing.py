@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
-from ._augment import Augmentation
 from ._callbacks import fit_callbacks
+from ._layout import lay_out
 from ._net import LossNet, Objective
 from ._training import (
     optimizer_settings,
@@ -20,6 +22,49 @@ if TYPE_CHECKING:
     from ._base import ImageEstimator
 
 
+def check_unchanged(estimator: ImageEstimator) -> None:
+    """Raise if a parameter was changed that a network has from its first training.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter.
+    """
+    net = estimator.net_
+    _, arguments = estimator._network(net.n_channels_)
+    fitted: dict[str, Any] = {key: getattr(net, f"module__{key}") for key in arguments}
+    now = dict(arguments)
+    fitted["normalize"] = None if estimator.scaling_ is None else "auto"
+    now["normalize"] = estimator.normalize
+    if estimator.classes is not None:
+        fitted["classes"] = sorted(estimator.classes_.tolist())
+        ignored = getattr(estimator, "ignore_index", None)
+        now["classes"] = sorted({*np.ravel(estimator.classes).tolist()} - {ignored})
+    changed = [key for key in fitted if fitted[key] != now[key]]
+    what = ""
+    if changed:
+        key = changed[0]
+        what = f"with {key}={fitted[key]!r}, but {key} is {now[key]!r} now"
+    elif not _are_the_same(estimator.weights, *net.initial_weights_):
+        what = "from other weights than weights holds now"
+    if what:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted {what}. Set it back, or fit anew with "
+            f"warm_start=False."
+        )
+
+
+def _are_the_same(weights: Any, *initial: Any) -> bool:
+    """Tell whether weights are those of before, if that is known."""
+    paths = str, os.PathLike
+    return not initial or any(
+        os.fspath(weights) == os.fspath(each)
+        if isinstance(weights, paths) and isinstance(each, paths)
+        else weights is each
+        for each in initial
+    )
+
+
 def update_net(estimator: ImageEstimator) -> None:
     """Hand parameters that were changed since the last call to the estimator's net."""
     net = estimator.net_
@@ -30,10 +75,9 @@ def update_net(estimator: ImageEstimator) -> None:
     net.verbose = int(estimator.verbose > 1)
     net.autocast_ = resolve_precision(estimator.precision, torch.device(net.device))
     net.compile_ = estimator.compile
-    net.augment_ = None if estimator.augment is None else Augmentation(estimator.augment)
     _update_callbacks(estimator, net)
     learnt = _update_loss(estimator, net)
-    settings = _optimizer_settings(estimator, net)
+    settings = optimizer_settings(estimator, torch.device(net.device))
     if learnt or _differs(estimator, net, settings):
         _renew_optimizer(estimator, net, settings)
     else:
@@ -50,14 +94,6 @@ def _update_callbacks(estimator: ImageEstimator, net: LossNet) -> None:
     net.torch_load_kwargs = params.get("torch_load_kwargs")
     net.callbacks = fit_callbacks(estimator, again=True)
     net.initialize_callbacks()
-
-
-def _optimizer_settings(estimator: ImageEstimator, net: LossNet) -> dict[str, Any]:
-    """Return the arguments of the optimizer that the parameters ask for."""
-    optimizer = resolve_optimizer(estimator.optimizer)
-    settings = optimizer_settings(optimizer, estimator.weight_decay, torch.device(net.device))
-    params = (estimator.net_params or {}).items()
-    return settings | {name: value for name, value in params if name.startswith("optimizer__")}
 
 
 def _differs(estimator: ImageEstimator, net: LossNet, settings: dict[str, Any]) -> bool:
@@ -104,4 +140,5 @@ def _renew_optimizer(estimator: ImageEstimator, net: LossNet, settings: dict[str
         delattr(net, name)
     optimizer = resolve_optimizer(estimator.optimizer)
     net.__dict__.update(optimizer=optimizer, lr=estimator.lr, **settings)
+    lay_out(net.module_, optimizer)
     net.initialize_optimizer()

@@ -144,7 +144,7 @@ class Batches:
             target = send(target, self.device)
             if self.augment is not None and self.generator is not None:
                 masks = target if target.ndim > 1 else None
-                x, masks = self.augment(x, masks, self.generator)
+                x, masks = self.augment(x, masks, self.generator, images.dtype)
                 target = target if masks is None else masks
             if weight is None:
                 yield x, target

@@ -208,8 +208,8 @@ def _build_number(node: Node, custom: Mapping[str, Any]) -> Any:
 
 def _build_array(node: Node, custom: Mapping[str, Any]) -> np.ndarray:
     dtype, values = _array_dtype(node["dtype"]), build(node["values"], custom)
-    if dtype.itemsize * len(values) > 2**28:
-        raise ValueError(f"it holds an array of {len(values)} times {dtype}, which is too large")
+    if dtype.kind == "U":  # no wider than its strings, whatever the file says
+        dtype = np.dtype(f"{dtype.byteorder}U{max(map(len, values), default=1)}")
     array = np.empty(len(values), dtype)
     for k, value in enumerate(values):
         array[k] = value
@@ -225,7 +225,10 @@ def _build_own(node: Node, custom: Mapping[str, Any]) -> Any:
     name, value = node["name"], custom[node["name"]]
     if not callable(value) or isinstance(value, type) != node["class"]:
         needed = "a class" if node["class"] else "a function or a loss object"
-        raise ValueError(f"custom[{name!r}] is {shown(value)}, but the file needs {needed}")
+        raise ValueError(
+            f"custom[{name!r}] is {shown(value)}, but the file needs {needed}"
+            + (f": pass {shown(value)}(...), as it was made for fit" * isinstance(value, type))
+        )
     return value
 
 

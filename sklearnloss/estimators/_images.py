@@ -62,6 +62,11 @@ class Scaling(NamedTuple):
         mean = self.mean.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
         return torch.where(x.isnan(), mean, x)
 
+    def undo(self, x: Tensor) -> Tensor:
+        """Return images (n, C, *spatial) before they were scaled."""
+        shape = (-1, *[1] * (x.ndim - 2))
+        return x * self.scale.to(x.device).reshape(shape) + self.mean.to(x.device).reshape(shape)
+
 
 def read_images(
     estimator: BaseEstimator,

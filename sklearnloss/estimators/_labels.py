@@ -27,6 +27,13 @@ def read_labels(y: Any) -> np.ndarray:
     return labels
 
 
+def check_classes(classes: Any) -> None:
+    """Raise a ValueError if NaN or infinity is among classes."""
+    for label in np.asarray(classes).ravel().tolist():
+        if isinstance(label, float) and not math.isfinite(label):
+            raise ValueError(f"classes holds {label}, which is no label: {list(classes)}.")
+
+
 def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> np.ndarray:
     """Validate masks for images of a shape.
 

@@ -19,6 +19,15 @@ def put_channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.ndim])
 
 
+def lay_out(module: nn.Module, optimizer: type[torch.optim.Optimizer]) -> None:
+    """Lay out the weights of convolutions as an optimizer can take them."""
+    if not issubclass(optimizer, torch.optim.LBFGS):
+        put_channels_last(module)
+        return
+    for parameter in module.parameters():  # it views all gradients as one vector
+        parameter.data = parameter.data.contiguous(memory_format=torch.contiguous_format)
+
+
 def align_state(optimizer: torch.optim.Optimizer) -> None:
     """Lay out an optimizer's state as the weights are: fused steps take that for granted."""
     for parameter, state in optimizer.state.items():

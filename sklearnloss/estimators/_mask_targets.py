@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from ..metrics._pairs import MaskPairs
+from ._augment_masks import MaskLabels
 from ._axes import check_masks_shape
 from ._base import ImageEstimator
 from ._class_weight import count_positives
@@ -178,6 +179,11 @@ class MaskEstimator(ImageEstimator):
             return self.mask_values_  # a part of the data may lack one of them
         self.mask_values_ = on_off(labels, self.ignore_index)
         return self.mask_values_
+
+    def _mask_labels(self) -> MaskLabels:
+        values = self.mask_values_ if self.multilabel else self.classes_
+        n_masks = len(self.classes_) if self.multilabel else None
+        return MaskLabels(values, self.ignore_index, n_masks)
 
     def _read_mask(self, target: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Return the mask of an image (C, *spatial) as (1, *spatial) or (1, K, *spatial)."""

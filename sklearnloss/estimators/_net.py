@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import torch
@@ -24,7 +24,7 @@ from ._callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from ._dataset import Batches, TrainingData
 from ._fit_tasks import FitTasks
 from ._interrupts import watch_interrupts
-from ._layout import put_channels_last
+from ._layout import lay_out
 from ._loss_param import data_terms
 from ._resume import continue_from_record
 from ._schedule import LearningRatePlan
@@ -63,6 +63,22 @@ class Objective(nn.Module):
         if sample_weight is not None and isinstance(self.loss, Loss):
             value = self.loss(logits, target)  # not weighted twice
         return weighted_mean(value, sample_weight)
+
+
+@contextlib.contextmanager
+def explained(x: Tensor) -> Iterator[None]:
+    """Say why a network cannot normalize images (n, C, *spatial) in training."""
+    try:
+        yield
+    except ValueError as error:
+        if "Expected more than 1" not in str(error):  # value per channel, spatial element
+            raise
+        size = " x ".join(map(str, x.shape[2:]))
+        raise ValueError(
+            f"The network reduces images of {size} pixels to so few that there is nothing to "
+            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if there is a choice, a "
+            f"smaller depth, larger images, or at least 2 of a size and a batch_size above 1."
+        ) from error
 
 
 class LossNet(PredictingNet):
@@ -180,7 +196,7 @@ class LossNet(PredictingNet):
 
     def initialize_module(self) -> LossNet:
         super().initialize_module()
-        put_channels_last(self.module_)
+        lay_out(self.module_, self.optimizer)
         return self
 
     def get_iterator(self, dataset: TrainingData, training: bool = False) -> Batches:
@@ -209,7 +225,8 @@ class LossNet(PredictingNet):
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
         assert self.training_ is not None
-        logits, loss = self.training_.forward(x, codes, weight)
+        with explained(x):
+            logits, loss = self.training_.forward(x, codes, weight)
         look = logits.requires_grad and not self.criterion_.looked_at
         if look and not self.compile_:
             logits.retain_grad()

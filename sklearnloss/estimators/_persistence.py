@@ -24,6 +24,7 @@ from ._describe import CannotDescribe, Names, describe
 from ._images import Scaling
 from ._pickling import on_cpu
 from ._restore import HISTORY, LEARNT, LOSS, SCALING, load_estimator, loss_state
+from ._torch_state import check_default_dtype
 
 # What matters for training only may be code, which no file keeps.
 TRAINING_ONLY = (
@@ -71,6 +72,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
         load : Read the file.
         """
         check_is_fitted(self, "net_")
+        check_default_dtype()
         config, tensors, custom = _contents(self)
         cls = type(self)
         write(path, config, tensors, lambda written: _verify(written, {cls.__name__: cls}, custom))

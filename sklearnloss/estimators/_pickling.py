@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ._images import Scaling
-from ._layout import align_state, put_channels_last
+from ._layout import align_state, lay_out
 from ._training import available_device
 
 
@@ -29,6 +29,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         The dtype of the network's arithmetic, if not its weights' own.
     class_counts_ : Tensor of shape (n_classes,), or None
         How often each class occurred in ``fit``.
+    initial_weights_ : tuple
+        What the network started from, if that is known.
     scaling_ : Scaling or None
         Of the images, before the network sees them.
     """
@@ -36,6 +38,7 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
     device: Any
     autocast_: torch.dtype | None
     class_counts_: Tensor | None = None
+    initial_weights_: tuple[Any, ...] = ()
     scaling_: Scaling | None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,6 +53,8 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         state["generator_"] = as_arrays(state["generator_"].get_state())
         state["scaling_"] = self.scaling_ and as_arrays(tuple(self.scaling_))
         state["class_counts_"] = as_arrays(self.class_counts_)
+        # The one is made anew for the next training, the other may hold tensors on a GPU.
+        state["augment_"], state["initial_weights_"] = None, ()
         if self._is_as_built(module):
             state["weights"] = as_arrays(dict(module.state_dict()))
             state["frozen"] = [n for n, p in module.named_parameters() if not p.requires_grad]
@@ -73,7 +78,7 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
             module.load_state_dict(as_tensors(weights), assign=True)
             for name in frozen:
                 module.get_parameter(name).requires_grad_(False)
-            put_channels_last(module)
+            lay_out(module, self.optimizer)
             self.__dict__["module_"] = module.train(training)
         self.module_.to(self.device)
         self.criterion_.to(self.device)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ._images import Scaling, to_network
 from ._lazy import Samples
@@ -25,6 +25,8 @@ Mirrored = Literal["flip", "mirror"] | None
 _BATCH_VALUES = 2**20  # of the first layer's output, on a CPU
 _OTHER_BATCH_PIXELS = 2**20
 _BATCH_IMAGES = 256
+# Most networks halve images five times at most.
+_USUAL_MULTIPLE = 32
 
 
 class Scorer:
@@ -54,7 +56,7 @@ class Scorer:
         """Return how many images of a shape make a batch."""
         pixels = _OTHER_BATCH_PIXELS
         if torch.device(self.net.device).type == "cpu":
-            pixels = _BATCH_VALUES // self.net.module__width
+            pixels = _BATCH_VALUES // _first_width(self.net.module_)
         return min(_BATCH_IMAGES, max(1, pixels // max(1, math.prod(spatial))))
 
     def whole(self, images: Tensor) -> Tensor:
@@ -80,6 +82,16 @@ class Scorer:
             total = logits if total is None else total + logits
         assert total is not None
         return total / len(variants) if len(variants) > 1 else total
+
+
+def tile_multiple(module: nn.Module) -> int:
+    """Return what the sides of tiles are multiples of: by how much a network reduces images."""
+    return int(getattr(module, "multiple", _USUAL_MULTIPLE))
+
+
+def _first_width(module: nn.Module) -> int:
+    """Return how many values a network's first layer gives per pixel."""
+    return next((len(p) for p in module.parameters() if p.ndim > 1), 1)
 
 
 @torch.inference_mode()

@@ -18,7 +18,8 @@ from ..losses import _registry as registry
 from ._container import NETWORK, from_json, read
 from ._describe import Node, build
 from ._images import Scaling
-from ._training import available_device
+from ._torch_state import check_default_dtype, usual_torch
+from ._training import available_device, check_net_params
 
 # Names of the tensors in a file, beside the network's.
 LOSS = "loss."
@@ -35,6 +36,7 @@ LEARNT = {
 }
 
 
+@usual_torch()
 def load_estimator(
     path: str | os.PathLike[str],
     classes: Mapping[str, Any],
@@ -59,6 +61,7 @@ def load_estimator(
     ValueError
         Whatever is wrong with the file.
     """
+    check_default_dtype()
     try:
         config, tensors = read(path)
         return _restore(config, tensors, classes, {**registry._user_losses, **custom}, device)
@@ -89,6 +92,7 @@ def _restore(
         )
     params = {key: build(node, custom) for key, node in config["params"].items()}
     model = classes[config["class"]](**params)
+    check_net_params(model.net_params)
     history = from_json(tensors.pop(HISTORY))
     _fill_learnt(model, config["learnt"], tensors)
     model.loss_ = copy.deepcopy(build(config["loss"], custom))

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -20,8 +19,10 @@ from ._dataset import TrainingData
 from ._lazy import Samples
 from ._loss_param import resolve_loss
 from ._mask_targets import MaskEstimator
-from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
+from ._number import Number
+from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
 from ._reading import Images
+from ._torch_state import usual_torch
 
 
 class UNetSegmenter(MaskEstimator):
@@ -61,7 +62,7 @@ class UNetSegmenter(MaskEstimator):
         W) are channels, (1, D, H, W) slices of a volume.
     channels : {"first", "last"}, default="first"
         Where images have their channels.
-    optimizer : str or torch optimizer class, default="adamw"
+    optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
         Learning rate; the peak of the schedule.
@@ -83,8 +84,11 @@ class UNetSegmenter(MaskEstimator):
         order.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images and their masks: "affine", "crop",
-        "flip", "intensity", "mirror", "noise", "rot90", "shift", or a callable from
-        (scaled images, masks) to such, of shapes (n, C, *spatial) and (n, *spatial).
+        "flip", "intensity", "mirror", "noise", "rot90", "shift"; a transform of
+        torchvision (v2), albumentations or kornia, which is given images in [0, 1]
+        and moves masks with them; or a function from (scaled images, masks of
+        labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
+        tried before training and refused if it moves one of them alone.
     normalize : "auto" or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. Ignored and masked pixels do not
@@ -113,7 +117,8 @@ class UNetSegmenter(MaskEstimator):
         Test-time augmentation: scores are averaged over images mirrored along all
         axes, or left to right only.
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches and the held-out part.
+        Seeds initial weights, batches, augmentation and the held-out part. The same
+        one gives the same bits on one machine with the same number of threads.
     callbacks : list, default=None
         skorch callbacks, functions without arguments that return one, or pairs of a
         name and one of these. Each fit uses copies, which share what a callback
@@ -137,6 +142,9 @@ class UNetSegmenter(MaskEstimator):
         The trained net.
     module_ : nn.Module
         The trained network, from scaled images (n, C, *spatial) to logits.
+    scaling_ : Scaling or None
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int
@@ -197,10 +205,10 @@ class UNetSegmenter(MaskEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MaskEstimator._parameter_constraints,
-        "depth": [Interval(numbers.Integral, 1, None, closed="left")],
+        "depth": [Number(numbers.Integral, 1, None, closed="left")],
         "ignore_index": [numbers.Integral, None],
         "multilabel": ["boolean"],
-        "tile": [Interval(numbers.Integral, 1, None, closed="left"), tuple, list, None],
+        "tile": [Number(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
 
     def __init__(
@@ -358,6 +366,7 @@ class UNetSegmenter(MaskEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
+    @usual_torch()
     def _finished(self, X: Any, finish: Finish) -> np.ndarray:
         """Return what ``finish`` makes of the logits of images."""
         self._check_fitted()
@@ -367,7 +376,7 @@ class UNetSegmenter(MaskEstimator):
             finish,
             check=self._check_image_shape,
             tile=self.tile,
-            multiple=self.net_.module_.multiple,
+            multiple=tile_multiple(self.net_.module_),
         )
 
     def _check_image_shape(self, images: Images) -> None:

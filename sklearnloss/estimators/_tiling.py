@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -53,7 +54,8 @@ def tile_shape(
             return None
         tile = _SIDES[n_axes]
     sides = tuple(tile) if isinstance(tile, (tuple, list)) else (tile,) * n_axes
-    if len(sides) != n_axes or min(sides) < 1:
+    whole_numbers = all(isinstance(side, numbers.Integral) for side in sides)
+    if len(sides) != n_axes or not whole_numbers or min(sides) < 1:
         raise ValueError(
             f"tile={tile!r}: expected a positive number of pixels, or {n_axes} of them, one for "
             f"each axis of an image of shape {spatial}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import math
 import os
@@ -14,29 +15,65 @@ import torch
 from ..losses._base import did_you_mean
 
 
-def resolve_optimizer(optimizer: str | type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Return an optimizer class from its name in torch.optim, in any case.
+def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
+    """Return an optimizer class.
+
+    Parameters
+    ----------
+    optimizer : str, class, or functools.partial of a class
+        A name in torch.optim, in any case; a torch optimizer class; or such a class
+        with some of its arguments.
 
     Raises
     ------
     ValueError
-        If there is none of that name.
+        If there is none of that name, it cannot train a network of convolutions, or
+        the arguments are not for it.
     """
-    if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-        return optimizer
+    if isinstance(optimizer, functools.partial):
+        _check_arguments(optimizer)
+        optimizer = optimizer.func
     known = {
         name.lower(): cls
         for name, cls in vars(torch.optim).items()
         if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer)
     }
-    known.pop("optimizer", None)
-    if not isinstance(optimizer, str) or optimizer.lower() not in known:
+    del known["optimizer"]
+    cls: Any = known.get(optimizer.lower()) if isinstance(optimizer, str) else optimizer
+    usable = sorted(name for name, each in known.items() if each.__name__ not in _UNUSABLE)
+    is_class = isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)
+    if not is_class or cls is torch.optim.Optimizer:
         raise ValueError(
             f"optimizer={optimizer!r} is unknown. Expected one of "
-            f"{', '.join(map(repr, sorted(known)))} or a torch.optim.Optimizer class."
-            + did_you_mean(str(optimizer).lower(), known)
+            f"{', '.join(map(repr, usable))} or a torch.optim.Optimizer class."
+            + did_you_mean(str(optimizer).lower(), usable)
         )
-    return known[optimizer.lower()]
+    for unusable, why in _UNUSABLE.items():
+        if issubclass(cls, getattr(torch.optim, unusable, ())):
+            raise ValueError(
+                f"optimizer={optimizer!r} cannot train this network: {unusable} {why}. Expected "
+                f"one of {', '.join(map(repr, usable))}."
+            )
+    chosen: type[torch.optim.Optimizer] = cls
+    return chosen
+
+
+# What no network with convolutions can be trained with.
+_UNUSABLE = {
+    "Muon": "takes matrices alone, but convolutions have kernels and biases",
+    "SparseAdam": "needs sparse gradients, but those of convolutions are dense",
+}
+
+
+def _check_arguments(optimizer: functools.partial[Any]) -> None:
+    """Raise for arguments of a partial optimizer that the estimator sets itself."""
+    own = [name for name in ("lr", "params", "weight_decay") if name in optimizer.keywords]
+    if optimizer.args or own:
+        given = ", ".join([*map(repr, optimizer.args), *own])
+        raise ValueError(
+            f"optimizer={optimizer!r} sets {given}. Bind other arguments, by their names alone, "
+            f"and set lr and weight_decay on the estimator."
+        )
 
 
 def resolve_device(device: Any) -> torch.device:
@@ -70,13 +107,20 @@ def resolve_device(device: Any) -> torch.device:
 
 
 def available_device(device: Any) -> torch.device:
-    """Return the nearest device that there is: the GPU, another GPU, or the CPU."""
+    """Return the nearest device that there is: the one asked for, another GPU, or the CPU.
+
+    Raises
+    ------
+    RuntimeError
+        If no device has such a name.
+    """
     wanted = torch.device("cuda" if device == "auto" else device)
-    if wanted.type != "cuda":
-        return wanted
-    if not torch.cuda.is_available():
+    if wanted.type == "cuda" and torch.cuda.is_available():
+        return wanted if (wanted.index or 0) < torch.cuda.device_count() else torch.device("cuda")
+    try:
+        return resolve_device(wanted)
+    except ValueError:
         return torch.device("cpu")
-    return wanted if (wanted.index or 0) < torch.cuda.device_count() else torch.device("cuda")
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype | None:
@@ -96,19 +140,39 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     # cuBLAS reads it when it is first used in the process.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     try:
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
         yield
     finally:
-        torch.use_deterministic_algorithms(before[0])
+        torch.use_deterministic_algorithms(before[0], warn_only=warn_only)
         torch.backends.cudnn.benchmark = before[1]
 
 
-def optimizer_settings(
+def optimizer_settings(estimator: Any, device: torch.device) -> dict[str, Any]:
+    """Return the arguments of an estimator's optimizer, as skorch parameters.
+
+    Those of ``net_params`` come first, then those that were bound to the class.
+    """
+    optimizer = resolve_optimizer(estimator.optimizer)
+    bound = getattr(estimator.optimizer, "keywords", None)
+    given = {f"optimizer__{name}": value for name, value in (bound or {}).items()}
+    for name, value in (estimator.net_params or {}).items():
+        if name.startswith("optimizer__"):
+            given[name] = value
+    settings = _default_settings(optimizer, estimator.weight_decay, device)
+    if bound is not None or not given.get("optimizer__momentum", True):
+        for name in ("optimizer__momentum", "optimizer__nesterov"):
+            settings.pop(name, None)
+    if given.get("optimizer__foreach") or given.get("optimizer__differentiable"):
+        settings.pop("optimizer__fused", None)
+    return {**settings, **given}
+
+
+def _default_settings(
     optimizer: type[torch.optim.Optimizer], weight_decay: float, device: torch.device
 ) -> dict[str, Any]:
-    """Return the keyword arguments that an optimizer takes, as skorch parameters."""
     accepted = inspect.signature(optimizer.__init__).parameters
     settings: dict[str, Any] = {}
     if "weight_decay" in accepted:

@@ -118,7 +118,8 @@ def load_weights(module: nn.Module, weights: Any) -> None:
     ValueError
         If anything else differs; it lists what.
     """
-    given, expected = read_weights(weights), module.state_dict()
+    expected = module.state_dict()
+    given = _without_prefix(read_weights(weights), expected)
     names = [name for name, _ in module.named_parameters()]
     first, head = names[0], names[-1].rpartition(".")[0] + "."
     skipped = _skip_head(given, expected, head)
@@ -138,6 +139,14 @@ def load_weights(module: nn.Module, weights: Any) -> None:
             UserWarning,
             stacklevel=2,
         )
+
+
+def _without_prefix(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove what all names begin with ("net.", say), if no name fits with it."""
+    prefix = next(iter(given)).partition(".")[0] + "."
+    if any(name in expected or not name.startswith(prefix) for name in given):
+        return given
+    return _without_prefix({k.removeprefix(prefix): v for k, v in given.items()}, expected)
 
 
 def _skip_head(given: dict[str, Tensor], expected: dict[str, Tensor], head: str) -> list[str]:
@@ -189,20 +198,24 @@ def _check_fit(
         ],
     }
     listed = [
-        f"{len(found)} {kind}: {', '.join(found[:_LISTED])}{', ...' * (len(found) > _LISTED)}"
+        f"{len(found)} {'is' if len(found) == 1 else 'are'} {kind}: "
+        f"{', '.join(found[:_LISTED])}{', ...' * (len(found) > _LISTED)}"
         for kind, found in problems.items()
         if found
     ]
     if listed:
         raise ValueError(
-            f"weights do not fit this {type(module).__name__}. Of its tensors are "
-            f"{'; '.join(listed)}.{_hint(given, expected)}"
+            f"weights do not fit this {type(module).__name__}. Of its {len(expected)} tensors and "
+            f"those of weights, {'; '.join(listed)}.{_hint(given, expected)}"
         )
 
 
 def _hint(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """Say which width the weights have, if it is not the network's."""
+    """Say which part of weights fits, or which width they have, if it is not the network's."""
     name = next(iter(expected))
+    prefixes = [each.removesuffix(name) for each in given if each.endswith(f".{name}")]
+    if name not in given and prefixes:
+        return f" Pass those alone whose names begin with {prefixes[0]!r}, without that."
     theirs = given.get(name)
     if theirs is None or len(theirs.shape) == 0 or len(theirs) == len(expected[name]):
         return " Set depth to that of the weights, if it differs."

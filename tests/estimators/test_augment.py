@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sklearnloss.estimators._augment import CHANGES, Augmentation
+from sklearnloss.estimators._augment_masks import MaskLabels
 
 from .conftest import Data, classifier, segmenter
 
@@ -26,7 +29,8 @@ def pair(shape: tuple[int, ...] = (16, 16), n: int = 8) -> tuple[Tensor, Tensor]
 
 def changed(name: Any, shape: tuple[int, ...] = (16, 16), seed: int = 0) -> tuple[Tensor, Tensor]:
     images, masks = pair(shape)
-    out, labels = Augmentation(name)(images, masks, torch.Generator().manual_seed(seed))
+    augmentation = Augmentation(name, MaskLabels([0, 1]))
+    out, labels = augmentation(images, masks, torch.Generator().manual_seed(seed))
     assert labels is not None
     return out, labels
 
@@ -88,7 +92,7 @@ def test_changes_follow_one_another_and_may_be_one_s_own() -> None:
     images, masks = changed(["flip", darker])
     flipped, labels = changed("flip")
     assert torch.equal(images, flipped - 10)
-    assert torch.equal(masks, labels)
+    assert torch.equal(masks.long(), labels)
 
 
 def test_crops_enlarge_a_part_of_the_image() -> None:
@@ -111,6 +115,52 @@ def test_an_own_change_is_seeded(digits: Data) -> None:
     np.testing.assert_array_equal(classifier(augment=noisy).fit(X, y).predict_proba(X), first)
     plain = classifier().fit(X, y).predict_proba(X)
     assert not np.array_equal(plain, first)
+
+
+@pytest.mark.parametrize("draw", ["torch", "numpy", "python"])
+def test_random_numbers_of_an_own_change_come_from_the_random_state(
+    draw: str, digits: Data
+) -> None:
+    sources = {
+        "torch": lambda: float(torch.rand(())),
+        "numpy": lambda: np.random.random(),  # noqa: NPY002
+        "python": random.random,
+    }
+    drawn: list[float] = []
+
+    def darker(images: Tensor) -> Tensor:
+        drawn.append(sources[draw]())
+        return images - drawn[-1]
+
+    before = [source() for source in sources.values()]
+    states = torch.get_rng_state(), str(np.random.get_state()), random.getstate()  # noqa: NPY002
+    models = [classifier(augment=darker, random_state=seed).fit(*digits) for seed in (0, 0, 1)]
+    first, again, other = np.split(np.array(drawn), 3)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert len(set(first[-4:])) == 4  # each batch in its own way
+    X = digits[0]
+    np.testing.assert_array_equal(models[0].predict_proba(X), models[1].predict_proba(X))
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert str(np.random.get_state()) == states[1]  # noqa: NPY002
+    assert random.getstate() == states[2]
+    assert before
+
+
+def test_fits_in_threads_draw_as_fits_alone(digits: Data) -> None:
+    X, y = digits
+
+    def noisy(images: Tensor) -> Tensor:
+        noise = [float(np.random.random() + random.random()) for _ in range(3)]  # noqa: NPY002
+        return images + sum(noise) * torch.randn_like(images)
+
+    def fitted(seed: int) -> np.ndarray:
+        proba: np.ndarray = classifier(augment=noisy, random_state=seed).fit(X, y).predict_proba(X)
+        return proba
+
+    alone = [fitted(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        np.testing.assert_array_equal(list(pool.map(fitted, range(4))), alone)
 
 
 def test_ignored_pixels_stay_ignored(scenes: Data) -> None:
@@ -140,6 +190,8 @@ def test_only_training_is_augmented(digits: Data) -> None:
         ("flop", r"augment='flop' is unknown\. Expected one of 'affine'.*Did you mean 'flip'"),
         (["flip", 3], "augment=3 is unknown"),
         (lambda images: images[:, :0], r"changed images of shape \(.*their number and channels"),
+        (lambda images, masks: images, r"augment=<lambda> takes \(images, masks\), but is called"),
+        (Augmentation, r"augment=Augmentation is a class\. Pass an object: add \(\)\."),
     ],
 )
 def test_a_wrong_change_is_named(augment: Any, message: str, digits: Data) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import json
 import pickle
 import random
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -143,16 +146,78 @@ def test_other_files_are_refused_and_not_run(
         ('{"format": 0}', "it does not say which version"),
         ('{"format": NaN}', "it holds NaN, which is not JSON"),
         ('{"format": ' + "9" * 9999 + "}", "limit"),
-        ("[" * 100_000, "it is malformed .*[Rr]ecursion"),
+        ("[" * 100_000, "it holds more lists and tables than its length allows"),
+        (" " * 10**6 + "[" * 100_000, "it is malformed .*[Rr]ecursion"),
         (f'{{"format": {FORMAT}}}', r"it is malformed \(KeyError\('class'\)\)"),
     ],
-    ids=["empty", "list", "object", "no-json", "text", "zero", "nan", "long", "deep", "bare"],
+    ids=[
+        "empty",
+        "list",
+        "object",
+        "no-json",
+        "text",
+        "zero",
+        "nan",
+        "long",
+        "dense",
+        "deep",
+        "bare",
+    ],
 )
 def test_malformed_json_is_refused(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "malformed.safetensors"
     tensors = {"network.weight": torch.zeros(2)}
     save_file(tensors, path, {KEY: text, "sha256": checksum(text, tensors)})
     refuses(path, message)
+
+
+def _wide_arrays(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    array = {"is": "array", "dtype": "<U999999", "shape": [64], "values": ["a"] * 64}
+    config["params"]["class_weight"] = [array] * 30
+
+
+def _rows(text: str) -> Change:
+    def change(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        tensors["history"] = _text("[" + ", ".join([text] * 100_000) + "]")
+
+    return change
+
+
+def _lists(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    config["params"]["classes"] = [[]] * 100_000
+
+
+def _names(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    config["params"]["classes"] = ["[{\\"] * 100_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_wide_arrays, _rows("{}"), _rows("[]"), _rows('{"": 0}'), _rows('{"a": [1]}'), _lists, _names],
+    ids=["arrays", "rows", "row lists", "small rows", "rows of lists", "lists", "brackets"],
+)
+def test_the_memory_for_a_file_is_bounded_by_its_size(change: Change, changed: Any) -> None:
+    path = changed(change)
+    tracemalloc.start()
+    with contextlib.suppress(ValueError):
+        load(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30 * path.stat().st_size + 10_000_000
+
+
+def test_an_array_of_strings_is_as_wide_as_they_need(changed: Any) -> None:
+    model = load(changed(_wide_arrays))
+    assert model.class_weight[0].dtype == "<U1"
+
+
+def test_names_with_brackets_are_kept(digits: Data, tmp_path: Path) -> None:
+    X, y = digits
+    frame = pd.DataFrame(np.tile(X.reshape(len(X), -1), 40)).rename(columns="{{[{}]}}".format)
+    model = classifier(image_shape=(8, 320)).fit(frame, y)
+    model.save(tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert list(again.feature_names_in_) == list(frame.columns)
 
 
 def test_a_newer_format_says_to_upgrade(changed: Any) -> None:
@@ -220,6 +285,14 @@ HOSTILE: list[tuple[Change, str]] = [
     (_set("params", "depth", 50), "tensors do not fit"),
     (_set("params", "depth", 10**9), "its network of depth 1000000000 has only"),
     (_set("params", "device", "gpu"), "gpu"),
+    (
+        _set("params", "net_params", {"is": "dict", "items": [["compile", True]]}),
+        "net_params holds 'compile', which the estimator sets itself",
+    ),
+    (
+        _set("params", "net_params", {"is": "dict", "items": [["compile__options", "x"]]}),
+        "net_params holds 'compile__options', which the estimator sets itself",
+    ),
     (_set("params", "optimizer", "os"), "optimizer='os' is unknown"),
     (_pop("params"), r"malformed \(KeyError\('params'\)\)"),
     (_pop("learnt", "classes_"), "malformed .*classes_"),

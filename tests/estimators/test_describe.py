@@ -232,7 +232,11 @@ def test_unlike_losses_of_one_name_get_unlike_names() -> None:
             3,
             r"custom\['own_function'\] is 3, but the file needs a function or a loss",
         ),
-        (own_function, OwnLoss, "is OwnLoss, but the file needs a function or a loss object"),
+        (
+            own_function,
+            OwnLoss,
+            r"but the file needs a function or a loss object: pass OwnLoss\(\.\.\.\), as it was",
+        ),
         (nn.Linear, nn.Linear(1, 1), "but the file needs a class"),
         (OwnLoss(), own_function, "is own_function, but the file needs a class of losses"),
         (OwnLoss(), nn.Linear, "is Linear, but the file needs a class of losses"),
@@ -266,11 +270,6 @@ def test_a_penalty_needs_its_function() -> None:
         ({"is": "array", "dtype": "V8", "shape": [1], "values": [1]}, ValueError, "dtype 'V8'"),
         ({"is": "number", "dtype": "M8[D]", "value": 1}, ValueError, r"dtype 'M8\[D\]'"),
         ({"is": "array", "dtype": "<f8", "shape": [9], "values": [1]}, ValueError, "reshape"),
-        (
-            {"is": "array", "dtype": "<U999999", "shape": [99], "values": ["a"] * 99},
-            ValueError,
-            "it holds an array of 99 times <U999999, which is too large",
-        ),
     ],
     ids=str,
 )

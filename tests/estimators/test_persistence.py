@@ -480,6 +480,21 @@ def test_a_file_of_a_gpu_that_is_not_there_loads_on_the_cpu(
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.parametrize("device", ["mps", "xpu", "meta"])
+def test_a_file_of_a_device_that_is_not_there_loads_on_the_cpu(
+    device: str, digits: Data, tmp_path: Path
+) -> None:
+    if device != "meta" and getattr(torch, device).is_available():
+        pytest.skip("it is there")
+    X, y = digits
+    model = classifier().fit(X, y)
+    expected = model.predict_proba(X)
+    again = reloaded(model.set_params(device=device), tmp_path)
+    assert again.device == device
+    assert again.net_.device == "cpu"
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(torch.ones(3)), "dice+ldam+1e-4*l2"])
 def test_a_file_from_a_gpu_loads_anywhere(loss: Any, digits: Data, tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ LOSSES: list[Any] = [
 ]
 
 
+def inverted(images: torch.Tensor) -> torch.Tensor:
+    return -images
+
+
 def pickled(model: Any) -> Any:
     return pickle.loads(pickle.dumps(model))
 
@@ -196,6 +200,29 @@ def test_a_net_of_a_gpu_that_is_not_there_is_on_the_cpu(
     assert again.net_.device == "cpu"
     assert again.net_.autocast_ is None
     np.testing.assert_array_equal(again.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("device", ["mps", "xpu", "hpu"])
+def test_a_net_of_a_device_that_is_not_there_is_on_the_cpu(device: str, digits: Data) -> None:
+    if getattr(getattr(torch, device, None), "is_available", bool)():
+        pytest.skip("it is there")
+    X, y = digits
+    model = classifier().fit(X, y)
+    expected = model.predict_proba(X)
+    model.net_.device = device
+    again = pickled(model)
+    assert again.net_.device == "cpu"
+    np.testing.assert_array_equal(again.predict_proba(X), expected)
+
+
+def test_an_augmentation_is_not_in_the_pickle_of_the_net(digits: Data) -> None:
+    model = classifier(augment=inverted).fit(*digits)
+    again = pickled(model)
+    assert again.net_.augment_ is None
+    np.testing.assert_array_equal(
+        again.partial_fit(*digits).predict_proba(digits[0]),
+        model.partial_fit(*digits).predict_proba(digits[0]),
+    )
 
 
 def test_penalties_know_their_network_again(digits: Data) -> None:

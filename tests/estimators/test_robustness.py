@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
+from sklearnloss import UNetSegmenter
 from sklearnloss.estimators._continuing import _move
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss
 
@@ -182,6 +184,12 @@ def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:
         ({"augment": 3}, "augment=3 is unknown"),
         ({"depth": "a"}, "'depth' parameter of UNetSegmenter must be an int"),
         ({"ignore_index": 1.5}, "'ignore_index' parameter of UNetSegmenter must be"),
+        ({"width": True}, "'width' parameter of UNetSegmenter must be an int .* Got True instead"),
+        ({"batch_size": True}, "'batch_size' parameter of UNetSegmenter must be an int"),
+        ({"lr": True}, "'lr' parameter of UNetSegmenter must be a float"),
+        ({"classes": [0, 1, float("nan")]}, r"classes holds nan, which is no label: \[0, 1, nan\]"),
+        ({"net_params": {"compile": True}}, "net_params holds 'compile', which the estimator sets"),
+        ({"net_params": {"compile__mode": "x"}}, "net_params holds 'compile__mode'"),
     ],
 )
 def test_settings_of_a_wrong_kind_are_named(
@@ -189,6 +197,53 @@ def test_settings_of_a_wrong_kind_are_named(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         segmenter(**params).fit(*scenes)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"tta": "nonsense"}, "The 'tta' parameter of UNetSegmenter must be .*'nonsense'"),
+        ({"tile": "large"}, "The 'tile' parameter of UNetSegmenter must be"),
+        ({"tile": (8, 8, 8)}, r"tile=\(8, 8, 8\): expected a positive number of pixels"),
+        ({"tile": (8.5, 8)}, r"tile=\(8.5, 8\): expected a positive number of pixels"),
+        ({"channels": "lst"}, "The 'channels' parameter of UNetSegmenter must be"),
+    ],
+)
+def test_settings_of_predictions_are_checked_after_fit_too(
+    changed: dict[str, Any], message: str, scenes: Data
+) -> None:
+    X, y = scenes
+    model = segmenter().fit(X, y).set_params(**changed)
+    for call in (model.predict, model.predict_proba, model.decision_function):
+        with pytest.raises(ValueError, match=message):
+            call(X)
+    with pytest.raises(ValueError, match=message):
+        model.score(X, y)
+
+
+def test_a_network_of_a_sub_class_predicts(scenes: Data, tmp_path: Path) -> None:
+    class Plain(nn.Module):
+        def __init__(self, n_in: int, n_out: int) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Conv2d(n_in, 6, 3, padding=1), nn.Conv2d(6, n_out, 1))
+
+        def forward(self, x: Tensor) -> Any:
+            return self.layers(x)
+
+    class PlainSegmenter(UNetSegmenter):
+        def _network(self, n_channels: int) -> Any:
+            return Plain, {"n_in": self.input_shape_[0], "n_out": n_channels}
+
+    X, y = scenes
+    model = PlainSegmenter(max_epochs=1, random_state=0).fit(X, y)
+    whole = model.predict_proba(X)
+    assert whole.shape == (12, 3, 16, 16)
+    np.testing.assert_array_equal(model.set_params(tile=8).predict_proba(X), whole)
+    large = np.tile(X[:1], (1, 6, 6))
+    assert model.set_params(tile=32).predict(large).shape == (1, 96, 96)
+    model.save(tmp_path / "model.safetensors")
+    again = PlainSegmenter.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.predict(large), model.predict(large))
 
 
 def test_a_sequence_of_class_weights_needs_sorted_classes(digits: Data, scenes: Data) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,70 @@ def test_any_torch_optimizer(optimizer: Any, digits: Data) -> None:
     assert type(model.net_.optimizer_).__name__.lower() == name.lower()
 
 
+def test_lbfgs_trains_and_goes_on(digits: Data) -> None:
+    X, y = digits
+    settings: dict[str, Any] = {"optimizer": "lbfgs", "weight_decay": 0, "scheduler": None}
+    model = classifier(**settings, lr=0.5, batch_size=60, max_epochs=3).fit(X, y)
+    losses = model.history_[:, "train_loss"]
+    assert losses[-1] < losses[0] - 0.1
+    twin = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(
+        twin.partial_fit(X, y).predict_proba(X), model.partial_fit(X, y).predict_proba(X)
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        ("sparseadam", "optimizer='sparseadam' cannot train this network: SparseAdam needs sparse"),
+        (torch.optim.SparseAdam, "cannot train this network: SparseAdam needs sparse gradients"),
+        (
+            "adamm",
+            r"optimizer='adamm' is unknown. Expected one of 'adadelta', 'adafactor', 'adagrad', "
+            r"'adam', 'adamax', 'adamw', 'asgd', 'lbfgs', 'nadam', 'radam', 'rmsprop', 'rprop', "
+            r"'sgd' or a torch.optim.Optimizer class. Did you mean 'adam",
+        ),
+        ("optimizer", "optimizer='optimizer' is unknown"),
+        (torch.optim.Optimizer, "is unknown. Expected one of"),
+        (torch.nn.Linear, "is unknown. Expected one of"),
+        (functools.partial(torch.optim.SGD, lr=0.1), "sets lr. Bind other arguments"),
+        (
+            functools.partial(torch.optim.SGD, []),
+            r"sets \[\]. Bind other arguments",
+        ),
+        (functools.partial(torch.nn.Linear, bias=True), "is unknown. Expected one of"),
+    ],
+)
+def test_an_optimizer_that_cannot_train_is_refused(
+    optimizer: Any, message: str, digits: Data
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        classifier(optimizer=optimizer).fit(*digits)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="of later versions of torch")
+@pytest.mark.parametrize("name", ["muon", "Muon"])
+def test_an_optimizer_of_matrices_is_refused(name: str, digits: Data) -> None:
+    with pytest.raises(ValueError, match="Muon takes matrices alone, but convolutions have"):
+        classifier(optimizer=name).fit(*digits)
+
+
+def test_arguments_may_be_bound_to_an_optimizer(digits: Data) -> None:
+    bound = functools.partial(torch.optim.SGD, momentum=0.5, foreach=True)
+    group = classifier(optimizer=bound).fit(*digits).net_.optimizer_.param_groups[0]
+    assert (group["momentum"], group["nesterov"], group["foreach"]) == (0.5, False, True)
+    assert group["weight_decay"] == 0.1
+    model = classifier(optimizer=bound, net_params={"optimizer__momentum": 0.7}).fit(*digits)
+    assert model.net_.optimizer_.param_groups[0]["momentum"] == 0.7
+
+
+@pytest.mark.parametrize("momentum", [0, 0.5])
+def test_sgd_may_have_another_momentum(momentum: float, digits: Data) -> None:
+    settings = {"optimizer__momentum": momentum}
+    group = classifier(optimizer="sgd", net_params=settings).fit(*digits).net_.optimizer_
+    assert group.param_groups[0]["nesterov"] == bool(momentum)
+
+
 def test_optimizer_arguments_through_net_params(digits: Data) -> None:
     model = classifier(net_params={"optimizer__betas": (0.5, 0.6)}).fit(*digits)
     assert model.net_.optimizer_.param_groups[0]["betas"] == (0.5, 0.6)
@@ -288,6 +353,37 @@ def test_partial_fit_in_parts_knows_all_classes(digits: Data) -> None:
     assert model.predict_proba(X).shape == (60, 3)
     with pytest.raises(ValueError, match="differs from the classes of the first"):
         model.partial_fit(X, y, classes=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "sizes"),
+    [(5, 2, {2, 3}), (7, 3, {2, 3}), (7, 2, {2, 3}), (3, 2, {3}), (2, 1, {1}), (4, 8, {4})],
+)
+def test_no_batch_is_a_lone_image(n: int, batch_size: int, sizes: set[int], digits: Data) -> None:
+    X, y = digits
+    seen: list[int] = []
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        seen.append(len(target))
+        return F.cross_entropy(logits, target)
+
+    classifier(loss, batch_size=batch_size, classes=[0, 1, 2]).fit(X[:n], y[:n])
+    assert set(seen) == sizes
+    assert sum(seen) == n
+
+
+def test_a_size_that_occurs_once_is_trained_on_or_explained(binary_scenes: Data) -> None:
+    X, y = binary_scenes
+    images = [X[0], *(np.tile(image, (2, 1)) for image in X[1:5])]
+    masks = [y[0], *(np.tile(mask, (2, 1)) for mask in y[1:5])]
+    model = segmenter(norm="batch", batch_size=2).fit(images, masks)
+    sizes = [batch["train_batch_size"] for batch in model.history_[0]["batches"]]
+    assert sorted(sizes) == [1, 2, 2]
+    model.set_params(depth=4)
+    message = r"reduces images of 16 x 16 pixels .* in a batch of 1: .*Use norm='group' .* depth"
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, masks)
+    assert model.set_params(norm="group").fit(images, masks).n_iter_ == 1
 
 
 def test_the_history_holds_a_row_per_epoch(digits: Data) -> None:

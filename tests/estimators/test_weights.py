@@ -122,10 +122,10 @@ def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:
     ("params", "message"),
     [
         ({"width": 32}, r"Their first layer has 64 channels: set width=64\."),
-        ({"depth": 34}, r"are \d+ missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth to that"),
+        ({"depth": 34}, r"\d+ are missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth to that"),
         (
             {"depth": 50},
-            r"missing: .*; \d+ of another shape: layer1.0.conv1.weight \(\(64, 64, 3, 3",
+            r"missing: .*; \d+ are of another shape: layer1.0.conv1.weight \(\(64, 64, 3, 3",
         ),
         (
             {"n_axes": 3},
@@ -144,10 +144,10 @@ def test_what_does_not_fit_is_listed(params: dict[str, Any], message: str, image
 
 def test_unknown_names_are_listed(imagenet: State) -> None:
     odd = {**imagenet, "extra.weight": torch.zeros(1)}
-    with pytest.raises(ValueError, match="Of its tensors are 1 unknown: extra.weight"):
+    with pytest.raises(ValueError, match="of weights, 1 is unknown: extra.weight"):
         load_weights(resnet(), odd)
     del odd["extra.weight"], odd["bn1.weight"]
-    with pytest.raises(ValueError, match="Of its tensors are 1 missing: bn1.weight"):
+    with pytest.raises(ValueError, match="of weights, 1 is missing: bn1.weight"):
         load_weights(resnet(), odd)
 
 
@@ -160,6 +160,39 @@ def test_what_the_user_gave_is_not_changed(imagenet: State) -> None:
     assert given.keys() == imagenet.keys()
     for name, value in given.items():
         assert torch.equal(value, imagenet[name])
+
+
+@pytest.mark.parametrize("prefix", ["net.", "model.", "module.net.", "a.b.c."])
+def test_a_prefix_of_all_names_is_left_out(prefix: str, imagenet: State) -> None:
+    network = resnet()
+    load_weights(network, {f"{prefix}{name}": value for name, value in imagenet.items()})
+    assert torch.equal(network.conv1.weight, imagenet["conv1.weight"])
+
+
+def test_a_prefix_of_some_names_is_named(imagenet: State) -> None:
+    given = {f"net.{name}": value for name, value in imagenet.items()} | {"ema.x": torch.zeros(1)}
+    with pytest.raises(ValueError, match=r"Pass those alone whose names begin with 'net\.'"):
+        load_weights(resnet(), given)
+
+
+def test_a_network_of_torchvision_gives_what_it_gave() -> None:
+    models = pytest.importorskip("torchvision.models")
+    theirs = models.resnet18(weights=None).eval()
+    for module in theirs.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean = torch.rand(module.num_features)
+            nn.init.uniform_(module.weight)
+    network = resnet()
+    load_weights(network, theirs.state_dict())
+    x = torch.randn(2, 3, 80, 96)
+    torch.testing.assert_close(network.eval()(x), theirs(x), rtol=1e-4, atol=1e-4)
+    model = classifier(width=64, weights=theirs.state_dict(), lr=1e-12, weight_decay=0)
+    with pytest.warns(UserWarning, match="start at random: fc") as record:
+        model.fit(np.random.default_rng(0).random((2, 3, 80, 80)), [0, 1])
+    assert "conv1" not in str(record[0].message)
+    torch.testing.assert_close(model.module_.get_parameter("conv1.weight"), theirs.conv1.weight)
+    with pytest.warns(UserWarning, match=r"conv1.weight has \(64, 3, 7, 7\) instead of"):
+        model.fit(np.random.default_rng(0).random((2, 3, 16, 16)), [0, 1])
 
 
 def test_old_checkpoints_without_counters_are_taken(imagenet: State) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ..estimators._labels import distinct_labels, read_labels, read_masks
-from ._groups import groups_of_rows
+from ._groups import check_groups, groups_of_rows
 from ._images import check_labels, fit_to_mask
 
 Array = NDArray[Any]
@@ -46,13 +51,15 @@ def is_arrays(path: Path) -> bool:
     return path.suffix.lower() == ".npz" or (path / "X.npy").is_file()
 
 
-def load_arrays(path: Path) -> ArrayData:
+def load_arrays(path: Path, *, with_groups: bool = True) -> ArrayData:
     """Load X, y and perhaps groups; .npy files are mapped into memory, not read.
 
     Parameters
     ----------
     path : Path
         A .npz file, or a folder with X.npy, y.npy, and perhaps groups.npy or groups.csv.
+    with_groups : bool, default=True
+        Whether to look for groups.
 
     Returns
     -------
@@ -63,8 +70,9 @@ def load_arrays(path: Path) -> ArrayData:
     ValueError
         If an array is missing, or they do not fit together.
     """
-    X, y, groups = _from_npz(path) if path.is_file() else _from_folder(path)
-    _check_images(X, len(y))
+    X, y = _from_npz(path) if path.is_file() else _from_folder(path)
+    _check_images(X, len(y) if y.ndim else 1)
+    groups = _read_groups(path, len(X)) if with_groups else None
     if groups is not None and groups.shape != (len(X),):
         raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
     if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
@@ -75,25 +83,62 @@ def load_arrays(path: Path) -> ArrayData:
     return _with_masks(X, y, groups)
 
 
-def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
-    with np.load(path, allow_pickle=False) as arrays:
-        if missing := {"X", "y"} - set(arrays.files):
-            raise ValueError(
-                f"{str(path)!r} lacks {' and '.join(sorted(missing))}: it holds "
-                f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
-            )
-        groups = arrays["groups"] if "groups" in arrays.files else None
-        return arrays["X"], arrays["y"], groups
+def _from_npz(path: Path) -> tuple[Array, Array]:
+    with naming(path):
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, NpzFile):
+            raise ValueError("it is one array, no archive of several")
+        with opened as arrays:
+            if {"X", "y"} <= set(arrays.files):
+                return arrays["X"], arrays["y"]
+            names = arrays.files
+    missing = sorted({"X", "y"} - set(names))
+    raise ValueError(
+        f"{str(path)!r} lacks {' and '.join(missing)}: it holds {', '.join(names)}. Expected X, y "
+        f"and, if you like, groups."
+    )
 
 
-def _from_folder(path: Path) -> tuple[Array, Array, Array | None]:
+def _from_folder(path: Path) -> tuple[Array, Array]:
     if not (path / "y.npy").is_file():
         raise ValueError(f"{str(path)!r} holds X.npy, but no y.npy.")
-    X, y = (np.load(path / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in "Xy")
-    if (path / "groups.npy").is_file():
-        return X, y, np.load(path / "groups.npy", allow_pickle=False)
-    table = path / "groups.csv"
-    return X, y, groups_of_rows(table, len(X)) if table.is_file() else None
+    return _map(path / "X.npy"), _map(path / "y.npy")
+
+
+def _map(path: Path) -> Array:
+    with naming(path):
+        mapped: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped
+
+
+def _read_groups(path: Path, n: int) -> Array | None:
+    """Return the groups that lie beside X, None if there are none."""
+    groups: Array | None = None
+    if path.is_file():
+        with naming(path), np.load(path, allow_pickle=False) as arrays:
+            groups = arrays["groups"] if "groups" in arrays.files else None
+    elif (path / "groups.npy").is_file():
+        groups = np.asarray(_map(path / "groups.npy"))
+    elif (path / "groups.csv").is_file():
+        groups = groups_of_rows(str(path / "groups.csv"), n)
+    if groups is not None:
+        check_groups(groups)
+    return groups
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say which file an error of NumPy's is about, and what may be wrong with it."""
+    try:
+        yield
+    except (ValueError, EOFError, BadZipFile, zlib.error, KeyError) as error:
+        reason = str(error).partition("\n")[0] or "it ends too early"
+        if "allow_pickle" in reason or "pickled" in reason:
+            reason = "it holds no plain array of numbers or texts"
+        raise ValueError(
+            f"{str(path)!r} cannot be read: {reason}. Is it whole? Expected what numpy.save, or "
+            f"numpy.savez, writes."
+        ) from error
 
 
 def _check_images(X: Array, n_targets: int) -> None:

@@ -32,9 +32,9 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
     """Say how many candidates there were, and what became of them."""
     states = Counter(map(str, results["trial_state"]))
     parts = [f"{states[state]} {word}" for state, word in _STATES.items() if states[state]]
-    n_losses = len(set(map(str, results["loss"])))
+    n_settings, n_losses = len(results["params"]), len(set(map(str, results["loss"])))
     lines = [
-        f"Tried {len(results['params'])} settings of {n_losses} "
+        f"Tried {n_settings} {'setting' if n_settings == 1 else 'settings'} of {n_losses} "
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
     for row, reason in enumerate(results["reason"]):

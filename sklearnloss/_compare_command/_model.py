@@ -19,6 +19,10 @@ from ._options import Options
 
 Array = NDArray[Any]
 Split = tuple[Array, Array]
+Estimator = UNetSegmenter | ResNetClassifier
+
+# How often folds may turn out to be those of before, as they do with very few images.
+_ATTEMPTS = 20
 
 #: Scores of masks; "iou" is the segmenter's own, which needs no arrays.
 MASK_SCORES = {
@@ -30,7 +34,7 @@ MASK_SCORES = {
 }
 
 
-def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetClassifier:
+def make_estimator(data: ImageData, options: Options) -> Estimator:
     """Return the estimator that all losses train.
 
     Raises
@@ -63,6 +67,9 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
 def make_scoring(data: ImageData, options: Options) -> Any:
     """Return the scorer of a name, None for the estimator's own.
 
+    Without a name, classes of unlike sizes are scored by balanced accuracy: answering
+    always the largest would get a high accuracy.
+
     Raises
     ------
     ValueError
@@ -71,7 +78,7 @@ def make_scoring(data: ImageData, options: Options) -> Any:
     name = options.scoring
     choices = get_scorer_names() if data.task == "classification" else list(MASK_SCORES)
     if name is None:
-        return None
+        return get_scorer("balanced_accuracy") if _is_unbalanced(data) else None
     if name not in choices:
         raise ValueError(
             f"--scoring {name!r} is no score for {data.task}. Expected one of "
@@ -89,6 +96,10 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     better = name != "hausdorff"
     return make_scorer(score, greater_is_better=better, ignore_index=options.ignore_index)
+
+
+def _is_unbalanced(data: ImageData) -> bool:
+    return data.task == "classification" and len(set(Counter(data.y.tolist()).values())) > 1
 
 
 def check_folds(data: ImageData, n_folds: int) -> None:
@@ -120,3 +131,37 @@ def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
         return list(kind(**options).split(rows, data.y, data.groups))
     kind = KFold if data.groups is None else GroupKFold
     return list(kind(**options).split(rows, groups=data.groups))
+
+
+def make_other_folds(data: ImageData, n_folds: int, n_repeats: int, seed: int) -> list[list[Split]]:
+    """Return folds for each repeat, unlike those of a search and of each other.
+
+    Parameters
+    ----------
+    data : ImageData
+        The images.
+    n_folds, n_repeats : int
+        How many.
+    seed : int
+        With which the search made its own. More repeats leave those before them as they
+        were.
+
+    Returns
+    -------
+    folds : list of list of (train, test)
+        Fewer than asked for if there are not so many; none if the search's are all.
+    """
+    taken = {_partition(make_folds(data, n_folds, seed))}
+    found = []
+    for other in range(seed + 1, seed + 1 + n_repeats + _ATTEMPTS):
+        folds = make_folds(data, n_folds, other)
+        if _partition(folds) not in taken:
+            taken.add(_partition(folds))
+            found.append(folds)
+        if len(found) == n_repeats:
+            break
+    return found
+
+
+def _partition(folds: list[Split]) -> frozenset[tuple[int, ...]]:
+    return frozenset(tuple(test.tolist()) for _, test in folds)

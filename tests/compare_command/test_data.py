@@ -72,7 +72,8 @@ def test_folders_are_classes(tmp_path: Path, kind: str) -> None:
     assert data.groups is not None
     assert data.groups.tolist() == ["p0", "p1", "p2"] * 2
     assert data.description == (
-        "6 images (8 x 8), 2 classes: cat, dog; 3 groups; other files left out: notes.txt"
+        "6 images (8 x 8), 2 classes: cat (3), dog (3); 3 groups: p0 (2), p1 (2), p2 (2); other "
+        "files left out: notes.txt"
     )
 
 

@@ -1,0 +1,148 @@
+"""What a run found, as text and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._printable import printable
+from ..tuning._words import cell
+from ._baseline import Baseline, describe_baseline
+from ._best import describe_search, describe_settings
+from ._culprits import first_few
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..tuning import LossComparison
+
+TABLES = "table.csv (all settings), losses.csv, images.csv (the worst first)"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The results of a run.
+
+    Attributes
+    ----------
+    results : dict of str to array
+        The search's ``cv_results_``.
+    comparison : LossComparison
+        Of the best losses.
+    settings : dict of str to dict
+        Of the losses that are compared.
+    labels : list of str
+        All losses that were to be tried.
+    baseline : Baseline or None
+        What a constant answer scores.
+    images : list of dict
+        A row per image, the worst first.
+    """
+
+    results: dict[str, Any]
+    comparison: LossComparison
+    settings: dict[str, dict[str, Any]]
+    labels: list[str]
+    baseline: Baseline | None
+    images: list[dict[str, Any]]
+
+    @property
+    def not_tried(self) -> list[str]:
+        """Losses for which there was no time, or no trial."""
+        tried = set(map(str, self.results["loss"]))
+        return [label for label in self.labels if label not in tried]
+
+    @property
+    def not_compared(self) -> list[str]:
+        """Losses that were tried, and were not among the best."""
+        return sorted(set(map(str, self.results["loss"])) - set(self.settings))
+
+
+def describe_found(found: Found, description: str, others: str) -> list[str]:
+    """Return the lines of the summary, without what is said of the model.
+
+    Parameters
+    ----------
+    found : Found
+        The results.
+    description : str
+        Of the data.
+    others : str
+        What the comparison has that the search had not: "folds and seeds", or "seeds".
+    """
+    not_tried, not_compared = found.not_tried, found.not_compared
+    return [
+        printable(description),
+        *describe_search(found.results),
+        *([f"Not tried: {', '.join(not_tried)}."] if not_tried else []),
+        f"The best settings of each loss, compared below with other {others}:",
+        *describe_settings(found.settings),
+        *([f"Not compared: {', '.join(not_compared)}."] if not_compared else []),
+        "",
+        found.comparison.summary(),
+        *_describe_baseline(found),
+        *_describe_worst(found),
+        "",
+    ]
+
+
+def _describe_baseline(found: Found) -> list[str]:
+    if found.baseline is None:
+        return []
+    best = max(row["mean_finished"] for row in found.comparison.table_)
+    return ["", *describe_baseline(found.baseline, best, found.comparison.rope_)]
+
+
+def _describe_worst(found: Found) -> list[str]:
+    named = [
+        f"{row['image']} ({cell(row['mean'])})" for row in found.images if np.isfinite(row["mean"])
+    ]
+    return ["", f"Images that are predicted worst: {first_few(named)}."] if named else []
+
+
+def draw(found: Found, output: Path) -> str:
+    """Write report and picture; return which files there are.
+
+    Parameters
+    ----------
+    found : Found
+        The results. What the comparison knows nothing of is added to ``about_``.
+    output : Path
+        The folder.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return f"Written: {TABLES}. A picture and a report need: pip install 'sklearnloss[plot]'"
+    mpl.use("agg")
+    comparison = found.comparison
+    comparison.about_.update(_further(found))
+    comparison.to_html(output / "report.html")
+    axes = comparison.plot()[0]
+    if found.baseline is not None:
+        _draw_baseline(axes, found.baseline)
+    axes.figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
+    return f"Written: {TABLES}, comparison.png, report.html."
+
+
+def _further(found: Found) -> dict[str, str]:
+    about = {"not tried": ", ".join(found.not_tried), "not compared": ", ".join(found.not_compared)}
+    if found.baseline is not None:
+        about[f"always answering {found.baseline.shown}"] = cell(found.baseline.mean)
+    return {name: text for name, text in about.items() if text}
+
+
+def _draw_baseline(axes: Axes, baseline: Baseline) -> None:
+    axes.axvline(baseline.mean, color="#6b7280", lw=1, ls=":")
+    axes.annotate(
+        f"always {baseline.shown}",
+        (baseline.mean, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, 3),
+        textcoords="offset points",
+        fontsize="x-small",
+        color="#6b7280",
+    )

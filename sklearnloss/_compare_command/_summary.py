@@ -121,10 +121,13 @@ def draw(found: Found, output: Path) -> str:
     comparison = found.comparison
     comparison.about_.update(_further(found))
     comparison.to_html(output / "report.html")
+    from matplotlib import pyplot as plt
+
     axes = comparison.plot()[0]
     if found.baseline is not None:
         _draw_baseline(axes, found.baseline)
     axes.figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
+    plt.close(axes.figure)  # type: ignore[arg-type]
     return f"Written: {TABLES}, comparison.png, report.html."
 
 

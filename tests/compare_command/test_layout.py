@@ -49,9 +49,7 @@ def test_folders_of_images_and_masks_have_many_names(
         ("slices", "slices_gt"),
     ],
 )
-def test_folders_of_the_same_names_may_hold_masks(
-    tmp_path: Path, first: str, second: str
-) -> None:
+def test_folders_of_the_same_names_may_hold_masks(tmp_path: Path, first: str, second: str) -> None:
     touch(tmp_path / first, "a.png", "b.png")
     touch(tmp_path / second, "a_mask.png", "b_mask.png")
     message = rf"{first}/ and {second}/ hold the same file names\..* say --task classification\."
@@ -97,7 +95,9 @@ def test_of_two_folders_of_masks_one_must_go(tmp_path: Path) -> None:
     assert pairs(files) == [("a.png", "a.png")]
     assert files.others == ["labels/"]
     touch(tmp_path, "labels/a.png")
-    with pytest.raises(ValueError, match=r"labels/, masks/ could all be the folder of masks\. Move"):
+    with pytest.raises(
+        ValueError, match=r"labels/, masks/ could all be the folder of masks\. Move"
+    ):
         find_files(tmp_path)
 
 

@@ -71,7 +71,9 @@ def load_arrays(path: Path, *, with_groups: bool = True) -> ArrayData:
         If an array is missing, or they do not fit together.
     """
     X, y = _from_npz(path) if path.is_file() else _from_folder(path)
-    _check_images(X, len(y) if y.ndim else 1)
+    if not y.ndim:
+        raise ValueError(f"X holds {len(X)} images, but y is a single number.")
+    _check_images(X, len(y))
     groups = _read_groups(path, len(X)) if with_groups else None
     if groups is not None and groups.shape != (len(X),):
         raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
@@ -84,19 +86,26 @@ def load_arrays(path: Path, *, with_groups: bool = True) -> ArrayData:
 
 
 def _from_npz(path: Path) -> tuple[Array, Array]:
-    with naming(path):
-        opened = np.load(path, allow_pickle=False)
-        if not isinstance(opened, NpzFile):
-            raise ValueError("it is one array, no archive of several")
-        with opened as arrays:
-            if {"X", "y"} <= set(arrays.files):
-                return arrays["X"], arrays["y"]
-            names = arrays.files
+    with _opened(path) as arrays:
+        names = arrays.files
+        if {"X", "y"} <= set(names):
+            return arrays["X"], arrays["y"]
     missing = sorted({"X", "y"} - set(names))
     raise ValueError(
         f"{str(path)!r} lacks {' and '.join(missing)}: it holds {', '.join(names)}. Expected X, y "
         f"and, if you like, groups."
     )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    # NumPy leaves the file open if it is no archive.
+    with naming(path), path.open("rb") as file:
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, NpzFile):
+            raise ValueError("it is one array, no archive of several")
+        with archive:
+            yield archive
 
 
 def _from_folder(path: Path) -> tuple[Array, Array]:
@@ -115,7 +124,7 @@ def _read_groups(path: Path, n: int) -> Array | None:
     """Return the groups that lie beside X, None if there are none."""
     groups: Array | None = None
     if path.is_file():
-        with naming(path), np.load(path, allow_pickle=False) as arrays:
+        with _opened(path) as arrays:
             groups = arrays["groups"] if "groups" in arrays.files else None
     elif (path / "groups.npy").is_file():
         groups = np.asarray(_map(path / "groups.npy"))

@@ -234,3 +234,5 @@ def test_a_task_that_the_data_is_not_for_is_refused(tmp_path: Path) -> None:
     masked_folder(tmp_path / "masked")
     with pytest.raises(ValueError, match=r"--resize is for classification"):
         load_data(tmp_path / "masked", resize=4)
+    with pytest.raises(ValueError, match=r"--resize is for images in files, but '.*a\.npz' holds"):
+        load_data(tmp_path / "a.npz", resize=4)

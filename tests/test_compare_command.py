@@ -119,6 +119,9 @@ def test_more_trials_and_repeats_go_on_with_what_is_there(folder: Path) -> None:
     assert main(command(folder, "--trials", "4", "--repeats", "2", output="other")) == 0
     other = folder.parent / "other"
     assert {row["mean_test_score"] for row in rows(other / "table.csv")} == scores
+    pixels = np.stack([np.load(file) for file in sorted((folder / "images").iterdir())])
+    models = [load(path / "best_model.safetensors") for path in (results, other)]
+    np.testing.assert_array_equal(*(model.predict_proba(pixels) for model in models))
 
 
 def test_classes_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,7 +240,7 @@ def test_losses_for_which_there_is_no_time_are_listed(
     assert main(command(folder, *losses)) == 0
     printed, progress = capsys.readouterr()
     assert "Tried 1 setting of 1 loss: 1 completed.\nNot tried: dice, bce.\n" in printed
-    assert "for at most 0.001 s. Then the best 3 losses are compared, 2 fits each" in progress
+    assert "for at most 0.001 s. Then the comparison takes 2 fits of each of the best 3" in progress
     assert "which --timeout does not limit." in progress
     assert "dice, bce" in (folder.parent / "results" / "report.html").read_text()
 
@@ -250,6 +253,7 @@ def test_the_comparison_is_on_other_folds_than_the_search(
 
     def noting(search: LossSearchCV, *args: Any, **options: Any) -> Any:
         used["search"], used["comparison"] = search.cv, options["cv"]
+        assert options["random_state"] != search.random_state
         return compare(search, *args, **options)
 
     monkeypatch.setattr(LossSearchCV, "compare", noting)
@@ -260,6 +264,39 @@ def test_the_comparison_is_on_other_folds_than_the_search(
     assert len(searched) == 2
     assert len(set(compared)) == 3 * 2
     assert not set(searched) & set(compared)
+
+
+def test_folds_that_are_all_there_are_get_other_seeds(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    four = ["--groups", r"p\d", "--folds", "4", "--repeats", "2"]
+    assert main(command(folder, "--losses", "dice", "--trials", "1", *four)) == 0
+    printed, progress = capsys.readouterr()
+    assert "compared below with other seeds:" in printed
+    assert "1 loss, 4 splits x 2 seeds" in printed
+    assert "Comparing 1 loss: 8 fits each." in progress
+
+
+def test_the_winner_of_the_comparison_is_trained_with_its_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = LossSearchCV.compare
+    winner = []
+
+    def upset(search: LossSearchCV, *args: Any, **options: Any) -> Any:
+        search.best_per_loss_["dice"]["params"]["loss__eps"] = 0.25
+        search.best_per_loss_["bce"]["params"]["loss__label_smoothing"] = 0.25
+        comparison = compare(search, *args, **options)
+        comparison.best_ = options["losses"][-1]
+        winner.append(comparison.best_)
+        return comparison
+
+    monkeypatch.setattr(LossSearchCV, "compare", upset)
+    assert main(command(folder, "--trials", "2")) == 0
+    model = load(folder.parent / "results" / "best_model.safetensors")
+    assert [model.loss] == winner
+    name = {"dice": "loss__eps", "bce": "loss__label_smoothing"}[model.loss]
+    assert model.get_params()[name] == 0.25
 
 
 def test_a_loss_of_ones_own_is_compared(

@@ -166,10 +166,12 @@ class _Run:
         n_losses = min(options.top, len(self.labels))
         limit = "" if options.timeout is None else f", for at most {options.timeout:g} s"
         also = "" if options.timeout is None else ", which --timeout does not limit"
+        best = "the best loss" if n_losses == 1 else f"each of the best {n_losses} losses"
+        n_fits = len(self._splits()) * self._n_seeds
         return (
-            f"Searching: {options.trials} settings in {options.folds} folds{limit}. Then the best "
-            f"{n_losses} losses are compared, {len(self._splits()) * self._n_seeds} fits each, and "
-            f"the best one is trained on all images{also}."
+            f"Searching: {options.trials} settings in {options.folds} folds{limit}. Then the "
+            f"comparison takes {n_fits} fits of {best}, and the winner is trained on all "
+            f"images{also}."
         )
 
     @property
@@ -184,7 +186,8 @@ class _Run:
 
     def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
         splits = self._splits()
-        say(f"Comparing {len(labels)} losses: {len(splits) * self._n_seeds} fits each.")
+        noun = "loss" if len(labels) == 1 else "losses"
+        say(f"Comparing {len(labels)} {noun}: {len(splits) * self._n_seeds} fits each.")
         with _in_words_of_the_command():
             return search.compare(
                 self.data.X,

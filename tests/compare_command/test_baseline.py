@@ -94,6 +94,9 @@ def test_the_answer_is_learnt_from_the_training_part() -> None:
     found = score_constant(masked(y), splits, Options(data="", scoring="dice"), None)
     assert found is not None
     assert found.mean == dice_score(y[1:2], y[:1]) == 0
+    found = score_constant(classes(["a", "b", "b", "b"]), splits, Options(data=""), None)
+    assert found is not None
+    assert (found.answer, found.mean) == ("b", 0)
 
 
 def test_without_a_defined_score_there_is_none() -> None:

@@ -41,6 +41,14 @@ def test_folders_of_images_and_masks_have_many_names(
     assert pairs(find_files(tmp_path)) == [("a_0000.png", "a.png"), ("b_0000.png", "b.png")]
 
 
+def test_masks_follow_their_images_whatever_their_order(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/a1.png", "masks/a_mask.png", "masks/a1_mask.png")
+    assert sorted(["a_mask.png", "a1_mask.png"])[0] == "a1_mask.png"
+    files = find_files(tmp_path)
+    assert pairs(files) == [("a.png", "a_mask.png"), ("a1.png", "a1_mask.png")]
+    assert files.names == ["a.png", "a1.png"]
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -67,8 +67,27 @@ def test_a_run_that_finished_nothing_gives_way(tmp_path: Path) -> None:
     assert Settings(tmp_path, changed).is_finished
 
 
+def test_every_option_that_changes_results_counts(tmp_path: Path) -> None:
+    begin(tmp_path)
+    keep_result(tmp_path, [{"scores": 0.5}])
+    others: dict[str, Any] = {
+        "task": "segmentation",
+        "folds": 3,
+        "epochs": 4,
+        "width": 8,
+        "scoring": "dice",
+        "ignore_index": 255,
+        "resize": 32,
+        "seed": 1,
+    }
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=f"but now it is --{name.replace('_', '-')} {value}"):
+            Settings(tmp_path, replace(OPTIONS, **{name: value}))
+
+
 def test_more_of_the_same_goes_on(tmp_path: Path) -> None:
     begin(tmp_path).finish()
+    keep_result(tmp_path, [{"scores": 0.5}])
     assert Settings(tmp_path, replace(OPTIONS, jobs=8, device="cpu")).is_finished
     assert not Settings(tmp_path, replace(OPTIONS, trials=99)).is_finished
     assert not Settings(tmp_path, replace(OPTIONS, repeats=3)).is_finished

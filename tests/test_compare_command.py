@@ -166,6 +166,9 @@ def test_without_matplotlib_only_pictures_are_missing(
         (["--groups", "folder"], "--groups folder: 8 files lie in no subfolder"),
         (["--scoring", "accuracy"], "--scoring 'accuracy' is no score for segmentation."),
         (["--task", "classification", "--groups", "(x"], "is no regular expression"),
+        (["--groups", "p"], "--folds 2: there is only 1 group."),
+        (["--losses", "dice,l2"], "has only penalties."),
+        (["--output", "o\udce9"], "a name that files of models cannot have."),
     ],
 )
 def test_mistakes_are_told_in_one_line_before_any_training(

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from ..tuning._words import plural
+
 Settings = dict[str, Any]
 
 _STATES = {"COMPLETE": "completed", "PRUNED": "stopped early", "FAIL": "failed"}
@@ -34,7 +36,7 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
     parts = [f"{states[state]} {word}" for state, word in _STATES.items() if states[state]]
     n_settings, n_losses = len(results["params"]), len(set(map(str, results["loss"])))
     lines = [
-        f"Tried {n_settings} {'setting' if n_settings == 1 else 'settings'} of {n_losses} "
+        f"Tried {plural(n_settings, 'setting')} of {n_losses} "
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
     for row, reason in enumerate(results["reason"]):

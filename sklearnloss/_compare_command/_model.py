@@ -112,8 +112,9 @@ def check_folds(data: ImageData, n_folds: int) -> None:
     """
     units = np.arange(len(data.y)) if data.groups is None else np.unique(data.groups)
     if len(units) < n_folds:
-        what = "images" if data.groups is None else "groups"
-        raise ValueError(f"--folds {n_folds}: there are only {len(units)} {what}.")
+        what = "image" if data.groups is None else "group"
+        only = f"is only 1 {what}" if len(units) == 1 else f"are only {len(units)} {what}s"
+        raise ValueError(f"--folds {n_folds}: there {only}.")
     if data.task == "classification" and data.groups is None:
         rare = [f"{label} ({n})" for label, n in Counter(data.y.tolist()).items() if n < n_folds]
         if rare:

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
 from .._printable import printable
+from ..tuning._words import plural
 from ._baseline import score_constant
 from ._best import best_first
 from ._content import digest_content, digest_groups
@@ -26,6 +27,7 @@ from ._settings import FITS, JOURNAL, Settings
 from ._summary import Found, describe_found, draw
 from ._table import image_rows, write_rows, write_search
 from ._usage import describe_usage
+from ._walk import SETTINGS
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison, LossSearchCV
@@ -93,11 +95,16 @@ def say(text: str) -> None:
 
 
 def _check_output(data: Path, output: Path) -> None:
-    """Refuse a folder of results that holds data, or is one of the data's own."""
-    if not data.is_dir() or not output.is_dir():
+    """Refuse a folder of results that cannot hold a model, or that holds data."""
+    real = os.path.realpath(output)
+    if printable(real) != real:
+        raise ValueError(
+            f"--output {str(output)!r} is {printable(real)}, a name that files of models cannot "
+            f"have. Expected plain text in UTF-8."
+        )
+    if not data.is_dir() or not output.is_dir() or (output / SETTINGS).exists():
         return
-    inside = output.resolve().is_relative_to(data.resolve())
-    if inside and not (output / "settings.json").exists() and any(output.iterdir()):
+    if output.resolve().is_relative_to(data.resolve()) and any(output.iterdir()):
         raise ValueError(
             f"--output {str(output)!r} is a folder of DATA that holds something else than results. "
             f"Expected a new folder, or one of an earlier run."
@@ -167,11 +174,11 @@ class _Run:
         limit = "" if options.timeout is None else f", for at most {options.timeout:g} s"
         also = "" if options.timeout is None else ", which --timeout does not limit"
         best = "the best loss" if n_losses == 1 else f"each of the best {n_losses} losses"
-        n_fits = len(self._splits()) * self._n_seeds
+        n_settings = plural(options.trials, "setting")
+        n_fits = plural(len(self._splits()) * self._n_seeds, "fit")
         return (
-            f"Searching: {options.trials} settings in {options.folds} folds{limit}. Then the "
-            f"comparison takes {n_fits} fits of {best}, and the winner is trained on all "
-            f"images{also}."
+            f"Searching: {n_settings} in {options.folds} folds{limit}. Then the comparison takes "
+            f"{n_fits} of {best}, and the winner is trained on all images{also}."
         )
 
     @property
@@ -187,7 +194,8 @@ class _Run:
     def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
         splits = self._splits()
         noun = "loss" if len(labels) == 1 else "losses"
-        say(f"Comparing {len(labels)} {noun}: {len(splits) * self._n_seeds} fits each.")
+        n_fits = plural(len(splits) * self._n_seeds, "fit")
+        say(f"Comparing {len(labels)} {noun}: {n_fits} each.")
         with _in_words_of_the_command():
             return search.compare(
                 self.data.X,

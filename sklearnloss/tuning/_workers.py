@@ -130,11 +130,12 @@ class Pool:
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             **_own_gpu(index),
         }
         self.processes[index] = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, str(self.folder), str(index)],
+            # -P, as the current folder is to be searched where this process does, or not at all
+            [sys.executable, "-P", "-c", _BOOT, str(self.folder), str(index)],
             env=environment,
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )

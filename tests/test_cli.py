@@ -51,7 +51,7 @@ def test_what_the_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "stdout", terminal)
     _cli._print("\u00b1.01 caf\u00e9\n")
     terminal.flush()
-    assert terminal.buffer.getvalue() == b"\\xb1.01 caf\\xe9\n"  # type: ignore[attr-defined]
+    assert terminal.buffer.getvalue() == b"\\xb1.01 caf\\xe9\n"
 
 
 def test_the_worker_looks_in_the_current_folder_last(

@@ -79,12 +79,12 @@ def test_masks_in_files_of_unlike_sizes_are_read(tmp_path: Path) -> None:
     tests = [test for _, test in make_folds(masked(blobs()), 3, seed=0)]
     read = [np.load(mask) if isinstance(mask, Path) else mask for mask in y]
     pooled = [np.concatenate([read[k].ravel() for k in test]) for test in tests]
-    expected = [
-        iou_score(true[None], np.ones_like(true)[None], ignore_index=255) for true in pooled
-    ]
+    expected = np.array(
+        [iou_score(true[None], np.ones_like(true)[None], ignore_index=255) for true in pooled]
+    )
     data = masked(read)
     data.y = y
-    assert scored(data, Options(data="", ignore_index=255)).mean == pytest.approx(np.mean(expected))
+    assert scored(data, Options(data="", ignore_index=255)).mean == pytest.approx(expected.mean())
 
 
 def test_the_answer_is_learnt_from_the_training_part() -> None:

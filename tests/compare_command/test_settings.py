@@ -15,7 +15,7 @@ from sklearnloss.tuning._storage import open_storage, quiet_optuna
 
 OPTIONS = Options(data="images", losses=("dice", "focal"), epochs=3)
 ABOUT = {"path": "/here/images", "images": 12}
-DIGESTS = {"data": "abc", "groups": None, "own_losses": {}}
+DIGESTS: dict[str, Any] = {"data": "abc", "groups": None, "own_losses": {}}
 
 
 def begin(folder: Path, options: Options = OPTIONS, **digests: Any) -> Settings:

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearnloss import LossSearchCV
@@ -69,6 +69,22 @@ def test_a_finite_space_without_pruning_is_a_grid_search(estimator: Any, grid: A
         assert type(ours.cv_results_[name]) is type(column)
         if name.startswith("param_"):
             assert ours.cv_results_[name].mask.sum() == column.mask.sum()
+
+
+def test_a_step_and_its_parameters_are_searched_as_in_a_grid_search() -> None:
+    model = Pipeline([("scale", "passthrough"), ("model", LogisticRegression())])
+    grid = {
+        "scale": [StandardScaler(), MinMaxScaler()],
+        "model": [LogisticRegression(C=0.1), LogisticRegression()],
+        "model__fit_intercept": [True, False],
+    }
+    ours = search(model, grid, n_trials=None, pruner=NO_PRUNING).fit(X, y)
+    theirs = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert scores_by_params(ours.cv_results_, 2) == scores_by_params(theirs.cv_results_, 2)
+    assert not hasattr(grid["scale"][0], "mean_")
+    grids = [{"scale": [StandardScaler()], "scale__with_mean": [True, False]}]
+    found = search(model, grids, n_trials=None).fit(X, y)
+    assert {p["scale__with_mean"] for p in found.cv_results_["params"]} == {True, False}
 
 
 def test_the_budget_counts_complete_and_stopped_candidates_but_not_failed_ones() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import os
+import sys
 import time
 import warnings
 import zlib
@@ -11,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GroupKFold
@@ -25,28 +25,35 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._address import StorageParameter
 from ._branches import Space
+from ._cached_record import CachedRecord
 from ._compare import compare_losses
 from ._comparison import LossComparison
-from ._fingerprint import check_same, describe_space, digest, digest_data
+from ._deadline import Deadline
 from ._folds import make_folds
+from ._follow import check_callbacks
+from ._halving import check_pruner
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
+from ._prefix import has_loss
 from ._proposals import check_sampler
 from ._read_space import read_space
-from ._record import Record, create_study
+from ._record import Record, Row
 from ._results import (
     all_failed,
     best_per_loss,
     complete_rows,
     format_results,
+    untried,
     warn_of_failures,
+    warn_of_scores,
 )
-from ._run import run_search, shared_storage
+from ._run import count_workers, run_search, shared_storage
 from ._scoring import named_scorers
 from ._sklearn import BaseSearchCV, fit_context, method_params
 from ._storage import hide_password, is_url, opened_storage, quiet_optuna
-from ._tasks import SearchTasks
+from ._stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study
+from ._tasks import SearchTasks, warn_of_workers
 from ._work import Budget
 
 
@@ -283,47 +290,88 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         KeyboardInterrupt
             After Ctrl-C. What was found so far is in the attributes.
         """
-        deadline = None if self.timeout is None else time.time() + self.timeout
+        deadline = None if self.timeout is None else Deadline(self.timeout)
         check_sampler(self.sampler)
+        check_pruner(self.pruner)
+        check_callbacks(self.callbacks)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
-        self._warn_of_untried(list(space.branches))
         X, y = indexable(X, y)
         params = method_params(X, params)
         routed = self._get_routed_params_for_fit(params)
         budget = Budget(self.n_trials, deadline, len(space.branches))
-        task, kept = self._make_task(X, y, scorers, space, routed)
+        task, identity = self._make_task(X, y, scorers, space, routed)
+        warn_of_workers(self, count_workers(self.n_jobs))
         with (
             quiet_optuna(),
             Owner() as owner,
             shared_storage(self.storage, self.n_jobs) as address,
             opened_storage(address) as storage,
         ):
-            name = self.study_name or "sklearnloss"
-            self._check_storage(create_study(storage, name), kept)
+            study = open_study(storage, self.study_name, identity)
+            space = join_study(study, identity, self._where(study.study_name), space)
+            if self.verbose and study.study_name != (self.study_name or DEFAULT_NAME):
+                print(
+                    f"The storage holds a search of other data. This one is its study "
+                    f"{study.study_name!r}.",
+                    file=sys.stderr,
+                )
             self._forget()
             self.n_splits_ = len(task.splits)
-            record = Record(storage, name, space, owner, address)
-            tasks = SearchTasks(self, X, y, self.n_trials, self.n_splits_)
-            task.tasks = tasks
-            interrupt = run_search(self, task, record, budget)
-            self._set_results(record, task, interrupted=interrupt is not None)
-        self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+            self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+            record = CachedRecord(storage, study.study_name, space, owner, address)
+            weight = params.get("sample_weight")
+            task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
+            interrupt = self._search(task, record, budget)
         if self.refit and hasattr(self, "best_params_"):
-            self._refit(task, routed.estimator.fit, tasks)
-        tasks.end()
+            self._refit(task, routed.estimator.fit, task.tasks)
+        task.tasks.end()
         if interrupt is not None:
             raise interrupt
         return self
 
-    def _warn_of_untried(self, labels: list[str]) -> None:
-        if self.n_trials is not None and self.n_trials < len(labels):
+    def _search(self, task: Task, record: CachedRecord, budget: Budget) -> KeyboardInterrupt | None:
+        """Score candidates and set what was found, also before an error is raised."""
+        expected = untried(record.rows(), record.space, self.n_trials)
+        if expected:
             warnings.warn(
-                f"n_trials={self.n_trials} is fewer than the {len(labels)} losses or grids, so "
-                f"these are never tried: {', '.join(labels[self.n_trials :])}. Raise n_trials, or "
+                f"n_trials={self.n_trials} is fewer than the {len(record.space.branches)} losses "
+                f"or grids, so these are never tried: {', '.join(expected)}. Raise n_trials, or "
                 f"pass fewer.",
                 UserWarning,
                 stacklevel=4,
+            )
+        try:
+            interrupt = run_search(self, task, record, budget)
+            rows = record.rows()
+        except BaseException as error:
+            rows = [row for row in record.known_rows() if row.is_finished]
+            with contextlib.suppress(Exception):  # the error that ended the search says more
+                self._set_results(rows, record)
+            if rows:
+                error.add_note(f"What {len(rows)} finished candidates scored is in cv_results_.")
+            raise
+        rows = [row for row in rows if row.is_finished]
+        self._set_results(rows, record)
+        if _has_complete(rows):
+            warn_of_failures(rows)
+            warn_of_scores(rows, self.cv_results_)
+        elif rows and interrupt is None:
+            raise ValueError(all_failed(rows))
+        if interrupt is None:
+            self._warn_of_untried(untried(rows, record.space), expected)
+        return interrupt
+
+    def _warn_of_untried(self, labels: list[str], expected: list[str]) -> None:
+        if set(labels) > set(expected):
+            advice = "Pass fewer, or let the search go on."
+            if self.timeout is not None:
+                advice = f"Raise timeout={self.timeout:g}, or pass fewer."
+            warnings.warn(
+                f"The search ended before these losses or grids were tried: {', '.join(labels)}. "
+                f"The best is the best of the others only. {advice}",
+                UserWarning,
+                stacklevel=5,
             )
 
     def _get_scorers(self) -> tuple[Any, Any]:
@@ -337,22 +385,24 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _make_task(
         self, X: Any, y: Any, scorers: Any, space: Space, routed: Any
-    ) -> tuple[Task, dict[str, str]]:
+    ) -> tuple[Task, SearchIdentity]:
         """Return how candidates are scored, and what a storage must have been made with."""
-        split_params = routed.splitter.split
-        kept: dict[str, str] = {}
+        split_params, fit_params = routed.splitter.split, routed.estimator.fit
+        identity = SearchIdentity()
         if self.storage is not None:
             groups, masks = split_params.get("groups"), not is_classifier(self)
-            kept["data"] = digest_data(X, y, groups, routed.estimator.fit, masks=masks)
-            kept["estimator"] = digest(self.estimator)
-            kept["space"] = digest(describe_space(space))
-        seed = self._seed(kept)
+            unit = "images" if has_loss(self.estimator) else "samples"
+            identity.add_data(X, y, groups, fit_params, masks=masks, unit=unit)
+            identity.add_estimator(self.estimator)
+            identity.add_space(space)
+        seed = self._seed(identity.digests)
         splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
         metrics = getattr(scorers, "_scorers", None)
         metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
         if self.storage is not None:
-            kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric])}
-            kept["random_state"] = digest(seed)
+            identity.add_scoring(self.scoring, metric)
+            identity.add("folds", splits, len(splits))
+            identity.add_seed(self.random_state, seed)
         task = Task(
             clone(self.estimator),
             X,
@@ -365,7 +415,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             seed,
             raises=self.error_score == "raise",
         )
-        return task, kept
+        return task, identity
 
     def _seed(self, kept: Mapping[str, str]) -> int:
         """Return the search's seed, without one given that of what a storage is for."""
@@ -375,43 +425,33 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _check_storage(self, study: optuna.Study, kept: dict[str, str]) -> None:
-        before = study.user_attrs.get("search")
-        if before is None:
-            if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
-                raise ValueError(
-                    f"The study {study.study_name!r} was not made by LossSearchCV. Pass another "
-                    f"storage, or another study_name."
-                )
-            study.set_user_attr("search", kept)
-            return
-        where = f"The study {study.study_name!r} in storage={hide_password(repr(self.storage))}"
-        check_same(before, kept, where)
+    def _where(self, study_name: str) -> str:
+        storage = self.storage
+        shown = os.fspath(storage) if isinstance(storage, os.PathLike) else storage
+        return f"The study {study_name!r} in storage={hide_password(repr(shown))}"
 
     def _forget(self) -> None:
         """Drop what a former fit found, now that this one cannot be refused any more."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _set_results(self, record: Record, task: Task, *, interrupted: bool) -> None:
+    def _set_results(self, rows: Sequence[Row], record: Record) -> None:
         """Set all attributes but those of the refitted estimator."""
         space = record.space
-        rows = [row for row in record.rows() if row.is_finished]
         self.study_ = as_study(rows, space, record.study.study_name)
+        if space.has_losses:
+            self.untried_losses_ = untried(rows, space)
         if not rows:
             return
         self.cv_results_ = format_results(self, rows, space, self.n_splits_)
         first = next((fold["scores"] for row in rows for fold in row.results["folds"]), None)
         self.multimetric_ = isinstance(first, dict)
-        if self.multimetric_:
-            self._check_refit_for_multimetric(first)
         if space.has_losses:
             self.best_per_loss_ = best_per_loss(rows, space)
-        if any(row.state == TrialState.COMPLETE for row in rows):
-            warn_of_failures(rows)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first)
+        if _has_complete(rows):
             self._set_best(space)
-        elif not interrupted:
-            raise ValueError(all_failed(rows))
 
     def _set_best(self, space: Space) -> None:
         """Choose among the candidates that are complete."""
@@ -508,3 +548,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         raise NotImplementedError("LossSearchCV has a fit of its own.")
+
+
+def _has_complete(rows: Sequence[Row]) -> bool:
+    return any(row.state == TrialState.COMPLETE for row in rows)

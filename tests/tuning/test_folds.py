@@ -82,7 +82,13 @@ def test_targets_of_several_columns_are_not_stratified_as_in_scikit_learn(groupe
 
 @pytest.mark.parametrize(
     "targets",
-    [y.tolist(), y[:, None], y.astype(object), np.array(list("abc"))[y], pd.Series(y, dtype=object)],
+    [
+        y.tolist(),
+        y[:, None],
+        y.astype(object),
+        np.array(list("abc"))[y],
+        pd.Series(y, dtype=object),
+    ],
 )
 def test_labels_of_any_form_are_stratified(targets: Any) -> None:
     assert same(make_folds(None, ResNetClassifier(), X, targets, {}, 0), folds(None))
@@ -126,7 +132,9 @@ def test_a_missing_group_is_refused_with_its_position(value: Any, make: Any) -> 
     given: list[Any] = ["a", "b", "c"] * 10
     given[4] = given[7] = value
     for cv in (None, GroupKFold(2)):
-        with pytest.raises(ValueError, match=r"groups holds \S+ at position 4 and at 1 more. Expec"):
+        with pytest.raises(
+            ValueError, match=r"groups holds \S+ at position 4 and at 1 more. Expec"
+        ):
             folds(cv, groups=make(given))
 
 

@@ -85,20 +85,23 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         that name.
     param_distributions : dict or list of dict, default=None
         What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
-        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices, or a
-        distribution of Optuna or scipy. ``loss__gamma`` replaces the range of each
-        loss that has it. In a pipeline, names that are not the pipeline's are those of
-        its last step. A list of dicts with "loss" in each, as scikit-learn's
+        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices (of one for
+        a single value), or a distribution of Optuna or scipy. ``loss__gamma`` replaces
+        the range of each loss that has it. In a pipeline, names that are not the
+        pipeline's are those of its last step, and a step may be searched over together
+        with its parameters. A list of dicts with "loss" in each, as scikit-learn's
         searches take, stands for ``losses`` as well.
     n_trials : int or None, default=50
         Candidates to have at the end, with those that a storage holds already. Stopped
         ones count, failed ones do not. None goes on until ``timeout``, or until a
         finite space is exhausted.
     timeout : float, default=None
-        Seconds after which no further candidate is begun.
+        Seconds after which no further candidate is begun. Losses that were not tried by
+        then are named in a warning and in ``untried_losses_``.
     cv : int, splitter, iterable or None, default=None
         The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
-        ``fit`` is given groups.
+        ``fit`` is given groups; fewer than five if there are fewer samples, groups, or
+        samples of the largest class.
     scoring : str, callable, list, tuple, dict or None, default=None
         One or several metrics as in scikit-learn, whose names stand beside "dice", "iou",
         "boundary_iou", "surface_dice", "hausdorff" and "calibration" for those of
@@ -117,13 +120,16 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are kept so that the same call goes on after whatever stopped
         it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
-        "postgresql://user:password@host/name" a database. None is memory.
+        "postgresql://user:password@host/name" a database. None is memory. A different
+        search is refused; arrays and files of data are compared by their contents.
     study_name : str, default=None
-        Name of the study there; None is "sklearnloss".
+        Name of the study there. None is "sklearnloss", followed by a digest of the data
+        if a search of other data has that name, as in nested cross-validation.
     n_jobs : int, default=1
         Worker processes on this machine. -1 is one per GPU, or per core without any;
         with several GPUs each worker has one, with more workers than GPUs they share.
-        Others join a search in a database with ``sklearnloss worker``.
+        Others join a search in a database with ``sklearnloss worker``. scikit-learn's
+        callbacks (``set_callbacks``) do not see what workers train.
     error_score : "raise" or float, default=nan
         Score of the folds of a candidate that failed. It ranks last in any case.
     random_state : int, RandomState instance or None, default=None
@@ -133,7 +139,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         1 shows a progress bar, 2 a line per candidate.
     callbacks : list of callable, default=None
         Called with the study and the trial after each candidate.
-        ``study.stop()`` ends the search.
+        ``study.stop()`` ends the search. An exception ends it too, and is raised when
+        what was found is in the attributes.
 
     Attributes
     ----------
@@ -151,6 +158,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Seconds that took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
+    untried_losses_ : list of str
+        Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
         A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
         PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
@@ -172,9 +181,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     Notes
     -----
-    A candidate whose loss or score is not finite is PRUNED, with the reason
-    "diverged", and shown to the sampler as infeasible. An exception, or a lack of
-    memory, makes it FAIL. Neither is ever chosen, whatever ``error_score`` is.
+    A candidate whose training loss is not finite is PRUNED, with the reason
+    "diverged", and so is one whose score is not finite, with a warning and the reason
+    "the score is nan". Both are shown to the sampler as infeasible. An exception, or a
+    lack of memory, makes it FAIL. None of them is ever chosen, whatever
+    ``error_score`` is.
 
     The reported score of an epoch is the mean over the folds before and that epoch of
     this one, so that candidates are compared on the same folds.
@@ -284,11 +295,16 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
-            If something is wrong with the losses, their parameters, the folds or the
-            storage, before anything is trained; or if no candidate succeeded.
+        ValueError, TypeError
+            If something is wrong with the losses, their parameters, the folds, the
+            callbacks or the storage, before anything is trained; or if no candidate
+            succeeded.
         KeyboardInterrupt
-            After Ctrl-C. What was found so far is in the attributes.
+            After Ctrl-C. What was found so far is in the attributes, and the best
+            candidate trained on all data.
+        Exception
+            Raised by a callback, by a candidate if ``error_score="raise"``, or for a
+            storage that was lost. What was found so far is in the attributes.
         """
         deadline = None if self.timeout is None else Deadline(self.timeout)
         check_sampler(self.sampler)

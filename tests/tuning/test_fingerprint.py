@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from numpy.dtypes import StringDType
 from scipy import sparse
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -25,6 +24,9 @@ from sklearnloss import UNetSegmenter
 from sklearnloss.losses import DiceLoss, FocalLoss
 from sklearnloss.tuning import _fingerprint
 from sklearnloss.tuning._fingerprint import digest, digest_data
+
+#: The type of texts that numpy 2 has.
+TEXT: Any = getattr(np.dtypes, "StringDType", lambda: object)()
 
 
 def late_change(make: Any) -> tuple[Any, Any]:
@@ -55,7 +57,7 @@ def dataset(values: np.ndarray) -> TensorDataset:
         (np.zeros((2, 3)), np.zeros((3, 2))),
         (np.array(1), np.array(2)),
         (np.array(["a", "b"]), np.array(["a", "c"])),
-        (np.array(["a", "b"], StringDType()), np.array(["a", "c"], StringDType())),
+        (np.array(["a", "b"], TEXT), np.array(["a", "c"], TEXT)),
         (torch.ones(2, dtype=torch.bfloat16), torch.zeros(2, dtype=torch.bfloat16)),
         (torch.ones(2, dtype=torch.bfloat16), torch.ones(2)),
         (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]})),

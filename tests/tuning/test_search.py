@@ -157,7 +157,9 @@ def test_a_clock_that_is_set_forward_does_not_end_a_search(
 
 def test_losses_that_n_trials_has_no_room_for_are_named_before_the_search() -> None:
     grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
-    with pytest.warns(UserWarning, match="fewer than the 3 losses or grids.* never tried: 2. Raise"):
+    with pytest.warns(
+        UserWarning, match="fewer than the 3 losses or grids.* never tried: 2. Raise"
+    ):
         search(space=grids, n_trials=2).fit(X, y)
 
 
@@ -170,7 +172,9 @@ def test_what_a_storage_holds_already_is_not_named_as_untried(tmp_path: Path) ->
 
 def test_grids_that_there_was_no_time_for_are_named() -> None:
     grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
-    with pytest.warns(UserWarning, match="before these losses or grids were tried: 1, 2.*timeout=1e-"):
+    with pytest.warns(
+        UserWarning, match="before these losses or grids were tried: 1, 2.*timeout=1e-"
+    ):
         found = search(space=grids, n_trials=9, timeout=1e-9).fit(X, y)
     assert not hasattr(found, "untried_losses_")
 
@@ -181,7 +185,9 @@ def test_losses_that_were_not_tried_are_listed(binary_scenes: Data) -> None:  # 
     found = LossSearchCV(model, names, cv=2, n_trials=3, refit=False)
     assert found.fit(*binary_scenes).untried_losses_ == []
     found.set_params(timeout=1e-9)
-    with pytest.warns(UserWarning, match="ended before these losses.* bce, focal. The best is the be"):
+    with pytest.warns(
+        UserWarning, match="ended before these losses.* bce, focal. The best is the be"
+    ):
         found.fit(*binary_scenes)
     assert found.untried_losses_ == ["bce", "focal"]
     found.set_params(timeout=None, callbacks=[lambda study, trial: study.stop()])

@@ -108,7 +108,11 @@ def test_callbacks_are_told_of_the_weights_and_of_a_folds_own_data_as_in_scikit_
     found.fit(X, y, sample_weight=weights)
     other = GridSearchCV(LogisticRegression(), grid, cv=2).set_callbacks(theirs)
     other.fit(X, y, sample_weight=weights)
-    pairs = [("fit", "fit"), ("refit-with-best-params",) * 2, ("fold", "candidate-split-evaluation")]
+    pairs = [
+        ("fit", "fit"),
+        ("refit-with-best-params",) * 2,
+        ("fold", "candidate-split-evaluation"),
+    ]
     for mine, its in pairs:
         assert len(ours.of(mine)) == len(theirs.of(its)) > 0
         for one, two in zip(ours.of(mine), theirs.of(its), strict=True):

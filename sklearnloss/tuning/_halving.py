@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from optuna.pruners import BasePruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
@@ -49,7 +51,7 @@ def check_pruner(pruner: BasePruner | None) -> None:
     ValueError
         If it is a ``WilcoxonPruner``, or wraps one.
     """
-    inner = pruner
+    inner: Any = pruner
     while hasattr(inner, "_wrapped_pruner"):
         inner = inner._wrapped_pruner
     if isinstance(inner, WilcoxonPruner):

@@ -151,6 +151,30 @@ def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list
     return [label for label in labels if label not in tried]
 
 
+def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels: int) -> None:
+    """Warn of losses, or grids, that a search has too few candidates for."""
+    if labels:
+        warnings.warn(
+            f"n_trials={n_trials} is fewer than the {n_labels} losses or grids, so these are never "
+            f"tried: {', '.join(labels)}. Raise n_trials, or pass fewer.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
+    """Warn of losses, or grids, before which a search ended."""
+    advice = "Pass fewer, or let the search go on."
+    if timeout is not None:
+        advice = f"Raise timeout={timeout:g}, or pass fewer."
+    warnings.warn(
+        f"The search ended before these losses or grids were tried: {', '.join(labels)}. The best "
+        f"is the best of the others only. {advice}",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
 def warn_of_failures(rows: Sequence[Row]) -> None:
     """Warn of candidates that failed, with what happened."""
     failed = [row.results.get("reason", "") for row in rows if row.state == TrialState.FAIL]

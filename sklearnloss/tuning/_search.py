@@ -7,8 +7,6 @@ import numbers
 import os
 import sys
 import time
-import warnings
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -16,9 +14,9 @@ import numpy as np
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
@@ -29,13 +27,11 @@ from ._cached_record import CachedRecord
 from ._compare import compare_losses
 from ._comparison import LossComparison
 from ._deadline import Deadline
-from ._folds import make_folds
 from ._follow import check_callbacks
 from ._halving import check_pruner
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
-from ._prefix import has_loss
 from ._proposals import check_sampler
 from ._read_space import read_space
 from ._record import Record, Row
@@ -47,12 +43,15 @@ from ._results import (
     untried,
     warn_of_failures,
     warn_of_scores,
+    warn_of_too_few_trials,
+    warn_of_untried,
 )
 from ._run import count_workers, run_search, shared_storage
 from ._scoring import named_scorers
+from ._setup import make_task
 from ._sklearn import BaseSearchCV, fit_context, method_params
 from ._storage import hide_password, is_url, opened_storage, quiet_optuna
-from ._stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study
+from ._stored_search import DEFAULT_NAME, join_study, open_study
 from ._tasks import SearchTasks, warn_of_workers
 from ._work import Budget
 
@@ -316,7 +315,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         params = method_params(X, params)
         routed = self._get_routed_params_for_fit(params)
         budget = Budget(self.n_trials, deadline, len(space.branches))
-        task, identity = self._make_task(X, y, scorers, space, routed)
+        task, identity = make_task(self, X, y, scorers, space, routed)
         warn_of_workers(self, count_workers(self.n_jobs))
         with (
             quiet_optuna(),
@@ -348,15 +347,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _search(self, task: Task, record: CachedRecord, budget: Budget) -> KeyboardInterrupt | None:
         """Score candidates and set what was found, also before an error is raised."""
-        expected = untried(record.rows(), record.space, self.n_trials)
-        if expected:
-            warnings.warn(
-                f"n_trials={self.n_trials} is fewer than the {len(record.space.branches)} losses "
-                f"or grids, so these are never tried: {', '.join(expected)}. Raise n_trials, or "
-                f"pass fewer.",
-                UserWarning,
-                stacklevel=4,
-            )
+        planned = untried(record.rows(), record.space, self.n_trials)
+        warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
         try:
             interrupt = run_search(self, task, record, budget)
             rows = record.rows()
@@ -374,21 +366,10 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             warn_of_scores(rows, self.cv_results_)
         elif rows and interrupt is None:
             raise ValueError(all_failed(rows))
-        if interrupt is None:
-            self._warn_of_untried(untried(rows, record.space), expected)
+        left = untried(rows, record.space)
+        if interrupt is None and set(left) > set(planned):
+            warn_of_untried(left, self.timeout)
         return interrupt
-
-    def _warn_of_untried(self, labels: list[str], expected: list[str]) -> None:
-        if set(labels) > set(expected):
-            advice = "Pass fewer, or let the search go on."
-            if self.timeout is not None:
-                advice = f"Raise timeout={self.timeout:g}, or pass fewer."
-            warnings.warn(
-                f"The search ended before these losses or grids were tried: {', '.join(labels)}. "
-                f"The best is the best of the others only. {advice}",
-                UserWarning,
-                stacklevel=5,
-            )
 
     def _get_scorers(self) -> tuple[Any, Any]:
         given = self.scoring
@@ -398,48 +379,6 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         finally:
             self.scoring = given
         return scorers
-
-    def _make_task(
-        self, X: Any, y: Any, scorers: Any, space: Space, routed: Any
-    ) -> tuple[Task, SearchIdentity]:
-        """Return how candidates are scored, and what a storage must have been made with."""
-        split_params, fit_params = routed.splitter.split, routed.estimator.fit
-        identity = SearchIdentity()
-        if self.storage is not None:
-            groups, masks = split_params.get("groups"), not is_classifier(self)
-            unit = "images" if has_loss(self.estimator) else "samples"
-            identity.add_data(X, y, groups, fit_params, masks=masks, unit=unit)
-            identity.add_estimator(self.estimator)
-            identity.add_space(space)
-        seed = self._seed(identity.digests)
-        splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
-        metrics = getattr(scorers, "_scorers", None)
-        metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
-        if self.storage is not None:
-            identity.add_scoring(self.scoring, metric)
-            identity.add("folds", splits, len(splits))
-            identity.add_seed(self.random_state, seed)
-        task = Task(
-            clone(self.estimator),
-            X,
-            y,
-            splits,
-            scorers,
-            metric,
-            routed.estimator.fit,
-            routed.scorer.score,
-            seed,
-            raises=self.error_score == "raise",
-        )
-        return task, identity
-
-    def _seed(self, kept: Mapping[str, str]) -> int:
-        """Return the search's seed, without one given that of what a storage is for."""
-        if self.random_state is None and self.storage is not None:
-            return zlib.crc32(repr((self.study_name, sorted(kept.items()))).encode())
-        if isinstance(self.random_state, numbers.Integral):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _where(self, study_name: str) -> str:
         storage = self.storage

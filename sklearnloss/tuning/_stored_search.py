@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import textwrap
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,10 +55,13 @@ class DifferentSearchError(ValueError):
         shown = differences[:_MOST_SHOWN]
         if len(differences) > len(shown):
             shown.append(f"and {len(differences) - len(shown)} more")
+        advice = "pass another study_name or storage"
+        if all(each.startswith("data:") for each in differences):
+            advice += ", or no study_name, which keeps searches of different data apart"
         super().__init__(
             f"{where} holds a different search: {'; '.join(shown)}. A search cannot be "
             f"changed or extended. To resume it, pass what it began with; to begin a new one, "
-            f"pass another study_name or storage."
+            f"{advice}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -237,7 +240,7 @@ def _differences(
     changed: list[str], before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[str]:
     """Return a text for each thing that differs, without what only follows from others."""
-    compare = {
+    compare: dict[str, Callable[[Any, Any], list[str]]] = {
         "data": _compare_data,
         "estimator": _compare_estimators,
         "space": _compare_spaces,

@@ -165,9 +165,12 @@ def test_a_file_that_was_not_written_to_is_read_once(
 ) -> None:
     read: list[Any] = []
     file_digest = hashlib.file_digest
-    monkeypatch.setattr(
-        hashlib, "file_digest", lambda file, kind: read.append(file.name) or file_digest(file, kind)
-    )
+
+    def noted(file: Any, kind: Any) -> Any:
+        read.append(file.name)
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
     paths = [write(tmp_path / "a.png"), write(tmp_path / "b.png")]
     # What was written a moment ago may be written again at what looks like the same time.
     for n_reads in (2, 4):

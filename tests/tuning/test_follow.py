@@ -156,7 +156,12 @@ def test_callbacks_that_cannot_be_called_are_refused_before_training(
     callback: Any, message: str
 ) -> None:
     trained: list[Any] = []
-    found = search(scoring=lambda model, X, y: trained.append(1) or 1.0, callbacks=[callback])
+
+    def score(model: Any, X: Any, y: Any) -> float:
+        trained.append(model)
+        return 1.0
+
+    found = search(scoring=score, callbacks=[callback])
     with pytest.raises(TypeError, match=message):
         found.fit(X, y)
     assert not trained
@@ -274,7 +279,7 @@ def test_a_search_whose_storage_is_lost_leaves_what_was_found(
         finished.append(state.name)
         if len(finished) > 2:
             raise OSError("No space left on device")
-        return write(self, trial_id, state, values)  # type: ignore[no-any-return]
+        return bool(write(self, trial_id, state, values))
 
     def gone(self: Any, *args: Any, **options: Any) -> Any:
         if len(finished) > 2:

@@ -76,7 +76,8 @@ def test_a_different_search_is_refused_with_what_differs(
         other.fit(*data)
     text = str(error.value)
     assert f"The study 'mine' in storage='{path}' holds a different search: {difference}" in text
-    assert text.endswith("to begin a new one, pass another study_name or storage.")
+    assert "to begin a new one, pass another study_name or storage" in text
+    assert text.endswith("apart.") == difference.startswith("data:")
     assert "folds" not in difference or len(error.value.differences) == 1
     other.set_params(study_name="another").fit(*data)
 
@@ -141,8 +142,8 @@ def test_images_that_were_added_are_counted(scenes: Data, path: Path) -> None:  
 def test_what_differs_in_a_pipeline(path: Path) -> None:
     def search(model: Any, space: Any = None) -> LossSearchCV:
         space = {"svc__C": stats.lognorm(1.0)} if space is None else space
-        options = {"cv": 2, "random_state": 0, "refit": False, "storage": path, "n_trials": 1}
-        return LossSearchCV(model, param_distributions=space, **options)
+        options: dict[str, Any] = {"cv": 2, "random_state": 0, "refit": False, "n_trials": 1}
+        return LossSearchCV(model, param_distributions=space, storage=path, **options)
 
     def differences(model: Any, space: Any = None) -> list[str]:
         with pytest.raises(DifferentSearchError) as error:
@@ -311,7 +312,8 @@ def test_files_that_were_moved_are_the_same_data(
         model = ResNetClassifier(width=2, depth=18, max_epochs=1, random_state=0)
         options: dict[str, Any] = {"cv": 2, "storage": path, "study_name": NAME, "refit": False}
         search = LossSearchCV(model, ["hinge"], n_trials=n_trials, random_state=0, **options)
-        return search.fit(files, labels)
+        found: LossSearchCV = search.fit(files, labels)
+        return found
 
     fit([f"one/one-{k}.npy" for k in range(12)], 1)
     found = fit([tmp_path / "two" / f"two-{k}.npy" for k in range(12)], 2)

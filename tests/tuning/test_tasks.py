@@ -91,7 +91,7 @@ class Keeper(Listener):
         super().__init__()
         self.told: list[tuple[str, Any, Any, Any]] = []
 
-    def on_fit_task_begin(
+    def on_fit_task_begin(  # type: ignore[override]
         self, estimator: Any, context: Any, *, X: Any, y: Any, metadata: Any
     ) -> None:
         self.told.append((context.task_name, X, y, metadata))

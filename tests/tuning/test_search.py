@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import TPESampler
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -32,7 +32,7 @@ from sklearnloss import LossSearchCV
 from sklearnloss.losses import FocalLoss
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
-from .searches import GRID, Told, X, search, told, y
+from .searches import GRID, InOrder, Told, X, search, told, y
 
 #: Two folds of two, see :class:`Told`.
 FOLDS = (np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([0, 1, 0, 1]))
@@ -101,19 +101,31 @@ def test_the_budget_counts_complete_and_stopped_candidates_but_not_failed_ones()
     assert len(states) == 6
 
 
-class InOrder(RandomSampler):
-    """Takes choices one after the other."""
-
-    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
-        return distribution.choices[trial.number % len(distribution.choices)]
-
-
 def test_a_search_without_losses_has_none_to_compare() -> None:
     made = search(space=GRID, n_trials=1)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         made.compare(X, y)
     with pytest.raises(ValueError, match=r"param_distributions alone.* Pass losses= to search"):
         made.fit(X, y).compare(X, y)
+
+
+def test_a_comparison_takes_the_best_settings_and_the_metric_of_the_search(
+    binary_scenes: Data,  # noqa: F811
+) -> None:
+    names = ["dice", "bce", "focal"]
+    model = segmenter(width=2, max_epochs=1)
+    options: dict[str, Any] = {"cv": 2, "n_trials": 3, "refit": False}
+    found = LossSearchCV(model, names, scoring="iou", **options).fit(*binary_scenes)
+    compared = found.compare(*binary_scenes, losses=["bce", "dice"], cv=2, random_state=0)
+    assert sorted(compared.labels_) == ["bce", "dice"]
+    assert compared.settings_["dice"] == found.best_per_loss_["dice"]["params"]
+    with pytest.raises(ValueError, match="'hinge' is not among the losses that have settings"):
+        found.compare(*binary_scenes, losses=["dice", "hinge"])
+    both = {"one": "iou", "two": make_scorer(lambda y, p: -1.0)}
+    found.set_params(scoring=both, refit="two").fit(*binary_scenes)
+    compared = found.compare(*binary_scenes, losses=["bce", "dice"], cv=2)
+    assert compared.about_["metric"] == "two"
+    assert (compared.scores_ == -1).all()
 
 
 def test_a_storage_is_for_a_scorer_that_does_the_same(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sklearnloss import LossSearchCV
 from sklearnloss.metrics import iou_scorer
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
-from .searches import X, search, y
+from .searches import InOrder, X, search, told, y
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9 has no callbacks")
 
@@ -120,6 +120,16 @@ def test_callbacks_are_told_of_the_weights_and_of_a_folds_own_data_as_in_scikit_
             assert np.array_equal(one[1], two[1])
             assert np.array_equal(one[2]["sample_weight"], two[2]["sample_weight"])
     assert len(ours.of("candidate")[0][2]["sample_weight"]) == 150
+
+
+@pytest.mark.filterwarnings("ignore:.*candidates failed")
+def test_a_candidate_beyond_what_was_announced_is_not_told() -> None:
+    listener = Listener()
+    values = [ValueError("a bug"), 0.25, 0.75]
+    found = told(values, n_trials=2, sampler=InOrder(), pruner=NopPruner())
+    found.set_callbacks(listener).fit(X, y)
+    assert found.cv_results_["trial_state"].tolist() == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert listener.begun("candidate") == 2
 
 
 def test_there_is_no_metadata_without_weights() -> None:

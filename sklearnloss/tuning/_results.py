@@ -168,8 +168,8 @@ def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
     if timeout is not None:
         advice = f"Raise timeout={timeout:g}, or pass fewer."
     warnings.warn(
-        f"The search ended before these losses or grids were tried: {', '.join(labels)}. The best "
-        f"is the best of the others only. {advice}",
+        f"These losses or grids were never tried, as the search ended before: "
+        f"{', '.join(labels)}. The best is the best of the others only. {advice}",
         UserWarning,
         stacklevel=5,
     )

@@ -55,13 +55,13 @@ class DifferentSearchError(ValueError):
         shown = differences[:_MOST_SHOWN]
         if len(differences) > len(shown):
             shown.append(f"and {len(differences) - len(shown)} more")
-        advice = "pass another study_name or storage"
+        more = ""
         if all(each.startswith("data:") for each in differences):
-            advice += ", or no study_name, which keeps searches of different data apart"
+            more = ", or no study_name, which keeps searches of different data apart"
         super().__init__(
             f"{where} holds a different search: {'; '.join(shown)}. A search cannot be "
-            f"changed or extended. To resume it, pass what it began with; to begin a new one, "
-            f"{advice}."
+            f"changed or extended. Pass what it began with to resume it; to begin a new one, pass "
+            f"another storage or another study_name{more}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

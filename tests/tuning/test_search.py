@@ -185,7 +185,7 @@ def test_what_a_storage_holds_already_is_not_named_as_untried(tmp_path: Path) ->
 def test_grids_that_there_was_no_time_for_are_named() -> None:
     grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
     with pytest.warns(
-        UserWarning, match="before these losses or grids were tried: 1, 2.*timeout=1e-"
+        UserWarning, match="were never tried, as the search ended before: 1, 2.*timeout=1e-"
     ):
         found = search(space=grids, n_trials=9, timeout=1e-9).fit(X, y)
     assert not hasattr(found, "untried_losses_")
@@ -198,12 +198,12 @@ def test_losses_that_were_not_tried_are_listed(binary_scenes: Data) -> None:  # 
     assert found.fit(*binary_scenes).untried_losses_ == []
     found.set_params(timeout=1e-9)
     with pytest.warns(
-        UserWarning, match="ended before these losses.* bce, focal. The best is the be"
+        UserWarning, match="were never tried.*: bce, focal. The best is the best of the oth"
     ):
         found.fit(*binary_scenes)
     assert found.untried_losses_ == ["bce", "focal"]
     found.set_params(timeout=None, callbacks=[lambda study, trial: study.stop()])
-    with pytest.warns(UserWarning, match="were tried: bce, focal.* let the search go on"):
+    with pytest.warns(UserWarning, match="ended before: bce, focal.* let the search go on"):
         found.fit(*binary_scenes)
 
 

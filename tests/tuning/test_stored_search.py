@@ -76,7 +76,7 @@ def test_a_different_search_is_refused_with_what_differs(
         other.fit(*data)
     text = str(error.value)
     assert f"The study 'mine' in storage='{path}' holds a different search: {difference}" in text
-    assert "to begin a new one, pass another study_name or storage" in text
+    assert "to begin a new one, pass another storage or another study_name" in text
     assert text.endswith("apart.") == difference.startswith("data:")
     assert "folds" not in difference or len(error.value.differences) == 1
     other.set_params(study_name="another").fit(*data)

@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from skorch import NeuralNetClassifier
 from torch import Tensor, nn
 
@@ -371,6 +371,14 @@ def test_parameters_of_a_step_that_the_search_sets_are_those_of_its_choices() ->
         read_space(model, None, {"scale": ["passthrough"], "scale__copy": [True]})
     with pytest.raises(ValueError, match="Pipeline has no parameter 'scala__copy' to search over"):
         read_space(model, None, {"scala__copy": [True]})
+
+
+def test_the_innermost_part_that_the_search_sets_has_the_parameter() -> None:
+    model = Pipeline([("pipe", make_pipeline(SVC()))])
+    given = {"pipe": [make_pipeline(SVC())], "pipe__svc__degree": [2, 3]}
+    assert read_space(model, None, given).all_values() is not None
+    with pytest.raises(ValueError, match=r"choice LinearSVC\(\) of 'pipe__svc' has no parameter"):
+        read_space(model, None, {**given, "pipe__svc": [LinearSVC()]})
 
 
 def test_a_step_with_the_loss_may_be_searched_over_if_each_choice_has_one() -> None:

@@ -152,6 +152,14 @@ def test_integer_ranges_stay_integers() -> None:
     assert suggest_loss(trial, losses=["stepped"])["loss__eps"] in (1, 2, 3, 4)
 
 
+def test_integers_of_a_grid_are_rounded() -> None:
+    register_loss("spaced", DiceLoss, search_space={"eps": (1, 1000, "log")})
+    (grid,) = loss_param_grid("spaced", n_values=4)
+    assert grid["loss__eps"] == [1, 10, 100, 1000]
+    (grid,) = loss_param_grid("spaced", n_values=3)
+    assert grid["loss__eps"] == [1, 32, 1000]  # the square root of 1000 is 31.6
+
+
 def test_what_cannot_be_chosen_from_is_named() -> None:
     trial = optuna.create_study().ask()
     with pytest.raises(ValueError, match=r"pass task= or losses="):

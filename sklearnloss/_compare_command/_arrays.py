@@ -14,7 +14,8 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ..estimators._labels import distinct_labels, read_labels, read_masks
-from ._groups import check_groups, groups_of_rows
+from ..tuning._folds import check_groups
+from ._groups import groups_of_rows
 from ._images import check_labels, fit_to_mask
 
 Array = NDArray[Any]
@@ -75,8 +76,6 @@ def load_arrays(path: Path, *, with_groups: bool = True) -> ArrayData:
         raise ValueError(f"X holds {len(X)} images, but y is a single number.")
     _check_images(X, len(y))
     groups = _read_groups(path, len(X)) if with_groups else None
-    if groups is not None and groups.shape != (len(X),):
-        raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
     if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
         labels = read_labels(y.reshape(-1))
         last = X.ndim == 4 and X.shape[-1] in (1, 3, 4) and X.shape[1] > 4
@@ -130,9 +129,7 @@ def _read_groups(path: Path, n: int) -> Array | None:
         groups = np.asarray(_map(path / "groups.npy"))
     elif (path / "groups.csv").is_file():
         groups = groups_of_rows(str(path / "groups.csv"), n)
-    if groups is not None:
-        check_groups(groups)
-    return groups
+    return None if groups is None else check_groups(groups, n)
 
 
 @contextlib.contextmanager

@@ -99,16 +99,6 @@ def groups_of_rows(spec: str | Path, n: int) -> Array:
     return np.array([printable(group) for group in groups])
 
 
-def check_groups(groups: Array) -> None:
-    """Raise if an array of groups holds NaN, which is equal to nothing."""
-    if groups.dtype.kind == "f" and np.isnan(groups).any():
-        missing = np.flatnonzero(np.isnan(groups))
-        raise ValueError(
-            f"groups holds NaN, for the images {first_few([str(k) for k in missing])}. Expected a "
-            f"number or a name for each image."
-        )
-
-
 def describe_groups(groups: Array) -> str:
     """Say how many images each group has.
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..losses._base import did_you_mean
 from ..metrics import boundary_iou_score, dice_score, hausdorff_distance, surface_dice_score
+from ..tuning._folds import default_splits
 from ._culprits import first_few
 from ._data import ImageData
 from ._options import Options
@@ -125,13 +125,8 @@ def check_folds(data: ImageData, n_folds: int) -> None:
 
 def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
     """Return shuffled folds, stratified for classes, that keep groups together."""
-    options: dict[str, Any] = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
-    rows = np.zeros(len(data.y))
-    if data.task == "classification":
-        kind = StratifiedKFold if data.groups is None else StratifiedGroupKFold
-        return list(kind(**options).split(rows, data.y, data.groups))
-    kind = KFold if data.groups is None else GroupKFold
-    return list(kind(**options).split(rows, groups=data.groups))
+    model = UNetSegmenter() if data.task == "segmentation" else ResNetClassifier()
+    return default_splits(model, data.y, data.y, groups=data.groups, seed=seed, n_folds=n_folds)
 
 
 def make_other_folds(data: ImageData, n_folds: int, n_repeats: int, seed: int) -> list[list[Split]]:

@@ -16,7 +16,6 @@ from sklearn.exceptions import FitFailedWarning
 
 from .._printable import printable
 from ..tuning._words import plural
-from ._baseline import score_constant
 from ._best import best_first
 from ._content import digest_content, digest_groups
 from ._data import ImageData, load_data
@@ -134,8 +133,7 @@ class _Run:
             results=search.cv_results_,
             comparison=comparison,
             settings={label: best_of_each[label]["params"] for label in chosen},
-            labels=self.labels,
-            baseline=score_constant(self.data, self._splits(), self.options, self.scoring),
+            not_tried=search.untried_losses_,
             images=image_rows(self.data.names, comparison),
         )
         self._write_tables(found)
@@ -197,7 +195,7 @@ class _Run:
         n_fits = plural(len(splits) * self._n_seeds, "fit")
         say(f"Comparing {len(labels)} {noun}: {n_fits} each.")
         with _in_words_of_the_command():
-            return search.compare(
+            comparison = search.compare(
                 self.data.X,
                 self.data.y,
                 losses=labels,
@@ -208,10 +206,13 @@ class _Run:
                 random_state=self.options.seed + 1,
                 verbose=1,
             )
+        if self.data.in_files:
+            comparison.image_names_ = self.data.names
+        return comparison
 
     def _write_tables(self, found: Found) -> None:
         write_search(self.output / "table.csv", found.results)
-        baseline = None if found.baseline is None else found.baseline.mean
+        baseline = next(iter(found.comparison.baseline_.values()), None)
         rows = [{**row, "baseline": baseline} for row in found.comparison.table_]
         write_rows(self.output / "losses.csv", rows)
         if found.images:
@@ -225,8 +226,7 @@ class _Run:
     def _write_summary(self, found: Found, more: list[str]) -> str:
         """Write what was found, and perhaps what is to be said of the model."""
         others = "folds and seeds" if self.other_folds else "seeds"
-        description = f"{self.options.data}: {self.data.description}."
-        lines = describe_found(found, description, others)
+        lines = describe_found(found, self.data, self.options.data, others)
         text = "\n".join([*lines, *more]) + "\n"
         (self.output / SUMMARY).write_text(text, encoding="utf-8", errors="backslashreplace")
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,11 @@ import numpy as np
 
 from .._printable import printable
 from ..tuning._words import cell
-from ._baseline import Baseline, describe_baseline
 from ._best import describe_search, describe_settings
 from ._culprits import first_few
+from ._data import ImageData
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from ..tuning import LossComparison
 
 TABLES = "table.csv (all settings), losses.csv, images.csv (the worst first)"
@@ -34,10 +33,8 @@ class Found:
         Of the best losses.
     settings : dict of str to dict
         Of the losses that are compared.
-    labels : list of str
-        All losses that were to be tried.
-    baseline : Baseline or None
-        What a constant answer scores.
+    not_tried : list of str
+        Losses for which there was no time, or no trial.
     images : list of dict
         A row per image, the worst first.
     """
@@ -45,15 +42,8 @@ class Found:
     results: dict[str, Any]
     comparison: LossComparison
     settings: dict[str, dict[str, Any]]
-    labels: list[str]
-    baseline: Baseline | None
+    not_tried: list[str]
     images: list[dict[str, Any]]
-
-    @property
-    def not_tried(self) -> list[str]:
-        """Losses for which there was no time, or no trial."""
-        tried = set(map(str, self.results["loss"]))
-        return [label for label in self.labels if label not in tried]
 
     @property
     def not_compared(self) -> list[str]:
@@ -61,39 +51,43 @@ class Found:
         return sorted(set(map(str, self.results["loss"])) - set(self.settings))
 
 
-def describe_found(found: Found, description: str, others: str) -> list[str]:
+def describe_found(found: Found, data: ImageData, name: str, others: str) -> list[str]:
     """Return the lines of the summary, without what is said of the model.
 
     Parameters
     ----------
     found : Found
         The results.
-    description : str
-        Of the data.
+    data : ImageData
+        On which.
+    name : str
+        What the user calls them.
     others : str
         What the comparison has that the search had not: "folds and seeds", or "seeds".
     """
     not_tried, not_compared = found.not_tried, found.not_compared
     return [
-        printable(description),
+        f"{printable(name)}: {data.description}.",
         *describe_search(found.results),
         *([f"Not tried: {', '.join(not_tried)}."] if not_tried else []),
         f"The best settings of each loss, compared below with other {others}:",
         *describe_settings(found.settings),
         *([f"Not compared: {', '.join(not_compared)}."] if not_compared else []),
         "",
-        found.comparison.summary(),
-        *_describe_baseline(found),
+        found.comparison.summary().replace("(max_epochs)", "(--epochs)"),
+        *_describe_baseline(found, data),
         *_describe_worst(found),
         "",
     ]
 
 
-def _describe_baseline(found: Found) -> list[str]:
-    if found.baseline is None:
+def _describe_baseline(found: Found, data: ImageData) -> list[str]:
+    if found.comparison.learned_ is not False:
         return []
-    best = max(row["mean_finished"] for row in found.comparison.table_)
-    return ["", *describe_baseline(found.baseline, best, found.comparison.rope_)]
+    answer = "the most frequent label"
+    if data.task == "classification":
+        answer = f"'{Counter(data.y.tolist()).most_common(1)[0][0]}'"
+    return ["", f"No loss beats always answering {answer}: train longer (--epochs)."]
 
 
 def _describe_worst(found: Found) -> list[str]:
@@ -123,29 +117,12 @@ def draw(found: Found, output: Path) -> str:
     comparison.to_html(output / "report.html")
     from matplotlib import pyplot as plt
 
-    axes = comparison.plot()[0]
-    if found.baseline is not None:
-        _draw_baseline(axes, found.baseline)
-    axes.figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
-    plt.close(axes.figure)  # type: ignore[arg-type]
+    figure = comparison.plot()[0].figure
+    figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
+    plt.close(figure)  # type: ignore[arg-type]
     return f"Written: {TABLES}, comparison.png, report.html."
 
 
 def _further(found: Found) -> dict[str, str]:
     about = {"not tried": ", ".join(found.not_tried), "not compared": ", ".join(found.not_compared)}
-    if found.baseline is not None:
-        about[f"always answering {found.baseline.shown}"] = cell(found.baseline.mean)
     return {name: text for name, text in about.items() if text}
-
-
-def _draw_baseline(axes: Axes, baseline: Baseline) -> None:
-    axes.axvline(baseline.mean, color="#6b7280", lw=1, ls=":")
-    axes.annotate(
-        f"always {baseline.shown}",
-        (baseline.mean, 0),
-        xycoords=("data", "axes fraction"),
-        xytext=(3, 3),
-        textcoords="offset points",
-        fontsize="x-small",
-        color="#6b7280",
-    )

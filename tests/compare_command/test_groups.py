@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sklearnloss._compare_command._groups import (
-    check_groups,
     describe_groups,
     groups_of_names,
     groups_of_rows,
@@ -82,12 +80,6 @@ def test_groups_are_listed_with_their_sizes() -> None:
     groups = groups_of_names("folder", NAMES)
     assert describe_groups(groups) == "2 groups: p1 (2), p2 (1)"
     assert describe_groups(groups[:2]) == "1 group: p1 (2)"
-
-
-def test_missing_numbers_are_no_group() -> None:
-    check_groups(np.array([1.0, 2.0]))
-    with pytest.raises(ValueError, match=r"groups holds NaN, for the images 1\. Expected"):
-        check_groups(np.array([1.0, np.nan]))
 
 
 @pytest.mark.parametrize("text", ["a\nb\nb\n", "group\na\nb\nb\n", "n,group\n0,a\n1,b\n2,b\n"])

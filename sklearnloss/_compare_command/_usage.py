@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from torch import nn
@@ -40,7 +40,11 @@ def describe_usage(data: ImageData, options: Options, model: Path, loss: str) ->
     if options.resize is not None:
         side = f"{options.resize} x {options.resize}"
         note = f"To predict others, bring them to {side} pixels, as was done here:"
-        code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
+        if PurePosixPath(data.names[0]).suffix.lower() in (".npy", ".npz"):
+            shape = ", ".join(map(str, ["n", *data.X[0].shape]))
+            code.append(f"classes = {loaded}.predict(images)  # of shape ({shape})")
+        else:
+            code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
     else:
         note = f"To predict other {'files' if data.in_files else 'images in an array, X'}, as here:"
         what = "masks" if data.task == "segmentation" else "classes"
@@ -49,13 +53,14 @@ def describe_usage(data: ImageData, options: Options, model: Path, loss: str) ->
     return [note, *(f"  {line}" for line in code)]
 
 
-_RESIZING = ("import numpy as np", "from PIL import Image")
+_RESIZING = ("import numpy as np", "from PIL import Image, ImageOps")
 
 
 def _resized(data: ImageData, side: int, loaded: str) -> list[str]:
     colors = len(data.X[0].shape) > 2
     kind = {1: "L", 3: "RGB", 4: "RGBA"}.get(len(data.X[0])) if colors else None
-    opened = f'Image.open("new.png").convert("{kind}")' if kind else 'Image.open("new.png")'
+    opened = 'ImageOps.exif_transpose(Image.open("new.png"))'
+    opened = f'{opened}.convert("{kind}")' if kind else opened
     image = f"np.asarray(image.resize(({side}, {side}), Image.Resampling.BILINEAR))"
     return [
         f"image = {opened}",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 
-from optuna.exceptions import StorageInternalError
-
 from ._mirror import Mirror
+from ._patience import StorageError
 from ._record import Claim, Record
 
 # Seconds of work that may be lost: folds that are faster are not saved one by one.
@@ -15,9 +14,6 @@ _WORTH_SAVING = 0.25
 
 # Seconds between two looks at what others have reached.
 _WORTH_A_LOOK = 1.0
-
-# A storage that cannot be reached for a moment is no failure of a candidate's.
-_AWAY = (StorageInternalError, OSError)
 
 
 class Progress:
@@ -60,7 +56,7 @@ class Progress:
         """Tell the pruner a score; return whether to stop."""
         self.trial.report(value, step)
         if self.record.is_shared and time.monotonic() - self._looked > _WORTH_A_LOOK:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(StorageError), self.record.trying_once():
                 self.mirror.update(self.record.rows(), running=True)
             self._looked = time.monotonic()
         stop = self.trial.should_prune()
@@ -70,7 +66,7 @@ class Progress:
             # Others compare themselves with it. A stop is saved with all else, or it
             # would be forgotten if this process was killed in between.
             if not stop and time.monotonic() - self._told > _WORTH_SAVING:
-                with contextlib.suppress(*_AWAY):
+                with contextlib.suppress(StorageError), self.record.trying_once():
                     self.record.save(self.claim)
                 self._told = time.monotonic()
         return stop
@@ -79,7 +75,7 @@ class Progress:
         """Keep a finished fold; unlike what is told within one, this keeps its work."""
         self._note_folds()
         if time.monotonic() - self._saved > _WORTH_SAVING:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(StorageError):  # no failure of the candidate's
                 self.record.save(self.claim)
                 self._saved = time.monotonic()
 

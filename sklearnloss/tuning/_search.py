@@ -23,7 +23,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from ._address import StorageParameter
+from ._address import StorageParameter, hide_password, is_url
 from ._branches import Space
 from ._compare import compare_losses
 from ._comparison import LossComparison
@@ -45,7 +45,7 @@ from ._results import (
 from ._run import run_search, shared_storage
 from ._scoring import named_scorers
 from ._sklearn import BaseSearchCV, fit_context, method_params
-from ._storage import hide_password, is_url, opened_storage, quiet_optuna
+from ._storage import opened_storage, quiet_optuna
 from ._tasks import SearchTasks
 from ._work import Budget
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from sklearnloss.tuning._deaths import MAX_DEATHS
 from sklearnloss.tuning._owner import Owner
+from sklearnloss.tuning._patience import StorageError
 from sklearnloss.tuning._record import (
-    MAX_DEATHS,
     Claim,
     LostCandidate,
     Record,
@@ -229,25 +229,32 @@ def test_a_candidate_is_resumed_as_often_as_it_is_killed_if_folds_get_finished(
     storage: Path,
 ) -> None:
     for n_folds in range(1, 4):
-        for _ in range(2 * MAX_DEATHS - 1):
-            assert _abandon(storage, folds=[FOLD] * n_folds).candidate == 0
+        for _ in range(MAX_DEATHS - 1):
+            assert _abandon(storage, "this call", folds=[FOLD] * n_folds).candidate == 0
     assert len(record_of(storage).rows()) == 1
 
 
-def test_a_candidate_that_ends_the_processes_of_many_calls_is_tried_last(storage: Path) -> None:
-    for _ in range(2 * MAX_DEATHS):
+def test_a_candidate_whose_workers_ended_here_and_there_is_never_given_up(storage: Path) -> None:
+    for beat in (3, 40, 17, 80, 28, 60):  # machines were taken away
+        claim = _abandon(storage, "this call", folds=[FOLD])
+        assert claim.candidate == 0
+        record_of(storage).storage.set_trial_user_attr(claim.trial_id, "beat", beat)
+    assert _abandon(storage, "this call").candidate == 0
+
+
+@pytest.mark.filterwarnings("ignore:Candidate 0 .* was being trained")
+def test_a_candidate_is_resumed_however_often_the_whole_search_is_killed(storage: Path) -> None:
+    for _ in range(4 * MAX_DEATHS):
         assert _abandon(storage).candidate == 0
-    with Owner() as owner:
-        record = record_of(storage, owner=owner)
-        assert [c and c.candidate for c in (_claim(record, 3) for _ in range(2))] == [1, 2]
-        with Owner() as other:
-            last = _claim(record_of(storage, owner=other), 3)
-            assert last is not None
-            assert last.candidate == 0
-        assert _claim(record, 3) is None  # though that process is gone, too
-        row = record.rows()[0]
-    assert row.state == TrialState.FAIL
-    assert row.results["reason"].startswith(f"ended its process {2 * MAX_DEATHS + 1} times")
+    (row,) = record_of(storage).rows()
+    assert not row.is_finished
+
+
+def test_a_candidate_that_many_calls_ended_over_is_named(storage: Path) -> None:
+    for _ in range(3):
+        _abandon(storage)
+    with pytest.warns(RuntimeWarning, match=r"Candidate 0 \(mode='fine', b=0.5\).*3 times by now"):
+        _abandon(storage)
 
 
 def _fail(record: Record) -> int:
@@ -285,26 +292,106 @@ def test_nothing_that_failed_is_tried_again_where_there_is_enough(storage: Path)
         assert _claim(record_of(storage, owner=second), n_trials=1) is None
 
 
-def test_a_storage_that_is_away_for_a_moment_is_waited_for(
-    storage: Path, monkeypatch: pytest.MonkeyPatch
+#: Each is done twice in the test below, or its first answer is lost.
+CALLS = ["create_new_trial", "get_all_trials", "set_trial_user_attr", "set_trial_state_values"]
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_storage_that_is_away_at_any_call_is_waited_for(
+    name: str, done: bool, storage: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with Owner() as owner:
         record = record_of(storage, owner=owner)
-        claim = _claim(record)
-        assert claim is not None
-        for name in ("get_all_trials", "set_trial_user_attr", "set_trial_state_values"):
-            _fail_twice(record.storage, name, monkeypatch)
-        record.finish(claim, TrialState.COMPLETE, 0.25)
-        assert record.rows()[0].trial.value == 0.25
+        _lose_answers(record.storage.storage, name, done, monkeypatch)
+        for number, (state, value) in enumerate(
+            [(TrialState.COMPLETE, 0.25), (TrialState.FAIL, None)]
+        ):
+            claim = _claim(record)
+            assert claim is not None
+            assert claim.candidate == number
+            claim.results["folds"].append(FOLD)
+            record.save(claim)
+            record.finish(claim, state, value)
+            row = record.rows()[number]
+            assert (row.state, row.trial.value, row.results["folds"]) == (state, value, [FOLD])
+    assert naps
+    trials = record_of(storage).study.get_trials()
+    assert all(trial.state.is_finished() for trial in trials)
 
 
-def _fail_twice(storage: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _lose_answers(storage: Any, name: str, done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every other call fail, before or after it is done."""
     action, count = getattr(storage, name), itertools.count()
 
     def failing(*args: Any, **kwargs: Any) -> Any:
-        if next(count) < 2:
-            raise StorageInternalError("the server is away")
-        return action(*args, **kwargs)
+        if next(count) % 2:
+            return action(*args, **kwargs)
+        if done:
+            action(*args, **kwargs)
+        raise StorageInternalError("the server is away")
 
     monkeypatch.setattr(storage, name, failing)
+
+
+@pytest.mark.usefixtures("naps")
+@pytest.mark.parametrize(
+    ("state", "value"), [(TrialState.COMPLETE, 0.25), (TrialState.PRUNED, None)]
+)
+def test_what_a_lost_storage_did_not_take_is_known(
+    state: TrialState, value: float | None, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Owner() as owner:
+        record = record_of(storage, owner=owner)
+        first, claim = _claim(record), _claim(record)
+        assert first is not None
+        assert claim is not None
+        record.finish(first, TrialState.COMPLETE, 0.5)
+        record.rows()
+        claim.results["folds"].append(FOLD)
+        for name in CALLS:
+            monkeypatch.setattr(record.storage.storage, name, _always_away)
+        with pytest.raises(StorageError, match="could not be used for 60 s: the server is away"):
+            record.finish(claim, state, value)
+        record.is_lost = True
+        assert [row.candidate for row in record.rows()] == [0, 1]
+        assert [row.state for row in record.rows()] == [TrialState.COMPLETE, state]
+        assert record.rows()[1].trial.value == value
+        assert record.rows()[1].results["folds"] == [FOLD]
+
+
+def _always_away(*args: Any, **kwargs: Any) -> None:
+    raise StorageInternalError("the server is away")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "wrong"),
+    [
+        ({"candidate": "0"}, "candidate"),
+        ({"candidate": 0}, "owner"),
+        ({"candidate": 0, "owner": {"host": "h", "search": 3, "call": "c"}}, "owner"),
+        ({"candidate": 0, "results": [1]}, "results"),
+        ({"candidate": 0, "results": {"folds": ["f"]}}, "results"),
+        ({"candidate": 0, "results": {"folds": [{}]}}, "results"),
+    ],
+)
+def test_a_trial_of_somebody_else_is_named(
+    attrs: dict[str, Any], wrong: str, tmp_path: Path
+) -> None:
+    storage = tmp_path / "s.journal"
+    with quiet_optuna():
+        study = create_study(open_storage(storage), "sklearnloss")
+    study.enqueue_trial(
+        {}, user_attrs={"owner": Owner().token, **attrs} if wrong != "owner" else attrs
+    )
+    with pytest.raises(
+        ValueError, match=rf"Trial 0 of the study 'sklearnloss'.*its attribute '{wrong}'"
+    ):
+        record_of(storage).rows()
+
+
+def test_a_study_that_is_there_is_loaded_without_writing(storage: Path) -> None:
+    before = storage.read_bytes()
+    study = create_study(open_storage(storage), "sklearnloss")
+    assert study.study_name == "sklearnloss"
+    assert storage.read_bytes() == before

@@ -40,6 +40,7 @@ class Progress:
         self.trial = mirror.open(claim.candidate, claim.values)
         self._resume(n_epochs)
         self._saved = self._told = self._looked = time.monotonic()
+        self._is_unsaved = False
         self._note_folds()
 
     def _resume(self, n_epochs: int) -> None:
@@ -66,18 +67,24 @@ class Progress:
             # Others compare themselves with it. A stop is saved with all else, or it
             # would be forgotten if this process was killed in between.
             if not stop and time.monotonic() - self._told > _WORTH_SAVING:
-                with contextlib.suppress(StorageError), self.record.trying_once():
-                    self.record.save(self.claim)
+                self._save()
                 self._told = time.monotonic()
+        if self._is_unsaved and not stop:
+            self._save()
         return stop
 
     def save(self) -> None:
-        """Keep a finished fold; unlike what is told within one, this keeps its work."""
+        """Keep a finished fold, later if the storage is away: training is not held up."""
         self._note_folds()
         if time.monotonic() - self._saved > _WORTH_SAVING:
-            with contextlib.suppress(StorageError):  # no failure of the candidate's
-                self.record.save(self.claim)
-                self._saved = time.monotonic()
+            self._is_unsaved = True
+            self._save()
+
+    def _save(self) -> None:
+        with contextlib.suppress(StorageError), self.record.trying_once():
+            self.record.save(self.claim)
+            if self._is_unsaved:
+                self._is_unsaved, self._saved = False, time.monotonic()
 
     def _note_folds(self) -> None:
         results = self.claim.results

@@ -6,6 +6,7 @@ process is killed at a moment that is counted in steps.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
+import sqlalchemy
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -50,6 +52,21 @@ SOUND = {"mode": ["fine", "good"], "b": (0.0, 1.0)}
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 y = np.arange(60) % 2
+
+# Else each process would import these anew.
+for _name in ("dialects.sqlite", "dialects.postgresql", "orm"):
+    importlib.import_module(f"sqlalchemy.{_name}")
+for _name in ("command", "config", "migration", "script"):
+    importlib.import_module(f"alembic.{_name}")
+importlib.import_module("optuna.storages._rdb.models")
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+def _write_in_memory(connection: Any, record: Any) -> None:
+    """Do not wait for the disk after each of SQLite's writes: no test cuts the power."""
+    if type(connection).__module__ == "sqlite3":
+        connection.execute("PRAGMA synchronous=OFF")
+
 
 _steps = itertools.count(1)
 _kill_at = 0
@@ -114,8 +131,9 @@ class Fits:
 
     def wait(self, number: int) -> None:
         """Wait until so many fits may end."""
-        allowed = self.folder / "allowed"
+        allowed, deadline = self.folder / "allowed", time.monotonic() + LIMIT
         while allowed.exists() and number > int(allowed.read_text()):
+            assert time.monotonic() < deadline, "nobody lets it go on"
             time.sleep(0.01)
 
 
@@ -399,6 +417,8 @@ def _run(
 
 
 def _search_killed(options: dict[str, Any]) -> Any:
+    if options.get("race"):
+        importlib.import_module("torch._dynamo")  # which training imports
     for step in options.pop("kill_at", ()):
         child = os.fork()
         if child == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import numbers
 import os
 import sys
@@ -21,9 +20,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from ._address import StorageParameter
+from ._address import StorageParameter, hide_password, is_url
 from ._branches import Space
-from ._cached_record import CachedRecord
 from ._compare import compare_losses
 from ._comparison import LossComparison
 from ._deadline import Deadline
@@ -32,6 +30,7 @@ from ._halving import check_pruner
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
+from ._patience import StorageError
 from ._proposals import check_sampler
 from ._read_space import read_space
 from ._record import Record, Row
@@ -50,7 +49,7 @@ from ._run import count_workers, run_search, shared_storage
 from ._scoring import named_scorers
 from ._setup import make_task
 from ._sklearn import BaseSearchCV, fit_context, method_params
-from ._storage import hide_password, is_url, opened_storage, quiet_optuna
+from ._storage import opened_storage, quiet_optuna
 from ._stored_search import DEFAULT_NAME, join_study, open_study
 from ._tasks import SearchTasks, warn_of_workers
 from ._work import Budget
@@ -334,7 +333,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             self._forget()
             self.n_splits_ = len(task.splits)
             self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
-            record = CachedRecord(storage, study.study_name, space, owner, address)
+            record = Record(storage, study.study_name, space, owner, address)
             weight = params.get("sample_weight")
             task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
             interrupt = self._search(task, record, budget)
@@ -345,21 +344,17 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             raise interrupt
         return self
 
-    def _search(self, task: Task, record: CachedRecord, budget: Budget) -> KeyboardInterrupt | None:
+    def _search(self, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
         """Score candidates and set what was found, also before an error is raised."""
         planned = untried(record.rows(), record.space, self.n_trials)
         warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
         try:
             interrupt = run_search(self, task, record, budget)
-            rows = record.rows()
+            rows = _finished(record)
         except BaseException as error:
-            rows = [row for row in record.known_rows() if row.is_finished]
-            with contextlib.suppress(Exception):  # the error that ended the search says more
-                self._set_results(rows, record)
-            if rows:
-                error.add_note(f"What {len(rows)} finished candidates scored is in cv_results_.")
+            record.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+            self._set_known_results(record, error)
             raise
-        rows = [row for row in rows if row.is_finished]
         self._set_results(rows, record)
         if _has_complete(rows):
             warn_of_failures(rows)
@@ -370,6 +365,15 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if interrupt is None and set(left) > set(planned):
             warn_of_untried(left, self.timeout)
         return interrupt
+
+    def _set_known_results(self, record: Record, error: BaseException) -> None:
+        """Set what was found before an error, which tells of it."""
+        try:
+            rows = _finished(record)
+            self._set_results(rows, record)
+            error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
+        except Exception as other:
+            error.add_note(f"Not all attributes of the search could be set: {other}")
 
     def _get_scorers(self) -> tuple[Any, Any]:
         given = self.scoring
@@ -503,6 +507,10 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         raise NotImplementedError("LossSearchCV has a fit of its own.")
+
+
+def _finished(record: Record) -> list[Row]:
+    return [row for row in record.rows() if row.is_finished]
 
 
 def _has_complete(rows: Sequence[Row]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import textwrap
 import time
@@ -20,7 +21,6 @@ from sklearn.utils.validation import _num_samples
 from ._branches import Space
 from ._fingerprint import SILENT, as_text, digest, digest_data
 from ._record import create_study
-from ._storage import retry
 from ._values import Free
 
 #: The name of a study where the user gives none.
@@ -163,7 +163,7 @@ def open_study(
     data = identity.digests.get("data")
     if study_name is not None or data is None:
         return create_study(storage, study_name or DEFAULT_NAME)
-    created = retry(lambda: _create_if_new(storage))
+    created = _create_if_new(storage)
     if created is not None:
         return created
     study = create_study(storage, DEFAULT_NAME)
@@ -175,6 +175,9 @@ def open_study(
 
 def _create_if_new(storage: BaseStorage) -> optuna.Study | None:
     """Create the study of the default name; None if there is one. One process can do so."""
+    with contextlib.suppress(KeyError):  # what is finished may be on a disk to read only
+        optuna.load_study(storage=storage, study_name=DEFAULT_NAME)
+        return None
     try:
         return optuna.create_study(storage=storage, study_name=DEFAULT_NAME, direction="maximize")
     except DuplicatedStudyError:

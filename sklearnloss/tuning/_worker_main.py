@@ -15,8 +15,19 @@ from pathlib import Path
 import cloudpickle
 import torch
 
+from ._interrupts import Terminated
 from ._job import Job, remove
-from ._workers import FAILED, INTERRUPTED, PARENT, PATIENCE, STORAGE, work
+from ._private import write_private
+from ._workers import (
+    FAILED,
+    INTERRUPTED,
+    PARENT,
+    PATIENCE,
+    STORAGE,
+    TERMINATED,
+    error_file,
+    work,
+)
 
 
 def main() -> None:
@@ -26,6 +37,8 @@ def main() -> None:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         status = _work(folder, index)
+    except Terminated:
+        status = TERMINATED
     except KeyboardInterrupt:
         status = INTERRUPTED
     with contextlib.suppress(BrokenPipeError):
@@ -38,7 +51,7 @@ def _work(folder: str, index: int) -> int:
         work(Job.read(folder), os.environ[STORAGE], index)
     except Exception as error:
         with contextlib.suppress(FileNotFoundError):  # the search is over
-            Path(folder, f"error-{index}.pkl").write_bytes(_pickled(error))
+            write_private(Path(folder, error_file(index)), _pickled(error))
         return FAILED
     return 0
 

@@ -15,17 +15,23 @@ from typing import Any, Self
 
 import optuna
 import torch
-from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
 
+from ._address import hide_password
+from ._deaths import MAX_DEATHS
 from ._job import FILE, Job, n_threads
 from ._owner import Owner
-from ._record import MAX_DEATHS, Record
-from ._storage import is_url, open_storage, quiet_optuna
+from ._patience import StorageError
+from ._private import read_private
+from ._record import Record
+from ._storage import is_there, opened_storage, quiet_optuna
 from ._work import Worker
 
 STORAGE = "SKLEARNLOSS_STORAGE"  # not on the command line, where everybody sees passwords
 PARENT = "SKLEARNLOSS_PARENT"
-FAILED, INTERRUPTED = 3, 130
+
+#: How a worker ends after an error, which it writes down, after Ctrl-C, and after SIGTERM.
+FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
 
 #: Seconds for a worker to let go of what it does, after which it is killed.
 PATIENCE = 10.0
@@ -58,7 +64,7 @@ class Pool:
         self.storage = storage
         self.n_workers = n_workers
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.crashes = 0  # since a candidate was finished
+        self.crashes = 0  # since something was finished
         self.n_finished = 0
 
     def __enter__(self) -> Self:
@@ -87,7 +93,7 @@ class Pool:
         Parameters
         ----------
         count_finished : callable
-            Returns how many candidates are finished.
+            Returns how many folds and candidates are finished.
 
         Raises
         ------
@@ -102,13 +108,18 @@ class Pool:
                 continue
             del self.processes[index]
             if status == FAILED:
-                raise pickle.loads((self.folder / f"error-{index}.pkl").read_bytes())
+                self._raise_error(index)
             if status == INTERRUPTED:
                 raise KeyboardInterrupt
             if status != 0:
                 self._note_crash(status, count_finished())
                 self._start(index)
         return bool(self.processes)
+
+    def _raise_error(self, index: int) -> None:
+        """Raise what a worker wrote down, if it did."""
+        with contextlib.suppress(FileNotFoundError):  # a user's code may exit with any status
+            raise pickle.loads(read_private(self.folder, error_file(index)))
 
     def _note_crash(self, status: int, n_finished: int) -> None:
         if n_finished > self.n_finished:
@@ -118,7 +129,7 @@ class Pool:
         if self.crashes > (MAX_DEATHS + 1) * self.n_workers:
             raise RuntimeError(
                 f"Worker processes ended {self.crashes} times (exit status {status}), and no "
-                f"candidate was finished. Their own messages are above; n_jobs=1 may show more."
+                f"fold was finished. Their own messages are above; n_jobs=1 may show more."
             )
 
     def _start(self, index: int) -> None:
@@ -139,6 +150,11 @@ class Pool:
             env=environment,
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )
+
+
+def error_file(index: int) -> str:
+    """Return the name of the file in a job's folder in which a worker leaves its error."""
+    return f"error-{index}.pkl"
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
@@ -172,12 +188,16 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
     sampler = job.sampler
     if sampler is not None and index > 0:
         sampler.reseed_rng()
-    with quiet_optuna(), Owner(job.call) as owner:
-        record = Record(open_storage(storage), job.study_name, job.space, owner)
+    with (
+        quiet_optuna(),
+        Owner(job.call) as owner,
+        opened_storage(storage, patient=True) as opened,
+    ):
+        record = Record(opened, job.study_name, job.space, owner)
         worker = Worker(
             job.task,
             record,
-            sampler=sampler,
+            sampler=job.sampler,
             pruner=job.pruner,
             budget=job.budget,
             on_finish=_stop_if_over,
@@ -185,12 +205,13 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
         try:
             worker.run()
         finally:
-            record.leave()
+            with contextlib.suppress(StorageError):  # others see that this process ended
+                record.leave()
 
 
 def _stop_if_over(worker: Worker) -> None:
     """End a worker whose search was ended by the user. One that was killed is finished."""
-    with contextlib.suppress(StorageInternalError):
+    with contextlib.suppress(StorageError), worker.record.trying_once():
         worker.stopped = not worker.record.study.user_attrs.get(JOB)
 
 
@@ -207,7 +228,9 @@ def join_search(
         The search's ``study_name``.
     job : str, default=None
         The folder with the data and the estimator, if this machine sees it under
-        another name than the search's.
+        another name than the search's. It holds a pickle, and who can write it can run
+        code here: without this name, only a folder is read that belongs to this user
+        and that nobody else can write.
     patience : float, default=60.0
         Seconds to wait for the search to begin.
 
@@ -215,37 +238,58 @@ def join_search(
     ------
     ValueError
         If no search began, or it takes no workers.
+    PermissionError
+        If others could have written the folder.
     """
     with quiet_optuna():
         folder = _await_job(storage, study_name, job, patience)
-    work(Job.read(folder), storage, index=1)
+    work(Job.read(folder, trusted=job is not None), storage, index=1)
 
 
 def _await_job(storage: str, study_name: str, job: str | None, patience: float) -> str:
     """Return the folder of a search's job, as soon as there is one."""
     deadline = time.monotonic() + patience
-    where: dict[str, Any] = {}
-    while True:
-        if is_url(storage) or os.path.exists(storage):  # opening would make a new one
-            with contextlib.suppress(KeyError):
-                study = optuna.load_study(study_name=study_name, storage=open_storage(storage))
-                where = study.user_attrs.get(JOB) or {}
-        folder = job or where.get("folder")
-        if where and folder and (Path(folder) / FILE).exists():
-            return str(folder)
-        if time.monotonic() > deadline:
-            raise ValueError(_nothing_to_join(study_name, folder if where else None, patience))
-        time.sleep(0.5)
+    with contextlib.ExitStack() as stack:
+        opened: BaseStorage | None = None
+        while True:
+            if opened is None and is_there(storage):  # opening would make a new one
+                opened = stack.enter_context(opened_storage(storage))
+            known = None if opened is None else _job_folder(opened, study_name)
+            folder = job or known
+            if known and folder and (Path(folder) / FILE).exists():
+                return folder
+            if time.monotonic() > deadline:
+                missing = folder if known else None
+                raise ValueError(_nothing_to_join(storage, study_name, missing, patience))
+            time.sleep(0.5)
 
 
-def _nothing_to_join(study_name: str, folder: str | None, patience: float) -> str:
+def _job_folder(storage: BaseStorage, study_name: str) -> str | None:
+    """Return the folder of which a study says that its job is in; None if it has none."""
+    try:
+        study = optuna.load_study(study_name=study_name, storage=storage)
+    except KeyError:
+        return None
+    job = study.user_attrs.get(JOB)
+    if job is None:
+        return None
+    folder = job.get("folder") if isinstance(job, dict) else None
+    if not isinstance(folder, str):
+        raise ValueError(
+            f"The study {study_name!r} was not written by LossSearchCV, or is damaged: its "
+            f"attribute {JOB!r} is {repr(job)[:60]}."
+        )
+    return folder
+
+
+def _nothing_to_join(storage: str, study_name: str, folder: str | None, patience: float) -> str:
     if folder is not None:
         return (
             f"The search named {study_name!r} keeps its data in {folder!r}, which cannot be seen "
             f"from here. Mount it under the same name, or pass its name here as job."
         )
     return (
-        f"No search named {study_name!r} asks for workers there (waited {patience:g} s). Start "
-        f"LossSearchCV(..., storage=..., study_name={study_name!r}).fit first, with a database as "
-        f"storage or n_jobs of 2 or more."
+        f"No search named {study_name!r} asks for workers in {hide_password(str(storage))!r} "
+        f"(waited {patience:g} s). Start LossSearchCV(..., storage=..., "
+        f"study_name={study_name!r}).fit first, with a database as storage or n_jobs of 2 or more."
     )

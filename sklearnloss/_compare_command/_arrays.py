@@ -14,6 +14,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ..estimators._labels import distinct_labels, read_labels, read_masks
+from ..estimators._mask_classes import number_objects
 from ..tuning._folds import check_groups
 from ._groups import groups_of_rows
 from ._images import check_labels, fit_to_mask
@@ -169,6 +170,7 @@ def _with_masks(X: Array, y: Array, groups: Array | None) -> ArrayData:
         channels = "last"
     else:
         fit_to_mask(X[0], y.shape[1:])  # raises if it does not
-    labels = distinct_labels(read_masks(y, y.shape)).tolist()
-    check_labels(labels)
-    return ArrayData(X, y, groups, channels, labels)
+    masks = read_masks(y, y.shape)
+    labels = distinct_labels(masks)
+    check_labels(labels.tolist(), number_objects(masks, labels, None))
+    return ArrayData(X, y, groups, channels, labels.tolist())

@@ -17,7 +17,15 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..estimators._files import PICTURES, read_file
-from ..estimators._labels import distinct_labels, read_masks
+from ..estimators._labels import distinct_labels, is_grey, read_masks
+from ..estimators._mask_classes import (
+    COMMAND_LINE,
+    Blobs,
+    ObjectNumbers,
+    check_classes,
+    find_blobs,
+    jpeg_names,
+)
 from ._culprits import first_few
 from ._layout import ImageFiles
 
@@ -25,8 +33,6 @@ Array = NDArray[Any]
 
 # What is held in memory, in bytes; more is read again and again, batch by batch.
 IN_MEMORY = 2 * 2**30
-# More distinct values are no classes: numbered objects, or the noise of a JPEG.
-MAX_CLASSES = 64
 _BLOCK = 16
 
 
@@ -38,6 +44,7 @@ class _Sample(NamedTuple):
     image_item: Any
     mask_item: Any
     labels: frozenset[int]
+    blobs: Blobs = Blobs((), 0, 0)
 
 
 class Loaded(NamedTuple):
@@ -88,8 +95,10 @@ def load_images(files: ImageFiles, *, resize: int | None = None) -> Loaded:
     has_masks = files.masks is not None
     _check_shapes(files.names, shapes, any_size=has_masks)
     if files.masks is not None:
-        _check_kind(files.masks, labels)
-        check_labels(labels)
+        numbers = ObjectNumbers()
+        for sample in samples:
+            numbers.add(sample.blobs)
+        check_labels(labels, numbers, jpegs=jpeg_names(files.masks))
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
     if kept <= IN_MEMORY and len(set(shapes)) == 1:
@@ -116,25 +125,13 @@ def _read_and_check(files: ImageFiles, resize: int | None) -> tuple[list[_Sample
     return samples, kept
 
 
-def check_labels(labels: Sequence[int]) -> None:
+def check_labels(
+    labels: Sequence[int], numbers: ObjectNumbers, *, jpegs: Sequence[str] = ()
+) -> None:
     """Raise unless the distinct labels of masks can be classes."""
     if len(labels) == 1:
         raise ValueError(f"The masks hold only one label, {labels[0]}. Expected two or more.")
-    if len(labels) > MAX_CLASSES:
-        raise ValueError(
-            f"The masks hold {len(labels)} labels, {', '.join(map(str, labels[:5]))} ..., "
-            f"{labels[-1]}. Expected at most {MAX_CLASSES} classes. Numbers of single objects make "
-            f"no classes: write (mask > 0)."
-        )
-
-
-def _check_kind(masks: Sequence[Path], labels: Sequence[int]) -> None:
-    jpegs = [path.name for path in masks if path.suffix.lower() in (".jpg", ".jpeg")]
-    if jpegs and len(labels) > 2:
-        raise ValueError(
-            f"The masks hold {len(labels)} labels, and JPEG, which changes labels, made some of "
-            f"them: {first_few(jpegs)}. Write masks as PNG, or as .npy."
-        )
+    check_classes(labels, numbers, advice=COMMAND_LINE, jpegs=jpegs)
 
 
 def _check_libraries(paths: Sequence[Path]) -> None:
@@ -186,6 +183,7 @@ def _read(image_path: Path, mask_path: Path | None, resize: int | None) -> _Samp
         image_path if image is read else image,
         mask_path if mask is read_mask else mask,
         frozenset(found.astype(int).tolist()),
+        find_blobs(mask, found.astype(int).tolist()),
     )
 
 
@@ -230,8 +228,9 @@ def _one_label_per_pixel(mask: Array, *, is_picture: bool) -> Array:
     if mask.ndim > 2 and mask.shape[-1] == 1:
         return np.squeeze(mask, -1)
     if is_picture and mask.ndim == 3 and len(mask) in (2, 3, 4):  # grey and alpha, or colours
-        if len(mask) > 2 and not (mask[:3] == first).all():
-            raise ValueError("a mask in colour: write the number of its class to each pixel")
+        if not is_grey(mask):
+            what = "in colour" if len(mask) > 2 else "with two channels that differ"
+            raise ValueError(f"a mask {what}: write the number of its class to each pixel")
         return first
     return mask
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import get_scorer, get_scorer_names, make_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from ..estimators import ResNetClassifier, UNetSegmenter
+from ..estimators._mask_classes import COMMAND_LINE, check_void
 from ..losses._base import did_you_mean
-from ..metrics import boundary_iou_score, dice_score, hausdorff_distance, surface_dice_score
+from ..metrics._scorers import NAMED
 from ..tuning._folds import default_splits
 from ._culprits import first_few
 from ._data import ImageData
@@ -24,15 +25,6 @@ Estimator = UNetSegmenter | ResNetClassifier
 # How often folds may turn out to be those of before, as they do with very few images.
 _ATTEMPTS = 20
 
-#: Scores of masks; "iou" is the segmenter's own, which needs no arrays.
-MASK_SCORES = {
-    "iou": None,
-    "dice": dice_score,
-    "boundary_iou": boundary_iou_score,
-    "surface_dice": surface_dice_score,
-    "hausdorff": hausdorff_distance,
-}
-
 
 def make_estimator(data: ImageData, options: Options) -> Estimator:
     """Return the estimator that all losses train.
@@ -40,7 +32,8 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
     Raises
     ------
     ValueError
-        If there is an ignored label for classes, or it leaves none to learn.
+        If there is an ignored label for classes, or it leaves none to learn, or a label
+        seems to be one to ignore.
     """
     classes = [label for label in data.labels if label != options.ignore_index]
     ignored = f"--ignore-index {options.ignore_index}"
@@ -61,6 +54,7 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
     }
     if data.task == "classification":
         return ResNetClassifier(**shared)
+    check_void(classes, advice=COMMAND_LINE)
     return UNetSegmenter(ignore_index=options.ignore_index, **shared)
 
 
@@ -76,7 +70,7 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         If there is no such score for this task and these images.
     """
     name = options.scoring
-    choices = get_scorer_names() if data.task == "classification" else list(MASK_SCORES)
+    choices = get_scorer_names() if data.task == "classification" else list(NAMED)
     if name is None:
         return get_scorer("balanced_accuracy") if _is_unbalanced(data) else None
     if name not in choices:
@@ -86,16 +80,7 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     if data.task == "classification":
         return get_scorer(name)
-    score = MASK_SCORES[name]
-    if score is None:
-        return None
-    if isinstance(data.y, list):
-        raise ValueError(
-            f"--scoring {name} needs masks of one size that fit into memory. Expected iou, which "
-            f"reads one file at a time."
-        )
-    better = name != "hausdorff"
-    return make_scorer(score, greater_is_better=better, ignore_index=options.ignore_index)
+    return NAMED[name]
 
 
 def _is_unbalanced(data: ImageData) -> bool:

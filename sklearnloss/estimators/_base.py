@@ -217,6 +217,11 @@ class ImageEstimator(
         return self
 
     @property
+    def _ignored_label(self) -> Any:
+        """The label of pixels that do not count, None if all do."""
+        return None
+
+    @property
     def module_(self) -> nn.Module:
         """The trained network: from (n, C, *spatial) float32 to logits."""
         module: nn.Module = self.net_.module_
@@ -317,8 +322,8 @@ class ImageEstimator(
         loss = self.loss
         if isinstance(loss, nn.Module) and not isinstance(loss, Loss):
             loss = module_settings(loss)  # torch's reprs leave them out
-        ignored = getattr(self, "ignore_index", None)
-        return repr((loss, sorted(self._loss_params.items()), self.class_weight, ignored))
+        settings = sorted(self._loss_params.items())
+        return repr((loss, settings, self.class_weight, self._ignored_label))
 
     def _prepare_loss(self, data: TrainingData, again: bool, *, partial: bool) -> AnyLoss:
         """Return the loss to train, with class weights and the ignored code filled in."""
@@ -330,9 +335,8 @@ class ImageEstimator(
                 f"one was fitted with {self._channels()}. Fit anew with warm_start=False."
             )
         check_own_ignore_index(loss, self.classes_)
-        label = getattr(self, "ignore_index", None)
-        if label is not None:
-            fill_ignore_index(loss, IGNORED[data.code_dtype], label)
+        if self._ignored_label is not None:
+            fill_ignore_index(loss, IGNORED[data.code_dtype], self._ignored_label)
         if self.class_weight is None:
             return loss
         if again and partial and isinstance(self.class_weight, str):
@@ -385,6 +389,7 @@ class ImageEstimator(
         net.weight_decay_ = self.weight_decay
         net.augment_ = None if self.augment is None else Augmentation(self.augment)
         net.n_channels_ = n_channels
+        net.multilabel_ = getattr(self, "multilabel", False)
         net.generator_ = torch.Generator().manual_seed(seed)
         with seeded(seed):
             net.initialize()

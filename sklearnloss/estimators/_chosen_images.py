@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from ..losses._base import did_you_mean
+from ._labels import as_masks as as_array
 from ._labels import distinct_labels, read_masks
 from ._lazy import _as_list, is_lazy
 
@@ -47,14 +48,14 @@ def take(values: Any, positions: Sequence[int]) -> list[Any]:
         listed = _as_list(values)
         values = values if listed is None else listed
     elif not isinstance(values, Tensor):
-        values = np.asarray(values)
+        values = as_array(values)
     return [values[position] for position in positions]
 
 
 def as_masks(masks: Sequence[Any], images: Sequence[Array], multilabel: bool) -> list[Array]:
     """Validate masks of images (C, *spatial), as (*spatial) or (K, *spatial)."""
     return [
-        read_masks(_as_array(mask)[None], (1, *image.shape[1:]), multilabel=multilabel)[0]
+        read_masks(as_array(mask)[None], (1, *image.shape[1:]), multilabel=multilabel)[0]
         for mask, image in zip(masks, images, strict=True)
     ]
 
@@ -63,9 +64,5 @@ def occurring(masks: Sequence[Any], ignore: int | None, multilabel: bool) -> Arr
     """Return the labels that occur in masks, sorted; of multilabel ones, the channels."""
     if multilabel:
         return np.arange(len(masks[0]))
-    found = np.unique(np.concatenate([distinct_labels(_as_array(mask)) for mask in masks]))
+    found = np.unique(np.concatenate([distinct_labels(as_array(mask)) for mask in masks]))
     return found if ignore is None else found[found != ignore]
-
-
-def _as_array(mask: Any) -> Array:
-    return np.asarray(mask.detach().cpu() if isinstance(mask, Tensor) else mask)

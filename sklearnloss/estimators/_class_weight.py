@@ -160,21 +160,32 @@ def _weight_parameter(term: AnyLoss) -> str | None:
 def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
     """Tell every term of a loss which code does not count.
 
+    Parameters
+    ----------
+    loss : Loss, nn.Module or function
+        Is changed.
+    code : int
+        Of pixels that do not count.
+    label : object
+        Their label, or ``np.ma.masked``.
+
     Raises
     ------
     ValueError
         If a term has an ``ignore_index`` of its own, or cannot ignore.
     """
+    masked = label is np.ma.masked
     for term in data_terms(loss):
         if not isinstance(term, nn.Module) or not hasattr(term, "ignore_index"):
+            said = "y has masked pixels" if masked else f"ignore_index={label!r} is set"
             raise ValueError(
-                f"ignore_index={label!r} is set, but the loss {term!r} cannot ignore pixels: it "
-                f"has no ignore_index."
+                f"{said}, but the loss {term!r} cannot ignore pixels: it has no ignore_index."
             )
         if term.ignore_index not in (*_UNSET_IGNORE, code):
+            said = "y has masked pixels" if masked else f"ignore_index={label!r} on the estimator"
             raise ValueError(
-                f"ignore_index={label!r} is set on the estimator and "
-                f"ignore_index={term.ignore_index!r} on its loss {term!r}. Set one."
+                f"{said}, and ignore_index={term.ignore_index!r} is set on its loss {term!r}. "
+                f"Set one."
             )
         term.ignore_index = code  # type: ignore[assignment]
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ._drawing import COLORS, import_pyplot, reach_final
+from ..metrics._final import reach_final
+from ._drawing import COLORS, import_pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ._files import read_file
-from ._labels import count_labels
+from ._labels import as_masks, count_labels
 
 Array = NDArray[Any]
 
@@ -84,13 +83,15 @@ def _masks(y: Any) -> Iterator[Array]:
     for item in y:
         if isinstance(item, (str, os.PathLike)):
             item = read_file(item, "first")
-        yield np.asarray(item.detach().cpu() if isinstance(item, Tensor) else item)
+        yield as_masks(item)
 
 
 def _shares(mask: Array, ignore: int | None, multilabel: bool) -> dict[int, float]:
     """Return which part of the pixels that count has each label."""
     if multilabel:
-        counted = mask != ignore if ignore is not None else np.ones(mask.shape, bool)
+        counted = ~np.ma.getmaskarray(mask)
+        mask = np.ma.getdata(mask)
+        counted &= mask != ignore if ignore is not None else True
         on = (mask != 0) & counted
         return {
             channel: float(np.sum(on[channel]) / max(np.sum(counted[channel]), 1))

@@ -19,6 +19,8 @@ def read_labels(y: Any) -> np.ndarray:
     """Validate one class label per image."""
     if isinstance(y, Tensor):
         y = y.detach().cpu().numpy()
+    if np.ma.is_masked(y):
+        raise ValueError("y has masked labels. Leave out the images that have no label.")
     labels: np.ndarray = column_or_1d(y, warn=True)
     check_classification_targets(labels)
     return labels
@@ -39,9 +41,9 @@ def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> n
     Returns
     -------
     masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-        Of an integer or boolean dtype.
+        Of an integer or boolean dtype; a masked array if some pixels are masked.
     """
-    masks: np.ndarray = np.asarray(y.detach().cpu() if isinstance(y, Tensor) else y)
+    masks = as_masks(y)
     if masks.ndim and len(masks) != shape[0]:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {shape[0]}, "
@@ -62,16 +64,74 @@ def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> n
             f"y has shape {masks.shape}, but X holds {n} images of shape {tuple(spatial)}: "
             f"expected masks of shape {expected}."
         )
+    hidden = np.ma.getmask(masks)
+    masks = masks.filled(0) if isinstance(masks, np.ma.MaskedArray) else masks
     if np.issubdtype(masks.dtype, np.floating):
         masks = _as_whole_numbers(masks)
     if not (np.issubdtype(masks.dtype, np.integer) or masks.dtype == bool):
         raise ValueError(f"y has dtype {masks.dtype}. Expected masks of integers or booleans.")
+    return np.ma.MaskedArray(masks, hidden) if hidden.any() else masks
+
+
+def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
+    """Return a mask without the channels of a picture that say the same.
+
+    Parameters
+    ----------
+    mask : ndarray
+        (*spatial), or with 2 to 4 channels, first or last: grey and opacity, or colours.
+    n_axes : int
+        How many axes are spatial.
+
+    Raises
+    ------
+    ValueError
+        If the channels differ.
+    """
+    if mask.ndim != n_axes + 1:
+        return mask
+    for channels in (mask, np.moveaxis(mask, -1, 0)):
+        if len(channels) not in (2, 3, 4):
+            continue
+        if not is_grey(channels):
+            raise ValueError(
+                f"y has a mask with {len(channels)} channels that differ. Write the number of its "
+                f"class to each pixel, not a colour; or set multilabel=True if each channel is the "
+                f"mask of a label."
+            )
+        first: np.ndarray = channels[0]
+        return first
+    return mask
+
+
+def is_grey(channels: np.ndarray) -> bool:
+    """Tell whether channels are the same but for opacity, or one that is opaque everywhere."""
+    if (channels[:3] == channels[0]).all():
+        return True
+    whole = np.issubdtype(channels.dtype, np.unsignedinteger)
+    return (
+        len(channels) == 2 and whole and bool((channels[1] == np.iinfo(channels.dtype).max).all())
+    )
+
+
+def as_masks(y: Any) -> np.ndarray:
+    """Return masks as an array, or a masked array if some are."""
+    if isinstance(y, Tensor):
+        y = y.detach().cpu()
+    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
+        y = y.tolist()
+    if isinstance(y, list | tuple) and any(isinstance(mask, np.ma.MaskedArray) for mask in y):
+        y = np.ma.stack(y)
+    masks: np.ndarray = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
     return masks
 
 
 def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
     if not np.isfinite(masks).all():
-        raise ValueError("Input y contains NaN or infinity.")
+        raise ValueError(
+            "Input y contains NaN or infinity. Give pixels that do not count a label, and pass it "
+            "as ignore_index; or mask them: np.ma.masked_invalid(y)."
+        )
     whole = masks.astype(np.int64)
     if not np.array_equal(whole, masks):
         raise ValueError("y holds fractions, but masks hold labels. Threshold or round them first.")
@@ -79,24 +139,25 @@ def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
 
 
 def distinct_labels(masks: np.ndarray) -> np.ndarray:
-    """Return the sorted distinct labels, fast for masks of small integers."""
-    if masks.dtype == bool or masks.size == 0:
-        return np.unique(masks)
+    """Return the sorted distinct labels of pixels that are not masked, fast for small integers."""
+    if masks.dtype == bool or masks.size == 0 or np.ma.getmask(masks).all():
+        return np.unique(np.ma.compressed(masks))
     low, high = int(masks.min()), int(masks.max())
     if high - low > 2**16:
-        return np.unique(masks)
+        return np.unique(np.ma.compressed(masks))
     present = np.zeros(high - low + 1, dtype=bool)
     for mask in masks:
-        present[mask.astype(np.int64).ravel() - low] = True
+        present[np.ma.compressed(mask).astype(np.int64) - low] = True
     return (np.flatnonzero(present) + low).astype(masks.dtype)
 
 
 def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted distinct labels, and how often each occurs."""
+    """Return the sorted distinct labels of pixels not masked, and how often each occurs."""
+    mask = np.ma.compressed(mask)
     if mask.dtype.itemsize > 1 or mask.dtype == np.int8:
         labels, counts = np.unique(mask, return_counts=True)
         return labels, counts
-    counts = np.bincount(mask.ravel().view(np.uint8), minlength=256)  # counting beats sorting
+    counts = np.bincount(mask.view(np.uint8), minlength=256)  # counting beats sorting
     labels = np.flatnonzero(counts)
     return labels.astype(mask.dtype), counts[labels]
 
@@ -125,7 +186,8 @@ def on_off(labels: np.ndarray, ignore: int | None) -> np.ndarray:
     if on.tolist() not in ([], [1], [255]):
         raise ValueError(
             f"y holds the values {labels.tolist()[:10]}, but with multilabel=True each mask says "
-            f"where one label is: expected 0 and 1, or 0 and 255."
+            f"where one label is: expected 0 and 1, or 0 and 255. Pass ignore_index= if one of "
+            f"them marks pixels that do not count."
         )
     return np.array([0, on[0] if len(on) else 1], dtype=labels.dtype)
 
@@ -136,7 +198,7 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
     Parameters
     ----------
     y : ndarray
-        Labels.
+        Labels. Masked ones get the code of ignored pixels.
     classes : ndarray of shape (n_classes,)
         Sorted.
     ignore : int, default=None
@@ -153,13 +215,18 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
     """
     tensor = torch.empty(y.shape, dtype=code_dtype(classes))
     codes = tensor.numpy()
+    ignored = IGNORED[tensor.dtype]
     for image, code in zip(y, codes, strict=True) if y.ndim > 1 else [(y, codes)]:
+        hidden, image = np.ma.getmask(image), np.ma.getdata(image)
         position = np.searchsorted(classes, image).clip(max=len(classes) - 1)
         known = classes[position] == image
         code[...] = position
         if ignore is not None:
-            code[image == ignore] = IGNORED[tensor.dtype]
+            code[image == ignore] = ignored
             known |= image == ignore
+        if hidden is not np.ma.nomask:
+            code[hidden] = ignored
+            known |= hidden
         if not known.all():
             label = image[~known].flat[0]
             raise ValueError(

@@ -47,15 +47,21 @@ class Row(NamedTuple):
 
 def mask_codes(mask: Array, labels: Array, ignore: int | None) -> Array:
     """Return 0 for background, 1 to K for the sorted labels, K + 1 where ignored."""
-    codes = (label_codes(mask, labels).astype(int) + 1) % (len(labels) + 1)
-    return codes if ignore is None else np.where(mask == ignore, len(labels) + 1, codes)
+    codes = (label_codes(np.ma.getdata(mask), labels).astype(int) + 1) % (len(labels) + 1)
+    return np.where(_is_ignored(mask, ignore), len(labels) + 1, codes)
 
 
 def channel_codes(masks: Array, channel: int, ignore: int | None) -> Array:
     """Return the codes of one channel of multilabel masks (K, H, W), as :func:`mask_codes`."""
     mask = masks[channel]
-    codes = np.where(mask != 0, channel + 1, 0)
-    return codes if ignore is None else np.where(mask == ignore, len(masks) + 1, codes)
+    codes = np.where(np.ma.getdata(mask) != 0, channel + 1, 0)
+    return np.where(_is_ignored(mask, ignore), len(masks) + 1, codes)
+
+
+def _is_ignored(mask: Array, ignore: int | None) -> Array:
+    """Return which pixels are masked, or have the label that is ignored."""
+    hidden: Array = np.ma.getmaskarray(mask)
+    return hidden if ignore is None else hidden | (np.ma.getdata(mask) == ignore)
 
 
 def as_picture(image: Array) -> Array:
@@ -111,19 +117,17 @@ def dice_by_label(
     multilabel: bool,
 ) -> Array:
     """Return Dice coefficients (n_images, n_labels), nan for what is nowhere."""
-    scores = [
-        dice_score(
-            true[None],
-            predicted[None],
-            labels=labels,
-            average=None,
-            ignore_index=ignore_index,
-            multilabel=multilabel,
-            zero_division=np.nan,
-        )
-        for true, predicted in zip(y_true, y_pred, strict=True)
-    ]
-    return np.array(scores)
+    scores = dice_score(
+        list(y_true),
+        list(y_pred),
+        labels=labels,
+        average=None,
+        per_image=True,
+        ignore_index=ignore_index,
+        multilabel=multilabel,
+        zero_division=np.nan,
+    )
+    return np.asarray(scores)
 
 
 def mean_dice(dice: Array) -> float:

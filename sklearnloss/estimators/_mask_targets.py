@@ -1,16 +1,37 @@
-"""How the segmenter reads masks: their classes, their codes, their counts."""
+"""How the segmenter reads masks: their classes, their codes, their counts, and to score."""
 
 from __future__ import annotations
 
+import abc
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from ..metrics._pairs import MaskPairs
 from ._base import ImageEstimator
 from ._class_weight import count_positives
-from ._labels import code_dtype, count_labels, distinct_labels, encode, on_off, read_masks
-from ._lazy import LazyCodes
+from ._labels import (
+    as_masks,
+    code_dtype,
+    count_labels,
+    distinct_labels,
+    encode,
+    on_off,
+    one_label_per_pixel,
+    read_masks,
+)
+from ._lazy import LazyCodes, Samples, is_lazy
+from ._mask_classes import (
+    ObjectNumbers,
+    check_classes,
+    check_void,
+    find_blobs,
+    jpeg_masks,
+    number_objects,
+    void_label,
+)
 from ._net import TrainingData
 from ._reading import Images
 from ._rows import RowImages
@@ -30,20 +51,46 @@ class MaskEstimator(ImageEstimator):
     ignore_index: int | None
     mask_values_: np.ndarray
     _reads_masks = True
+    # Of the data read last: whether pixels of masks were masked, and what their labels may mean.
+    _masked = False
+    _numbers: ObjectNumbers | None = None
+
+    @property
+    def _ignored_label(self) -> Any:
+        """The label of pixels that do not count, None if all do."""
+        if self.ignore_index is None and self._masked:
+            return np.ma.masked
+        return self.ignore_index
 
     def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
         if reset:  # an earlier fit has no say in this one
             self.__dict__.pop("mask_values_", None)
-        return super()._training_images(X, y, reset=reset)
+        self._masked, self._numbers = False, None
+        if reset and self.classes is None and not self.multilabel:
+            self._numbers = ObjectNumbers()
+        try:
+            return super()._training_images(X, y, reset=reset)
+        except Exception:
+            self._numbers = None
+            raise
 
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
     ) -> Tensor | LazyCodes:
-        if isinstance(images, Survey):
-            return self._read_lazy_masks(images, classes)
+        try:
+            if isinstance(images, Survey):
+                return self._read_lazy_masks(images, classes)
+            return self._read_masks_in_memory(y, images, classes)
+        finally:
+            self._numbers = None
+
+    def _read_masks_in_memory(self, y: Any, images: Tensor | RowImages, classes: Any) -> Tensor:
         masks = self._read_masks(y, images)
-        n_labels = masks.shape[1] if self.multilabel else 1
-        values = self._find_classes(distinct_labels(masks), n_labels, classes)
+        self._masked = np.ma.is_masked(masks)
+        labels = distinct_labels(masks)
+        if self._numbers is not None:
+            self._numbers = number_objects(masks, labels, self.ignore_index)
+        values = self._find_classes(labels, masks.shape[1] if self.multilabel else 1, classes)
         return encode(masks, values, self.ignore_index)
 
     def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
@@ -51,7 +98,8 @@ class MaskEstimator(ImageEstimator):
         if len(numbers) > 1:
             raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
         labels = np.unique(np.concatenate([part for mask in survey.seen for part, _ in mask]))
-        values = self._find_classes(labels, len(survey.seen[0]), classes)
+        jpegs = jpeg_masks(survey.samples)
+        values = self._find_classes(labels, len(survey.seen[0]), classes, jpegs)
         encode(labels, values, self.ignore_index)  # raises for a label that is no class
         counts = tally(survey.seen, values)
         counts = counts.swapaxes(1, 2) if self.multilabel else counts[:, 0]
@@ -63,9 +111,18 @@ class MaskEstimator(ImageEstimator):
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
         (mask,) = self._read_mask(target, shape)
-        return [count_labels(channel) for channel in (mask if self.multilabel else [mask])]
+        self._masked |= np.ma.is_masked(mask)
+        if self.multilabel:
+            return [count_labels(channel) for channel in mask]
+        labels, counts = count_labels(mask)
+        if self._numbers is not None:
+            here = [each for each in labels.tolist() if each != self.ignore_index]
+            self._numbers.add(find_blobs(mask, here, look=not self._numbers.disproved))
+        return [(labels, counts)]
 
-    def _find_classes(self, labels: np.ndarray, n_labels: int, classes: Any) -> np.ndarray:
+    def _find_classes(
+        self, labels: np.ndarray, n_labels: int, classes: Any, jpegs: Sequence[str] = ()
+    ) -> np.ndarray:
         """Set ``classes_`` from the labels that occur; return the values of codes 0, 1, ..."""
         if self.multilabel:
             return self._find_multilabel(labels, n_labels, classes)
@@ -73,6 +130,9 @@ class MaskEstimator(ImageEstimator):
             labels = np.unique(np.asarray(classes))
         if self.ignore_index is not None:
             labels = labels[labels != self.ignore_index]
+        if classes is None:
+            check_classes(labels.tolist(), self._numbers or ObjectNumbers(), jpegs=jpegs)
+            check_void(labels.tolist())
         if len(labels) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs masks of at least 2 classes, but y has only one "
@@ -105,12 +165,73 @@ class MaskEstimator(ImageEstimator):
 
     def _read_mask(self, target: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Return the mask of an image (C, *spatial) as (1, *spatial) or (1, K, *spatial)."""
-        one = target if isinstance(target, Tensor) else np.asarray(target)
+        one = as_masks(target)
+        if not self.multilabel:
+            one = one_label_per_pixel(one, len(shape) - 1)
         return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
 
     def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
         return read_masks(y, shape, multilabel=self.multilabel)
+
+    def _pair_masks(
+        self, X: Any, y: Any, method: str, call: Callable[[Any], np.ndarray]
+    ) -> MaskPairs:
+        """Pair true masks with what a method predicts, as the scorers of masks ask it to.
+
+        Parameters
+        ----------
+        X, y : array-like, or what is read lazily
+            As for ``score``.
+        method : {"predict", "predict_proba"}
+            What to predict.
+        call : callable
+            Does so for images in memory.
+
+        Returns
+        -------
+        pairs : MaskPairs
+            Of what is read lazily, each image is read and predicted when its turn comes.
+        """
+        self._check_fitted()
+        self._check_targets(X, y)
+        pairs: Iterable[tuple[np.ndarray, np.ndarray]]
+        if is_lazy(X) or is_lazy(y):
+            samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
+            n, pairs = len(samples), self._predict_samples(samples, method)
+        else:
+            predicted = call(X)
+            first = 2 if self.multilabel or method == "predict_proba" else 1
+            shape = (len(predicted), *predicted.shape[first:])
+            masks = read_masks(y, shape, multilabel=self.multilabel)
+            n, pairs = len(masks), zip(masks, predicted, strict=True)
+        return MaskPairs(
+            ((self._check_void(true), pred) for true, pred in pairs),
+            n,
+            ignore_index=self.ignore_index,
+            multilabel=self.multilabel,
+            classes=self.classes_,
+        )
+
+    @abc.abstractmethod
+    def _predict_samples(
+        self, samples: Samples, method: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each true mask with what a method predicts."""
+
+    def _check_void(self, mask: np.ndarray) -> np.ndarray:
+        """Return a mask; raise if it holds what seems to mark pixels that do not count."""
+        if self.multilabel or self.ignore_index is not None or np.ma.getmask(mask).all():
+            return mask
+        ends = {int(mask.min()), int(mask.max())} - set(self.classes_.tolist())
+        void = void_label(sorted({*map(int, self.classes_), *ends})) if ends else None
+        if void in ends:
+            raise ValueError(
+                f"y holds the label {void}, which is not among the classes "
+                f"{self.classes_.tolist()} and often marks pixels that do not count. Set "
+                f"ignore_index={void} if it does."
+            )
+        return mask
 
     def _class_counts(self, data: TrainingData) -> np.ndarray:
         if self.multilabel and data.class_counts() is None:

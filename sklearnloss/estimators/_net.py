@@ -18,9 +18,11 @@ from torch.utils.data import Dataset
 from ..losses import Loss
 from ..losses._device import send
 from ..losses._foreign import AnyLoss, call_loss, weighted_mean
+from ..metrics._pairs import MaskPairs
 from ._augment import Augmentation
 from ._fit_tasks import FitTasks
 from ._images import Scaling, to_network
+from ._labels import IGNORED
 from ._layout import put_channels_last
 from ._pickling import PortableNet
 from ._rows import RowImages
@@ -238,6 +240,8 @@ class StopTraining(Exception):
 class LossNet(PortableNet):
     """A skorch net that is fed whole tensors and trains one loss."""
 
+    multilabel_ = False
+
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         stop = False
         try:
@@ -403,8 +407,21 @@ class LossNet(PortableNet):
     def predict(self, X: TrainingData) -> np.ndarray:
         """Return codes, for skorch's scoring callbacks."""
         logits = torch.cat(list(self.forward_iter(X)))
-        codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+        if self.multilabel_:
+            codes = (logits > 0).long()
+        else:
+            codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
         return codes.numpy()
+
+    def _pair_masks(
+        self, X: TrainingData, y: np.ndarray, method: str, call: Callable[[Any], np.ndarray]
+    ) -> MaskPairs:
+        """Pair codes with predicted ones, for skorch's callbacks with scorers of masks."""
+        if y is None:
+            raise ValueError("There are no true masks to score: use_caching=False passes none.")
+        ignored = IGNORED.get(getattr(torch, str(y.dtype)))
+        pairs = zip(y, call(X), strict=True)
+        return MaskPairs(pairs, len(y), ignore_index=ignored, multilabel=self.multilabel_)
 
     def _set_training(self, training: bool = True) -> None:
         if self.module_.training != training:  # walking over all modules takes time

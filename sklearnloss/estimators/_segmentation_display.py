@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from ..metrics._final import reach_final
 from ._chosen_images import Select, as_masks, candidates, occurring, take
-from ._drawing import reach_final
 from ._lazy import Samples
 from ._mask_axes import draw_legend, draw_panel, new_axes, panel_title
 from ._mask_rows import dice_by_label, mean_dice, without_colour

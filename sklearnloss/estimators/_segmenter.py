@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..losses._foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
-from ._lazy import Samples, is_lazy
+from ._lazy import Samples
 from ._loss_param import resolve_loss
 from ._mask_targets import MaskEstimator
 from ._net import TrainingData
-from ._overlap import Overlap
 from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images
 from ._reading import Images
 
@@ -46,7 +45,7 @@ class UNetSegmenter(MaskEstimator):
         each of K labels, which may overlap. The loss needs a sigmoid form.
     ignore_index : int, default=None
         A label of pixels that do not count, in training and in ``score``. It is
-        never predicted.
+        never predicted. Pixels that are masked in a masked array do not count either.
     tile : int, tuple of int or None, default=None
         Largest side or sides, in pixels, of the overlapping tiles in which larger
         images are predicted; None takes 1024 (128 for volumes) where an image has
@@ -77,8 +76,9 @@ class UNetSegmenter(MaskEstimator):
         Weights of the classes, handed to the loss. For multilabel masks, how much
         more a label's pixels count than the others.
     classes : array-like, default=None
-        All labels, for data that may lack some. For multilabel masks, the names of
-        the K labels, in their order.
+        All labels, for data that may lack some, and for labels that do not look like
+        classes; see the notes. For multilabel masks, the names of the K labels, in their
+        order.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images and their masks: "affine", "crop",
         "flip", "intensity", "mirror", "noise", "rot90", "shift", or a callable from
@@ -156,6 +156,21 @@ class UNetSegmenter(MaskEstimator):
     normalisation take their statistics over a tile: the larger it is, the closer
     the result is to that of the whole image. Predictions do not depend on
     ``batch_size``.
+
+    Masks whose labels are more likely something else than classes are refused before
+    training, unless ``classes`` names them:
+
+    - 255 or 65535 above two or more other labels, if it is more than twice as far from
+      them as any of them from the next ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
+      or one negative label below two or more others: pass it as ``ignore_index``, if it
+      marks pixels that do not count;
+    - numbers of single objects: six labels or more, apart from 0, that are one connected
+      blob each (95 % of them), where each mask has the labels 1 to n without a gap and n
+      takes three values or more, the highest in at most half of the masks (or where
+      four or more masks hardly share a label): make them one class, ``y > 0``;
+    - more than 64 labels;
+    - what JPEG or interpolation makes of labels: more than two labels in JPEG files, or
+      three and more near 0 and near 255 both, within 15.
 
     References
     ----------
@@ -322,19 +337,8 @@ class UNetSegmenter(MaskEstimator):
             neither occur nor are predicted do not count, unless masks are
             multilabel: then they score 1.
         """
-        self._check_fitted()
-        self._check_targets(X, y)
-        if is_lazy(X) or is_lazy(y):
-            return self._score_lazily(X, y, sample_weight)
-        masks = self._read_masks(y, self._read_images(X, reset=False))
-        score = iou_score(
-            masks,
-            self.predict(X),
-            sample_weight=sample_weight,
-            ignore_index=self.ignore_index,
-            multilabel=self.multilabel,
-        )
-        return float(score)
+        pairs = self._pair_masks(X, y, "predict", self.predict)
+        return float(pairs.score(iou_score, sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -361,18 +365,16 @@ class UNetSegmenter(MaskEstimator):
         if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
             super()._check_image_shape(images)
 
-    def _score_lazily(self, X: Any, y: Any, sample_weight: Any) -> float:
-        samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
-        weight = _check_sample_weight(sample_weight, samples, dtype=float)
-        overlap = Overlap(self.ignore_index, multilabel=self.multilabel)
+    def _predict_samples(
+        self, samples: Samples, method: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
         scorer = Scorer(self.net_, self.scaling_, self.tta)
-        left = iter(weight)
         for images, targets in samples.batches(scorer.batch_size):
-            predicted = self._finished(Samples(images, ready=True), self._as_labels)
+            predicted = self._finished(Samples(images, ready=True), finish)
             shape = tuple(images.shape[1:])
             for target, mask in zip(targets, predicted, strict=True):
-                overlap.add(self._read_mask(target, shape), mask[None], next(left))
-        return overlap.iou()
+                yield self._read_mask(target, shape)[0], mask
 
     def _as_probabilities(self, logits: Tensor) -> np.ndarray:
         if self.multilabel:

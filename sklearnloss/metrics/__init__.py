@@ -4,6 +4,7 @@ from ._boundary_iou import boundary_iou_score
 from ._calibration import expected_calibration_error
 from ._calibration_scorer import CalibrationScorer
 from ._hausdorff import hausdorff_distance
+from ._mask_scorer import make_mask_scorer
 from ._overlap import dice_score, iou_score
 from ._scorers import (
     boundary_iou_scorer,
@@ -27,6 +28,7 @@ __all__ = [
     "hausdorff_scorer",
     "iou_score",
     "iou_scorer",
+    "make_mask_scorer",
     "surface_dice_score",
     "surface_dice_scorer",
 ]

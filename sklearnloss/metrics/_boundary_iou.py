@@ -10,8 +10,10 @@ from ._average import Array, Average, Scores
 from ._counts import PixelCounts
 from ._masks import check_weight
 from ._overlap import pooled_iou
-from ._regions import Regions
-from ._surface import Spacing, check_spacing
+from ._pairs import CheckedPairs
+from ._regions import Region, cut_regions
+from ._surface import Spacing
+from ._table import LabelTable
 
 
 def boundary_iou_score(
@@ -41,9 +43,9 @@ def boundary_iou_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n, *spatial)
+    y_true : array-like of shape (n, *spatial), or list of n masks of any sizes
         True labels, of images with one axis or more.
-    y_pred : array-like of shape (n, *spatial)
+    y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     width : float, default=None
         Of the rim, in the unit of ``spacing``; > 0. Along each axis it is rounded
@@ -61,9 +63,11 @@ def boundary_iou_score(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label belong to no mask, true or predicted.
+        Pixels with this true label belong to no mask, true or predicted. Nor do the
+        masked pixels of a masked array.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
+        255 where it is.
     zero_division : float, default=1.0
         The score of a label that is neither there nor predicted. nan leaves it
         out of the mean.
@@ -77,7 +81,8 @@ def boundary_iou_score(
     Raises
     ------
     ValueError
-        If shapes differ, or a setting is out of range.
+        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        a setting is out of range.
 
     See Also
     --------
@@ -100,39 +105,45 @@ def boundary_iou_score(
 
     A scorer with settings:
 
-    >>> from sklearn.metrics import make_scorer
-    >>> make_scorer(boundary_iou_score, labels=[1], width=2)
-    make_scorer(boundary_iou_score, ..., labels=[1], width=2)
+    >>> from sklearnloss.metrics import make_mask_scorer
+    >>> make_mask_scorer(boundary_iou_score, labels=[1], width=2)
+    make_mask_scorer(boundary_iou_score, labels=[1], width=2)
     """
-    regions = Regions(
-        y_true, y_pred, labels=labels, ignore_index=ignore_index, multilabel=multilabel
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
     )
-    n = regions.shape[0]
-    radii = _radii(width, check_spacing(spacing, n, len(regions.spatial)), regions.spatial)
-    counts = PixelCounts(*np.zeros((3, *regions.shape)))
-    for i, label, true, pred in regions:
-        t, p = _rim(true, radii[i]), _rim(pred, radii[i])
-        for count, pixels in zip(counts, (t & p, p, t), strict=True):
-            count[i, label] = np.count_nonzero(pixels)
+    weight = check_weight(sample_weight, len(pairs), per_image=per_image)
+    _check_width(width)
+    table = LabelTable(labels, n_values=3)
+    for image in cut_regions(pairs, labels=labels, spacing=spacing):
+        radius = _radius(width, image.pixel, image.shape)
+        table.add({region.label: _count_rims(region, radius) for region in image.regions})
     return pooled_iou(
-        counts,
-        check_weight(sample_weight, n, per_image=per_image),
+        PixelCounts(*table.collect(weight)),
+        weight,
         average=average,
         per_image=per_image,
         zero_division=zero_division,
     )
 
 
-def _radii(width: float | None, sizes: Array, spatial: tuple[int, ...]) -> Array:
-    """Return the rim's width in pixels, of shape (n, n_axes)."""
-    if width is None:
-        widths = 0.02 * np.linalg.norm(np.multiply(spatial, sizes), axis=1, keepdims=True)
-    elif not 0 < width < np.inf:
+def _check_width(width: float | None) -> None:
+    if width is not None and not 0 < width < np.inf:
         raise ValueError(f"width={width!r}: expected a number > 0.")
-    else:
-        widths = np.full((len(sizes), 1), float(width))
-    radii: Array = np.rint(widths / sizes).clip(1, spatial).astype(int)
-    return radii
+
+
+def _radius(width: float | None, pixel: Array, shape: tuple[int, ...]) -> Array:
+    """Return the rim's width in pixels along each axis."""
+    if width is None:
+        width = 0.02 * float(np.linalg.norm(np.multiply(shape, pixel)))
+    radius: Array = np.rint(width / pixel).clip(1, shape).astype(int)
+    return radius
+
+
+def _count_rims(region: Region, radius: Array) -> list[int]:
+    """Return how many pixels the rims have in common, the predicted and the true one."""
+    t, p = _rim(region.true, radius), _rim(region.pred, radius)
+    return [int(np.count_nonzero(pixels)) for pixels in (t & p, p, t)]
 
 
 def _rim(mask: Array, radius: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ._average import Scores, as_score, check_average, mean_scores
 from ._masks import check_weight
-from ._probabilities import check_probabilities, class_labels, encode_labels
+from ._probabilities import Block, class_labels, encode_labels, read_probabilities
 
 Array = NDArray[Any]
 
@@ -43,9 +43,9 @@ def expected_calibration_error(
 
     Parameters
     ----------
-    y_true : array-like of shape (n,) or (n, *spatial)
+    y_true : array-like of shape (n,) or (n, *spatial), or list of n masks of any sizes
         True labels.
-    y_prob : array-like of shape (n, n_classes) or (n, n_classes, *spatial)
+    y_prob : array-like of shape (n, n_classes) or (n, n_classes, *spatial), or list
         Probabilities, as from ``predict_proba``. For two classes also of y_true's
         shape: those of the second.
     n_bins : int, default=15
@@ -65,7 +65,8 @@ def expected_calibration_error(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count.
+        Pixels with this true label do not count, nor do the masked pixels of a masked
+        array.
     multilabel : bool, default=False
         Both are (n, K, *spatial), each of the K a label that is there or not (0).
         "top_label" then asks how often "there" or "not there" is right.
@@ -81,7 +82,8 @@ def expected_calibration_error(
     Raises
     ------
     ValueError
-        If shapes differ, values are no probabilities, or labels are unknown.
+        If there is nothing to score, shapes differ, values are no probabilities, or
+        labels are unknown.
 
     See Also
     --------
@@ -113,20 +115,19 @@ def expected_calibration_error(
         raise ValueError(f"norm={norm!r}: expected 'l1', 'l2' or 'max'.")
     if n_bins < 1:
         raise ValueError(f"n_bins={n_bins!r}: expected a whole number >= 1.")
-    true, prob = check_probabilities(y_true, y_prob, multilabel=multilabel)
-    weight = check_weight(sample_weight, len(true), per_image=per_image)
-    names = None if multilabel else class_labels(true, prob.shape[1], labels, ignore_index)
-    n_rows = 1 if average == "top_label" else prob.shape[1]
-    bins = np.zeros((len(true) if per_image else 1, n_rows, 3, n_bins))
-    for i, block in enumerate(_blocks(true, prob, weight, per_image)):
-        predictions = (
-            _channel_predictions(*block, ignore_index, average == "top_label")
-            if names is None
-            else _class_predictions(*block, names, ignore_index, average == "top_label")
-        )
-        for row, prediction in enumerate(predictions):
-            bins[i if per_image else 0, row] += _sums(*prediction, n_bins)
-    count, sure, right = np.moveaxis(bins, 2, 0)
+    n, found = read_probabilities(y_true, y_prob, ignore_index=ignore_index, multilabel=multilabel)
+    weight = check_weight(sample_weight, n, per_image=per_image)
+    if not multilabel and labels is None:  # all labels must be known
+        found = iter(blocks := list(found))
+        labels = class_labels(blocks, blocks[0].prob.shape[1], None)
+    count, sure, right = _fill_bins(
+        found,
+        weight,
+        labels=None if multilabel else labels,
+        n_bins=n_bins,
+        top=average == "top_label",
+        per_image=per_image,
+    )
     errors = _errors(count, sure, right, norm, zero_division)
     means = mean_scores(
         errors, None, average=None if average is None else "macro", nothing=zero_division
@@ -134,27 +135,62 @@ def expected_calibration_error(
     return means if per_image else as_score(means[0])
 
 
-Block = tuple[Array, Array, Array]
+Predictions = tuple[Array, Array, Array]
+Part = tuple[Array, Array, Array, Array]
 
 
-def _blocks(true: Array, prob: Array, weight: Array, per_image: bool) -> Iterator[Block]:
-    """Yield labels, probabilities (n_classes, n_pixels) and weights (n_pixels,), image by image."""
-    if prob.ndim == 2 and not per_image:  # one label per image: all at once
-        yield true.T, prob.T, weight
+def _fill_bins(
+    blocks: Iterable[Block],
+    weight: Array,
+    *,
+    labels: ArrayLike | None,
+    n_bins: int,
+    top: bool,
+    per_image: bool,
+) -> Array:
+    """Return three sums by image (or of all), class and bin, see :func:`_sums`."""
+    bins: Array = np.zeros(0)
+    done = expected = 0
+    for block in blocks:
+        n, n_classes = block.prob.shape[:2]
+        names = None if labels is None else class_labels([block], n_classes, labels)
+        if not done:
+            bins = np.zeros((len(weight) if per_image else 1, 1 if top else n_classes, 3, n_bins))
+            expected = n_classes
+        if n_classes != expected:
+            raise ValueError(
+                f"y_prob has {expected} classes, but {n_classes} in image {done}. Expected the "
+                f"same number in all."
+            )
+        for number, part in enumerate(_parts(block, weight[done : done + n], per_image), done):
+            predictions = (
+                _channel_predictions(*part, top)
+                if names is None
+                else _class_predictions(*part, names, top)
+            )
+            for row, prediction in enumerate(predictions):
+                bins[number if per_image else 0, row] += _sums(*prediction, n_bins)
+        done += n
+    sums: Array = np.moveaxis(bins, 2, 0)
+    return sums
+
+
+def _parts(block: Block, weight: Array, per_image: bool) -> Iterator[Part]:
+    """Yield labels, what counts, probabilities (n_classes, n_pixels) and weights (n_pixels,)."""
+    if block.prob.ndim == 2 and not per_image:  # one label per image: all at once
+        yield block.true.T, block.counted.T, block.prob.T, weight
         return
-    for t, p, w in zip(true, prob, weight, strict=True):
+    for t, p, counted, w in zip(*block[:2], block.counted, weight, strict=True):
         pixels = p.reshape(len(p), -1)
-        labels = t.reshape(pixels.shape) if t.shape == p.shape else t.ravel()
-        yield labels, pixels, np.full(pixels.shape[1], w)
+        shape = pixels.shape if t.shape == p.shape else pixels.shape[1:]
+        yield t.reshape(shape), counted.reshape(shape), pixels, np.full(pixels.shape[1], w)
 
 
 def _class_predictions(
-    true: Array, prob: Array, weight: Array, names: Array, ignore_index: int | None, top: bool
-) -> Iterator[Block]:
+    true: Array, counted: Array, prob: Array, weight: Array, names: Array, top: bool
+) -> Iterator[Predictions]:
     """Yield how sure each prediction is, whether it is right, and its weight; by class."""
-    if ignore_index is not None:
-        counted = true != ignore_index
-        true, prob, weight = true[counted], prob[:, counted], weight[counted]
+    true, prob, weight = true[counted], prob[:, counted], weight[counted]
     codes = encode_labels(true, names)
     if top:
         yield prob.max(0), prob.argmax(0) == codes, weight
@@ -164,12 +200,10 @@ def _class_predictions(
 
 
 def _channel_predictions(
-    true: Array, prob: Array, weight: Array, ignore_index: int | None, top: bool
-) -> Iterator[Block]:
+    true: Array, counted: Array, prob: Array, weight: Array, top: bool
+) -> Iterator[Predictions]:
     """Do the same for multilabel masks, by channel."""
-    on, weight = true != 0, np.broadcast_to(weight, prob.shape)
-    if ignore_index is not None:
-        weight = np.where(true == ignore_index, 0, weight)
+    on, weight = true != 0, np.where(counted, weight, 0)
     if top:
         yield np.maximum(prob, 1 - prob).ravel(), ((prob > 0.5) == on).ravel(), weight.ravel()
         return

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.metrics import make_scorer
-
 from ._calibration import expected_calibration_error
+from ._mask_scorer import MaskScorer
+from ._pairs import MaskPairs
 
 
-class CalibrationScorer:
+class CalibrationScorer(MaskScorer):
     """Score an estimator by its expected calibration error, negated: higher is better.
 
     ``make_scorer`` would do, but not tell the error which classes the estimator
-    knows, and a fold may lack one.
+    knows, and a fold may lack one. Masks are read as the segmenter does that is scored,
+    see :func:`make_mask_scorer`.
 
     Parameters
     ----------
     **settings : dict
-        Of :func:`expected_calibration_error`, such as ``n_bins``, ``ignore_index``
-        or ``multilabel``.
+        Of :func:`expected_calibration_error`, such as ``n_bins`` or ``average``.
 
     See Also
     --------
@@ -37,68 +37,19 @@ class CalibrationScorer:
     array([-0.09, -0.08, -0.11])
     """
 
+    _streams = frozenset([expected_calibration_error])
+
     def __init__(self, **settings: Any) -> None:
-        self.settings = settings
-        self._requests = self._with_labels(None)
-
-    def __call__(self, estimator: Any, X: Any, y_true: Any, **params: Any) -> float:
-        """Return minus the error of ``estimator.predict_proba(X)``.
-
-        Parameters
-        ----------
-        estimator : object
-            Fitted, with ``predict_proba`` and ``classes_``.
-        X : array-like
-            Images.
-        y_true : array-like
-            True labels or masks.
-        **params : dict
-            ``sample_weight``.
-
-        Returns
-        -------
-        score : float
-            In [-1, 0]; 0 is perfect.
-        """
-        # The channels of multilabel masks are told apart by position.
-        labels = None if self.settings.get("multilabel") else estimator.classes_
-        return float(self._with_labels(labels)(estimator, X, y_true, **params))
+        super().__init__(expected_calibration_error, -1, settings, "predict_proba")
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
+        settings = ", ".join(f"{name}={value!r}" for name, value in self._kwargs.items())
         return f"CalibrationScorer({settings})"
 
-    def set_score_request(self, **requests: Any) -> CalibrationScorer:
-        """Request metadata, such as ``sample_weight=True``, as scikit-learn's scorers do.
+    def _settings_for(self, pairs: MaskPairs) -> dict[str, Any]:
+        # The channels of multilabel masks are told apart by position.
+        labels = None if pairs.multilabel else pairs.classes
+        return {"labels": labels, **super()._settings_for(pairs)}
 
-        Parameters
-        ----------
-        **requests : dict
-            True, False, None or another name, by parameter.
-
-        Returns
-        -------
-        self : CalibrationScorer
-        """
-        self._requests.set_score_request(**requests)
-        return self
-
-    def get_metadata_routing(self) -> Any:
-        """Return what has been requested.
-
-        Returns
-        -------
-        routing : sklearn.utils.metadata_routing.MetadataRequest
-        """
-        return self._requests.get_metadata_routing()
-
-    def _accept_sample_weight(self) -> bool:  # scikit-learn asks its own scorers so
-        return True
-
-    def _with_labels(self, labels: Any) -> Any:
-        return make_scorer(
-            expected_calibration_error,
-            response_method="predict_proba",
-            greater_is_better=False,
-            **{"labels": labels, **self.settings},
-        )
+    def _settings_without_masks(self, estimator: Any) -> dict[str, Any]:
+        return {"labels": None if self._kwargs.get("multilabel") else estimator.classes_}

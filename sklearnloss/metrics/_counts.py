@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._masks import channels_on, check_masks, label_codes, label_names
+from ._pairs import CheckedPairs, Pair
+from ._table import LabelTable, check_asked
 
 Array = NDArray[Any]
+
+# Labels that lie closer together are counted without sorting pixels.
+_CLOSE = 2**16
 
 
 class PixelCounts(NamedTuple):
@@ -20,39 +24,60 @@ class PixelCounts(NamedTuple):
     true: Array
 
 
-def count_pixels(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    labels: ArrayLike | None,
-    ignore_index: int | None,
-    multilabel: bool,
-) -> PixelCounts:
+def count_pixels(pairs: CheckedPairs, weight: Array, *, labels: ArrayLike | None) -> PixelCounts:
     """Count the pixels of each label in each image.
 
-    Raises
-    ------
-    ValueError
-        If shapes differ.
+    Parameters
+    ----------
+    pairs : CheckedPairs
+        The masks.
+    weight : ndarray of shape (n,)
+        Of the images; with 0, they have no labels.
+    labels : array-like or None
+        Which labels to count; None is all that occur.
     """
-    true, pred = check_masks(y_true, y_pred, multilabel=multilabel)
-    names = label_names(true, pred, labels=labels, ignore_index=ignore_index, multilabel=multilabel)
-    if multilabel:
-        return _count_channels(true[:, names], pred[:, names], ignore_index)
-    ordered, order = np.unique(names, return_inverse=True)
-    counts = np.zeros((3, len(true), len(ordered)))
-    for i, (t, p) in enumerate(zip(true, pred, strict=True)):
-        if ignore_index is not None:
-            keep = t != ignore_index
-            t, p = t[keep], p[keep]
-        t_codes, p_codes = label_codes(t.ravel(), ordered), label_codes(p.ravel(), ordered)
-        for row, codes in enumerate((t_codes[t_codes == p_codes], p_codes, t_codes)):
-            counts[row, i] = np.bincount(codes, minlength=len(ordered) + 1)[:-1]
-    return PixelCounts(*counts[:, :, order])
+    table = LabelTable(labels, n_values=3)
+    count = _count_channels if pairs.multilabel else _count_labels
+    for pair in pairs:
+        check_asked(table.asked, pair, multilabel=pairs.multilabel)
+        table.add(count(pair))
+    return PixelCounts(*table.collect(weight))
 
 
-def _count_channels(true: Array, pred: Array, ignore_index: int | None) -> PixelCounts:
-    counted = None if ignore_index is None else true != ignore_index
-    t, p = channels_on(true, counted), channels_on(pred, counted)
-    axes = tuple(range(2, true.ndim))
-    return PixelCounts(*(x.sum(axes).astype(float) for x in (t & p, p, t)))
+def _count_channels(pair: Pair) -> dict[Any, Array]:
+    t, p = (masks_on(masks, pair.counted) for masks in (pair.true, pair.pred))
+    axes = tuple(range(1, t.ndim))
+    counts = np.stack([x.sum(axes) for x in (t & p, p, t)])
+    return dict(enumerate(counts.T))
+
+
+def _count_labels(pair: Pair) -> dict[Any, Array]:
+    """Return true positives, predicted and true pixels by label."""
+    counted = ... if pair.counted is None else pair.counted
+    t, p = pair.true[counted].ravel(), pair.pred[counted].ravel()
+    if t.size == 0:
+        return {}
+    names, t_codes, p_codes = _codes(t, p)
+    counts = [
+        np.bincount(codes, minlength=len(names))
+        for codes in (t_codes[t_codes == p_codes], p_codes, t_codes)
+    ]
+    occurs = np.flatnonzero(counts[1] + counts[2])
+    return dict(zip(names[occurs].tolist(), np.stack(counts)[:, occurs].T, strict=True))
+
+
+def _codes(t: Array, p: Array) -> tuple[Array, Array, Array]:
+    """Return sorted labels, and the position in them of each pixel's."""
+    if t.dtype.kind in "biu" and p.dtype.kind in "biu":
+        low = min(int(t.min()), int(p.min()))
+        high = max(int(t.max()), int(p.max()))
+        if high - low < _CLOSE and abs(low) < 2**62:
+            return np.arange(low, high + 1), t.astype(np.intp) - low, p.astype(np.intp) - low
+    names = np.union1d(t, p)
+    return names, np.searchsorted(names, t), np.searchsorted(names, p)
+
+
+def masks_on(channels: Array, counted: Array | None) -> Array:
+    """Return where multilabel masks are set and count."""
+    on: Array = channels != 0
+    return on if counted is None else on & counted

@@ -9,8 +9,10 @@ from numpy.typing import ArrayLike
 
 from ._average import Array, Scores, as_score, check_average, mean_scores
 from ._masks import check_weight
-from ._regions import Regions
-from ._surface import Spacing, check_spacing, edge_distances
+from ._pairs import CheckedPairs
+from ._regions import Region, cut_regions
+from ._surface import Spacing, edge_distances
+from ._table import LabelTable
 
 
 def hausdorff_distance(
@@ -43,9 +45,9 @@ def hausdorff_distance(
 
     Parameters
     ----------
-    y_true : array-like of shape (n, *spatial)
+    y_true : array-like of shape (n, *spatial), or list of n masks of any sizes
         True labels, of images with one axis or more.
-    y_pred : array-like of shape (n, *spatial)
+    y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     percentile : float, default=95.0
         In [0, 100]. 100 is the Hausdorff distance proper, which a single stray
@@ -64,9 +66,11 @@ def hausdorff_distance(
     sample_weight : array-like of shape (n,), default=None
         Weights of the mean over the images.
     ignore_index : int, default=None
-        Pixels with this true label belong to no mask, true or predicted.
+        Pixels with this true label belong to no mask, true or predicted. Nor do the
+        masked pixels of a masked array.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
+        255 where it is.
     both_empty : float, default=0.0
         The distance in an image where a label is neither there nor predicted.
         nan leaves the image out of the label's mean.
@@ -84,7 +88,8 @@ def hausdorff_distance(
     Raises
     ------
     ValueError
-        If shapes differ, or a setting is out of range.
+        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        a setting is out of range.
 
     See Also
     --------
@@ -111,40 +116,41 @@ def hausdorff_distance(
 
     A scorer with settings:
 
-    >>> from sklearn.metrics import make_scorer
-    >>> make_scorer(hausdorff_distance, greater_is_better=False, labels=[1], spacing=0.5)
-    make_scorer(hausdorff_distance, greater_is_better=False, ..., labels=[1], spacing=0.5)
+    >>> from sklearnloss.metrics import make_mask_scorer
+    >>> make_mask_scorer(hausdorff_distance, labels=[1], spacing=0.5)
+    make_mask_scorer(hausdorff_distance, labels=[1], spacing=0.5)
     """
     check_average(average, ("macro", None))
     if not 0 <= percentile <= 100:
         raise ValueError(f"percentile={percentile!r}: expected a number from 0 to 100.")
-    regions = Regions(
-        y_true, y_pred, labels=labels, ignore_index=ignore_index, multilabel=multilabel
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
     )
-    n = regions.shape[0]
-    weight = check_weight(sample_weight, n, per_image=per_image)
-    sizes = check_spacing(spacing, n, len(regions.spatial))
-    missed = _missed(one_empty, np.multiply(regions.spatial, sizes))
-    distances = np.full(regions.shape, float(both_empty))
-    for i, label, true, pred in regions:
-        found = true.any() and pred.any()
-        distances[i, label] = _distance(true, pred, sizes[i], percentile) if found else missed[i]
+    weight = check_weight(sample_weight, len(pairs), per_image=per_image)
+    missed = _read_missed(one_empty)
+    table = LabelTable(labels, n_values=1, fill=float(both_empty))
+    for image in cut_regions(pairs, labels=labels, spacing=spacing):
+        diagonal = float(np.linalg.norm(np.multiply(image.shape, image.pixel)))
+        other = diagonal if missed is None else missed
+        table.add({r.label: _distance(r, image.pixel, percentile, other) for r in image.regions})
+    (distances,) = table.collect(weight)
     means = mean_scores(
         distances, None if per_image else weight, average=average, nothing=float(both_empty)
     )
     return as_score(means)
 
 
-def _distance(true: Array, pred: Array, spacing: Array, percentile: float) -> float:
-    both = edge_distances(true, pred, spacing)
+def _distance(region: Region, pixel: Array, percentile: float, missed: float) -> float:
+    if not (region.true.any() and region.pred.any()):
+        return missed
+    both = edge_distances(region.true, region.pred, pixel)
     return max(float(np.percentile(distances, percentile)) for distances in both)
 
 
-def _missed(one_empty: float | str, extent: Array) -> Array:
-    """Return the distance, for each image, of a mask that has no counterpart."""
+def _read_missed(one_empty: float | str) -> float | None:
+    """Return the distance of a mask that has no counterpart, None for the diagonal."""
     if one_empty == "diagonal":
-        diagonals: Array = np.linalg.norm(extent, axis=1)
-        return diagonals
+        return None
     if isinstance(one_empty, str):
         raise ValueError(f"one_empty={one_empty!r}: expected a number or 'diagonal'.")
-    return np.full(len(extent), float(one_empty))
+    return float(one_empty)

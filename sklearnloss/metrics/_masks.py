@@ -1,4 +1,4 @@
-"""Masks as users give them, checked."""
+"""Single masks as users give them: what their values are, and which shapes fit."""
 
 from __future__ import annotations
 
@@ -10,31 +10,85 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
+_NUMBERS, _TEXTS = "biu", "US"
 
-def check_masks(
-    y_true: ArrayLike, y_pred: ArrayLike, *, multilabel: bool = False
-) -> tuple[Array, Array]:
-    """Return two arrays of one shape; a channel axis of length 1 is dropped.
 
-    True masks may also be rows of pixels, as the segmenter takes them.
+def whole_labels(values: Array, name: str) -> Array:
+    """Return labels as integers, booleans or texts.
+
+    Parameters
+    ----------
+    values : ndarray
+        Floats must be whole numbers; objects must be all numbers or all texts.
+    name : str
+        How errors name the array.
 
     Raises
     ------
     ValueError
-        If shapes differ, or have no axis of labels where they need one.
+        For NaN, fractions, and dtypes that are no labels.
     """
-    true, pred = np.asarray(y_true), np.asarray(y_pred)
-    if not multilabel:
-        pred = drop_channel(pred)
-        true = unroll(drop_channel(true), pred.shape)
-    if true.shape != pred.shape or true.ndim == 0:
+    if values.dtype.kind == "O":
+        values = _from_objects(values, name)
+    if values.dtype.kind == "f":
+        values = _from_floats(values, name)
+    if values.dtype.kind not in _NUMBERS + _TEXTS:
         raise ValueError(
-            f"y_true of shape {true.shape} and y_pred of shape {pred.shape} differ: expected "
-            f"masks of one shape (n, H, W)."
+            f"{name} has dtype {values.dtype}. Expected masks of integers, booleans or text."
         )
-    if multilabel and true.ndim < 2:
-        raise ValueError(f"multilabel masks have shape (n, K, ...), got {true.shape}.")
-    return true, pred
+    return values
+
+
+def _from_floats(values: Array, name: str) -> Array:
+    if not np.isfinite(values).all():
+        what = "Pass what predict returns."
+        if name == "y_true":
+            what = "Give pixels that do not count a label, and pass it as ignore_index."
+        raise ValueError(f"{name} holds NaN or infinity, which are no labels. {what}")
+    fraction = values != np.rint(values)
+    if fraction.any():
+        raise ValueError(
+            f"{name} holds fractions, such as {values[fraction].flat[0]:.4g}, but masks hold "
+            f"labels. Pass what predict returns, or threshold probabilities: proba > 0.5."
+        )
+    return values.astype(np.int64)
+
+
+def _from_objects(values: Array, name: str) -> Array:
+    items = values.ravel().tolist()
+    for kind in (str, (bool, int, float, np.generic)):
+        if all(isinstance(item, kind) for item in items):
+            return np.array(items).reshape(values.shape)
+    odd = next(item for item in items if not isinstance(item, str))
+    raise ValueError(
+        f"{name} holds objects, such as a {type(odd).__name__}. Expected masks of integers, "
+        f"booleans or text; read files before."
+    )
+
+
+def check_kinds(true: Array, pred: Array) -> None:
+    """Raise a ValueError if one mask holds numbers and the other text."""
+    if (true.dtype.kind in _NUMBERS) != (pred.dtype.kind in _NUMBERS):
+        text, number = ("y_true", "y_pred") if true.dtype.kind in _TEXTS else ("y_pred", "y_true")
+        raise ValueError(
+            f"{text} holds text and {number} numbers. Expected labels of one kind; if the texts "
+            f"are names of files, read these before."
+        )
+
+
+def check_channels(on: Array, name: str) -> None:
+    """Raise a ValueError unless the values of multilabel masks are 0 and 1, or 0 and 255."""
+    if on.dtype == bool or on.size == 0:
+        return
+    number = on.dtype.kind in _NUMBERS
+    if number and on.min() >= 0 and on.max() <= 1:
+        return
+    if not (number and ((on == 0) | (on == 255)).all()):
+        raise ValueError(
+            f"{name} holds the values {np.unique(on).tolist()[:10]}, but with multilabel=True each "
+            f"mask says where one label is: expected 0 and 1, or 0 and 255. Pass ignore_index= if "
+            f"one of them marks pixels that do not count."
+        )
 
 
 def drop_channel(masks: Array) -> Array:
@@ -67,39 +121,16 @@ def check_weight(sample_weight: ArrayLike | None, n: int, *, per_image: bool = F
     weight = np.asarray(sample_weight, dtype=float)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n},): one per image.")
+    if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
+        raise ValueError("sample_weight holds NaN, infinity, a number below 0, or nothing but 0.")
     return weight
 
 
-def label_names(
-    true: Array,
-    pred: Array,
-    *,
-    labels: ArrayLike | None,
-    ignore_index: int | None,
-    multilabel: bool,
-) -> Array:
-    """Return the labels to score: those asked for, or all that occur where pixels count."""
-    if multilabel:
-        channels = np.arange(true.shape[1])
-        asked = channels if labels is None else np.asarray(labels)
-        if not np.isin(asked, channels).all():
-            raise ValueError(
-                f"labels={asked.tolist()}: expected channels of multilabel masks from 0 to "
-                f"{len(channels) - 1}."
-            )
-        return asked
-    if labels is not None:
-        return np.asarray(labels)
-    if ignore_index is not None:
-        keep = true != ignore_index
-        true, pred = true[keep], pred[keep]
-    return np.union1d(_unique(true), _unique(pred))
-
-
-def _unique(masks: Array) -> Array:
-    if masks.dtype == np.uint8:  # counting beats sorting
-        return np.flatnonzero(np.bincount(masks.ravel(), minlength=256)).astype(np.uint8)
-    return np.unique(masks)
+def distinct(values: Array) -> Array:
+    """Return the sorted distinct labels."""
+    if values.dtype == np.uint8:  # counting beats sorting
+        return np.flatnonzero(np.bincount(values.ravel(), minlength=256)).astype(np.uint8)
+    return np.unique(values)
 
 
 def label_codes(values: Array, names: Array) -> Array:
@@ -115,9 +146,3 @@ def label_codes(values: Array, names: Array) -> Array:
     position = np.searchsorted(names, values).clip(max=n - 1)
     codes = np.where(names[position] == values, position, n)
     return codes.astype(np.min_scalar_type(n + 1))
-
-
-def channels_on(channels: Array, counted: Array | None) -> Array:
-    """Return where multilabel masks are set and count."""
-    on: Array = channels != 0
-    return on if counted is None else on & counted

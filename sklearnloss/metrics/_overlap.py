@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from ._average import Array, Average, Scores, pooled_ratio
 from ._counts import PixelCounts, count_pixels
 from ._masks import check_weight
+from ._pairs import CheckedPairs
 
 
 def dice_score(
@@ -27,9 +28,9 @@ def dice_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n, *spatial)
+    y_true : array-like of shape (n, *spatial), or list of n masks of any sizes
         True labels.
-    y_pred : array-like of shape (n, *spatial)
+    y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     labels : array-like of shape (n_labels,), default=None
         Which labels to score, and their order with ``average=None``; by default
@@ -41,9 +42,11 @@ def dice_score(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count.
+        Pixels with this true label do not count, nor do the masked pixels of a masked
+        array.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
+        255 where it is.
     zero_division : float, default=1.0
         The score of a label that is neither there nor predicted. nan leaves it
         out of the mean.
@@ -57,11 +60,13 @@ def dice_score(
     Raises
     ------
     ValueError
-        If shapes differ or weights do not fit.
+        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        weights do not fit.
 
     See Also
     --------
     iou_score : The same overlap, counted more strictly.
+    make_mask_scorer : For ``scoring=``, with settings.
 
     References
     ----------
@@ -76,29 +81,20 @@ def dice_score(
 
     Scorers with settings, one of each label's own score:
 
-    >>> from sklearn.metrics import make_scorer
-    >>> scoring = {f"dice_{k}": make_scorer(dice_score, labels=[k]) for k in (1, 2)}
+    >>> from sklearnloss.metrics import make_mask_scorer
+    >>> scoring = {f"dice_{k}": make_mask_scorer(dice_score, labels=[k]) for k in (1, 2)}
     >>> scoring["dice_2"]
-    make_scorer(dice_score, response_method='predict', labels=[2])
-
-    and one of the mean over images instead of all their pixels:
-
-    >>> def image_dice(y_true, y_pred):
-    ...     return dice_score(y_true, y_pred, labels=[1], per_image=True).mean()
-    >>> make_scorer(image_dice)
-    make_scorer(image_dice, response_method='predict')
+    make_mask_scorer(dice_score, labels=[2])
     """
-    counts = count_pixels(
-        y_true,
-        y_pred,
-        labels=labels,
-        ignore_index=ignore_index,
-        multilabel=multilabel,
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
     )
+    weight = check_weight(sample_weight, len(pairs), per_image=per_image)
+    counts = count_pixels(pairs, weight, labels=labels)
     return pooled_ratio(
         2 * counts.tp,
         counts.predicted + counts.true,
-        check_weight(sample_weight, len(counts.tp), per_image=per_image),
+        weight,
         average=average,
         per_image=per_image,
         zero_division=zero_division,
@@ -123,9 +119,9 @@ def iou_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n, *spatial)
+    y_true : array-like of shape (n, *spatial), or list of n masks of any sizes
         True labels.
-    y_pred : array-like of shape (n, *spatial)
+    y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     labels : array-like of shape (n_labels,), default=None
         Which labels to score, and their order with ``average=None``; by default
@@ -138,9 +134,11 @@ def iou_score(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count.
+        Pixels with this true label do not count, nor do the masked pixels of a masked
+        array.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
+        255 where it is.
     zero_division : float, default=1.0
         The score of a label that is neither there nor predicted. nan leaves it
         out of the mean.
@@ -154,7 +152,8 @@ def iou_score(
     Raises
     ------
     ValueError
-        If shapes differ or weights do not fit.
+        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        weights do not fit.
 
     See Also
     --------
@@ -172,16 +171,13 @@ def iou_score(
     >>> iou_score([[0, 0, 1, 1]], [[0, 1, 1, 1]], average=None)
     array([0.5       , 0.66666667])
     """
-    counts = count_pixels(
-        y_true,
-        y_pred,
-        labels=labels,
-        ignore_index=ignore_index,
-        multilabel=multilabel,
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
     )
+    weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     return pooled_iou(
-        counts,
-        check_weight(sample_weight, len(counts.tp), per_image=per_image),
+        count_pixels(pairs, weight, labels=labels),
+        weight,
         average=average,
         per_image=per_image,
         zero_division=zero_division,

@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._masks import drop_channel, label_codes, unroll
+from ._masks import check_channels, distinct, drop_channel, label_codes, unroll
+from ._pairs import MaskPairs, as_array, as_images, read_true, same_number
 
 Array = NDArray[Any]
 
 
-def check_probabilities(
-    y_true: ArrayLike, y_prob: ArrayLike, *, multilabel: bool
-) -> tuple[Array, Array]:
-    """Return true labels and probabilities with a class axis.
+class Block(NamedTuple):
+    """Some images: all of those in an array, or one of a list.
 
-    Returns
-    -------
+    Attributes
+    ----------
     true : ndarray of shape (n, *spatial), or of prob's shape if multilabel
+        Labels.
     prob : ndarray of shape (n, n_classes, *spatial)
+        Probabilities.
+    counted : ndarray of bool of true's shape
+        Which pixels count.
+    """
+
+    true: Array
+    prob: Array
+    counted: Array
+
+
+def read_probabilities(
+    y_true: Any, y_prob: Any, *, ignore_index: int | None, multilabel: bool
+) -> tuple[int, Iterator[Block]]:
+    """Return how many images there are, and their labels and probabilities, checked.
+
+    Parameters
+    ----------
+    y_true : array-like, list of masks, or MaskPairs
+    y_prob : array-like, list, or None
+        Probabilities of the classes, or of the second of two.
+    ignore_index : int or None
+        True label of pixels that do not count.
+    multilabel : bool
+        Whether masks have a channel per label.
 
     Raises
     ------
     ValueError
-        If shapes differ, or values are no probabilities.
+        If there are none, shapes differ, or values are no labels or no probabilities;
+        some of this only while iterating.
     """
-    true, prob = np.asarray(y_true), np.asarray(y_prob)
+
+    def check(true: Array, prob: Array) -> Block:
+        return _check_block(true, prob, ignore_index, multilabel)
+
+    if isinstance(y_true, MaskPairs):
+        return len(y_true), (check(true[None], prob[None]) for true, prob in y_true)
+    true, prob = as_images(y_true, "y_true"), as_images(y_prob, "y_prob")
+    if isinstance(true, np.ndarray) and isinstance(prob, np.ndarray):
+        block = check(true, prob)  # raises for unlike numbers, too
+        return same_number(true, prob, "y_prob"), iter([block])
+    n = same_number(true, prob, "y_prob")
+    pairs = zip(true, prob, strict=True)
+    return n, (check(as_array(t)[None], np.asarray(p)[None]) for t, p in pairs)
+
+
+def _check_block(true: Array, prob: Array, ignore: int | None, multilabel: bool) -> Block:
+    shapes = true.shape, prob.shape
+    prob = np.asarray(prob)
     if multilabel:
         fits = true.ndim > 1 and true.shape == prob.shape
     else:
@@ -36,11 +79,14 @@ def check_probabilities(
     if not fits:
         expected = "(n, K, *spatial) for both" if multilabel else "(n, n_classes, *spatial)"
         raise ValueError(
-            f"y_prob has shape {np.shape(y_prob)}, but y_true {np.shape(y_true)}: expected "
-            f"{expected}."
+            f"y_prob has shape {shapes[1]}, but y_true {shapes[0]}: expected {expected}."
         )
     _check_range(prob)
-    return true, prob
+    labels, counted = read_true(true, "y_true", ignore)
+    counted = np.ones(labels.shape, bool) if counted is None else counted
+    if multilabel:
+        check_channels(labels[counted], "y_true")
+    return Block(labels, prob, counted)
 
 
 def encode_labels(true: Array, names: Array) -> Array:
@@ -63,9 +109,7 @@ def encode_labels(true: Array, names: Array) -> Array:
     return position
 
 
-def class_labels(
-    true: Array, n_classes: int, labels: ArrayLike | None, ignore_index: int | None
-) -> Array:
+def class_labels(blocks: Sequence[Block], n_classes: int, labels: ArrayLike | None) -> Array:
     """Return the label of each class: as given, or all that occur.
 
     Raises
@@ -76,8 +120,7 @@ def class_labels(
     if labels is not None:
         names = np.asarray(labels)
     else:
-        names = np.unique(true)
-        names = names if ignore_index is None else names[names != ignore_index]
+        names = np.unique(np.concatenate([distinct(b.true[b.counted]) for b in blocks]))
     if names.shape != (n_classes,):
         source = "y_true holds" if labels is None else "labels has"
         raise ValueError(
@@ -102,7 +145,11 @@ def _without_classes(prob: Array) -> tuple[int, ...]:
 
 
 def _check_range(prob: Array) -> None:
-    low, high = (prob.min(), prob.max()) if prob.size else (0, 0)
+    if prob.dtype.kind not in "biuf":
+        raise ValueError(f"y_prob has dtype {prob.dtype}. Expected probabilities in [0, 1].")
+    if prob.size == 0:
+        raise ValueError(f"y_prob has shape {prob.shape}. Expected at least one probability.")
+    low, high = prob.min(), prob.max()
     if not (low >= -1e-6 and high <= 1 + 1e-6):  # nan is not either
         raise ValueError(
             f"y_prob holds values from {low:.4g} to {high:.4g}, expected probabilities in [0, 1]. "

@@ -9,7 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import find_objects
 
-from ._masks import channels_on, check_masks, label_codes, label_names
+from ._counts import masks_on
+from ._masks import distinct, label_codes
+from ._pairs import CheckedPairs, Pair
+from ._surface import Spacing, check_spacing
+from ._table import check_asked
 
 Array = NDArray[Any]
 Box = tuple[slice, ...]
@@ -18,90 +22,92 @@ Box = tuple[slice, ...]
 class Region(NamedTuple):
     """Where one label is in one image, truly and by prediction; cut to the box of both."""
 
-    image: int
-    label: int
+    label: Any
     true: Array
     pred: Array
 
 
-class Regions:
-    """All regions that are not empty in both masks.
+class ImageRegions(NamedTuple):
+    """The regions of one image that are not empty in both masks.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Pixels along each axis of the image.
+    pixel : ndarray of shape (n_axes,)
+        The size of one of them.
+    regions : list of Region
+    """
+
+    shape: tuple[int, ...]
+    pixel: Array
+    regions: list[Region]
+
+
+def cut_regions(
+    pairs: CheckedPairs, *, labels: ArrayLike | None, spacing: Spacing
+) -> Iterator[ImageRegions]:
+    """Yield the regions of each image.
 
     Ignored pixels belong to no label, so masks end where they begin.
 
     Parameters
     ----------
-    y_true, y_pred : array-like of shape (n, *spatial)
-        Masks, or (n, K, *spatial) if multilabel.
-
-    Attributes
-    ----------
-    shape : tuple
-        (n, n_labels).
-    spatial : tuple
-        Pixels along each axis of an image.
+    pairs : CheckedPairs
+        The masks.
+    labels : array-like or None
+        Which labels to cut out; None is all.
+    spacing : float or array-like
+        Size of a pixel, see :func:`check_spacing`.
 
     Raises
     ------
     ValueError
-        If shapes differ, or masks have no spatial axis.
+        If masks have no spatial axis, or unlike numbers of them.
     """
-
-    def __init__(
-        self,
-        y_true: ArrayLike,
-        y_pred: ArrayLike,
-        *,
-        labels: ArrayLike | None,
-        ignore_index: int | None,
-        multilabel: bool,
-    ) -> None:
-        self._true, self._pred = check_masks(y_true, y_pred, multilabel=multilabel)
-        self.spatial = self._true.shape[2 if multilabel else 1 :]
-        if not self.spatial:
+    asked = None if labels is None else np.unique(np.asarray(labels)).tolist()
+    pixels: Array | None = None
+    for number, pair in enumerate(pairs):
+        shape = pair.pred.shape[1:] if pairs.multilabel else pair.pred.shape
+        if pixels is None:
+            _check_axes(len(pairs), shape)
+            pixels = check_spacing(spacing, len(pairs), len(shape))
+        if len(shape) != pixels.shape[1]:
             raise ValueError(
-                f"Masks of shape {self._true.shape} have no spatial axis: expected (n, H, W)."
+                f"Image {number} has {len(shape)} axes, but those before have {pixels.shape[1]}. "
+                f"Expected masks with the same number of axes."
             )
-        self._names = label_names(
-            self._true,
-            self._pred,
-            labels=labels,
-            ignore_index=ignore_index,
-            multilabel=multilabel,
-        )
-        self._ignore, self._multilabel = ignore_index, multilabel
-        self.shape = (len(self._true), len(self._names))
+        check_asked(asked, pair, multilabel=pairs.multilabel)
+        cut = _cut_channels if pairs.multilabel else _cut_labels
+        yield ImageRegions(shape, pixels[number], list(cut(pair, asked)))
 
-    def __iter__(self) -> Iterator[Region]:
-        cut = self._cut_channels if self._multilabel else self._cut_labels
-        for i, (true, pred) in enumerate(zip(self._true, self._pred, strict=True)):
-            counted = None if self._ignore is None else true != self._ignore
-            for label, t, p in cut(true, pred, counted):
-                yield Region(i, label, t, p)
 
-    def _cut_channels(
-        self, true: Array, pred: Array, counted: Array | None
-    ) -> Iterator[tuple[int, Array, Array]]:
-        on = [channels_on(masks, counted) for masks in (true, pred)]
-        for label, channel in enumerate(self._names):
-            t, p = on[0][channel], on[1][channel]
-            box = _join(*(_boxes(mask.astype(np.uint8), 1)[0] for mask in (t, p)))
-            if box is not None:
-                yield label, t[box], p[box]
+def _check_axes(n: int, shape: tuple[int, ...]) -> None:
+    if not shape:
+        raise ValueError(f"Masks of shape {(n,)} have no spatial axis: expected (n, H, W).")
 
-    def _cut_labels(
-        self, true: Array, pred: Array, counted: Array | None
-    ) -> Iterator[tuple[int, Array, Array]]:
-        ordered, order = np.unique(self._names, return_inverse=True)
-        # scipy's boxes are of 1, 2, ...; 0 and what is above n_labels have none.
-        t, p = (label_codes(masks, ordered) + 1 for masks in (true, pred))
-        if counted is not None:
-            t, p = t * counted, p * counted
-        t_boxes, p_boxes = _boxes(t, len(ordered)), _boxes(p, len(ordered))
-        for label, code in enumerate(order):
-            box = _join(t_boxes[code], p_boxes[code])
-            if box is not None:
-                yield label, t[box] == code + 1, p[box] == code + 1
+
+def _cut_channels(pair: Pair, asked: list[Any] | None) -> Iterator[Region]:
+    true, pred = (masks_on(masks, pair.counted) for masks in (pair.true, pair.pred))
+    for channel in range(len(true)) if asked is None else asked:
+        t, p = true[channel], pred[channel]
+        box = _join(*(_boxes(mask.astype(np.uint8), 1)[0] for mask in (t, p)))
+        if box is not None:
+            yield Region(channel, t[box], p[box])
+
+
+def _cut_labels(pair: Pair, asked: list[Any] | None) -> Iterator[Region]:
+    met = np.union1d(distinct(pair.true), distinct(pair.pred))
+    names = met if asked is None else met[np.isin(met, asked)]
+    # scipy's boxes are of 1, 2, ...; 0 and what is above the number of names have none.
+    t, p = (label_codes(masks, names) + 1 for masks in (pair.true, pair.pred))
+    if pair.counted is not None:
+        t, p = t * pair.counted, p * pair.counted
+    boxes = zip(_boxes(t, len(names)), _boxes(p, len(names)), strict=True)
+    for code, (name, (t_box, p_box)) in enumerate(zip(names.tolist(), boxes, strict=True), 1):
+        box = _join(t_box, p_box)
+        if box is not None:
+            yield Region(name, t[box] == code, p[box] == code)
 
 
 def _boxes(codes: Array, n: int) -> list[Box | None]:

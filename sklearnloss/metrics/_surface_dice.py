@@ -7,8 +7,10 @@ from numpy.typing import ArrayLike
 
 from ._average import Array, Average, Scores, as_score, check_average, divide, mean_scores
 from ._masks import check_weight
-from ._regions import Regions
-from ._surface import Spacing, check_spacing, edge_distances
+from ._pairs import CheckedPairs
+from ._regions import Region, cut_regions
+from ._surface import Spacing, edge_distances
+from ._table import LabelTable
 
 
 def surface_dice_score(
@@ -41,9 +43,9 @@ def surface_dice_score(
 
     Parameters
     ----------
-    y_true : array-like of shape (n, *spatial)
+    y_true : array-like of shape (n, *spatial), or list of n masks of any sizes
         True labels, of images with one axis or more.
-    y_pred : array-like of shape (n, *spatial)
+    y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     tolerance : float or array-like of shape (n_labels,), default=1.0
         The largest distance that is near enough, in the unit of ``spacing``; how
@@ -61,9 +63,11 @@ def surface_dice_score(
     sample_weight : array-like of shape (n,), default=None
         Weights of the mean over the images.
     ignore_index : int, default=None
-        Pixels with this true label belong to no mask, true or predicted.
+        Pixels with this true label belong to no mask, true or predicted. Nor do the
+        masked pixels of a masked array.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial), each of the K a label: 0 where it is not.
+        Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
+        255 where it is.
     zero_division : float, default=1.0
         The score in an image where a label is neither there nor predicted. nan
         leaves the image out of the label's mean. Where a label is only there or
@@ -78,7 +82,8 @@ def surface_dice_score(
     Raises
     ------
     ValueError
-        If shapes differ, or a setting is out of range.
+        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        a setting is out of range.
 
     See Also
     --------
@@ -107,38 +112,58 @@ def surface_dice_score(
 
     A scorer with settings:
 
-    >>> from sklearn.metrics import make_scorer
-    >>> make_scorer(surface_dice_score, labels=[1], tolerance=2.0)
-    make_scorer(surface_dice_score, ..., labels=[1], tolerance=2.0)
+    >>> from sklearnloss.metrics import make_mask_scorer
+    >>> make_mask_scorer(surface_dice_score, labels=[1], tolerance=2.0)
+    make_mask_scorer(surface_dice_score, labels=[1], tolerance=2.0)
     """
     check_average(average, ("macro", "micro", None))
-    regions = Regions(
-        y_true, y_pred, labels=labels, ignore_index=ignore_index, multilabel=multilabel
+    pairs = CheckedPairs(
+        y_true, y_pred, ignore_index=ignore_index, multilabel=multilabel, per_image=per_image
     )
-    n, n_labels = regions.shape
-    weight = check_weight(sample_weight, n, per_image=per_image)
-    sizes = check_spacing(spacing, n, len(regions.spatial))
-    limits = _check_tolerance(tolerance, n_labels)
-    near, all_edges = np.zeros((2, n, n_labels))
-    for i, label, true, pred in regions:
-        # Distances such as 3 * 0.1 must not miss a tolerance of 0.3 by rounding.
-        limit = limits[label] + 1e-9 * (limits[label] + sizes[i].min())
-        for distances in edge_distances(true, pred, sizes[i], within=limit):
-            near[i, label] += np.count_nonzero(distances <= limit)
-            all_edges[i, label] += len(distances)
-    scores = divide(near, all_edges, average, zero_division)
+    weight = check_weight(sample_weight, len(pairs), per_image=per_image)
+    limits = _check_tolerance(tolerance)
+    # Which of several tolerances is a label's own is known when all labels are.
+    table = LabelTable(labels, n_values=1 + limits.size)
+    for image in cut_regions(pairs, labels=labels, spacing=spacing):
+        table.add({r.label: _count_edges(r, image.pixel, limits.ravel()) for r in image.regions})
+    all_edges, *near = table.collect(weight)
+    near_own = _of_own_tolerance(np.stack(near), limits)
+    scores = divide(near_own, all_edges, average, zero_division)
     return as_score(
         mean_scores(scores, None if per_image else weight, average=average, nothing=zero_division)
     )
 
 
-def _check_tolerance(tolerance: float | ArrayLike, n_labels: int) -> Array:
-    limits = np.asarray(tolerance, dtype=float)
-    if limits.shape not in [(), (n_labels,)]:
+def _count_edges(region: Region, pixel: Array, limits: Array) -> list[int]:
+    """Return the number of all edge pixels, and of those that are near enough, by limit."""
+    # Distances such as 3 * 0.1 must not miss a tolerance of 0.3 by rounding.
+    limits = limits + 1e-9 * (limits + pixel.min())
+    both = edge_distances(region.true, region.pred, pixel, within=limits.max())
+    distances = np.concatenate(both)
+    return [distances.size, *(int(np.count_nonzero(distances <= limit)) for limit in limits)]
+
+
+def _of_own_tolerance(near: Array, limits: Array) -> Array:
+    """Return (n, n_labels) of counts by limit, image and label."""
+    if limits.ndim == 0:
+        only: Array = near[0]
+        return only
+    n_labels = near.shape[2]
+    if len(limits) != n_labels:
         raise ValueError(
             f"tolerance has shape {limits.shape}, expected a number or one for each of the "
             f"{n_labels} labels."
         )
+    own: Array = np.stack([near[k, :, k] for k in range(n_labels)], axis=1)
+    return own
+
+
+def _check_tolerance(tolerance: float | ArrayLike) -> Array:
+    limits = np.asarray(tolerance, dtype=float)
+    if limits.ndim > 1 or limits.size == 0:
+        raise ValueError(
+            f"tolerance has shape {limits.shape}, expected a number or one for each label."
+        )
     if not (np.isfinite(limits).all() and (limits >= 0).all()):
         raise ValueError(f"tolerance={tolerance!r}: expected numbers >= 0.")
-    return np.broadcast_to(limits, n_labels)
+    return limits

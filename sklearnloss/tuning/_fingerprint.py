@@ -98,6 +98,8 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
     if issparse(value):
         rows = value.tocsr()
         value = [rows.shape, rows.data, rows.indices, rows.indptr]
+    if isinstance(value, np.ma.MaskedArray):
+        value = [value.filled(0), np.ma.getmaskarray(value)]
     if isinstance(value, np.ndarray):
         _add_array(state, value, files)
     elif files and _is_file(value):

@@ -7,15 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimators._drawing import reach_final
-from ..estimators._lazy import Samples, is_lazy
 from ..estimators._mask_targets import MaskEstimator
 from ..metrics import iou_score
+from ..metrics._final import reach_final
 
 Array = NDArray[Any]
-
-# Images read at a time, where they are read one by one.
-_BATCH = 8
 
 
 def score_images(estimator: Any, X: Any, y: Any) -> Array:
@@ -40,32 +36,11 @@ def score_images(estimator: Any, X: Any, y: Any) -> Array:
         truth = np.asarray(_labels(final, X) if y is None else y)
         right: Array = np.asarray(final.predict(X)) == truth.reshape(-1)
         return right.astype(np.float32)
-    if is_lazy(X) or is_lazy(y):
-        return _score_lazily(final, X, y)
-    return _iou(final, y, final.predict(X))
+    pairs = final._pair_masks(X, y, "predict", final.predict)
+    nothing = 1.0 if final.multilabel else np.nan
+    scores = pairs.score(iou_score, per_image=True, zero_division=nothing)
+    return np.asarray(scores, dtype=np.float32)
 
 
 def _labels(classifier: Any, X: Any) -> list[Any]:
     return [np.asarray(target).item() for _, target in classifier._samples(X)]
-
-
-def _iou(segmenter: Any, true: Any, predicted: Array) -> Array:
-    scores = iou_score(
-        true,
-        predicted,
-        per_image=True,
-        ignore_index=segmenter.ignore_index,
-        multilabel=segmenter.multilabel,
-        zero_division=1.0 if segmenter.multilabel else np.nan,
-    )
-    return np.asarray(scores, dtype=np.float32)
-
-
-def _score_lazily(segmenter: Any, X: Any, y: Any) -> Array:
-    images = X if is_lazy(X) else segmenter._read_images(X, reset=False)
-    scores = []
-    for batch, targets in segmenter._samples(images, y).batches(lambda shape: _BATCH):
-        shape = tuple(batch.shape[1:])
-        true = np.concatenate([segmenter._read_mask(target, shape) for target in targets])
-        scores.append(_iou(segmenter, true, segmenter.predict(Samples(batch, ready=True))))
-    return np.concatenate(scores)

@@ -7,22 +7,18 @@ from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
-from .. import metrics
 from ..losses._base import did_you_mean
+from ..metrics._mask_scorer import as_mask_scorer
+from ..metrics._scorers import NAMED
 
 #: What ``scoring=`` knows beside scikit-learn's names.
-SCORERS: dict[str, Any] = {
-    "dice": metrics.dice_scorer,
-    "iou": metrics.iou_scorer,
-    "boundary_iou": metrics.boundary_iou_scorer,
-    "surface_dice": metrics.surface_dice_scorer,
-    "hausdorff": metrics.hausdorff_scorer,
-    "calibration": metrics.calibration_scorer,
-}
+SCORERS: dict[str, Any] = {**NAMED}
 
 
 def named_scorers(scoring: Any) -> Any:
-    """Replace the names of our metrics by their scorers.
+    """Replace the names of our metrics by their scorers, which ask a segmenter about masks.
+
+    So do scorers that scikit-learn's ``make_scorer`` made of our metrics, then.
 
     Parameters
     ----------
@@ -47,7 +43,7 @@ def named_scorers(scoring: Any) -> Any:
         return {each: named_scorers(each) for each in scoring}
     for each in _strings(scoring):
         _named(each)
-    return scoring
+    return as_mask_scorer(scoring)
 
 
 def _strings(scoring: Any) -> list[str]:

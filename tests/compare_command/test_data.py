@@ -163,6 +163,32 @@ def test_jpeg_masks_are_refused_unless_they_kept_two_labels(tmp_path: Path) -> N
     assert load_data(tmp_path).labels == [0, 255]
 
 
+def test_two_channels_that_differ_are_no_mask(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".tif", shape=(2, 8, 8))
+    image = pytest.importorskip("PIL.Image")
+    opaque = image.fromarray(np.eye(8, dtype=np.uint8)).convert("LA")
+    (tmp_path / "masks" / "0_mask.tif").unlink()
+    opaque.save(tmp_path / "masks" / "0_mask.png")
+    assert load_data(tmp_path).y[0].tolist() == np.eye(8).tolist()
+    write(tmp_path / "masks" / "1_mask.tif", RNG.integers(0, 2, (2, 8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"1.tif \(a mask with two channels that differ: write"):
+        load_data(tmp_path)  # two slices, say
+
+
+def test_numbers_of_objects_are_refused(tmp_path: Path) -> None:
+    masked_folder(tmp_path)
+    y = np.zeros((4, 8, 8), np.uint16)
+    for k, (mask, n) in enumerate(zip(y, (3, 6, 8, 5), strict=True)):
+        mask.reshape(4, 2, 8)[:, 0, ::4][np.arange(8).reshape(4, 2) < n] = np.arange(1, n + 1)
+        write(tmp_path / "masks" / f"{k}_mask.npy", mask)
+    message = r"look like a number per object.*mask > 0.*in Python, with UNetSegmenter\(classes=\["
+    with pytest.raises(ValueError, match=message):
+        load_data(tmp_path)
+    np.savez(tmp_path / "a.npz", X=np.zeros((4, 8, 8)), y=y)
+    with pytest.raises(ValueError, match=message):
+        load_data(tmp_path / "a.npz")
+
+
 def test_compressed_tiffs_are_read(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     X, _ = masked_folder(tmp_path)

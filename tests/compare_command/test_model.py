@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from sklearn.dummy import DummyClassifier
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss._compare_command._data import ImageData
 from sklearnloss._compare_command._model import (
-    MASK_SCORES,
     check_folds,
     make_estimator,
     make_folds,
@@ -21,6 +19,7 @@ from sklearnloss._compare_command._model import (
     make_scoring,
 )
 from sklearnloss._compare_command._options import Options
+from sklearnloss.metrics._scorers import NAMED
 
 RNG = np.random.default_rng(0)
 
@@ -61,12 +60,12 @@ def test_an_ignored_label_must_leave_something_to_learn() -> None:
         make_estimator(classes(["a", "b"]), Options(data="", ignore_index=1))
 
 
-@pytest.mark.parametrize("name", MASK_SCORES)
+@pytest.mark.parametrize("name", [name for name in NAMED if name != "calibration"])
 def test_scores_of_masks_leave_ignored_pixels_out(name: str) -> None:
     data = masked()
     options = Options(data="", scoring=name, ignore_index=255, epochs=1, width=2)
     model = make_estimator(data, options).set_params(depth=1).fit(data.X, data.y)
-    scorer = make_scoring(data, options) or (lambda model, X, y: model.score(X, y))
+    scorer = make_scoring(data, options)
     score = scorer(model, data.X, data.y)
     changed = model.predict(data.X)
     changed[0, 0, 0] = 255
@@ -76,7 +75,7 @@ def test_scores_of_masks_leave_ignored_pixels_out(name: str) -> None:
     assert score < perfect
 
 
-def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_scores_that_do_not_fit_are_refused() -> None:
     data = classes(["a", "b"])
     with pytest.raises(ValueError, match=r"'dice' is no score for classification\. Expected one"):
         make_scoring(data, Options(data="", scoring="dice"))
@@ -84,10 +83,12 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     data = masked()
     with pytest.raises(ValueError, match=r"no score for segmentation.* Did you mean 'dice'\?"):
         make_scoring(data, Options(data="", scoring="dise"))
-    data.y = [tmp_path / "0.png"]
-    with pytest.raises(ValueError, match=r"--scoring dice needs masks of one size.*Expected iou"):
-        make_scoring(data, Options(data="", scoring="dice"))
-    assert make_scoring(data, Options(data="", scoring="iou")) is None
+    assert make_scoring(data, Options(data="")) is None
+
+
+def test_a_label_that_often_marks_ignored_pixels_is_asked_about() -> None:
+    with pytest.raises(ValueError, match=r"label 255 beside \[0, 1\].*Say --ignore-index 255 if"):
+        make_estimator(masked(), Options(data=""))
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,10 @@ def test_labels_predicted_only_where_pixels_are_ignored_do_not_occur() -> None:
     np.testing.assert_allclose(found, [0, 2 / 3])
 
 
-def test_nothing_to_score_scores_like_an_absent_label() -> None:
-    ignored = np.full((2, 4, 4), 255)
-    assert dice_score(ignored, ignored * 0, ignore_index=255) == 1.0
-    assert dice_score(ignored, ignored * 0, ignore_index=255, zero_division=0.5) == 0.5
+def test_an_image_of_which_nothing_counts_scores_like_an_absent_label() -> None:
+    ignored, params = np.full((2, 4, 4), 255), {"ignore_index": 255, "per_image": True}
+    assert np.all(dice_score(ignored, ignored * 0, **params) == 1.0)
+    assert np.all(dice_score(ignored, ignored * 0, zero_division=0.5, **params) == 0.5)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_nothing_to_score_scores_like_an_absent_label() -> None:
         ([0, 1], [0, 1], {"multilabel": True}, r"multilabel masks have shape \(n, K"),
         (masks(0), masks(1), {"sample_weight": [1.0] * 5, "per_image": True}, "Drop one of the"),
         (
-            masks(0),
-            masks(1),
+            masks(0, 2),
+            masks(1, 2),
             {"multilabel": True, "labels": [1, 7]},
             r"labels=\[1, 7\]: expected channels of multilabel masks from 0 to 6",
         ),

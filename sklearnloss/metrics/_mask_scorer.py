@@ -1,0 +1,202 @@
+"""Scorers that read masks as the segmenter does that they score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from inspect import signature
+from typing import Any
+
+from sklearn.metrics._scorer import _Scorer
+
+from ._boundary_iou import boundary_iou_score
+from ._calibration import expected_calibration_error
+from ._final import reach_final
+from ._hausdorff import hausdorff_distance
+from ._overlap import dice_score, iou_score
+from ._pairs import MaskPairs
+from ._surface_dice import surface_dice_score
+
+#: Metrics of labels, and whether higher is better.
+METRICS: dict[Callable[..., Any], bool] = {
+    boundary_iou_score: True,
+    dice_score: True,
+    hausdorff_distance: False,
+    iou_score: True,
+    surface_dice_score: True,
+}
+
+
+class MaskScorer(_Scorer):  # type: ignore[misc]
+    """What ``make_scorer`` of scikit-learn returns, but it asks a segmenter how to read masks.
+
+    The last step of the estimator is asked, if it has the method
+
+        _pair_masks(X, y, method, call) -> MaskPairs
+
+    It pairs true masks, read as its ``score`` does, with what ``method`` ("predict" or
+    "predict_proba") returns. ``call(X)`` is that for images in memory, perhaps from a
+    cache. Any other estimator is scored as by scikit-learn's scorers.
+    """
+
+    # These take MaskPairs; other functions are given all masks at once.
+    _streams = frozenset(METRICS)
+
+    def __call__(self, estimator: Any, X: Any, y_true: Any = None, **params: Any) -> float:
+        """Return the score of an estimator.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted.
+        X : array-like
+            Images.
+        y_true : array-like, default=None
+            True masks or labels; not needed if X is a torch ``Dataset`` that has them.
+        **params : dict
+            ``sample_weight``, and what else is requested.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        score: float = super().__call__(estimator, X, y_true, **params)
+        return score
+
+    def _score(
+        self, method_caller: Any, estimator: Any, X: Any, y_true: Any = None, **params: Any
+    ) -> Any:
+        self._warn_overlap("A setting of the scorer is passed as metadata, too.", params)
+        method = self._response_method
+        if hasattr(reach_final(estimator, None)[0], "_pair_masks"):
+            final, X = reach_final(estimator, X)
+            call = partial(method_caller, final, method, pos_label=None)
+            pairs = final._pair_masks(X, y_true, method, call)
+            settings = self._settings_for(pairs)
+            streams = self._score_func in self._streams
+            y_true, y_pred = (pairs, None) if streams else pairs.collect()
+        else:
+            if y_true is None:
+                raise ValueError(f"{type(estimator).__name__} is to be scored, but y is None.")
+            settings = self._settings_without_masks(estimator)
+            y_pred = method_caller(estimator, method, X, pos_label=self._get_pos_label())
+        score = self._score_func(y_true, y_pred, **{**settings, **self._kwargs, **params})
+        return self._sign * score
+
+    def _settings_for(self, pairs: MaskPairs) -> dict[str, Any]:
+        """Return what the segmenter knows of its masks, to tell the function.
+
+        Raises
+        ------
+        ValueError
+            If the scorer was made with another setting, or the function has none.
+        """
+        reading: dict[str, Any] = {}
+        if pairs.ignore_index is not None:
+            reading["ignore_index"] = pairs.ignore_index
+        if pairs.multilabel or "multilabel" in self._kwargs:
+            reading["multilabel"] = pairs.multilabel
+        for name, value in reading.items():
+            if name in self._kwargs and self._kwargs[name] != value:
+                raise ValueError(
+                    f"The scorer has {name}={self._kwargs[name]!r}, but the segmenter that it "
+                    f"scores {name}={value!r}. Drop it from the scorer, which asks the segmenter."
+                )
+            if name not in signature(self._score_func).parameters:
+                raise ValueError(
+                    f"The segmenter has {name}={value!r}, but {_name(self._score_func)} has no "
+                    f"such parameter. Add it, so that masks are scored as they are trained on."
+                )
+        return reading
+
+    def _settings_without_masks(self, estimator: Any) -> dict[str, Any]:
+        """Return what to tell the function of any other estimator."""
+        return {}
+
+    def __repr__(self) -> str:
+        usual = METRICS.get(self._score_func, True)
+        better = self._sign > 0
+        settings = {} if better == usual else {"greater_is_better": better}
+        text = "".join(f", {name}={value!r}" for name, value in (settings | self._kwargs).items())
+        return f"make_mask_scorer({_name(self._score_func)}{text})"
+
+
+def make_mask_scorer(
+    score_func: Callable[..., Any], *, greater_is_better: bool | None = None, **settings: Any
+) -> MaskScorer:
+    """Make a scorer for ``scoring=`` that reads masks as the segmenter does.
+
+    scikit-learn's ``make_scorer`` knows nothing of a segmenter's ``ignore_index`` and
+    ``multilabel``: pixels that do not count are scored as one more class. This scorer
+    asks the segmenter, through pipelines and searches too, and takes masks in all the
+    ways that :meth:`~sklearnloss.UNetSegmenter.score` does: lists of files or of masks
+    of unlike sizes, read and scored one by one, as well as arrays.
+
+    Parameters
+    ----------
+    score_func : callable
+        A metric of masks of this module, or ``(y_true, y_pred, **settings) -> float``
+        of your own. It is told the segmenter's ``ignore_index`` and ``multilabel``
+        if these are set, and has to have such parameters then. ``y_true`` and
+        ``y_pred`` are lists where images are of unlike sizes.
+    greater_is_better : bool, default=None
+        Whether a higher value is a better one. If not, the score is its negative. None
+        is right for the metrics of this module, and True for others.
+    **settings : dict
+        Further arguments of ``score_func``, such as ``labels=[1]``.
+
+    Returns
+    -------
+    scorer : callable
+        As scikit-learn's: ``scorer(estimator, X, y) -> float``, higher is better.
+
+    Raises
+    ------
+    ValueError
+        If ``score_func`` is of probabilities; when it is called, if a setting contradicts
+        the segmenter's.
+
+    See Also
+    --------
+    CalibrationScorer : The same of probabilities.
+
+    Examples
+    --------
+    >>> from sklearnloss.metrics import dice_score, hausdorff_distance, make_mask_scorer
+    >>> make_mask_scorer(dice_score, labels=[1])
+    make_mask_scorer(dice_score, labels=[1])
+    >>> make_mask_scorer(hausdorff_distance, percentile=100, spacing=0.5)
+    make_mask_scorer(hausdorff_distance, percentile=100, spacing=0.5)
+
+    The mean over images instead of all their pixels:
+
+    >>> def image_dice(y_true, y_pred, ignore_index=None):
+    ...     scores = dice_score(y_true, y_pred, ignore_index=ignore_index, per_image=True)
+    ...     return scores.mean()
+    >>> make_mask_scorer(image_dice)
+    make_mask_scorer(image_dice)
+    """
+    if score_func is expected_calibration_error:
+        raise ValueError(
+            "expected_calibration_error is of probabilities. Use CalibrationScorer(n_bins=...)."
+        )
+    if greater_is_better is None:
+        greater_is_better = METRICS.get(score_func, True)
+    return MaskScorer(score_func, 1 if greater_is_better else -1, settings, "predict")
+
+
+def as_mask_scorer(scorer: Any) -> Any:
+    """Return what ``make_scorer`` made of a metric of masks as one that asks the segmenter.
+
+    Anything else is returned as it is.
+    """
+    if type(scorer) is not _Scorer or not any(scorer._score_func is each for each in METRICS):
+        return scorer
+    asking = MaskScorer.__new__(MaskScorer)
+    asking.__dict__.update(vars(scorer))
+    return asking
+
+
+def _name(score_func: Any) -> str:
+    return str(getattr(score_func, "__name__", repr(score_func)))

@@ -360,6 +360,23 @@ def test_names_that_are_no_text_lose_nothing(
     assert {"caf\\xe9.npy", "'=1+1.npy", "\\x1b]0;owned\\x07.npy"} < shown
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_data_that_are_read_batch_by_batch_may_move(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("images", "masks"):
+        first = min((folder / name).iterdir())
+        first.rename(os.fsdecode(os.fsencode(folder / name) + b"/caf\xe9.npy"))
+        np.save(folder / name / "wide.npy", np.eye(16, 20, dtype=np.uint8) * 255)
+    assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
+    assert "read from the files batch by batch" in capsys.readouterr().out
+    moved = folder.rename(folder.parent / "moved")
+    assert main(command(moved, "--losses", "dice", "--trials", "1")) == 0
+    assert "is finished. Nothing is left to do." in capsys.readouterr().err
+    assert main(command(moved, "--losses", "dice", "--trials", "2")) == 0
+    assert "Tried 2 settings of 1 loss" in capsys.readouterr().out
+
+
 def test_a_model_that_cannot_be_trained_costs_no_result(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
 from sklearnloss._cli import main
+from sklearnloss._compare_command import _run
 from sklearnloss._compare_command._data import load_data
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
@@ -219,6 +220,19 @@ def test_another_question_for_the_same_folder_is_refused(
     assert {file: file.read_bytes() for file in results.iterdir()} == before
 
 
+def test_a_search_of_something_else_is_refused_in_words_of_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
+    make = _run.make_estimator
+    monkeypatch.setattr(_run, "make_estimator", lambda *args: make(*args).set_params(depth=2))
+    assert main(command(folder, "--losses", "dice", "--trials", "2")) == 2
+    told = capsys.readouterr().err
+    assert "depth 4 -> 2" in told
+    assert told.strip().endswith("Say another --output.")
+    assert "study_name" not in told
+
+
 def test_a_run_that_failed_does_not_lock_its_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -351,9 +365,11 @@ def test_names_that_are_no_text_lose_nothing(
     for name in ("images", "masks"):
         for old, new in zip(sorted((folder / name).iterdir()), names, strict=False):
             old.rename(os.fsdecode(os.fsencode(folder / name) + b"/" + new))
+    (folder / "images" / "\x1b]0;owned\x07.txt").write_text("")
     assert main(command(folder)) == 0
     printed, progress = capsys.readouterr()
     assert "\x1b]" not in printed + progress
+    assert "other files left out: \\x1b]0;owned\\x07.txt." in printed
     results = folder.parent / "results"
     assert files(results) == TABLES | STORED | PICTURES
     shown = {row["image"] for row in rows(results / "images.csv")}

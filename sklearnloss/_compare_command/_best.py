@@ -38,7 +38,7 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
     for row, reason in enumerate(results["reason"]):
-        diverged = str(reason).startswith("diverged")
+        diverged = str(reason).startswith(("diverged", "the score is"))
         if diverged or results["trial_state"][row] == "FAIL":
             lines.append(f"  {results['loss'][row]}: {reason}")
     return list(dict.fromkeys(lines))

@@ -218,7 +218,7 @@ def _park(value: Any, folder: Path, name: str) -> Any:
     if isinstance(value, np.memmap) and _is_file(value):
         value.flush()
         where, array = os.path.abspath(str(value.filename)), value
-    elif type(value) in (np.ndarray, np.memmap) and value.dtype != object and value.size > 1:
+    elif type(value) in (np.ndarray, np.memmap) and not value.dtype.hasobject and value.size > 1:
         array = np.lib.format.open_memmap(
             folder / f"{name}.npy", "w+", value.dtype, value.shape, _order(value) == "F"
         )

@@ -27,6 +27,9 @@ from .processes import trap_of
 
 DATA = np.arange(24.0).reshape(6, 4)
 
+#: The type of texts that numpy 2 has.
+TEXT: Any = getattr(np.dtypes, "StringDType", lambda: object)()
+
 
 def _job(X: Any, y: Any = None, **fit_params: Any) -> Job:
     model = LogisticRegression()
@@ -94,6 +97,7 @@ def test_tensors_are_mapped(dtype: torch.dtype, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "X",
     [
+        np.array(["a", "b"], TEXT),
         ["a.png", "b.png"],
         np.array(["a", None], dtype=object),
         np.ma.masked_array([1.0, 2.0], [True, False]),

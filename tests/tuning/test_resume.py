@@ -20,7 +20,6 @@ from sklearnloss.tuning import _owner, _progress, _work
 from sklearnloss.tuning._storage import quiet_optuna
 
 from .processes import (
-    SPACE,
     Broken,
     Fits,
     Stub,
@@ -241,35 +240,6 @@ def test_candidates_of_a_silent_machine_are_resumed_after_a_while(
     _assert_resumed(search)
     assert next(clock) > _owner.GRACE
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
-
-
-@pytest.mark.parametrize(
-    ("what", "options", "data"),
-    [
-        ("data", {}, (X + 1.0, y)),
-        ("data", {}, (X, 1 - y)),
-        ("estimator", {"estimator": Stub(random_state=3)}, (X, y)),
-        ("space", {"param_distributions": {**SPACE, "b": (0.0, 2.0)}}, (X, y)),
-        ("folds", {"cv": 4}, (X, y)),
-        ("scoring", {"scoring": "accuracy"}, (X, y)),
-    ],
-)
-def test_a_storage_of_another_search_is_refused(
-    what: str, options: dict[str, Any], data: tuple[Any, Any], tmp_path: Path
-) -> None:
-    storage = tmp_path / "s.journal"
-    make_search(n_trials=2, storage=storage).fit(X, y)
-    other = make_search(n_trials=2, storage=storage).set_params(**options)
-    with pytest.raises(ValueError, match=rf"sklearnloss.*s\.journal.* holds .*other {what}"):
-        other.fit(*data)
-    other.set_params(study_name="another").fit(*data)
-
-
-def test_another_seed_is_refused_as_such(tmp_path: Path) -> None:
-    make_search(n_trials=2, storage=tmp_path / "s.journal", cv=3).fit(X, y)
-    other = make_search(n_trials=2, storage=tmp_path / "s.journal", cv=3, random_state=1)
-    with pytest.raises(ValueError, match=r"holds .*other random_state"):
-        other.fit(X, y)
 
 
 @pytest.mark.parametrize("with_trials", [True, False])

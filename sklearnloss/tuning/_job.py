@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -92,10 +93,15 @@ class Job:
     budget: Budget
     call: str
 
-    def write(self, folder: str | os.PathLike[str]) -> None:
+    def write(self, folder: str | os.PathLike[str]) -> str:
         """Write the job into a folder; only its owner can read it.
 
         Arrays are files of their own, those that are files already stay where they are.
+
+        Returns
+        -------
+        digest : str
+            By which a process knows the job that was written here.
         """
         path = Path(folder)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,12 +114,16 @@ class Job:
             tasks=None,
         )
         users = (_registry._user_losses, _registry._user_spaces)
+        content = _pickled(replace(self, task=task), users)
         part = path / f"{FILE}.part"
-        write_private(part, _pickled(replace(self, task=task), users))
+        write_private(part, content)
         part.replace(path / FILE)
+        return hashlib.sha256(content).hexdigest()
 
     @staticmethod
-    def read(folder: str | os.PathLike[str], *, trusted: bool = False) -> Job:
+    def read(
+        folder: str | os.PathLike[str], *, trusted: bool = False, digest: str | None = None
+    ) -> Job:
         """Read a job. It is a pickle: whoever wrote it has code run here.
 
         Parameters
@@ -122,6 +132,9 @@ class Job:
             Where it is.
         trusted : bool, default=False
             Whether to read one that others than this user could have written.
+        digest : str, default=None
+            What :meth:`write` returned, which says more than the owners of files: some
+            file systems know none.
 
         Raises
         ------
@@ -131,7 +144,9 @@ class Job:
             If somebody else could have written it.
         """
         path = Path(folder)
-        content = (path / FILE).read_bytes() if trusted else _read_own(path)
+        content = (path / FILE).read_bytes() if trusted or digest else _read_own(path)
+        if digest not in (None, hashlib.sha256(content).hexdigest()):
+            raise PermissionError(f"{str(path / FILE)!r} was changed by somebody else.")
         job, (losses, spaces) = cloudpickle.loads(content)
         _registry._user_losses.update(losses)
         _registry._user_spaces.update(spaces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -41,6 +42,25 @@ def read_private(folder: str | os.PathLike[str], name: str) -> bytes:
             return file.read()
     finally:
         os.close(opened)
+
+
+def seal(content: bytes, key: str) -> bytes:
+    """Return a content by which it can be told that whoever wrote it knew a key."""
+    return hmac.digest(key.encode(), content, "sha256") + content
+
+
+def unseal(sealed: bytes, key: str) -> bytes:
+    """Return the content of what :func:`seal` returned.
+
+    Raises
+    ------
+    PermissionError
+        If it was written by somebody else.
+    """
+    content = sealed[32:]
+    if not hmac.compare_digest(sealed, seal(content, key)):
+        raise PermissionError("it was written by somebody else")
+    return content
 
 
 def _check_private(descriptor: int, path: Path) -> None:

@@ -183,8 +183,9 @@ class Record:
     @contextlib.contextmanager
     def trying_once(self) -> Iterator[None]:
         """Do not wait for the storage while it is away: what is done can be left out."""
-        patient = isinstance(self.storage, PatientStorage)
-        with self.storage.trying_once() if patient else contextlib.nullcontext():
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.storage, PatientStorage):
+                stack.enter_context(self.storage.trying_once())
             yield
 
     def claim(

@@ -73,7 +73,7 @@ def _score_candidates(search: Any, job: Job, record: Record) -> None:
     budget, n_workers = job.budget, count_workers(search.n_jobs)
     is_done = _is_done(record, budget)
     home = None if is_done else _home(record.address, n_workers)
-    with Follower(search, record) as follower, _published(job, record, home) as folder:
+    with Follower(search, record) as follower, _published(job, record, home) as (folder, digest):
         worker = Worker(
             job.task,
             record,
@@ -83,7 +83,7 @@ def _score_candidates(search: Any, job: Job, record: Record) -> None:
             on_finish=follower.look,
         )
         if n_workers > 1 and not is_done:
-            with Pool(folder, _reveal(record.address), n_workers) as pool:
+            with Pool(folder, _reveal(record.address), n_workers, digest) as pool:
                 while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
                     follower.look(worker)
                     time.sleep(0.2)
@@ -118,19 +118,19 @@ def count_workers(n_jobs: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _published(job: Job, record: Record, home: Path | None) -> Iterator[Path]:
-    """Write the job where workers find it, if there may be any."""
+def _published(job: Job, record: Record, home: Path | None) -> Iterator[tuple[Path, str]]:
+    """Write the job where workers find it, if there may be any; yield where, and its digest."""
     if home is None:
-        yield Path()
+        yield Path(), ""
         return
     remove_left_over(home, record.owner)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     try:
         sign(folder, record.owner)
-        job.write(folder)
+        digest = job.write(folder)
         record.study.set_user_attr(JOB, {"folder": str(folder)})
-        yield folder
+        yield folder, digest
     finally:
         remove(folder)
         with contextlib.suppress(StorageError):

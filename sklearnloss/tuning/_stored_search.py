@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import numbers
-import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from sklearn.utils.validation import _num_samples
 from ._branches import Space
 from ._fingerprint import SILENT, as_text, digest, digest_data
 from ._record import create_study
-from ._values import Free
+from ._values import Free, shorten
 
 #: The name of a study where the user gives none.
 DEFAULT_NAME = "sklearnloss"
@@ -98,12 +97,17 @@ class SearchIdentity:
         """
         parts = {"X": (X, True), "y": (y, masks), "groups": (groups, False)}
         parts |= {name: (value, False) for name, value in params.items()}
-        given = {name: part for name, part in parts.items() if part[0] is not None}
+        given = {
+            name: (value if files else _as_column(value), files)
+            for name, (value, files) in parts.items()
+            if value is not None
+        }
         entries = {
             name: [_shape(value), digest_data(value, None, masks=False) if files else digest(value)]
             for name, (value, files) in given.items()
         }
-        self.add("data", entries, {"n": _num_samples(X), "unit": unit, "parts": entries})
+        digests = {name: entry[1] for name, entry in entries.items()}
+        self.add("data", digests, {"n": _num_samples(X), "unit": unit, "parts": entries})
 
     def add_estimator(self, estimator: Any) -> None:
         """Add the estimator with its parameters."""
@@ -272,10 +276,9 @@ def _compare_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
     found = []
     for name in dict.fromkeys([*before["parts"], *now["parts"]]):
         one, other = (part["parts"].get(name, ["none", ""]) for part in (before, now))
-        if one[0] != other[0]:
-            found.append(f"data: {name} {one[0]} -> {other[0]}")
-        elif one[1] != other[1]:
-            found.append(f"data: {name} has other values")
+        if one[1] != other[1]:
+            what = "has other values" if one[0] == other[0] else f"{one[0]} -> {other[0]}"
+            found.append(f"data: {name} {what}")
     return found
 
 
@@ -356,6 +359,18 @@ def _quantiles(distribution: Any) -> list[Any]:
     return [name, *distribution.ppf([0.1, 0.5, 0.9]), *distribution.support()]
 
 
+def _as_column(value: Any) -> Any:
+    """Return labels, groups or weights as an array, whatever holds them; all else as it is."""
+    if hasattr(value, "to_numpy") and getattr(value, "ndim", 0) == 1:
+        value = value.to_numpy()
+    if isinstance(value, list | tuple) and value and np.isscalar(value[0]):
+        value = np.asarray(value)
+    is_texts = isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1
+    if is_texts and all(isinstance(each, str) for each in value):
+        return value.astype(str)
+    return value
+
+
 def _shape(value: Any) -> str:
     """Describe data without their values."""
     if hasattr(value, "shape"):
@@ -368,4 +383,4 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.ndim:
         return _shape(value)
     text = getattr(value, "__qualname__", None) or as_text(value)
-    return textwrap.shorten(text, 80, placeholder="...")
+    return shorten(text)

@@ -17,10 +17,12 @@ import torch
 
 from ._interrupts import Terminated
 from ._job import Job, remove
-from ._private import write_private
+from ._private import seal, write_private
 from ._workers import (
+    DIGEST,
     FAILED,
     INTERRUPTED,
+    KEY,
     PARENT,
     PATIENCE,
     STORAGE,
@@ -48,10 +50,11 @@ def main() -> None:
 def _work(folder: str, index: int) -> int:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     try:
-        work(Job.read(folder), os.environ[STORAGE], index)
+        work(Job.read(folder, digest=os.environ[DIGEST]), os.environ[STORAGE], index)
     except Exception as error:
         with contextlib.suppress(FileNotFoundError):  # the search is over
-            write_private(Path(folder, error_file(index)), _pickled(error))
+            content = seal(_pickled(error), os.environ[KEY])
+            write_private(Path(folder, error_file(index)), content)
         return FAILED
     return 0
 

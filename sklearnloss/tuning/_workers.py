@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import secrets
 import signal
 import subprocess
 import sys
@@ -22,13 +23,14 @@ from ._deaths import MAX_DEATHS
 from ._job import FILE, Job, n_threads
 from ._owner import Owner
 from ._patience import StorageError
-from ._private import read_private
+from ._private import unseal
 from ._record import Record
 from ._storage import is_there, opened_storage, quiet_optuna
 from ._work import Worker
 
-STORAGE = "SKLEARNLOSS_STORAGE"  # not on the command line, where everybody sees passwords
-PARENT = "SKLEARNLOSS_PARENT"
+# Not on the command line, where everybody sees them.
+STORAGE = "SKLEARNLOSS_STORAGE"
+PARENT, DIGEST, KEY = "SKLEARNLOSS_PARENT", "SKLEARNLOSS_DIGEST", "SKLEARNLOSS_KEY"
 
 #: How a worker ends after an error, which it writes down, after Ctrl-C, and after SIGTERM.
 FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
@@ -57,12 +59,18 @@ class Pool:
         Where the study is.
     n_workers : int
         How many.
+    digest : str
+        Of the job, see :meth:`~._job.Job.write`.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], storage: str, n_workers: int) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], storage: str, n_workers: int, digest: str
+    ) -> None:
         self.folder = Path(folder)
         self.storage = storage
         self.n_workers = n_workers
+        self.digest = digest
+        self.key = secrets.token_hex()
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.crashes = 0  # since something was finished
         self.n_finished = 0
@@ -119,7 +127,8 @@ class Pool:
     def _raise_error(self, index: int) -> None:
         """Raise what a worker wrote down, if it did."""
         with contextlib.suppress(FileNotFoundError):  # a user's code may exit with any status
-            raise pickle.loads(read_private(self.folder, error_file(index)))
+            sealed = (self.folder / error_file(index)).read_bytes()
+            raise pickle.loads(unseal(sealed, self.key))
 
     def _note_crash(self, status: int, n_finished: int) -> None:
         if n_finished > self.n_finished:
@@ -138,6 +147,8 @@ class Pool:
             **os.environ,
             STORAGE: self.storage,
             PARENT: str(os.getpid()),
+            DIGEST: self.digest,
+            KEY: self.key,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,

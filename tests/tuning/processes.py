@@ -31,6 +31,7 @@ from sklearn.utils import check_random_state
 
 from sklearnloss import LossSearchCV, UNetSegmenter, _cli
 from sklearnloss.tuning import _owner, _progress, _worker_main, _workers
+from sklearnloss.tuning._job import FILE, Job
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._patience import PatientStorage
 from sklearnloss.tuning._read_space import read_space
@@ -458,7 +459,7 @@ def _search(options: dict[str, Any]) -> dict[str, Any]:
         return outcome(make_race(**options).fit(*data), data[0])
     try:
         return outcome(make_search(**options).fit(X, y))
-    except (LookupError, ValueError, RuntimeError) as error:
+    except (LookupError, ValueError, RuntimeError, OSError) as error:
         return {"error": error, "notes": getattr(error, "__notes__", [])}
 
 
@@ -467,7 +468,7 @@ def _worker(arguments: list[str], patches: dict[str, Any]) -> None:
     raise SystemExit(_cli.main(["worker", *arguments]))
 
 
-def _patch(host: str | None = None, clock: Path | None = None) -> None:
+def _patch(host: str | None = None, clock: Path | None = None, trap: Path | None = None) -> None:
     """Save every fold, start workers by forking, and pretend as told.
 
     Parameters
@@ -476,17 +477,30 @@ def _patch(host: str | None = None, clock: Path | None = None) -> None:
         The name that this machine seems to have.
     clock : path, default=None
         A file that says what time it is for whoever waits for signs of life.
+    trap : path, default=None
+        A folder that is made by whoever reads the job of a search, which somebody replaced.
     """
     _progress._WORTH_SAVING = -1.0
-    _workers.subprocess = SimpleNamespace(  # type: ignore[assignment]
-        Popen=Forked, TimeoutExpired=subprocess.TimeoutExpired
-    )
+    as_forks = SimpleNamespace(Popen=Forked, TimeoutExpired=subprocess.TimeoutExpired)
+    vars(_workers)["subprocess"] = as_forks
     if host is not None:
         _owner._host = lambda: host
     if clock is not None:
-        _owner.time = SimpleNamespace(  # type: ignore[assignment]
-            monotonic=lambda: float(clock.read_text())
-        )
+        vars(_owner)["time"] = SimpleNamespace(monotonic=lambda: float(clock.read_text()))
+    if trap is not None:
+        write = Job.write
+
+        def replaced(self: Job, folder: Any) -> str:
+            digest = write(self, folder)
+            Path(folder, FILE).write_bytes(trap_of(trap))
+            return digest
+
+        Job.write = replaced  # type: ignore[method-assign, assignment]
+
+
+def trap_of(folder: Path) -> bytes:
+    """Return a pickle that makes a folder when it is read."""
+    return f"cos\nmkdir\n(S{str(folder)!r}\ntR.".encode()
 
 
 class Forked:

@@ -23,6 +23,8 @@ from sklearnloss.tuning._private import write_private
 from sklearnloss.tuning._read_space import read_space
 from sklearnloss.tuning._work import Budget
 
+from .processes import trap_of
+
 DATA = np.arange(24.0).reshape(6, 4)
 
 #: The type of texts that numpy 2 has.
@@ -114,22 +116,13 @@ def test_only_the_owner_can_read_a_job(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "job" / FILE).stat().st_mode) == 0o600
 
 
-class Trap:
-    """Touches a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> Any:
-        return Path.touch, (self.path,)
-
-
 @pytest.mark.parametrize("which", ["folder", "file"])
 def test_a_job_that_others_could_have_written_is_run_only_if_it_is_trusted(
     which: str, tmp_path: Path
 ) -> None:
     folder, sprung = tmp_path / "job", tmp_path / "sprung"
-    _job(DATA, Trap(sprung)).write(folder)
+    folder.mkdir(mode=0o700)
+    write_private(folder / FILE, trap_of(sprung))
     (folder if which == "folder" else folder / FILE).chmod(0o777)
     with pytest.raises(
         PermissionError, match=r"by others \(mode 777\)\. .* --job '.*job'"
@@ -137,8 +130,20 @@ def test_a_job_that_others_could_have_written_is_run_only_if_it_is_trusted(
         Job.read(folder)
     assert not sprung.exists()
     assert str(folder) in str(caught.value)
-    Job.read(folder, trusted=True)
+    with pytest.raises(TypeError):  # it is no job
+        Job.read(folder, trusted=True)
     assert sprung.exists()
+
+
+def test_a_job_is_known_by_its_digest_where_files_have_no_owners(tmp_path: Path) -> None:
+    folder, sprung = tmp_path / "job", tmp_path / "sprung"
+    digest = _job(DATA).write(folder)
+    folder.chmod(0o777)
+    np.testing.assert_array_equal(Job.read(folder, digest=digest).task.X, DATA)
+    (folder / FILE).write_bytes(trap_of(sprung))
+    with pytest.raises(PermissionError, match=r"job\.pkl' was changed by somebody else"):
+        Job.read(folder, digest=digest)
+    assert not sprung.exists()
 
 
 class Locked(LogisticRegression):  # type: ignore[misc]

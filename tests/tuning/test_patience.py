@@ -13,7 +13,6 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from sklearnloss.tuning import _journal
 from sklearnloss.tuning._patience import PATIENCE, PatientStorage, StorageError
 from sklearnloss.tuning._storage import open_storage
 
@@ -149,7 +148,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]]:
                     os.ftruncate(descriptor, max(0, os.fstat(descriptor).st_size - 9))
                 raise OSError(errno.EIO, "Input/output error")
 
-        monkeypatch.setattr(_journal.os, "fsync", fsync)
+        monkeypatch.setattr(os, "fsync", fsync)
         return seen
 
     yield fail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -169,11 +170,15 @@ def test_a_server_that_is_restarted_again_and_again_changes_nothing(
         wait_until(lambda: len(fits.begun()) == len(fits.done()) + 1)
         server.stop()
         fits.hold(n_fits)
-        wait_until(lambda n=n_fits: len(fits.done()) == n)
+        wait_until(functools.partial(_has_done, fits, n_fits))
         server.start()
     fits.release()
     assert process.returned() == outcome(make_search(**options).fit(X, y))
     assert TrialState.RUNNING not in states(url)
+
+
+def _has_done(fits: Fits, n: int) -> bool:
+    return len(fits.done()) == n
 
 
 def _begin(url: str, name: str, ready: Path) -> None:

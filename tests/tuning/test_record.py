@@ -320,7 +320,8 @@ def test_a_storage_that_is_away_at_any_call_is_waited_for(
 ) -> None:
     with Owner() as owner:
         record = record_of(storage, owner=owner)
-        _lose_answers(record.storage.storage, name, done, monkeypatch)
+        inner: Any = record.storage
+        _lose_answers(inner.storage, name, done, monkeypatch)
         for number, (state, value) in enumerate(
             [(TrialState.COMPLETE, 0.25), (TrialState.FAIL, None)]
         ):
@@ -366,8 +367,9 @@ def test_what_a_lost_storage_did_not_take_is_known(
         record.finish(first, TrialState.COMPLETE, 0.5)
         record.rows()
         claim.results["folds"].append(FOLD)
+        inner: Any = record.storage
         for name in CALLS:
-            monkeypatch.setattr(record.storage.storage, name, _always_away)
+            monkeypatch.setattr(inner.storage, name, _always_away)
         with pytest.raises(StorageError, match="could not be used for 60 s: the server is away"):
             record.finish(claim, state, value)
         record.is_lost = True

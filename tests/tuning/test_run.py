@@ -65,7 +65,12 @@ def test_workers_cannot_share_what_is_in_the_memory_of_one(address: str) -> None
 def test_a_finished_search_asks_for_no_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = {"storage": tmp_path / "s.journal", "sound": True, "n_trials": 2, "cv": 2}
+    options: dict[str, Any] = {
+        "storage": tmp_path / "s.journal",
+        "sound": True,
+        "n_trials": 2,
+        "cv": 2,
+    }
     whole = outcome(make_search(**options).fit(DATA, y))
     monkeypatch.setattr(_run, "Pool", None)
     assert outcome(make_search(n_jobs=2, **options).fit(DATA, y)) == whole

@@ -64,10 +64,12 @@ def test_stopped_candidates_are_hollow(search: LossSearchCV) -> None:
     stopped = search.cv_results_["trial_state"] != "COMPLETE"
     assert stopped.any()
     drawn = LossSearchDisplay.from_search(search).axes_[0].collections
-    points = [each for each in drawn if isinstance(each, PathCollection)]
-    hollow = [len(each.get_offsets()) for each in points if not len(each.get_facecolors())]
-    filled = [len(each.get_offsets()) for each in points if len(each.get_facecolors())]
-    assert (sum(hollow), sum(filled)) == (stopped.sum(), (~stopped).sum())
+    n_points = {True: 0, False: 0}
+    for points in drawn:
+        if isinstance(points, PathCollection):
+            is_hollow = len(np.asarray(points.get_facecolor())) == 0
+            n_points[is_hollow] += len(np.asarray(points.get_offsets()))
+    assert n_points == {True: stopped.sum(), False: (~stopped).sum()}
 
 
 def test_the_history_ends_with_the_best_score(search: LossSearchCV) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.model_selection import KFold, cross_validate
@@ -90,6 +91,15 @@ def test_groups_and_weights_are_data(path: Path) -> None:
     ) as e:
         sound(path, cv=None).fit(X, y, groups=groups)
     assert pickle.loads(pickle.dumps(e.value)).differences == e.value.differences
+
+
+def test_labels_groups_and_weights_may_be_in_a_list_an_array_or_a_series(path: Path) -> None:
+    names, weights = np.array(["a", "b"])[y], np.linspace(1, 2, 60)
+    groups = [f"slide {k % 7}" for k in range(60)]
+    for make in (list, np.array, pd.Series):
+        found = sound(path, cv=None, estimator=SVC(), param_distributions={"C": [1.0, 2.0]})
+        found.fit(X, make(names), groups=make(groups), sample_weight=make(weights))
+    assert len(found.cv_results_["params"]) == 2
 
 
 def losses(path: Path, given: Any, **options: Any) -> LossSearchCV:
@@ -308,7 +318,7 @@ def test_files_that_were_moved_are_the_same_data(
             np.save(tmp_path / folder / f"{folder}-{k}.npy", image)
     monkeypatch.chdir(tmp_path)
 
-    def fit(files: list[Any], n_trials: int) -> LossSearchCV:
+    def fit(files: Any, n_trials: int) -> LossSearchCV:
         model = ResNetClassifier(width=2, depth=18, max_epochs=1, random_state=0)
         options: dict[str, Any] = {"cv": 2, "storage": path, "study_name": NAME, "refit": False}
         search = LossSearchCV(model, ["hinge"], n_trials=n_trials, random_state=0, **options)
@@ -316,7 +326,7 @@ def test_files_that_were_moved_are_the_same_data(
         return found
 
     fit([f"one/one-{k}.npy" for k in range(12)], 1)
-    found = fit([tmp_path / "two" / f"two-{k}.npy" for k in range(12)], 2)
+    found = fit(np.array([str(tmp_path / "two" / f"two-{k}.npy") for k in range(12)]), 2)
     assert len(found.cv_results_["params"]) == 2
     np.save(tmp_path / "one" / "one-3.npy", images[3] + 1)
     with pytest.raises(DifferentSearchError, match="data: X has other values"):

@@ -18,7 +18,7 @@ from sklearnloss.tuning._record import create_study
 from sklearnloss.tuning._storage import open_storage, quiet_optuna
 from sklearnloss.tuning._workers import JOB, STORAGE
 
-from .processes import Fits, join, record_of, start, wait_until
+from .processes import Fits, join, record_of, start, trap_of, wait_until
 
 
 def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
@@ -95,9 +95,7 @@ def test_who_can_write_to_the_storage_cannot_have_code_run_by_workers(
 ) -> None:
     folder, sprung = tmp_path / "evil", tmp_path / "sprung"
     folder.mkdir()
-    # A pickle that makes a folder.
-    content = f"cos\nmkdir\n(S{str(sprung)!r}\ntR.".encode()
-    write_private(folder / FILE, content)
+    write_private(folder / FILE, trap_of(sprung))
     folder.chmod(0o777)
     _publish(journal, {"folder": str(folder), "owner": {}})
     command = ["worker", "--storage", str(journal), "--wait", "0"]

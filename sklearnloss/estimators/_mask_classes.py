@@ -22,11 +22,11 @@ Array = NDArray[Any]
 #: More distinct labels are no classes, unless the user says so.
 MAX_CLASSES = 64
 
-# What pixels that do not count are often set to, beside negative numbers.
+# Usual labels of pixels that do not count, beside negative ones.
 _VOID = (255, 65535)
-# Objects in a mask, and in all of them, from which on their numbers are looked at.
-_FEW, _SOME = 3, 6
-# The part of objects that must be one blob each: a few are cut, or have a stray pixel.
+# Fewest labels in one mask, and in all masks, that can be told from classes.
+_IN_ONE, _IN_ALL = 3, 6
+# The part of the objects that are one blob: a few are cut in two, or have a stray pixel.
 _SINGLE = 0.95
 
 
@@ -44,7 +44,7 @@ class Advice(NamedTuple):
     ignore: str = "Pass ignore_index={label}"
     classes: str = "pass classes={labels}"
 
-    def keep(self, labels: Sequence[int]) -> str:
+    def if_classes(self, labels: Sequence[int]) -> str:
         """Return what to do if all labels are classes."""
         return self.classes.format(labels=_listed(labels))
 
@@ -90,13 +90,13 @@ def check_classes(
             f"The masks hold {len(known)} labels, {_listed(known)}. Expected at most {MAX_CLASSES} "
             f"classes. If they number single objects, make these one class: mask > 0. If they are "
             f"grey levels, from JPEG or from resizing, write masks as PNG and resize them without "
-            f"interpolation. If they are classes, {advice.keep(known)}."
+            f"interpolation. If they are classes, {advice.if_classes(known)}."
         )
     if numbers.found():
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}, which look like a number per "
             f"object, not classes: {numbers.reason}, and each is one connected blob. Make "
-            f"objects one class: mask > 0. If the labels are classes, {advice.keep(known)}."
+            f"objects one class: mask > 0. If the labels are classes, {advice.if_classes(known)}."
         )
 
 
@@ -120,7 +120,7 @@ def check_void(labels: Sequence[int], *, advice: Advice = PYTHON) -> None:
         raise ValueError(
             f"The masks hold the label {void} beside {_listed([k for k in labels if k != void])}, "
             f"which often marks pixels that do not count. {advice.ignore.format(label=void)} if it "
-            f"does; if it is a class, {advice.keep(labels)}."
+            f"does; if it is a class, {advice.if_classes(labels)}."
         )
 
 
@@ -141,14 +141,14 @@ def _check_jpeg(labels: Sequence[int], jpegs: Sequence[str], advice: Advice) -> 
         raise ValueError(
             f"The masks hold {len(labels)} labels, {_listed(labels)}, and JPEG, which changes "
             f"labels, made some of them: {', '.join(jpegs[:3])}{' ...' * (len(jpegs) > 3)}. Write "
-            f"masks as PNG, or as .npy. If all are classes, {advice.keep(labels)}."
+            f"masks as PNG, or as .npy. If all are classes, {advice.if_classes(labels)}."
         )
     low, high = (sum(a <= each <= b for each in labels) for a, b in ((0, 15), (240, 255)))
     if min(low, high) > 2 and labels[0] >= 0 and labels[-1] <= 255:
         raise ValueError(
             f"The masks hold the labels {_listed(labels)}, near 0 and near 255, as JPEG or "
             f"resizing makes of a mask of 0 and 255. Threshold them: mask > 127. If all are "
-            f"classes, {advice.keep(labels)}."
+            f"classes, {advice.if_classes(labels)}."
         )
 
 
@@ -202,7 +202,8 @@ def find_blobs(mask: Array, labels: Iterable[int], *, look: bool = True) -> Blob
         Whether blobs are to be counted.
     """
     objects = tuple(int(each) for each in labels if each > 0 and each not in _VOID)
-    if not look or not _FEW <= len(objects) <= MAX_CLASSES:
+    is_signal = sum(side > 1 for side in mask.shape) < 2
+    if is_signal or not look or not _IN_ONE <= len(objects) <= MAX_CLASSES:
         return Blobs(objects, 0, 0)
     names, mask = np.array(sorted(objects)), np.ma.filled(mask, 0)
     codes = np.searchsorted(names, mask).clip(max=len(names) - 1)
@@ -229,8 +230,9 @@ class ObjectNumbers:
     - four or more masks, of three and more labels on average, hardly share any: a label
       occurs in fewer than 1.5 of them.
 
-    Classes that are single blobs, such as organs, lack one here and there, which
-    leaves a gap; and they occur again and again.
+    Where classes are single blobs, such as organs, some masks lack one of them, which
+    leaves a gap, and each occurs in many masks. Masks of signals are not looked at: their
+    phases are intervals in one order.
 
     Attributes
     ----------
@@ -262,7 +264,7 @@ class ObjectNumbers:
     def found(self) -> bool:
         """Tell whether labels number objects, and note why."""
         n_masks, n_labels = len(self._largest), len(self._occurs)
-        few = n_labels < _SOME or self._n_seen < _SOME or n_masks < 2
+        few = n_labels < _IN_ALL or self._n_seen < _IN_ALL or n_masks < 2
         if few or self._n_single < _SINGLE * self._n_seen:
             return False
         highest = max(self._largest)
@@ -271,7 +273,7 @@ class ObjectNumbers:
             self.reason = f"each mask has 1 to n, with n from {min(self._largest)} to {highest}"
         elif (
             n_masks >= 4
-            and self._occurs.total() >= _FEW * n_masks
+            and self._occurs.total() >= _IN_ONE * n_masks
             and self._occurs.total() < 1.5 * n_labels
         ):
             self.reason = "hardly any label occurs in two masks"
@@ -279,7 +281,7 @@ class ObjectNumbers:
 
 
 def number_objects(masks: Iterable[Array], labels: Array, ignore: int | None) -> ObjectNumbers:
-    """Return what masks in memory tell, if they have as many distinct labels as it takes.
+    """Return the evidence of masks in memory, if there are enough distinct labels.
 
     Parameters
     ----------
@@ -290,7 +292,7 @@ def number_objects(masks: Iterable[Array], labels: Array, ignore: int | None) ->
         One of them that does not count.
     """
     numbers = ObjectNumbers()
-    if _SOME <= len(labels) <= MAX_CLASSES:
+    if _IN_ALL <= len(labels) <= MAX_CLASSES:
         for mask in masks:
             here = [each for each in distinct_labels(mask[None]).tolist() if each != ignore]
             numbers.add(find_blobs(mask, here, look=not numbers.disproved))

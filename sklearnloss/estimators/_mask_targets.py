@@ -51,8 +51,9 @@ class MaskEstimator(ImageEstimator):
     ignore_index: int | None
     mask_values_: np.ndarray
     _reads_masks = True
-    # Of the data read last: whether pixels of masks were masked, and what their labels may mean.
+    # Whether pixels were masked in the masks that were read last.
     _masked = False
+    # While masks are read: whether their labels may number objects.
     _numbers: ObjectNumbers | None = None
 
     @property
@@ -65,13 +66,13 @@ class MaskEstimator(ImageEstimator):
     def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
         if reset:  # an earlier fit has no say in this one
             self.__dict__.pop("mask_values_", None)
-        self._masked, self._numbers = False, None
+        self.__dict__.pop("_masked", None)
         if reset and self.classes is None and not self.multilabel:
             self._numbers = ObjectNumbers()
         try:
             return super()._training_images(X, y, reset=reset)
         except Exception:
-            self._numbers = None
+            self.__dict__.pop("_numbers", None)
             raise
 
     def _read_targets(
@@ -82,11 +83,12 @@ class MaskEstimator(ImageEstimator):
                 return self._read_lazy_masks(images, classes)
             return self._read_masks_in_memory(y, images, classes)
         finally:
-            self._numbers = None
+            self.__dict__.pop("_numbers", None)
 
     def _read_masks_in_memory(self, y: Any, images: Tensor | RowImages, classes: Any) -> Tensor:
         masks = self._read_masks(y, images)
-        self._masked = np.ma.is_masked(masks)
+        if np.ma.is_masked(masks):
+            self._masked = True
         labels = distinct_labels(masks)
         if self._numbers is not None:
             self._numbers = number_objects(masks, labels, self.ignore_index)
@@ -111,7 +113,8 @@ class MaskEstimator(ImageEstimator):
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
         (mask,) = self._read_mask(target, shape)
-        self._masked |= np.ma.is_masked(mask)
+        if np.ma.is_masked(mask):
+            self._masked = True
         if self.multilabel:
             return [count_labels(channel) for channel in mask]
         labels, counts = count_labels(mask)

@@ -419,6 +419,7 @@ class LossNet(PortableNet):
         """Pair codes with predicted ones, for skorch's callbacks with scorers of masks."""
         if y is None:
             raise ValueError("There are no true masks to score: use_caching=False passes none.")
+        y = np.asarray(y)
         ignored = IGNORED.get(getattr(torch, str(y.dtype)))
         pairs = zip(y, call(X), strict=True)
         return MaskPairs(pairs, len(y), ignore_index=ignored, multilabel=self.multilabel_)

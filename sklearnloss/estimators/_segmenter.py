@@ -164,10 +164,11 @@ class UNetSegmenter(MaskEstimator):
       them as any of them from the next ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
       or one negative label below two or more others: pass it as ``ignore_index``, if it
       marks pixels that do not count;
-    - numbers of single objects: six labels or more, apart from 0, that are one connected
-      blob each (95 % of them), where each mask has the labels 1 to n without a gap and n
-      takes three values or more, the highest in at most half of the masks (or where
-      four or more masks hardly share a label): make them one class, ``y > 0``;
+    - numbers of single objects in images or volumes: six labels or more, apart from 0,
+      that are one connected blob each (95 % of them), where each mask has the labels 1
+      to n without a gap and n takes three values or more, the highest in at most half of
+      the masks (or where four or more masks hardly share a label): make them one class,
+      ``y > 0``;
     - more than 64 labels;
     - what JPEG or interpolation makes of labels: more than two labels in JPEG files, or
       three and more near 0 and near 255 both, within 15.

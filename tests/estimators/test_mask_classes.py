@@ -62,6 +62,22 @@ def test_numbers_of_objects_are_refused(counts: list[int], tmp_path: Path) -> No
         fit(marked, ignore_index=255)
 
 
+def test_a_few_objects_may_be_cut_in_two() -> None:
+    y = numbered([3, 7, 5, 9])
+    y[0, 18, 18] = 1
+    with pytest.raises(ValueError, match=OBJECTS):
+        fit(y)
+    y[:, 18, 18] = 1  # one label of each mask: these may be classes
+    assert len(fit(y).classes_) == 10
+
+
+def test_phases_of_signals_are_classes() -> None:
+    y = np.repeat(np.arange(9), 4)[:32]
+    phases = np.stack([np.minimum(y, n) for n in (3, 7, 5, 6)])
+    assert len(fit(phases, image_shape=(32,)).classes_) == 8
+    assert len(fit(phases).classes_) == 8
+
+
 def test_the_user_may_say_that_numbers_are_classes() -> None:
     y = numbered([3, 7, 5, 9])
     assert len(fit(y, classes=range(10)).classes_) == 10
@@ -102,12 +118,13 @@ def organs(missing: list[list[int]]) -> np.ndarray:
         organs([[1, 2, 3, 4, 5], [1, 2, 3], [6, 7, 8], [2, 5, 7]]),  # slices
         numbered([1, 2, 2, 1, 3]),  # a liver, its tumours and their core
         numbered([1, 2, 3, 4, 5]),
+        np.concatenate([numbered([3, 7, 5, 9])] * 2, 2),  # two of each
         noise(range(20)),
         noise(range(64)),
     ],
     ids=[
         *("nuclei", "digits", "few digits", "organs", "rare organs", "last organs", "slices"),
-        *("tumours", "few labels", "noise", "many classes"),
+        *("tumours", "few labels", "pairs", "noise", "many classes"),
     ],
 )
 def test_masks_of_classes_pass(y: np.ndarray) -> None:

@@ -174,10 +174,6 @@ def test_masks_are_read_in_every_layout_that_score_takes(tmp_path: Path) -> None
         assert dice_scorer(rows, X.reshape(8, -1), masks) == expected
 
 
-class Mask(np.ndarray):
-    """A mask that can be watched."""
-
-
 class Watched(Dataset):  # type: ignore[type-arg]
     """Images with masks; knows how many masks there were at most at a time."""
 
@@ -190,7 +186,7 @@ class Watched(Dataset):  # type: ignore[type-arg]
         return self.n
 
     def __getitem__(self, index: int) -> Any:
-        mask = Y[index % 8].copy().view(Mask)
+        mask = Y[index % 8].copy()
         self.masks.append(weakref.ref(mask))
         self.most = max(self.most, sum(each() is not None for each in self.masks))
         return X[index % 8], mask

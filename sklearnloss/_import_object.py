@@ -1,4 +1,4 @@
-"""Python objects that the command line names as ``module:attribute``."""
+"""Import of Python objects by ``module:attribute``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that is safe to print and to write: file names may hold anything."""
+"""Escaping of text for terminals and files."""
 
 from __future__ import annotations
 

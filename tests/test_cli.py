@@ -1,4 +1,4 @@
-"""What the command line says of mistakes, and how it ends."""
+"""Errors and exit statuses of the command line."""
 
 from __future__ import annotations
 

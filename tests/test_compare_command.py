@@ -410,7 +410,7 @@ def test_a_model_that_cannot_be_trained_costs_no_result(
     assert capsys.readouterr().out.startswith(kept)
 
 
-@pytest.mark.parametrize("colors", [(), (3,)], ids=["grey", "colors"])
+@pytest.mark.parametrize("colors", [(), (3,)], ids=["gray", "colors"])
 def test_what_is_said_of_the_model_works(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

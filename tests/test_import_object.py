@@ -1,4 +1,4 @@
-"""Objects named on the command line."""
+"""Import of objects by ``module:attribute``."""
 
 from __future__ import annotations
 

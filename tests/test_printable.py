@@ -1,4 +1,4 @@
-"""Text that terminals and files can take."""
+"""Escaping of text for terminals and files."""
 
 from __future__ import annotations
 

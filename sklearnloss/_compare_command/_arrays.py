@@ -44,7 +44,7 @@ class ArrayData(NamedTuple):
 
     @property
     def task(self) -> str:
-        """What can be learnt from the arrays."""
+        """What can be learned from the arrays."""
         return "classification" if self.y.ndim == 1 else "segmentation"
 
 

@@ -1,4 +1,4 @@
-"""What tells data from other data: their content, wherever they lie."""
+"""Digests of data, by which a run recognizes the same data elsewhere."""
 
 from __future__ import annotations
 

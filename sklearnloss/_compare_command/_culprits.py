@@ -1,4 +1,4 @@
-"""How an error names the files that it is about."""
+"""Short lists of file names for error messages."""
 
 from __future__ import annotations
 

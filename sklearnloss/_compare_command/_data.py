@@ -29,7 +29,7 @@ class ImageData:
     Attributes
     ----------
     task : {"classification", "segmentation"}
-        What is learnt.
+        What is learned.
     X : ndarray, or list of Path and ndarray
         Images, or the files that they are read from each time.
     y : ndarray, or list of Path and ndarray

@@ -1,4 +1,4 @@
-"""Which images belong together, and must not be split between training and test."""
+"""Groups of images that must not be split between training and test."""
 
 from __future__ import annotations
 

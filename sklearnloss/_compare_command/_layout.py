@@ -1,4 +1,4 @@
-"""What lies in a folder: images with masks, or a folder of images per class."""
+"""Layouts of folders: images with masks, or a folder of images per class."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ImageFiles:
 
     @property
     def task(self) -> str:
-        """What can be learnt from the files."""
+        """What can be learned from the files."""
         return "classification" if self.masks is None else "segmentation"
 
     @property

@@ -1,4 +1,4 @@
-"""The losses that ``--losses`` names."""
+"""Losses of ``--losses``: names, and ``module:attribute``."""
 
 from __future__ import annotations
 

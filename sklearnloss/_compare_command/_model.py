@@ -1,4 +1,4 @@
-"""What is trained, how it is scored, and on which folds."""
+"""Estimator, score and folds of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was asked for."""
+"""Options of ``sklearnloss compare``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Options:
     data : str
         Folder or file of images.
     task : {"auto", "classification", "segmentation"}
-        What is learnt.
+        What is learned.
     losses : tuple of str or None
         Names, or module:attribute; None is all that suit.
     folds : int

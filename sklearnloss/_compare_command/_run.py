@@ -1,4 +1,4 @@
-"""Search, compare, and write down what was found."""
+"""A run: the search, the comparison, and the files that are written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SUMMARY, MODEL = "summary.txt", "best_model.safetensors"
 
 
 def run_compare(options: Options, output: Path) -> str:
-    """Find out which loss is best for images, or go on with it.
+    """Find the best loss for images, or resume an earlier call.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ class _Run:
             random_state=options.seed,
             verbose=1,
         )
-        with warnings.catch_warnings(), _in_words_of_the_command():
+        with warnings.catch_warnings(), _translated_advice():
             warnings.simplefilter("ignore", FitFailedWarning)  # the summary tells what failed
             warnings.filterwarnings("ignore", ".*never tried", UserWarning)  # and what was not
             search.fit(data.X, data.y)
@@ -194,7 +194,7 @@ class _Run:
         noun = "loss" if len(labels) == 1 else "losses"
         n_fits = plural(len(splits) * self._n_seeds, "fit")
         say(f"Comparing {len(labels)} {noun}: {n_fits} each.")
-        with _in_words_of_the_command():
+        with _translated_advice():
             comparison = search.compare(
                 self.data.X,
                 self.data.y,
@@ -239,8 +239,8 @@ class _Run:
 
 
 @contextmanager
-def _in_words_of_the_command() -> Iterator[None]:
-    """Advise what the command has, where Python's storage would be advised."""
+def _translated_advice() -> Iterator[None]:
+    """Replace advice on ``storage=`` in errors by advice on ``--output``."""
     try:
         yield
     except ValueError as error:

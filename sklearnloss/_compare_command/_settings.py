@@ -1,4 +1,4 @@
-"""What a run is about, kept beside its results so that another question is refused."""
+"""Settings of a run, kept beside its results to refuse different ones."""
 
 from __future__ import annotations
 

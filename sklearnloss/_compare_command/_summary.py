@@ -1,4 +1,4 @@
-"""What a run found, as text and pictures."""
+"""The summary of a run, as text and pictures."""
 
 from __future__ import annotations
 

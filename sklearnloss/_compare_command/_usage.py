@@ -1,4 +1,4 @@
-"""How to use the model that a run leaves."""
+"""Instructions for using the saved model."""
 
 from __future__ import annotations
 

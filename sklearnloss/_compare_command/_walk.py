@@ -1,4 +1,4 @@
-"""The files below a folder: nothing is passed over in silence."""
+"""Files below a folder, with checks of links and of results among them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data are known by their content."""
+"""Digests of data."""
 
 from __future__ import annotations
 

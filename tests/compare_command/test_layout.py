@@ -1,4 +1,4 @@
-"""What a folder is taken for."""
+"""Layouts of folders."""
 
 from __future__ import annotations
 

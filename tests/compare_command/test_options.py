@@ -1,4 +1,4 @@
-"""Options that cannot be are refused before any work."""
+"""Options that are refused before any work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is only continued with the options and the data it was begun with."""
+"""Settings of a run, and refusal of different ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the model that a run leaves."""
+"""Instructions for using the saved model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worker processes import what the process that started them would."""
+"""Import paths of worker processes."""
 
 from __future__ import annotations
 

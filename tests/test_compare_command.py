@@ -19,6 +19,7 @@ from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
 from sklearnloss._cli import main
 from sklearnloss._compare_command import _run
 from sklearnloss._compare_command._data import load_data
+from sklearnloss._compare_command._model import make_estimator
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}
@@ -224,8 +225,9 @@ def test_a_search_of_something_else_is_refused_in_words_of_the_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
-    make = _run.make_estimator
-    monkeypatch.setattr(_run, "make_estimator", lambda *args: make(*args).set_params(depth=2))
+    monkeypatch.setattr(
+        _run, "make_estimator", lambda *args: make_estimator(*args).set_params(depth=2)
+    )
     assert main(command(folder, "--losses", "dice", "--trials", "2")) == 2
     told = capsys.readouterr().err
     assert "depth 4 -> 2" in told

@@ -17,7 +17,13 @@ MODEL = Path("out/best_model.safetensors")
 
 def data(task: str = "segmentation", **changes: Any) -> ImageData:
     X = np.zeros((2, 3, 8, 8), np.uint8)
-    given = {"X": X, "y": None, "groups": None, "channels": "first", "labels": [0, 1]}
+    given: dict[str, Any] = {
+        "X": X,
+        "y": None,
+        "groups": None,
+        "channels": "first",
+        "labels": [0, 1],
+    }
     given |= {"names": ["a/0.png", "a/1.png"], "description": "", **changes}
     return ImageData(task, **given)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._import_object import add_current_folder, import_object
+from ._printable import printable
 from ._version import __version__
 
 
@@ -26,84 +27,103 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0 if all went well, 2 if something is wrong with what was given, 130 if it was
-        interrupted.
+        0 if all went well, 1 if a loss broke a law, 2 if something is wrong with what was
+        given, 130 if it was interrupted.
     """
     options = _parser().parse_args(arguments)
-    if options.command == "versions":
-        from ._show_versions import show_versions
-
-        show_versions()
-    elif options.command == "check-loss":
-        from .losses import check_loss
-
-        return 0 if check_loss(_import(options.loss), options.task).passed else 1
-    elif options.command == "compare":
-        return _compare(vars(options))
-    elif options.command == "worker":
-        return _worker(options)
-    else:
-        from ._demo import run_demo
-
-        run_demo(
-            options.output,
-            n_jobs=options.jobs,
-            random_state=options.seed,
-            epochs=options.epochs,
-        )
-    return 0
-
-
-def _compare(options: dict[str, Any]) -> int:
-    del options["command"]
-    output = Path(options.pop("output"))
+    command = options.command
     try:
-        from ._compare_command import Options, run_compare
-
-        print(run_compare(Options(**options), output), end="")
+        return _RUN[command](options)
     except (ValueError, OSError, ImportError) as error:
         told, _, _ = str(error).partition("Traceback")
-        print(f"sklearnloss compare: {' '.join(told.split())}", file=sys.stderr)
+        _tell(f"sklearnloss {command}: {' '.join(told.split()) or type(error).__name__}")
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. What is finished is kept: the same command goes on.", file=sys.stderr)
+        _tell(f"\nInterrupted.{_AFTER_INTERRUPT.get(command, '')}")
         return 130
+
+
+_AFTER_INTERRUPT = {
+    "compare": " What is finished is kept: the same command goes on.",
+    "worker": " Another worker goes on from its last fold.",
+}
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from ._compare_command import Options, run_compare
+
+    given = vars(options)
+    del given["command"]
+    output = Path(given.pop("output"))
+    _print(run_compare(Options(**given), output))
     return 0
 
 
 def _worker(options: argparse.Namespace) -> int:
     storage = options.storage or os.environ.get("SKLEARNLOSS_STORAGE")
-    sys.path.insert(0, "")  # as python -m does: where the search's own classes may be
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # how schedulers end a job
-    try:
-        if not storage:
-            raise ValueError(
-                "Where is the search? Pass --storage, or set SKLEARNLOSS_STORAGE, to what "
-                "LossSearchCV has as storage."
-            )
-        from .tuning import join_search
+    if not storage:
+        raise ValueError(
+            "Where is the search? Pass --storage, or set SKLEARNLOSS_STORAGE, to what "
+            "LossSearchCV has as storage."
+        )
+    if not options.wait >= 0:
+        raise ValueError(f"--wait {options.wait:g}: expected seconds, 0 or more.")
+    add_current_folder()  # where the search's own classes may be
+    from .tuning import join_search
 
-        join_search(storage, options.study, job=options.job, patience=options.wait)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"sklearnloss worker: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nInterrupted. Another worker goes on from its last fold.", file=sys.stderr)
-        return 130
+    join_search(storage, options.study, job=options.job, patience=options.wait)
     return 0
 
 
-def _import(name: str) -> Any:
-    """Return what ``module:attribute`` names, or the name itself."""
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        return name
-    sys.path.insert(0, "")  # as python -m does
+def _check_loss(options: argparse.Namespace) -> int:
+    from .losses import check_loss
+
+    loss = import_object(options.loss) if ":" in options.loss else options.loss
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SystemExit(f"Cannot find {name!r}: {error}") from error
+        return 0 if check_loss(loss, options.task).passed else 1
+    except TypeError as error:  # it is no loss at all
+        raise ValueError(str(error)) from error
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from ._demo import run_demo
+
+    run_demo(
+        options.output,
+        n_jobs=options.jobs,
+        random_state=options.seed,
+        epochs=options.epochs,
+    )
+    return 0
+
+
+def _versions(options: argparse.Namespace) -> int:
+    from ._show_versions import show_versions
+
+    show_versions()
+    return 0
+
+
+_RUN: dict[str, Callable[[argparse.Namespace], int]] = {
+    "check-loss": _check_loss,
+    "compare": _compare,
+    "demo": _demo,
+    "versions": _versions,
+    "worker": _worker,
+}
+
+
+def _tell(text: str) -> None:
+    """Print to stderr, whatever is in the text."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+
+
+def _print(text: str) -> None:
+    """Print to stdout what its encoding can hold, and escape the rest."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,25 +155,37 @@ def _add_compare(commands: Any) -> None:
         "it was interrupted.",
         epilog="DATA is a folder of images/ and masks/ with files of the same names, a folder of "
         "images per class, a folder with X.npy and y.npy, or a .npz file with X and y. Images are "
-        ".npy or .npz files, or pictures such as PNG, JPEG and TIFF.",
+        ".npy or .npz files, or pictures such as PNG, JPEG and TIFF. --timeout limits the search "
+        "alone: the comparison takes up to top x repeats x folds fits more, and the best loss is "
+        "then trained on all images.",
     )
     compare.add_argument("data", metavar="DATA", help="folder or file, see below")
     add = compare.add_argument
     add("--task", choices=["auto", "segmentation", "classification"], default="auto")
-    add("--losses", type=_names, help="such as dice,focal,dice+bce (default: all that suit)")
+    add(
+        "--losses",
+        type=_names,
+        help="such as dice,focal,dice+bce, or module:attribute for one of your own (default: all "
+        "that suit)",
+    )
     add("--folds", type=int, default=5, help="of each cross-validation (default: 5)")
     add(
         "--groups",
-        help="images that belong together: a regular expression of the group in a file's name, "
-        "'folder', or a .csv file of names and groups",
+        help="images that belong together: a regular expression searched in a file's name, of "
+        "which all parentheses together are the group, 'folder', or a .csv file of names and "
+        "groups (of several columns file.csv:column)",
     )
     add("--trials", type=int, default=60, help="settings to try in all (default: 60)")
-    add("--timeout", type=float, metavar="SECONDS", help="longest time to try settings")
+    add("--timeout", type=float, metavar="SECONDS", help="for the search alone, see below")
     add("--top", type=int, default=5, help="losses to compare then, the best (default: 5)")
     add("--repeats", type=int, default=2, help="of the comparison's folds (default: 2)")
     add("--epochs", type=int, default=20, help="passes over the images (default: 20)")
     add("--width", type=int, default=16, help="channels of the network's first stage (default: 16)")
-    add("--scoring", help="iou, dice, boundary_iou, ... or a score of scikit-learn's for labels")
+    add(
+        "--scoring",
+        help="iou, dice, boundary_iou, ... or a score of scikit-learn's for classes (default: iou; "
+        "accuracy, balanced if the classes are of unlike sizes)",
+    )
     add("--ignore-index", type=int, metavar="LABEL", help="label of pixels that do not count")
     add("--resize", type=int, metavar="PIXELS", help="side of images in classes, if they differ")
     add(

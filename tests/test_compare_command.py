@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sklearnloss import ResNetClassifier, UNetSegmenter, load
+from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
 from sklearnloss._cli import main
+from sklearnloss._compare_command import _run
+from sklearnloss._compare_command._data import load_data
+from sklearnloss._compare_command._model import make_estimator
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}
@@ -62,7 +65,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     results = folder.parent / "results"
     assert files(results) == TABLES | STORED | PICTURES
     assert printed == (results / "summary.txt").read_text()
-    assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups" in printed
+    assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups: p0 (2), p1 (2)" in printed
     assert "Tried 3 settings of 2 losses: " in printed
     assert "Searching: 3 settings in 2 folds." in progress
     table = rows(results / "table.csv")
@@ -71,18 +74,23 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     compared = rows(results / "losses.csv")
     assert {row["loss"] for row in compared} == {"dice", "bce"}
     assert float(compared[0]["mean"]) >= float(compared[1]["mean"])
+    assert 0 < float(compared[0]["baseline"]) < 0.5
+    assert f"scores {float(compared[0]['baseline']):.3f}".replace(" 0.", " .") in printed
     images = rows(results / "images.csv")
     assert {row["image"] for row in images} == files(folder / "images")
     means = [float(row["mean"]) for row in images]
     assert means == sorted(means)
     assert means[0] == pytest.approx((float(images[0]["dice"]) + float(images[0]["bce"])) / 2)
     assert (results / "comparison.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert f"Images that are predicted worst: {images[0]['image']} (" in printed
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
+    assert f"{images[0]['image']}</td>" in report
     model = load(results / "best_model.safetensors")
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]
     assert f"was trained on all images, with {compared[0]['loss']}." in printed
+    assert f"load('{results / 'best_model.safetensors'}').predict([" in printed
     pixels = [np.load(file) for file in sorted((folder / "images").iterdir())]
     assert set(np.unique(model.predict(np.stack(pixels)))) <= {0, 255}
 
@@ -113,6 +121,9 @@ def test_more_trials_and_repeats_go_on_with_what_is_there(folder: Path) -> None:
     assert main(command(folder, "--trials", "4", "--repeats", "2", output="other")) == 0
     other = folder.parent / "other"
     assert {row["mean_test_score"] for row in rows(other / "table.csv")} == scores
+    pixels = np.stack([np.load(file) for file in sorted((folder / "images").iterdir())])
+    models = [load(path / "best_model.safetensors") for path in (results, other)]
+    np.testing.assert_array_equal(*(model.predict_proba(pixels) for model in models))
 
 
 def test_classes_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +137,21 @@ def test_classes_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert isinstance(model, ResNetClassifier)
     assert set(model.predict(X)) <= {"cat", "dog"}
     assert len(rows(tmp_path / "results" / "losses.csv")) == 1
+
+
+def test_a_constant_answer_that_no_loss_beats_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X = np.repeat(np.random.default_rng(0).normal(size=(1, 8, 8)), 20, axis=0)
+    np.savez(tmp_path / "data.npz", X=X, y=["ship"] * 16 + ["plane"] * 4)
+    assert main(command(tmp_path / "data.npz", "--losses", "focal", "--trials", "1")) == 0
+    printed = capsys.readouterr().out
+    assert "20 images (8 x 8), 2 classes: plane (4), ship (16)." in printed
+    assert "scored by balanced_accuracy" in printed
+    (row,) = rows(tmp_path / "results" / "losses.csv")
+    assert float(row["baseline"]) == float(row["mean"]) == 0.5
+    assert "No loss beats always answering 'ship': train longer (--epochs)." in printed
+    assert "max_epochs" not in printed
 
 
 def test_pictures_of_unlike_sizes_are_compared(folder: Path) -> None:
@@ -157,6 +183,9 @@ def test_without_matplotlib_only_pictures_are_missing(
         (["--groups", "folder"], "--groups folder: 8 files lie in no subfolder"),
         (["--scoring", "accuracy"], "--scoring 'accuracy' is no score for segmentation."),
         (["--task", "classification", "--groups", "(x"], "is no regular expression"),
+        (["--groups", "p"], "--folds 2: there is only 1 group."),
+        (["--losses", "dice,l2"], "has only penalties."),
+        (["--output", "o\udce9"], "a name that files of models cannot have."),
     ],
 )
 def test_mistakes_are_told_in_one_line_before_any_training(
@@ -175,12 +204,240 @@ def test_mistakes_are_told_in_one_line_before_any_training(
 def test_another_question_for_the_same_folder_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(command(folder)) == 0
     results = folder.parent / "results"
-    results.mkdir()
-    (results / "settings.json").write_text(json.dumps({"question": {"epochs": 5}}))
-    assert main(command(folder)) == 2
-    assert "holds a run with " in capsys.readouterr().err
-    assert files(results) == {"settings.json"}
+    before = {file: file.read_bytes() for file in results.iterdir()}
+    assert main(command(folder, "--epochs", "2")) == 2
+    assert "holds a run with --epochs 1, but now it is --epochs 2." in capsys.readouterr().err
+    for name in ("images", "masks"):
+        first = min((folder / name).iterdir())
+        (folder / name / first.name.replace("p0", "p9")).write_bytes(first.read_bytes())
+    for trials in ("3", "4"):
+        assert main(command(folder, "--trials", trials)) == 2
+        told = capsys.readouterr().err
+        assert f"on other data: then 8 images in '{folder}', now 9 images" in told
+        assert "Say another --output" in told
+        assert "study_name" not in told
+    assert {file: file.read_bytes() for file in results.iterdir()} == before
+
+
+def test_a_search_of_something_else_is_refused_in_words_of_the_command(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
+    monkeypatch.setattr(
+        _run, "make_estimator", lambda *args: make_estimator(*args).set_params(depth=2)
+    )
+    assert main(command(folder, "--losses", "dice", "--trials", "2")) == 2
+    told = capsys.readouterr().err
+    assert "depth 4 -> 2" in told
+    assert told.strip().endswith("Say another --output.")
+    assert "study_name" not in told
+
+
+def test_a_run_that_failed_does_not_lock_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    X = np.random.default_rng(0).normal(size=(8, 8, 8))
+    np.savez(tmp_path / "data.npz", X=X, y=[0, 1] * 4)
+    assert main(command(tmp_path / "data.npz", "--losses", "hausdorff")) == 2
+    assert "Distances need spatial axes" in capsys.readouterr().err
+    assert main(command(tmp_path / "data.npz", "--losses", "focal")) == 0
+    printed, progress = capsys.readouterr()
+    assert "holds a run of something else that finished nothing: begun anew." in progress
+    assert "Tried 3 settings of 1 loss" in printed
+
+
+def test_results_inside_the_data_are_no_data(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for name in ("images", "masks"):  # become classes
+        (folder / name).rename(folder / f"of_{name}")
+    small = [*command(Path(), "--losses", "focal", "--task", "classification", "--trials", "1")]
+    here = small[: small.index("--output")] + small[small.index("--output") + 2 :]
+    assert main(here) == 0
+    assert files(folder / "sklearnloss-results") > PICTURES
+    (folder / "sklearnloss-results" / "summary.txt").unlink()  # as if it had been interrupted
+    assert main([*here, "--trials", "2"]) == 0
+    assert main([*here, "--output", "second"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
+    assert main([*here, "--output", "of_images"]) == 2
+    assert "is a folder of DATA that holds something else" in capsys.readouterr().err
+
+
+def test_losses_for_which_there_is_no_time_are_listed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    losses = ["--losses", "focal,dice,bce", "--timeout", "0.001"]
+    assert main(command(folder, *losses)) == 0
+    printed, progress = capsys.readouterr()
+    assert "Tried 1 setting of 1 loss: 1 completed.\nNot tried: dice, bce.\n" in printed
+    assert "for at most 0.001 s. Then the comparison takes 2 fits of each of the best 3" in progress
+    assert "which --timeout does not limit." in progress
+    assert "dice, bce" in (folder.parent / "results" / "report.html").read_text()
+
+
+def test_the_comparison_is_on_other_folds_than_the_search(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: dict[str, Any] = {}
+    compare = LossSearchCV.compare
+
+    def noting(search: LossSearchCV, *args: Any, **options: Any) -> Any:
+        used["search"], used["comparison"] = search.cv, options["cv"]
+        assert options["random_state"] != search.random_state
+        return compare(search, *args, **options)
+
+    monkeypatch.setattr(LossSearchCV, "compare", noting)
+    assert main(command(folder, "--losses", "dice", "--trials", "1", "--repeats", "3")) == 0
+    searched, compared = (
+        [frozenset(test.tolist()) for _, test in used[name]] for name in ("search", "comparison")
+    )
+    assert len(searched) == 2
+    assert len(set(compared)) == 3 * 2
+    assert not set(searched) & set(compared)
+
+
+def test_folds_that_are_all_there_are_get_other_seeds(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    four = ["--groups", r"p\d", "--folds", "4", "--repeats", "2"]
+    assert main(command(folder, "--losses", "dice", "--trials", "1", *four)) == 0
+    printed, progress = capsys.readouterr()
+    assert "compared below with other seeds:" in printed
+    assert "1 loss, 4 splits x 2 seeds" in printed
+    assert "Comparing 1 loss: 8 fits each." in progress
+
+
+def test_the_winner_of_the_comparison_is_trained_with_its_settings(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = LossSearchCV.compare
+    winner = []
+
+    def upset(search: LossSearchCV, *args: Any, **options: Any) -> Any:
+        search.best_per_loss_["dice"]["params"]["loss__eps"] = 0.25
+        search.best_per_loss_["bce"]["params"]["loss__label_smoothing"] = 0.25
+        comparison = compare(search, *args, **options)
+        comparison.best_ = options["losses"][-1]
+        winner.append(comparison.best_)
+        return comparison
+
+    monkeypatch.setattr(LossSearchCV, "compare", upset)
+    assert main(command(folder, "--trials", "2")) == 0
+    model = load(folder.parent / "results" / "best_model.safetensors")
+    assert [model.loss] == winner
+    name = {"dice": "loss__eps", "bce": "loss__label_smoothing"}[model.loss]
+    assert model.get_params()[name] == 0.25
+
+
+def test_a_loss_of_ones_own_is_compared(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    source = "def squared(z, t):\n    return (z.sigmoid() - t).square().mean()\n"
+    (folder.parent / "losses_in_here.py").write_text(source)
+    own = ["--losses", "losses_in_here:squared", "--trials", "1"]
+    assert main(command(folder, *own)) == 0
+    assert str(folder.parent) in sys.path  # which worker processes are given
+    printed = capsys.readouterr().out
+    results = folder.parent / "results"
+    assert [row["loss"] for row in rows(results / "losses.csv")] == ["losses_in_here:squared"]
+    assert [row["param_loss"] for row in rows(results / "table.csv")] == ["losses_in_here:squared"]
+    code = [line.strip() for line in printed.splitlines() if line.startswith("  from")]
+    assert code == ["from sklearnloss import load", "from losses_in_here import squared"]
+    model = load(
+        results / "best_model.safetensors", {"squared": sys.modules["losses_in_here"].squared}
+    )
+    assert model.loss == sys.modules["losses_in_here"].squared
+    (folder.parent / "losses_in_here.py").write_text(source.replace("z.sig", "1 - z.sig"))
+    del sys.modules["losses_in_here"]
+    assert main(command(folder, *own)) == 2
+    assert "holds a run on other code of your own losses." in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_names_that_are_no_text_lose_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [b"caf\xe9.npy", b"=1+1.npy", b"\x1b]0;owned\x07.npy"]
+    for name in ("images", "masks"):
+        for old, new in zip(sorted((folder / name).iterdir()), names, strict=False):
+            old.rename(os.fsdecode(os.fsencode(folder / name) + b"/" + new))
+    (folder / "images" / "\x1b]0;owned\x07.txt").write_text("")
+    assert main(command(folder)) == 0
+    printed, progress = capsys.readouterr()
+    assert "\x1b]" not in printed + progress
+    assert "other files left out: \\x1b]0;owned\\x07.txt." in printed
+    results = folder.parent / "results"
+    assert files(results) == TABLES | STORED | PICTURES
+    shown = {row["image"] for row in rows(results / "images.csv")}
+    assert {"caf\\xe9.npy", "'=1+1.npy", "\\x1b]0;owned\\x07.npy"} < shown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_data_that_are_read_batch_by_batch_may_move(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("images", "masks"):
+        first = min((folder / name).iterdir())
+        first.rename(os.fsdecode(os.fsencode(folder / name) + b"/caf\xe9.npy"))
+        np.save(folder / name / "wide.npy", np.eye(16, 20, dtype=np.uint8) * 255)
+    assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
+    assert "read from the files batch by batch" in capsys.readouterr().out
+    moved = folder.rename(folder.parent / "moved")
+    assert main(command(moved, "--losses", "dice", "--trials", "1")) == 0
+    assert "is finished. Nothing is left to do." in capsys.readouterr().err
+    assert main(command(moved, "--losses", "dice", "--trials", "2")) == 0
+    assert "Tried 2 settings of 1 loss" in capsys.readouterr().out
+
+
+def test_a_model_that_cannot_be_trained_costs_no_result(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> None:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UNetSegmenter, "save", fail)
+        assert main(command(folder)) == 2
+    results = folder.parent / "results"
+    assert files(results) == TABLES - {"best_model.safetensors"} | STORED
+    kept = (results / "summary.txt").read_text()
+    assert "scored by mean IoU" in kept
+    assert main(command(folder)) == 0
+    assert capsys.readouterr().out.startswith(kept)
+
+
+@pytest.mark.parametrize("colors", [(), (3,)], ids=["gray", "colors"])
+def test_what_is_said_of_the_model_works(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    colors: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        pixels = rng.integers(0, 200, (12 + k, 10, *colors), dtype=np.uint8)
+        path = tmp_path / "data" / "ab"[k % 2] / f"{'ab'[k % 2]}{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(pixels).save(path)
+    one = ["--losses", "focal", "--trials", "1", "--resize", "8"]
+    assert main(command(tmp_path / "data", *one)) == 0
+    printed = capsys.readouterr().out
+    assert "bring them to 8 x 8 pixels, as was done here:" in printed
+    code = "\n".join(line.strip() for line in printed.splitlines() if line.startswith("  "))
+    code = code[code.index("import numpy") :].replace("new.png", "data/b/b3.png")
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+    trained_on = load_data(tmp_path / "data", resize=8).X[-1]
+    np.testing.assert_allclose(scope["image"].astype(int), trained_on, atol=2)
+    assert scope["classes"].tolist()[0] in "ab"
 
 
 def run_until(arguments: Sequence[str], done: Any, how: signal.Signals) -> tuple[int, str]:

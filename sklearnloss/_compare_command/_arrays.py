@@ -14,6 +14,7 @@ from ..estimators._files import naming, open_archive
 from ..estimators._images import Channels
 from ..estimators._labels import distinct_labels, read_labels, read_masks
 from ..estimators._mask_classes import number_objects
+from ..tuning._folds import check_groups
 from ._groups import groups_of_rows
 from ._image_axes import channel_axis, fit_to_mask
 from ._images import check_labels
@@ -43,7 +44,7 @@ class ArrayData(NamedTuple):
 
     @property
     def task(self) -> str:
-        """What can be learnt from the arrays."""
+        """What can be learned from the arrays."""
         return "classification" if self.y.ndim == 1 else "segmentation"
 
 
@@ -52,7 +53,9 @@ def is_arrays(path: Path) -> bool:
     return path.suffix.lower() == ".npz" or (path / "X.npy").is_file()
 
 
-def load_arrays(path: Path, *, channels: Channels | None = None) -> ArrayData:
+def load_arrays(
+    path: Path, *, channels: Channels | None = None, with_groups: bool = True
+) -> ArrayData:
     """Load X, y and perhaps groups; .npy files are mapped into memory, not read.
 
     Parameters
@@ -61,6 +64,8 @@ def load_arrays(path: Path, *, channels: Channels | None = None) -> ArrayData:
         A .npz file, or a folder with X.npy, y.npy, and perhaps groups.npy or groups.csv.
     channels : {"first", "last"}, default=None
         Where X has its channels, if it is not clear.
+    with_groups : bool, default=True
+        Whether to look for groups.
 
     Returns
     -------
@@ -71,10 +76,11 @@ def load_arrays(path: Path, *, channels: Channels | None = None) -> ArrayData:
     ValueError
         If an array is missing, or they do not fit together.
     """
-    X, y, groups = _from_npz(path) if path.is_file() else _from_folder(path)
+    X, y = _from_npz(path) if path.is_file() else _from_folder(path)
+    if not y.ndim:
+        raise ValueError(f"X holds {len(X)} images, but y is a single number.")
     _check_images(X, len(y))
-    if groups is not None and groups.shape != (len(X),):
-        raise ValueError(f"groups has shape {groups.shape}, but X holds {len(X)} images.")
+    groups = _read_groups(path, len(X)) if with_groups else None
     if y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1):
         labels = read_labels(y.reshape(-1))
         with _naming_x():
@@ -92,25 +98,33 @@ def _naming_x() -> Iterator[None]:
         raise ValueError(f"X: {error}.") from error
 
 
-def _from_npz(path: Path) -> tuple[Array, Array, Array | None]:
+def _from_npz(path: Path) -> tuple[Array, Array]:
     with naming(path), open_archive(path) as arrays:
         if missing := {"X", "y"} - set(arrays.files):
             raise ValueError(
                 f"it lacks {' and '.join(sorted(missing))}: it holds "
                 f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
             )
-        groups = arrays["groups"] if "groups" in arrays.files else None
-        return arrays["X"], arrays["y"], groups
+        return arrays["X"], arrays["y"]
 
 
-def _from_folder(path: Path) -> tuple[Array, Array, Array | None]:
+def _from_folder(path: Path) -> tuple[Array, Array]:
     if not (path / "y.npy").is_file():
         raise ValueError(f"{str(path)!r} holds X.npy, but no y.npy.")
-    X, y = (_mapped(path / f"{name}.npy") for name in "Xy")
-    if (path / "groups.npy").is_file():
-        return X, y, np.array(_mapped(path / "groups.npy"))
-    table = path / "groups.csv"
-    return X, y, groups_of_rows(table, len(X)) if table.is_file() else None
+    return _mapped(path / "X.npy"), _mapped(path / "y.npy")
+
+
+def _read_groups(path: Path, n: int) -> Array | None:
+    """Return the groups that lie beside X, None if there are none."""
+    groups: Array | None = None
+    if path.is_file():
+        with naming(path), open_archive(path) as arrays:
+            groups = arrays["groups"] if "groups" in arrays.files else None
+    elif (path / "groups.npy").is_file():
+        groups = np.array(_mapped(path / "groups.npy"))
+    elif (path / "groups.csv").is_file():
+        groups = groups_of_rows(str(path / "groups.csv"), n)
+    return None if groups is None else check_groups(groups, n)
 
 
 def _mapped(path: Path) -> Array:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from ..tuning._words import plural
+
 Settings = dict[str, Any]
 
 _STATES = {"COMPLETE": "completed", "PRUNED": "stopped early", "FAIL": "failed"}
@@ -32,13 +34,13 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
     """Say how many candidates there were, and what became of them."""
     states = Counter(map(str, results["trial_state"]))
     parts = [f"{states[state]} {word}" for state, word in _STATES.items() if states[state]]
-    n_losses = len(set(map(str, results["loss"])))
+    n_settings, n_losses = len(results["params"]), len(set(map(str, results["loss"])))
     lines = [
-        f"Tried {len(results['params'])} settings of {n_losses} "
+        f"Tried {plural(n_settings, 'setting')} of {n_losses} "
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
     for row, reason in enumerate(results["reason"]):
-        diverged = str(reason).startswith("diverged")
+        diverged = str(reason).startswith(("diverged", "the score is"))
         if diverged or results["trial_state"][row] == "FAIL":
             lines.append(f"  {results['loss'][row]}: {reason}")
     return list(dict.fromkeys(lines))

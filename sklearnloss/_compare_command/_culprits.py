@@ -1,14 +1,16 @@
-"""How an error names the files that it is about."""
+"""Short lists of file names for error messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .._printable import printable
+
 _SHOWN = 5
 
 
 def first_few(names: Sequence[str]) -> str:
-    """Return the first names of many.
+    """Return the first names of many, safe to print.
 
     Examples
     --------
@@ -19,4 +21,5 @@ def first_few(names: Sequence[str]) -> str:
     '0.png, 1.png, 2.png, 3.png, 4.png and 3 more'
     """
     left = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {left} more" if left > 0 else "")
+    shown = ", ".join(map(printable, names[:_SHOWN]))
+    return shown + (f" and {left} more" if left > 0 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._printable import printable
 from ..estimators._images import Channels
 from ._arrays import is_arrays, load_arrays
 from ._culprits import first_few
-from ._groups import groups_of_names, groups_of_rows, is_table
+from ._group_table import is_table
+from ._groups import describe_groups, groups_of_names, groups_of_rows
 from ._images import Loaded, load_images
 from ._layout import EXPECTED, ImageFiles, find_files
 
@@ -27,7 +30,7 @@ class ImageData:
     Attributes
     ----------
     task : {"classification", "segmentation"}
-        What is learnt.
+        What is learned.
     X : ndarray, or list of Path and ndarray
         Images, or the files that they are read from each time.
     y : ndarray, or list of Path and ndarray
@@ -42,6 +45,8 @@ class ImageData:
         What to call each image: its file, or its number in an array.
     description : str
         In words.
+    in_files : bool
+        Whether each image is a file of its own.
     """
 
     task: str
@@ -52,6 +57,7 @@ class ImageData:
     labels: list[Any]
     names: list[str]
     description: str
+    in_files: bool = True
 
 
 def load_data(
@@ -60,6 +66,7 @@ def load_data(
     task: str = "auto",
     groups: str | None = None,
     resize: int | None = None,
+    output: Path | None = None,
     channels: Channels | None = None,
 ) -> ImageData:
     """Load a folder or file, and check it as far as training would.
@@ -75,6 +82,8 @@ def load_data(
         See :func:`~._groups.groups_of_names`.
     resize : int, default=None
         Side, in pixels, to which images of classes are resized.
+    output : Path, default=None
+        Folder of the results; if it lies inside the data, it is left out of them.
     channels : {"first", "last"}, default=None
         Where arrays have their channels, if it is not clear.
 
@@ -92,9 +101,11 @@ def load_data(
     if not path.exists():
         raise FileNotFoundError(f"There is no {str(path)!r}. {EXPECTED}.")
     if is_arrays(path):
+        if resize is not None:
+            raise ValueError(f"--resize is for images in files, but {str(path)!r} holds arrays.")
         data = _of_arrays(path, groups, channels)
     elif path.is_dir():
-        data = _of_files(find_files(path, task), groups, resize, channels)
+        data = _of_files(find_files(path, task, output=output), groups, resize, channels)
     else:
         raise ValueError(f"{str(path)!r} is no folder. {EXPECTED}.")
     if task not in ("auto", data.task):
@@ -103,20 +114,27 @@ def load_data(
 
 
 def _of_arrays(path: Path, spec: str | None, channels: Channels | None) -> ImageData:
-    found = load_arrays(path, channels=channels)
+    found = load_arrays(path, channels=channels, with_groups=spec is None)
     groups = found.groups
     if spec is not None:
         if not is_table(spec):
             raise ValueError(
-                f"--groups {spec}: there are no file names to search. Expected a .csv file with a "
-                f"line per image, or groups beside X and y."
+                f"--groups {printable(spec)}: there are no file names to search. Expected a .csv "
+                f"file with a line per image, or groups beside X and y."
             )
-        groups = groups_of_rows(Path(spec), len(found.X))
+        groups = groups_of_rows(spec, len(found.X))
     size = found.X.shape[1:]
-    text = _describe(len(found.X), [size], found.task, found.labels, groups)
-    names = [str(number) for number in range(len(found.X))]
+    text = _describe([size] * len(found.X), found.task, found.labels, found.y, groups)
     return ImageData(
-        found.task, found.X, found.y, groups, found.channels, found.labels, names, text
+        found.task,
+        found.X,
+        found.y,
+        groups,
+        found.channels,
+        found.labels,
+        names=[str(number) for number in range(len(found.X))],
+        description=text,
+        in_files=False,
     )
 
 
@@ -129,9 +147,9 @@ def _of_files(
     loaded = load_images(files, resize=resize, channels=channels)
     y = loaded.y if files.labels is None else np.array(files.labels)
     labels: list[Any] = loaded.labels if files.labels is None else sorted(set(files.labels))
-    text = _describe(len(files.images), loaded.shapes, files.task, labels, groups)
-    text += _notes(files, loaded)
-    return ImageData(files.task, loaded.X, y, groups, "first", labels, files.names, text)
+    text = _describe(loaded.shapes, files.task, labels, y, groups) + _notes(files, loaded)
+    names = [printable(name) for name in files.names]
+    return ImageData(files.task, loaded.X, y, groups, "first", labels, names, text)
 
 
 def _groups(files: ImageFiles, spec: str) -> Array:
@@ -140,17 +158,22 @@ def _groups(files: ImageFiles, spec: str) -> Array:
 
 
 def _describe(
-    n: int,
     shapes: Sequence[tuple[int, ...]],
     task: str,
     labels: Sequence[Any],
+    y: Any,
     groups: Array | None,
 ) -> str:
     sizes = sorted(set(shapes))
     size = " to ".join(" x ".join(map(str, s)) for s in dict.fromkeys([sizes[0], sizes[-1]]))
-    what = "masks of the labels" if task == "segmentation" else f"{len(labels)} classes:"
-    text = f"{n} images ({size}), {what} {first_few([str(label) for label in labels])}"
-    return text if groups is None else f"{text}; {len(np.unique(groups))} groups"
+    if task == "segmentation":
+        what = f"masks of the labels {first_few([str(label) for label in labels])}"
+    else:
+        counts = Counter(y.tolist())
+        named = [f"{label} ({counts[label]})" for label in labels]
+        what = f"{len(labels)} classes: {first_few(named)}"
+    text = f"{len(shapes)} images ({size}), {what}"
+    return text if groups is None else f"{text}; {describe_groups(groups)}"
 
 
 def _notes(files: ImageFiles, loaded: Loaded) -> str:

@@ -1,9 +1,10 @@
-"""Which images belong together, and must not be split between training and test."""
+"""Groups of images that must not be split between training and test."""
 
 from __future__ import annotations
 
-import csv
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._printable import printable
 from ._culprits import first_few
+from ._group_table import is_table, read_rows, read_table
 
 Array = NDArray[Any]
+
+_SEPARATOR = "|"  # between what the parentheses of a pattern match; rare in names
 
 
 def groups_of_names(spec: str, names: Sequence[str]) -> Array:
@@ -22,9 +27,11 @@ def groups_of_names(spec: str, names: Sequence[str]) -> Array:
     Parameters
     ----------
     spec : str
-        "folder": the subfolder that a file lies in. A file that ends in .csv: lines of
-        name and group. Otherwise a regular expression that is searched in the name; its
-        first parenthesis is the group, or all that matches.
+        "folder": the subfolder that a file lies in. A file that ends in .csv: names and
+        groups, of more columns than two the one named after a colon, as in
+        "files.csv:patient". Otherwise a regular expression that is searched in the name;
+        the group is what its parentheses match, all of them together, or all that
+        matches.
     names : sequence of str
         Paths inside the folder.
 
@@ -40,65 +47,84 @@ def groups_of_names(spec: str, names: Sequence[str]) -> Array:
     Examples
     --------
     >>> from sklearnloss._compare_command._groups import groups_of_names
-    >>> groups_of_names(r"(p\d+)_", ["p1_0.png", "p1_1.png", "p22_0.png"]).tolist()
-    ['p1', 'p1', 'p22']
+    >>> groups_of_names(r"(ctrl|drug)_p(\d+)", ["ctrl_p1_0.png", "drug_p1_0.png"]).tolist()
+    ['ctrl|1', 'drug|1']
     >>> groups_of_names("folder", ["a/0.png", "b/0.png"]).tolist()
     ['a', 'b']
     """
+    names = [unicodedata.normalize("NFC", name) for name in names]
+    hint = ""
     if spec == "folder":
         found = [str(PurePosixPath(name).parent).removeprefix(".") for name in names]
         reason = "lie in no subfolder"
     elif is_table(spec):
-        found = _from_table(Path(spec), names)
-        reason = f"are not in {spec}"
+        found, first = read_table(spec, names)
+        reason, hint = f"are not in {printable(spec)}", f" {first}"
     else:
         found = _from_pattern(spec, names)
-        reason = f"do not match {spec!r}"
+        reason = f"do not match {printable(spec)!r}"
+        hint = " Expected a table to end in .csv." if Path(spec).is_file() else ""
     without = [name for name, group in zip(names, found, strict=True) if not group]
     if without:
-        raise ValueError(f"--groups {spec}: {len(without)} files {reason}: {first_few(without)}.")
-    return np.array(found)
+        raise ValueError(
+            f"--groups {printable(spec)}: {len(without)} files {reason}: {first_few(without)}."
+            f"{hint}"
+        )
+    return np.array([printable(group) for group in found])
 
 
-def is_table(spec: str) -> bool:
-    """Tell whether ``--groups`` names a CSV file."""
-    return spec.lower().endswith(".csv")
+def groups_of_rows(spec: str | Path, n: int) -> Array:
+    """Return a column of a CSV file with a line per image, and perhaps a header.
 
-
-def groups_of_rows(path: Path, n: int) -> Array:
-    """Return the last column of a CSV file with a line per image, and perhaps a header.
+    Parameters
+    ----------
+    spec : str or Path
+        The file; if it has more columns than one, and none is called group, with a colon
+        and the name or number of the column.
+    n : int
+        The number of images.
 
     Raises
     ------
     ValueError
-        If the file has another number of lines.
+        If the file has another number of lines, no such column, or a cell is empty.
     """
-    column = [row[-1] for row in _rows(path)]
-    if len(column) not in (n, n + 1):
-        raise ValueError(f"{str(path)!r} has {len(column)} lines, but there are {n} images.")
-    return np.array(column[len(column) - n :])
+    groups = read_rows(str(spec), n)
+    without = [str(k) for k, group in enumerate(groups) if not group]
+    if without:
+        raise ValueError(
+            f"{printable(str(spec))!r} has an empty cell for the group of the images "
+            f"{first_few(without)}, counted from 0."
+        )
+    return np.array([printable(group) for group in groups])
+
+
+def describe_groups(groups: Array) -> str:
+    """Say how many images each group has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearnloss._compare_command._groups import describe_groups
+    >>> describe_groups(np.array(["ctrl", "drug", "ctrl"]))
+    '2 groups: ctrl (2), drug (1)'
+    """
+    sizes = sorted(Counter(groups.tolist()).items())
+    noun = "group" if len(sizes) == 1 else "groups"
+    return f"{len(sizes)} {noun}: {first_few([f'{name} ({n})' for name, n in sizes])}"
 
 
 def _from_pattern(pattern: str, names: Sequence[str]) -> list[str]:
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(unicodedata.normalize("NFC", pattern))
     except re.error as error:
         raise ValueError(f"--groups {pattern!r} is no regular expression: {error}.") from error
-    matches = [compiled.search(name) for name in names]
-    return ["" if m is None else (m[1] if compiled.groups else m[0]) or "" for m in matches]
+    return [_matched(compiled.search(name)) for name in names]
 
 
-def _from_table(path: Path, names: Sequence[str]) -> list[str]:
-    """Look names up with and without their folder and suffix."""
-    table = {row[0]: row[-1] for row in _rows(path) if len(row) > 1}
-    found = []
-    for name in names:
-        plain = PurePosixPath(name)
-        keys = (name, str(plain.with_suffix("")), plain.name, plain.stem)
-        found.append(next((table[key] for key in keys if key in table), ""))
-    return found
-
-
-def _rows(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return [[cell.strip() for cell in row] for row in csv.reader(file) if row]
+def _matched(match: re.Match[str] | None) -> str:
+    if match is None:
+        return ""
+    if not match.re.groups:
+        return match[0]
+    return _SEPARATOR.join(part for part in match.groups() if part)

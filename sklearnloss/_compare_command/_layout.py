@@ -1,18 +1,33 @@
-"""What lies in a folder: images with masks, or a folder of images per class."""
+"""Layouts of folders: images with masks, or a folder of images per class."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..estimators._files import PICTURES
+from .._printable import printable
 from ._culprits import first_few
-from ._pairs import pair
+from ._pairs import pair, plain_names
+from ._walk import SUFFIXES, Walk, describe
 
-SUFFIXES = {*PICTURES, ".npy", ".npz"}
-IMAGE_FOLDERS = ("images", "image", "imgs", "img")
-MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "annotation")
+# The last of each are nnU-Net's, mmsegmentation's, and those of pairs of images.
+IMAGE_FOLDERS = (
+    *("images", "image", "imgs", "img"),
+    *("imagestr", "img_dir", "inputs", "input"),
+)
+MASK_FOLDERS = (
+    *("masks", "mask", "labels", "label", "annotations", "annotation"),
+    *("labelstr", "ann_dir", "targets", "target", "gt", "ground_truth", "groundtruth"),
+)
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+
+# How a folder is called that more likely holds images, or their masks, than a class.
+_NO_CLASS = re.compile(
+    r"image|img|input|label|mask|annot|segment|truth|target|^ann|(?-i:^gt(?![a-z])|^GT(?![A-Za-z]))",
+    re.IGNORECASE,
+)
 
 EXPECTED = (
     "Expected images/ and masks/ with files of the same names, a folder of images per class, "
@@ -35,7 +50,7 @@ class ImageFiles:
     names : list of str
         Paths inside the folder, as POSIX has them.
     others : list of str
-        Files that are no images.
+        Files and folders that are left out.
     """
 
     images: list[Path]
@@ -46,7 +61,7 @@ class ImageFiles:
 
     @property
     def task(self) -> str:
-        """What can be learnt from the files."""
+        """What can be learned from the files."""
         return "classification" if self.masks is None else "segmentation"
 
     @property
@@ -55,7 +70,7 @@ class ImageFiles:
         return self.names if self.labels is None else [n.partition("/")[2] for n in self.names]
 
 
-def find_files(folder: Path, task: str = "auto") -> ImageFiles:
+def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) -> ImageFiles:
     """Find the images of a folder, and their masks or classes.
 
     Parameters
@@ -64,6 +79,8 @@ def find_files(folder: Path, task: str = "auto") -> ImageFiles:
         The folder.
     task : {"auto", "classification", "segmentation"}, default="auto"
         "auto" is segmentation where there are a folder of images and one of masks.
+    output : Path, default=None
+        A folder of results, which is left out.
 
     Returns
     -------
@@ -73,29 +90,78 @@ def find_files(folder: Path, task: str = "auto") -> ImageFiles:
     Raises
     ------
     ValueError
-        If the folder is laid out in neither way, or images and masks do not pair.
+        If the folder is laid out in neither way, or may be in both; if images and masks
+        do not pair.
     """
-    images, masks = (_child(folder, names) for names in (IMAGE_FOLDERS, MASK_FOLDERS))
+    walk = Walk(output)
+    children = walk.children(folder)
+    folders = [child for child in children if child.is_dir()]
+    _refuse_splits(folder, folders)
+    _refuse_folder_per_image(folder, folders)
+    images = _one_called(IMAGE_FOLDERS, "images", folders, walk)
+    masks = _one_called(MASK_FOLDERS, "masks", folders, walk)
     if task == "classification" or (task == "auto" and images is None and masks is None):
-        return _class_folders(folder)
+        return _class_folders(folder, children, walk, may_be_masks=task == "auto")
     if images is None or masks is None:
         raise ValueError(
-            f"{str(folder)!r} holds {_listing(folder)}. Expected, for segmentation, a folder of "
-            f"images, called images, and one of masks, called {', '.join(MASK_FOLDERS[:-2:2])} or "
-            f"{MASK_FOLDERS[-2]}. If these are classes, say --task classification."
+            f"{str(folder)!r} holds {_listing(children)}. Expected, for segmentation, a folder of "
+            f"images, called images, and one of masks, called masks, labels or annotations. If "
+            f"these are classes, say --task classification."
         )
-    return _pairs(images, masks)
+    files = _pairs(images, masks, walk)
+    top = [describe(child) for child in children if child not in (images, masks)]
+    files.others = [*top, *files.others]
+    return files
 
 
-def _child(folder: Path, names: tuple[str, ...]) -> Path | None:
+def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
+    if folders and {child.name.lower() for child in folders} <= SPLITS:
+        raise ValueError(
+            f"{str(folder)!r} holds {_listing(folders)}, which are no classes. Expected one of "
+            f"them as DATA, such as {str(folders[0])!r}: folds are made of it."
+        )
+
+
+def _refuse_folder_per_image(folder: Path, folders: Sequence[Path]) -> None:
+    """Refuse masks in the same folder as what they belong to, which would become images."""
+    both = [child for child in folders if _has(child, IMAGE_FOLDERS) and _has(child, MASK_FOLDERS)]
+    if not both:
+        return
+    if len(folders) == 1:
+        raise ValueError(
+            f"{str(folder)!r} holds only {_listing(folders)}. Expected it as DATA: "
+            f"{str(both[0])!r}."
+        )
+    raise ValueError(
+        f"{str(folder)!r} holds {len(both)} folders with images and masks of their own, such as "
+        f"{str(both[0])!r}. Expected one folder, images, and one, masks, for all. Where each "
+        f"object has a mask file of its own, as in the 2018 Data Science Bowl, join those of an "
+        f"image: mask1 | mask2. For classification, move the masks away."
+    )
+
+
+def _has(folder: Path, names: Sequence[str]) -> bool:
+    return any(child.name.lower() in names and child.is_dir() for child in folder.iterdir())
+
+
+def _one_called(
+    names: Sequence[str], what: str, folders: Sequence[Path], walk: Walk
+) -> Path | None:
     """Return the subfolder that is called one of the names, in any case."""
-    found = {child.name.lower(): child for child in folder.iterdir() if child.is_dir()}
-    return next((found[name] for name in names if name in found), None)
+    found = [child for child in folders if child.name.lower() in names]
+    if len(found) > 1:
+        found = [child for child in found if walk.images(child)[0]] or found[:1]
+    if len(found) > 1:
+        raise ValueError(
+            f"{_listing(found)} could all be the folder of {what}. Move the others out of "
+            f"{str(found[0].parent)!r}."
+        )
+    return found[0] if found else None
 
 
-def _pairs(images: Path, masks: Path) -> ImageFiles:
-    image_files, other_images = _image_files(images)
-    mask_files, other_masks = _image_files(masks)
+def _pairs(images: Path, masks: Path, walk: Walk) -> ImageFiles:
+    image_files, other_images = walk.images(images)
+    mask_files, other_masks = walk.images(masks)
     for folder, files in ((images, image_files), (masks, mask_files)):
         if not files:
             raise ValueError(f"{str(folder)!r} holds no image. Expected {_kinds()}.")
@@ -105,26 +171,29 @@ def _pairs(images: Path, masks: Path) -> ImageFiles:
     return ImageFiles(image_files, chosen, None, names, other_images + other_masks)
 
 
-def _class_folders(folder: Path) -> ImageFiles:
-    found = ImageFiles([], None, [], [], [])
+def _class_folders(
+    folder: Path, children: Sequence[Path], walk: Walk, *, may_be_masks: bool
+) -> ImageFiles:
+    found = ImageFiles([], None, [], [], [describe(c) for c in children if not c.is_dir()])
+    inside: dict[str, list[str]] = {}
     empty = []
-    children = sorted(child for child in folder.iterdir() if _is_class(child))
-    if children and {child.name.lower() for child in children} <= SPLITS:
-        raise ValueError(
-            f"{str(folder)!r} holds {_listing(folder)}, which are no classes. Expected one of them "
-            f"as DATA, such as {str(children[0])!r}: folds are made of it."
-        )
-    for child in children:
-        files, others = _image_files(child)
+    for child in [child for child in children if child.is_dir()]:
+        files, others = walk.images(child)
+        label = printable(child.name)
+        if label in (found.labels or []):
+            raise ValueError(f"Two folders of {str(folder)!r} are shown as {label}. Rename one.")
+        inside[child.name] = [file.relative_to(child).as_posix() for file in files]
         found.images += files
-        found.labels = [*(found.labels or []), *[child.name] * len(files)]
+        found.labels = [*(found.labels or []), *[label] * len(files)]
         found.names += [file.relative_to(folder).as_posix() for file in files]
         found.others += others
         if not files:
             empty.append(child.name)
     n_classes = len(set(found.labels or []))
     if n_classes < 2:
-        raise ValueError(f"{str(folder)!r} holds {_listing(folder)}. {EXPECTED}.")
+        raise ValueError(f"{str(folder)!r} holds {_listing(children)}. {EXPECTED}.")
+    if may_be_masks:
+        _refuse_unclear(folder, inside)
     if empty:
         raise ValueError(
             f"{str(folder)!r} has a folder per class, but there is no image in "
@@ -133,28 +202,27 @@ def _class_folders(folder: Path) -> ImageFiles:
     return found
 
 
-def _is_class(child: Path) -> bool:
-    return child.is_dir() and not child.name.startswith((".", "__"))
+def _refuse_unclear(folder: Path, inside: dict[str, list[str]]) -> None:
+    """Refuse folders that could hold classes, or images and their masks."""
+    why = ""
+    named = [name for name in inside if _NO_CLASS.search(name)]
+    first_with: dict[frozenset[str], str] = {}
+    for name, files in inside.items():
+        other = first_with.setdefault(plain_names(files), name)
+        if files and other != name:
+            why = f"{printable(other)}/ and {printable(name)}/ hold the same file names"
+    if named and not why:
+        why = f"{first_few(named)} may be called after what it holds"
+    if why:
+        raise ValueError(
+            f"{str(folder)!r} holds {first_few([f'{name}/' for name in inside])}: classes, or "
+            f"images and their masks? {why}. If these are classes, say --task classification. For "
+            f"segmentation, call the folders images and masks."
+        )
 
 
-def _image_files(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the images below a folder, and the names of other files."""
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file() and not any(p.startswith(".") for p in file.relative_to(folder).parts)
-    )
-    images = [file for file in files if file.suffix.lower() in SUFFIXES]
-    return images, [file.name for file in files if file.suffix.lower() not in SUFFIXES]
-
-
-def _listing(folder: Path) -> str:
-    entries = sorted(
-        child.name + "/" * child.is_dir()
-        for child in folder.iterdir()
-        if not child.name.startswith(".")
-    )
-    return first_few(entries) or "nothing"
+def _listing(children: Sequence[Path]) -> str:
+    return first_few([describe(child) for child in children]) or "nothing"
 
 
 def _kinds() -> str:

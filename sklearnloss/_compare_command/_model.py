@@ -1,4 +1,4 @@
-"""What is trained, how it is scored, and on which folds."""
+"""Estimator, score and folds of a run."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..estimators._axes import looks_like
 from ..estimators._mask_classes import COMMAND_LINE, check_void
 from ..losses._base import did_you_mean
 from ..metrics._scorers import NAMED
+from ..tuning._folds import default_splits
 from ._culprits import first_few
 from ._data import ImageData
 from ._options import Options
 
 Array = NDArray[Any]
 Split = tuple[Array, Array]
+Estimator = UNetSegmenter | ResNetClassifier
 
-#: Scores of masks; they ask the estimator how to read them.
-MASK_SCORES = dict(NAMED)
+# How often folds may turn out to be those of before, as they do with very few images.
+_ATTEMPTS = 20
 
 
-def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetClassifier:
+def make_estimator(data: ImageData, options: Options) -> Estimator:
     """Return the estimator that all losses train.
 
     Raises
@@ -63,15 +64,18 @@ def make_estimator(data: ImageData, options: Options) -> UNetSegmenter | ResNetC
 def make_scoring(data: ImageData, options: Options) -> Any:
     """Return the scorer of a name, None for the estimator's own.
 
+    Without a name, classes of unlike sizes are scored by balanced accuracy: answering
+    always the largest would get a high accuracy.
+
     Raises
     ------
     ValueError
         If there is no such score for this task and these images.
     """
     name = options.scoring
-    choices = get_scorer_names() if data.task == "classification" else list(MASK_SCORES)
+    choices = get_scorer_names() if data.task == "classification" else list(NAMED)
     if name is None:
-        return None
+        return get_scorer("balanced_accuracy") if _is_unbalanced(data) else None
     if name not in choices:
         raise ValueError(
             f"--scoring {name!r} is no score for {data.task}. Expected one of "
@@ -79,7 +83,11 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     if data.task == "classification":
         return get_scorer(name)
-    return MASK_SCORES[name]
+    return NAMED[name]
+
+
+def _is_unbalanced(data: ImageData) -> bool:
+    return data.task == "classification" and len(set(Counter(data.y.tolist()).values())) > 1
 
 
 def check_folds(data: ImageData, n_folds: int) -> None:
@@ -92,8 +100,9 @@ def check_folds(data: ImageData, n_folds: int) -> None:
     """
     units = np.arange(len(data.y)) if data.groups is None else np.unique(data.groups)
     if len(units) < n_folds:
-        what = "images" if data.groups is None else "groups"
-        raise ValueError(f"--folds {n_folds}: there are only {len(units)} {what}.")
+        what = "image" if data.groups is None else "group"
+        only = f"is only 1 {what}" if len(units) == 1 else f"are only {len(units)} {what}s"
+        raise ValueError(f"--folds {n_folds}: there {only}.")
     if data.task == "classification" and data.groups is None:
         rare = [f"{label} ({n})" for label, n in Counter(data.y.tolist()).items() if n < n_folds]
         if rare:
@@ -104,10 +113,39 @@ def check_folds(data: ImageData, n_folds: int) -> None:
 
 def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
     """Return shuffled folds, stratified for classes, that keep groups together."""
-    options: dict[str, Any] = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
-    rows = np.zeros(len(data.y))
-    if data.task == "classification":
-        kind = StratifiedKFold if data.groups is None else StratifiedGroupKFold
-        return list(kind(**options).split(rows, data.y, data.groups))
-    kind = KFold if data.groups is None else GroupKFold
-    return list(kind(**options).split(rows, groups=data.groups))
+    model = UNetSegmenter() if data.task == "segmentation" else ResNetClassifier()
+    return default_splits(model, data.y, data.y, groups=data.groups, seed=seed, n_folds=n_folds)
+
+
+def make_other_folds(data: ImageData, n_folds: int, n_repeats: int, seed: int) -> list[list[Split]]:
+    """Return folds for each repeat, unlike those of a search and of each other.
+
+    Parameters
+    ----------
+    data : ImageData
+        The images.
+    n_folds, n_repeats : int
+        How many.
+    seed : int
+        With which the search made its own. More repeats leave those before them as they
+        were.
+
+    Returns
+    -------
+    folds : list of list of (train, test)
+        Fewer than asked for if there are not so many; none if the search's are all.
+    """
+    taken = {_partition(make_folds(data, n_folds, seed))}
+    found = []
+    for other in range(seed + 1, seed + 1 + n_repeats + _ATTEMPTS):
+        folds = make_folds(data, n_folds, other)
+        if _partition(folds) not in taken:
+            taken.add(_partition(folds))
+            found.append(folds)
+        if len(found) == n_repeats:
+            break
+    return found
+
+
+def _partition(folds: list[Split]) -> frozenset[tuple[int, ...]]:
+    return frozenset(tuple(test.tolist()) for _, test in folds)

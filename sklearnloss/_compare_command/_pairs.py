@@ -1,17 +1,20 @@
-"""Which mask belongs to which image, by their names."""
+"""Pairs of images and masks, by their names."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
+from .._printable import printable
 from ._culprits import first_few
 
 _IMAGE_ENDS = re.compile(r"[_\-. ](image|img|im|0000)$", re.IGNORECASE)
 _MASK_ENDS = re.compile(
     r"[_\-. ](masks?|labels?|seg|segmentation|annotations?|gt|ground_?truth)$", re.IGNORECASE
 )
+_CHANNEL = re.compile(r"_\d{4}$")
 
 
 def pair(images: Sequence[str], masks: Sequence[str]) -> list[int]:
@@ -44,6 +47,7 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> list[int]:
     exact = {_stem(name) for name in images} == {_stem(name) for name in masks}
     of_image = _by_key(images, _stem if exact else lambda name: _IMAGE_ENDS.sub("", _stem(name)))
     of_mask = _by_key(masks, _stem if exact else lambda name: _MASK_ENDS.sub("", _stem(name)))
+    _refuse_channels(images, of_image, of_mask)
     lonely_images = [images[k] for key, k in of_image.items() if key not in of_mask]
     lonely_masks = [masks[k] for key, k in of_mask.items() if key not in of_image]
     if lonely_images or lonely_masks:
@@ -56,8 +60,37 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> list[int]:
     return [of_mask[key] for key in of_image]
 
 
+def plain_names(names: Sequence[str]) -> frozenset[str]:
+    """Return names without suffix, and without what images or masks end in.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._pairs import plain_names
+    >>> plain_names(["a_image.jpg"]) == plain_names(["a_mask.png"])
+    True
+    """
+    return frozenset(_MASK_ENDS.sub("", _IMAGE_ENDS.sub("", _stem(name))) for name in names)
+
+
+def _refuse_channels(
+    images: Sequence[str], of_image: dict[str, int], of_mask: dict[str, int]
+) -> None:
+    """Refuse the channels of one image in files of their own, as nnU-Net has them."""
+    further = [
+        images[k]
+        for key, k in of_image.items()
+        if key not in of_mask and _CHANNEL.sub("", key) in of_mask
+    ]
+    if further:
+        raise ValueError(
+            f"{first_few(further)}: further channels of an image? Expected one file per image, "
+            f"with all its channels, such as a TIFF."
+        )
+
+
 def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
+    # The same letters may be written in two ways, as macOS and other systems do.
+    return unicodedata.normalize("NFC", str(PurePosixPath(name).with_suffix("")))
 
 
 def _by_key(names: Sequence[str], key: Callable[[str], str]) -> dict[str, int]:
@@ -66,7 +99,7 @@ def _by_key(names: Sequence[str], key: Callable[[str], str]) -> dict[str, int]:
         first = found.setdefault(key(name), position)
         if first != position:
             raise ValueError(
-                f"{names[first]} and {name} have the same name but for their ends. Expected one "
-                f"file per image: move one of them away."
+                f"{printable(names[first])} and {printable(name)} have the same name but for "
+                f"their ends. Expected one file per image: move one of them away."
             )
     return found

@@ -1,29 +1,41 @@
-"""Search, compare, and write down what was found."""
+"""A run: the search, the comparison, and the files that are written."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from ._best import best_first, describe_search, describe_settings
+from .._printable import printable
+from ..tuning._words import plural
+from ._best import best_first
+from ._content import digest_content, digest_groups
 from ._data import ImageData, load_data
-from ._model import check_folds, make_estimator, make_folds, make_scoring
-from ._options import Options, Settings
-from ._table import write_images, write_rows, write_search
+from ._losses import digest_losses, find_losses, labels_to_try
+from ._model import check_folds, make_estimator, make_folds, make_other_folds, make_scoring
+from ._options import Options
+from ._settings import FITS, JOURNAL, Settings
+from ._summary import Found, describe_found, draw
+from ._table import image_rows, write_rows, write_search
+from ._usage import describe_usage
+from ._walk import SETTINGS
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison, LossSearchCV
 
-SUMMARY = "summary.txt"
+SUMMARY, MODEL = "summary.txt", "best_model.safetensors"
 
 
 def run_compare(options: Options, output: Path) -> str:
-    """Find out which loss is best for images, or go on with it.
+    """Find the best loss for images, or resume an earlier call.
 
     Parameters
     ----------
@@ -45,20 +57,31 @@ def run_compare(options: Options, output: Path) -> str:
     options.check()
     if not Path(options.data).exists():
         raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
-    settings = Settings(output / "settings.json", options)
-    if settings.is_finished and (output / SUMMARY).is_file():
-        say(f"{output} is finished. Nothing is left to do.")
-        return (output / SUMMARY).read_text(encoding="utf-8")
+    _check_output(Path(options.data), output)
+    settings = Settings(output, options)
     data = load_data(
         Path(options.data),
         task=options.task,
         groups=options.groups,
         resize=options.resize,
+        output=output,
         channels=options.channels,
     )
     say(f"{options.data}: {data.description}.")
     check_folds(data, options.folds)
     run = _Run(options, data, output)
+    digests = {
+        "data": digest_content(data),
+        "groups": digest_groups(data),
+        "own_losses": digest_losses(run.losses),
+    }
+    about = {"path": os.path.abspath(options.data), "images": len(data.names)}
+    settings.check_data(digests, about)
+    if settings.is_finished and (output / SUMMARY).is_file():
+        say(f"{output} is finished. Nothing is left to do.")
+        return (output / SUMMARY).read_text(encoding="utf-8")
+    if settings.is_replaced:
+        say(f"{output} holds a run of something else that finished nothing: begun anew.")
     output.mkdir(parents=True, exist_ok=True)
     settings.begin()
     summary = run.run()
@@ -68,7 +91,24 @@ def run_compare(options: Options, output: Path) -> str:
 
 def say(text: str) -> None:
     """Print to stderr how far it is."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def _check_output(data: Path, output: Path) -> None:
+    """Refuse a folder of results that cannot hold a model, or that holds data."""
+    real = os.path.realpath(output)
+    if printable(real) != real:
+        raise ValueError(
+            f"--output {str(output)!r} is {printable(real)}, a name that files of models cannot "
+            f"have. Expected plain text in UTF-8."
+        )
+    if not data.is_dir() or not output.is_dir() or (output / SETTINGS).exists():
+        return
+    if output.resolve().is_relative_to(data.resolve()) and any(output.iterdir()):
+        raise ValueError(
+            f"--output {str(output)!r} is a folder of DATA that holds something else than results. "
+            f"Expected a new folder, or one of an earlier run."
+        )
 
 
 class _Run:
@@ -80,99 +120,133 @@ class _Run:
         self.output = output
         self.estimator = make_estimator(data, options)
         self.scoring = make_scoring(data, options)
-        n_groups = 0 if data.groups is None else len(set(data.groups.tolist()))
-        # As many groups as folds can be held out in one way only: then seeds are repeated.
-        self.one_way = n_groups == options.folds
+        self.losses = find_losses(options.losses)
+        self.labels = labels_to_try(self.estimator, self.losses)
+        self.other_folds = make_other_folds(data, options.folds, options.repeats, options.seed)
 
     def run(self) -> str:
+        """Return the summary, which is kept before the best is trained, too."""
         search = self._search()
-        found = search.best_per_loss_
-        labels = best_first(found)[: self.options.top]
-        comparison = self._compare(search, labels)
-        best = comparison.best_ or labels[0]
-        self._train(found[best]["params"])
-        left_out = sorted(set(map(str, search.cv_results_["loss"])) - set(labels))
-        lines = [
-            f"{self.options.data}: {self.data.description}.",
-            *describe_search(search.cv_results_),
-            f"The best settings of each loss, compared below with other {self._others()}:",
-            *describe_settings({label: found[label]["params"] for label in labels}),
-            *([f"Not compared: {', '.join(left_out)}."] if left_out else []),
-            "",
-            comparison.summary(),
-            "",
-            f"best_model.safetensors was trained on all images, with {best}.",
-            self._draw(comparison),
-        ]
-        text = "\n".join(lines) + "\n"
-        (self.output / SUMMARY).write_text(text, encoding="utf-8")
-        return text
+        best_of_each = search.best_per_loss_
+        chosen = best_first(best_of_each)[: self.options.top]
+        comparison = self._compare(search, chosen)
+        found = Found(
+            results=search.cv_results_,
+            comparison=comparison,
+            settings={label: best_of_each[label]["params"] for label in chosen},
+            not_tried=search.untried_losses_,
+            images=image_rows(self.data.names, comparison),
+        )
+        self._write_tables(found)
+        self._write_summary(found, [])
+        best = comparison.best_ or chosen[0]
+        self._train(best_of_each[best]["params"])
+        return self._write_summary(found, [*self._describe_model(best), draw(found, self.output)])
 
     def _search(self) -> LossSearchCV:
         from ..tuning import LossSearchCV
 
         options, data = self.options, self.data
-        say(f"Searching: {options.trials} settings in {options.folds} folds.")
+        say(self._plan())
         search = LossSearchCV(
             self.estimator,
-            None if options.losses is None else list(options.losses),
+            self.losses,
             n_trials=options.trials,
             timeout=options.timeout,
             cv=make_folds(data, options.folds, options.seed),
             scoring=self.scoring,
             refit=False,
-            storage=self.output / "search.journal",
+            storage=self.output / JOURNAL,
             n_jobs=options.jobs,
             random_state=options.seed,
             verbose=1,
         )
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _translated_advice():
             warnings.simplefilter("ignore", FitFailedWarning)  # the summary tells what failed
+            warnings.filterwarnings("ignore", ".*never tried", UserWarning)  # and what was not
             search.fit(data.X, data.y)
-        write_search(self.output / "table.csv", search.cv_results_)
         return search
 
-    def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
-        options, data = self.options, self.data
-        n_repeats, n_seeds = (1, options.repeats) if self.one_way else (options.repeats, 1)
-        splits = [
-            split
-            for repeat in range(n_repeats)
-            for split in make_folds(data, options.folds, options.seed + 1 + repeat)
-        ]
-        say(f"Comparing {len(labels)} losses: {len(splits) * n_seeds} fits each.")
-        comparison = search.compare(
-            data.X,
-            data.y,
-            losses=labels,
-            cv=splits,
-            n_seeds=n_seeds,
-            storage=self.output / "comparison.jsonl",
-            n_jobs=options.jobs,
-            random_state=options.seed + 1,
-            verbose=1,
+    def _plan(self) -> str:
+        options = self.options
+        n_losses = min(options.top, len(self.labels))
+        limit = "" if options.timeout is None else f", for at most {options.timeout:g} s"
+        also = "" if options.timeout is None else ", which --timeout does not limit"
+        best = "the best loss" if n_losses == 1 else f"each of the best {n_losses} losses"
+        n_settings = plural(options.trials, "setting")
+        n_fits = plural(len(self._splits()) * self._n_seeds, "fit")
+        return (
+            f"Searching: {n_settings} in {options.folds} folds{limit}. Then the comparison takes "
+            f"{n_fits} of {best}, and the winner is trained on all images{also}."
         )
-        write_rows(self.output / "losses.csv", comparison.table_)
-        write_images(self.output / "images.csv", data.names, comparison)
+
+    @property
+    def _n_seeds(self) -> int:
+        # Folds that are all there are: then their seeds are repeated.
+        return 1 if self.other_folds else self.options.repeats
+
+    def _splits(self) -> list[Any]:
+        options = self.options
+        folds = self.other_folds or [make_folds(self.data, options.folds, options.seed + 1)]
+        return [split for each in folds for split in each]
+
+    def _compare(self, search: LossSearchCV, labels: list[str]) -> LossComparison:
+        splits = self._splits()
+        noun = "loss" if len(labels) == 1 else "losses"
+        n_fits = plural(len(splits) * self._n_seeds, "fit")
+        say(f"Comparing {len(labels)} {noun}: {n_fits} each.")
+        with _translated_advice():
+            comparison = search.compare(
+                self.data.X,
+                self.data.y,
+                losses=labels,
+                cv=splits,
+                n_seeds=self._n_seeds,
+                storage=self.output / FITS,
+                n_jobs=self.options.jobs,
+                random_state=self.options.seed + 1,
+                verbose=1,
+            )
+        if self.data.in_files:
+            comparison.image_names_ = self.data.names
         return comparison
 
-    def _others(self) -> str:
-        return "seeds" if self.one_way else "folds and seeds"
+    def _write_tables(self, found: Found) -> None:
+        write_search(self.output / "table.csv", found.results)
+        baseline = next(iter(found.comparison.baseline_.values()), None)
+        rows = [{**row, "baseline": baseline} for row in found.comparison.table_]
+        write_rows(self.output / "losses.csv", rows)
+        if found.images:
+            write_rows(self.output / "images.csv", found.images)
 
     def _train(self, params: dict[str, Any]) -> None:
         say("Training the best on all images.")
         model = clone(self.estimator).set_params(**params)
-        model.fit(self.data.X, self.data.y).save(self.output / "best_model.safetensors")
+        model.fit(self.data.X, self.data.y).save(self.output / MODEL)
 
-    def _draw(self, comparison: LossComparison) -> str:
-        """Write report and picture; return which there are."""
-        files = "table.csv (all settings), losses.csv, images.csv (the worst first)"
-        try:
-            import matplotlib as mpl
-        except ImportError:
-            return f"Written: {files}. A picture and a report need: pip install 'sklearnloss[plot]'"
-        mpl.use("agg")
-        comparison.to_html(self.output / "report.html")
-        figure = comparison.plot()[0].figure
-        figure.savefig(self.output / "comparison.png", dpi=150)  # type: ignore[union-attr]
-        return f"Written: {files}, comparison.png, report.html."
+    def _write_summary(self, found: Found, more: list[str]) -> str:
+        """Write what was found, and perhaps what is to be said of the model."""
+        others = "folds and seeds" if self.other_folds else "seeds"
+        lines = describe_found(found, self.data, self.options.data, others)
+        text = "\n".join([*lines, *more]) + "\n"
+        (self.output / SUMMARY).write_text(text, encoding="utf-8", errors="backslashreplace")
+        return text
+
+    def _describe_model(self, best: str) -> list[str]:
+        return [
+            f"{MODEL} was trained on all images, with {best}.",
+            *describe_usage(self.data, self.options, self.output / MODEL, best),
+        ]
+
+
+@contextmanager
+def _translated_advice() -> Iterator[None]:
+    """Replace advice on ``storage=`` in errors by advice on ``--output``."""
+    try:
+        yield
+    except ValueError as error:
+        told = re.sub(_STORAGE_ADVICE, "Say another --output.", str(error))
+        raise ValueError(told) from error
+
+
+_STORAGE_ADVICE = r"Pass [^.]*(another storage|path of a new file)[^.]*\."

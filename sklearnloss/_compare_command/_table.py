@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._printable import printable
+
 if TYPE_CHECKING:
     from ..tuning import LossComparison
+
+Row = dict[str, Any]
 
 
 def write_search(path: Path, results: Mapping[str, Any]) -> None:
@@ -25,6 +30,8 @@ def write_search(path: Path, results: Mapping[str, Any]) -> None:
         Columns of one length. The parameters as a dict are left out: each has its own.
     """
     columns = {name: values for name, values in results.items() if name != "params"}
+    if "loss" in results:  # of an object its label, not where it is in memory
+        columns["param_loss"] = results["loss"]
     n_rows = len(results["params"])
     ranks = [values for name, values in columns.items() if name.startswith("rank_")]
     order = sorted(range(n_rows), key=lambda row: ranks[0][row] if ranks else row)
@@ -40,17 +47,19 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         table.writerows([_cell(row.get(name)) for name in names] for row in rows)
 
 
-def write_images(path: Path, names: Sequence[str], comparison: LossComparison) -> None:
-    """Write how well each image is predicted by the fits that did not see it, the worst first."""
+def image_rows(names: Sequence[str], comparison: LossComparison) -> list[Row]:
+    """Return how well each image is predicted by the fits that did not see it, the worst first."""
     scores = comparison.image_scores_
     if scores is None:
-        return
-    means = scores.mean(0)
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of images that no loss has a score of
+        means = np.nanmean(scores, axis=0)
     rows = []
     for k in np.argsort(means, kind="stable"):
         single = dict(zip(comparison.labels_, scores[:, k], strict=True))
         rows.append({"image": names[k], "mean": means[k], **single})
-    write_rows(path, rows)
+    return rows
 
 
 def _cell(value: Any) -> str:
@@ -58,4 +67,11 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, default=str)
+    if isinstance(value, str):
+        return _as_text(printable(value))
     return str(value)
+
+
+def _as_text(text: str) -> str:
+    """Mark what spreadsheets would run as a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from pathlib import Path
 
@@ -34,7 +36,14 @@ def run_demo(
     -------
     report : str
         What was printed.
+
+    Raises
+    ------
+    ValueError
+        If a number is too small, or the picture cannot be written there; before any
+        fit.
     """
+    _check(Path(output), n_jobs, random_state, epochs)
     start = time.perf_counter()
     segmentation = nuclei_task(random_state, epochs)
     classification = digits_task(random_state, epochs)
@@ -52,3 +61,26 @@ def run_demo(
         print(f"No picture ({error}). It needs: pip install 'sklearnloss[plot]'")
     print(f"Took {time.perf_counter() - start:.0f} s.")
     return "\n\n".join(reports)
+
+
+def _check(output: Path, n_jobs: int, seed: int, epochs: int) -> None:
+    """Refuse what would fail after the work."""
+    if epochs < 1:
+        raise ValueError(f"--epochs {epochs}: expected at least 1.")
+    if n_jobs == 0:
+        raise ValueError("--jobs 0: expected a number of processes, or -1 for all cores.")
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"--seed {seed}: expected 0 to {2**31 - 1}.")
+    if output.is_dir() or not output.parent.is_dir():
+        what = "is a folder" if output.is_dir() else f"there is no folder {str(output.parent)!r}"
+        raise ValueError(f"--output {output}: {what}. Expected the name of a picture.")
+    if not os.access(output.parent, os.W_OK):
+        raise ValueError(f"--output {output}: {str(output.parent)!r} cannot be written to.")
+    with contextlib.suppress(ImportError):  # without matplotlib there is no picture
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        kinds = FigureCanvasAgg.get_supported_filetypes()
+        if output.suffix.lower().lstrip(".") not in kinds:
+            raise ValueError(
+                f"--output {output}: expected a name that ends in .{', .'.join(sorted(kinds))}."
+            )

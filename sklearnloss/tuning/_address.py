@@ -1,14 +1,48 @@
-"""A storage's address, whose password nobody gets to see by accident."""
+"""Addresses of databases, whose passwords nobody gets to see by accident."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib.util
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from ._storage import hide_password, is_url
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+#: How an address begins. At least two letters: "C:/" is a disk of Windows'.
+_SCHEME = r"[A-Za-z][\w+.-]+:/"
+_EMBEDDED = re.compile(rf"(?s){_SCHEME}/(?:(?!{_SCHEME}/).)*")
+_PARTS = re.compile(r"(?s)([\w+.-]+:/{1,2})(.*)")
+
+#: Names of options that let somebody in.
+_SECRET = r"[^=&\s]*(?:pass|pwd|secret|token|credential|auth|key|odbc_connect)[^=&\s]*"
+
+#: Shorter passwords are not looked for in the texts of errors, as they occur in any word.
+_LONG_ENOUGH = 3
+
+_EXAMPLE = "postgresql://user:password@host/name"
+
+#: Modules of the drivers by which the databases are reached. SQLAlchemy has only one in mind
+#: where an address names none, and not the same one in all its versions.
+_POSTGRESQL = {"postgresql+psycopg2": "psycopg2", "postgresql+psycopg": "psycopg"}
+_MYSQL = {"mysql+mysqldb": "MySQLdb", "mysql+pymysql": "pymysql"}
+_MARIADB = {"mariadb+mysqldb": "MySQLdb", "mariadb+pymysql": "pymysql"}
+_DRIVERS = {
+    "postgresql": _POSTGRESQL,
+    "postgres": _POSTGRESQL,
+    "mysql": _MYSQL,
+    "mariadb": _MARIADB,
+}
 
 
-class Address(str):
-    """A text whose ``repr`` hides the passwords in it.
+class Address:
+    """The address of a database, which is shown without its password.
+
+    Parameters
+    ----------
+    text : str
+        As SQLAlchemy takes it.
 
     Examples
     --------
@@ -17,10 +51,83 @@ class Address(str):
     'postgresql://me:***@host/name'
     """
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text.strip()
+
+    def reveal(self) -> str:
+        """Return the address with its password."""
+        return self._text
+
+    def __str__(self) -> str:
+        return hide_password(self._text)
 
     def __repr__(self) -> str:
-        return hide_password(super().__repr__())
+        return repr(str(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Address):
+            return self._text == other._text
+        return self._text == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @property
+    def system(self) -> str:
+        """The kind of database, such as "postgresql"."""
+        system = self._text.partition("://")[0].partition("+")[0].lower()
+        return "postgresql" if system == "postgres" else system
+
+    def url(self) -> URL:
+        """Return the address as SQLAlchemy reads it, with a driver that is installed.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read, or in another way than it was meant.
+        """
+        from sqlalchemy.engine import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(self._text)
+        except (ArgumentError, ValueError):
+            raise ValueError(
+                f"storage={self!r} is no address of a database. Expected one such as {_EXAMPLE!r}."
+            ) from None
+        if "@" in (url.host or "") or (self.system != "sqlite" and "@" in (url.database or "")):
+            raise ValueError(
+                f"storage={self!r} has an @ more than one before the host. Write an @ of the "
+                f"password as %40, and a / as %2F."
+            )
+        for driver, module in _DRIVERS.get(url.drivername, {}).items():
+            if importlib.util.find_spec(module):
+                return url.set(drivername=driver)
+        return url
+
+    def file(self) -> str | None:
+        """Return the path of an SQLite database, "" of one in memory; None for others."""
+        if self.system != "sqlite":
+            return None
+        url = self.url()
+        path = (url.database or "").removeprefix("file:")
+        in_memory = path in ("", ":memory:") or url.query.get("mode") == "memory"
+        return "" if in_memory else path
+
+    def hide_in(self, text: str) -> str:
+        """Remove this address and its password from somebody else's text."""
+        text = text.replace(self._text, str(self))
+        login = self._text.partition("://")[2].rpartition("@")[0]
+        given = login.partition(":")[2]
+        for secret in (given, unquote(given)):
+            if len(secret) >= _LONG_ENOUGH:
+                text = text.replace(secret, "***")
+        return hide_password(text)
 
 
 class StorageParameter:
@@ -41,6 +148,44 @@ class StorageParameter:
         return vars(instance)[self.name]
 
     def __set__(self, instance: Any, value: Any) -> None:
-        if is_url(value) and not isinstance(value, Address):
-            value = Address(value)
-        vars(instance)[self.name] = value
+        address = as_address(value)
+        vars(instance)[self.name] = value if address is None else address
+
+
+def is_url(storage: Any) -> bool:
+    """Tell whether a storage is given by the address of a database."""
+    return isinstance(storage, Address) or (isinstance(storage, str) and "://" in storage)
+
+
+def as_address(storage: Any) -> Address | None:
+    """Return a storage as an address, None if it is something else."""
+    if isinstance(storage, Address):
+        return storage
+    return Address(storage) if is_url(storage) else None
+
+
+def looks_like_address(text: str) -> bool:
+    """Tell whether a text can hardly be meant as a path."""
+    return re.match(_SCHEME, text.strip()) is not None
+
+
+def hide_password(text: str) -> str:
+    """Replace the passwords of addresses in a text, and all else that lets somebody in."""
+    if looks_like_address(text):  # an address and nothing else
+        return _hide(text, "[^&]*")
+    return _EMBEDDED.sub(lambda found: _hide(found[0], r"[^&\s'\"]*"), text)
+
+
+def _hide(address: str, value: str) -> str:
+    """Hide what is before the last @, but for the user's name, and the values of some options."""
+    found = _PARTS.match(address)
+    if found is None:
+        return address
+    scheme, rest = found.groups()
+    has_login = re.match(r"(?s)[^:/]*(:[^@]*)?@", rest) or "@" in rest.partition("?")[0]
+    if has_login and not rest.startswith("/"):
+        login, _, rest = rest.rpartition("@")
+        user, colon, _ = login.partition(":")
+        # A user without a password may be a token.
+        rest = f"{user}:***@{rest}" if colon else f"***@{rest}"
+    return scheme + re.sub(rf"(?i)([?&;]{_SECRET}=){value}", r"\1***", rest)

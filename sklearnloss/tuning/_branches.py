@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -76,6 +76,22 @@ class Space:
     def has_labels(self) -> bool:
         """Whether trials record which branch they took."""
         return list(self.branches) != [""]
+
+    def arranged(self, order: Mapping[str, Sequence[str]]) -> Space:
+        """Return the space with its branches, and their parameters, in another order.
+
+        Parameters
+        ----------
+        order : dict of str to list of str
+            All labels, and the names of the free parameters of each.
+        """
+        branches = {
+            label: replace(
+                self.branches[label], free={name: self.branches[label].free[name] for name in names}
+            )
+            for label, names in order.items()
+        }
+        return replace(self, branches=branches)
 
     def label(self, values: Values) -> str:
         """Return the label of a candidate's branch."""

@@ -1,4 +1,4 @@
-"""What a search was made with, so that a storage of another one is not mixed in."""
+"""Digests of data and settings, by which a storage of another search is recognized."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import functools
 import hashlib
 import os
 import re
+import time
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +21,19 @@ from ..estimators._loss_param import module_settings
 from ..estimators._pictures import is_pillow
 from ._function_text import describe_function
 
-if TYPE_CHECKING:
-    from ._branches import Space
-    from ._values import Free
-
 _CHUNK = 1 << 24
+
+#: How many files are read at the same time.
+_READERS = 8
+
+# Digests of files by what changes with their contents: a search and a comparison, or the folds of
+# a nested cross-validation, look at the same ones.
+_known_files: dict[tuple[int, ...], bytes] = {}
+_MOST_KNOWN = 200_000
+
+# Nanoseconds within which a file may be written twice at what looks like the same time.
+_TOO_RECENT = 2_000_000_000
+
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 # What an estimator's results do not depend on.
@@ -44,7 +54,10 @@ def digest(value: Any) -> str:
 
 
 def digest_data(X: Any, y: Any, *others: Any, masks: bool) -> str:
-    """Return a digest of data, in which files count with name, size and time.
+    """Return a digest of data, in which files count with all of their contents.
+
+    Where files lie, what they are called and when they were written does not matter. Each
+    is read once, several at a time, without decoding it.
 
     Parameters
     ----------
@@ -61,7 +74,7 @@ def digest_data(X: Any, y: Any, *others: Any, masks: bool) -> str:
 
 def in_order(values: Collection[Any]) -> list[Any]:
     """Return the elements of a set in an order that is the same in every process."""
-    return sorted(values, key=lambda value: (_text(value), digest(value)))
+    return sorted(values, key=lambda value: (as_text(value), digest(value)))
 
 
 def _digest(value: Any, *, files: bool) -> str:
@@ -72,7 +85,14 @@ def _digest(value: Any, *, files: bool) -> str:
 
 def _add(state: Any, value: Any, files: bool = False) -> None:
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        if value.dtype == torch.bfloat16:  # which numpy does not have
+            value = value.float()
+            state.update(b"bfloat16")
+        value = value.numpy()
+    if files and (items := _listed_files(value)) is not None:
+        _add_files(state, items)
+        return
     if hasattr(value, "to_numpy"):  # a table or a column of one
         _add(state, [str(column) for column in getattr(value, "columns", ())])
         value = value.to_numpy()
@@ -88,9 +108,8 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
         value = [value.filled(0), np.ma.getmaskarray(value)]
     if isinstance(value, np.ndarray):
         _add_array(state, value, files)
-    elif files and isinstance(value, str | os.PathLike) and os.path.isfile(value):
-        found = os.stat(value)
-        state.update(f"{os.fspath(value)} {found.st_size} {found.st_mtime_ns}".encode())
+    elif files and _is_file(value):
+        state.update(_digest_file(value))
     elif isinstance(value, Mapping):
         items = [item for key in sorted(value, key=str) for item in (str(key), value[key])]
         _add(state, items, files)
@@ -101,6 +120,60 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
             state.update(b";")
     else:
         _add_object(state, value)
+
+
+def _is_file(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
+
+
+def _listed_files(value: Any) -> list[Any] | None:
+    """Return a list of files, or of pairs of files, in whatever holds it; None if it is none."""
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OUT":
+        value = value.tolist()
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    first = value[0]
+    return list(value) if _is_file(first) or _is_pair_of_files(first) else None
+
+
+def _is_pair_of_files(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and _is_file(value[0])
+
+
+def _add_files(state: Any, items: list[Any]) -> None:
+    state.update(f"files{len(items)}".encode())
+    with ThreadPoolExecutor(_READERS) as pool:
+        for content in pool.map(_digest_item, items):
+            state.update(content)
+
+
+def _digest_item(item: Any) -> bytes:
+    if _is_file(item):
+        return _digest_file(item)
+    parts = item if _is_pair_of_files(item) else (item,)
+    return b"".join(
+        _digest_file(part) if _is_file(part) else _digest(part, files=True).encode()
+        for part in parts
+    )
+
+
+def _digest_file(path: str | os.PathLike[str]) -> bytes:
+    """Return a digest of a file's contents, which are read once unless it was written to."""
+    found = os.stat(path)
+    written = (found.st_mtime_ns, found.st_ctime_ns)
+    key = (found.st_dev, found.st_ino, found.st_size, *written)
+    known = _known_files.get(key)
+    if known is None:
+        now = time.time_ns()
+        with open(path, "rb", buffering=0) as file:
+            known = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).digest()
+        if max(written) < now - _TOO_RECENT:
+            if len(_known_files) >= _MOST_KNOWN:
+                _known_files.clear()
+            _known_files[key] = known
+    return known
 
 
 def _add_object(state: Any, value: Any) -> None:
@@ -123,12 +196,12 @@ def _add_object(state: Any, value: Any) -> None:
     elif hasattr(value, "__qualname__"):
         _add(state, describe_function(value))
     else:
-        state.update(_text(value).encode())
+        state.update(as_text(value).encode())
 
 
 def _add_array(state: Any, array: np.ndarray, files: bool) -> None:
     state.update(f"{array.dtype} {array.shape}".encode())
-    if array.dtype == object:
+    if array.dtype.hasobject:
         _add(state, array.tolist(), files)
         return
     if not array.ndim:
@@ -139,41 +212,8 @@ def _add_array(state: Any, array: np.ndarray, files: bool) -> None:
         state.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """Write out an object without its address in memory."""
     if isinstance(value, np.random.RandomState):
         return digest(list(value.get_state()[1]))  # type: ignore[index]
     return _ADDRESS.sub("", repr(value))
-
-
-def describe_space(space: Space) -> list[Any]:
-    """Return all of a space that matters, to be digested."""
-    return [
-        [
-            label,
-            dict(branch.fixed),
-            [
-                [name, free.key, repr(free.distribution), free.choices, _quantile(free)]
-                for name, free in branch.free.items()
-            ],
-        ]
-        for label, branch in space.branches.items()
-    ]
-
-
-def _quantile(free: Free) -> list[Any]:
-    """Return what tells a scipy distribution from another one."""
-    if free.quantile is None:
-        return []
-    kind = getattr(free.quantile, "dist", free.quantile)
-    return [kind.name, *free.quantile.ppf([0.1, 0.5, 0.9]), *free.quantile.support()]
-
-
-def check_same(kept: Mapping[str, str], now: Mapping[str, str], where: str) -> None:
-    """Raise a ValueError that says what differs from what a storage was made with."""
-    others = [name for name, value in now.items() if kept.get(name) != value]
-    if others:
-        raise ValueError(
-            f"{where} holds a search of other {' and other '.join(others)}. Its scores cannot be "
-            f"compared with yours. Pass another storage, or another study_name."
-        )

@@ -1,16 +1,74 @@
-"""Finished fits on the disk, a line of JSON each, so that nothing is done twice."""
+"""The log of finished fits, a line of JSON each, so that no fit is done twice."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+from ._journal import damaged, parse_object
 
 FORMAT = 1
 KEY = "sklearnloss comparison"
 Line = dict[str, Any]
+
+#: How a file begins.
+_BEGINNING = f'{{"{KEY}"'.encode()
+
+#: What a comparison reads of the first line, and of those with its fits.
+_HEADER = {"random_state": int}
+_FIT = {
+    "loss": str,
+    "settings": str,
+    "split": str,
+    "random_state": int,
+    "status": str,
+    "reason": str,
+    "scores": dict,
+    "fit_seconds": float | int,
+    "images": list | None,
+}
+
+
+@contextlib.contextmanager
+def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal | None]:
+    """Open a log of fits for one comparison at a time; None for no path.
+
+    A second comparison on the same file waits until the first one has ended, and then
+    finds its fits done. The system releases the lock of a process that was killed.
+    """
+    if path is None:
+        yield None
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "ab") as file:
+        _lock(file, target)
+        yield FitJournal(target)
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        warnings.warn(
+            f"Another comparison is running on storage={str(path)!r}. Waiting until it has ended.",
+            stacklevel=5,
+        )
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:  # some network file systems have no such locks
+        return
 
 
 class FitJournal:
@@ -31,7 +89,7 @@ class FitJournal:
     Raises
     ------
     ValueError
-        If it is a file of another kind, of a newer format, or damaged.
+        If it is a file of another kind, of a newer format, or damaged; says in which line.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -76,30 +134,42 @@ class FitJournal:
     def _read(self) -> None:
         content = self.path.read_bytes()
         whole, newline, torn = content.rpartition(b"\n")
-        if not newline and (content == b"" or f'{{"{KEY}"'.encode().startswith(content[:10])):
+        begun = _BEGINNING.startswith(content[: len(_BEGINNING)]) or content.strip(b"\0") == b""
+        if not newline and begun:
             self.path.write_bytes(b"")  # it broke off before the first line was there
             return
-        lines = [self._parse(number, line) for number, line in enumerate(whole.split(b"\n"), 1)]
-        version = lines[0].pop(KEY, None)
-        if not isinstance(version, int):
-            raise ValueError(f"{str(self.path)!r} was not written by compare_losses.")
-        if version > FORMAT:
+        if not content.startswith(_BEGINNING):
             raise ValueError(
-                f"{str(self.path)!r} has version {version} of the format, but this sklearnloss "
-                f"reads only up to {FORMAT}. Install a newer one."
+                f"storage={str(self.path)!r} was not written by compare_losses, or is damaged: "
+                f"line 1 begins with {content[:20]!r}. Pass the path of a new file."
             )
-        self.header, self.lines = lines[0], lines[1:]
+        first, *lines = whole.split(b"\n")
+        self.header = self._parse_header(first)
+        for number, line in enumerate(lines, 2):
+            if line != first:  # two comparisons may have begun at once
+                self.lines.append(self._parse_fit(number, line))
         if torn:  # the power failed, or the disk was full, while it was written
-            os.truncate(self.path, len(whole) + 1)
+            with contextlib.suppress(PermissionError):  # it may be looked at all the same
+                os.truncate(self.path, len(whole) + 1)
 
-    def _parse(self, number: int, line: bytes) -> Line:
-        try:
-            parsed = json.loads(line)
-        except ValueError as error:
-            parsed = error
-        if isinstance(parsed, dict):
-            return parsed
-        raise ValueError(
-            f"{str(self.path)!r} was not written by compare_losses, or is damaged: line {number} "
-            f"is no JSON object. Pass the path of a new file."
-        )
+    def _parse_header(self, line: bytes) -> Line:
+        header = parse_object(str(self.path), 1, line)
+        version = header.pop(KEY, None)
+        if isinstance(version, int) and version > FORMAT:
+            raise ValueError(
+                f"storage={str(self.path)!r} has version {version} of the format, but this "
+                f"sklearnloss reads only up to {FORMAT}. Install a newer one."
+            )
+        if type(version) is not int or not _has(header, _HEADER):
+            raise ValueError(damaged(str(self.path), 1, line, "no header of a comparison"))
+        return header
+
+    def _parse_fit(self, number: int, line: bytes) -> Line:
+        fit = parse_object(str(self.path), number, line)
+        if not _has(fit, _FIT):
+            raise ValueError(damaged(str(self.path), number, line, "no fit of a comparison"))
+        return fit
+
+
+def _has(line: Line, kinds: Mapping[str, Any]) -> bool:
+    return all(name in line and isinstance(line[name], kind) for name, kind in kinds.items())

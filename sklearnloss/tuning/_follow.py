@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+from collections.abc import Sequence
 from typing import Any, Self
 
 from optuna.trial import TrialState
@@ -112,3 +114,31 @@ class Follower:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    """Refuse callbacks that cannot be called with a study and a trial.
+
+    Raises
+    ------
+    TypeError
+        Says which one.
+    """
+    for callback in callbacks or ():
+        if isinstance(callback, type):
+            raise TypeError(f"callbacks holds the class {callback.__name__}. Pass an object of it.")
+        if not callable(callback):
+            of_training = hasattr(callback, "on_epoch_end") or hasattr(callback, "on_fit_task_end")
+            raise TypeError(
+                f"callbacks holds {callback!r}, which cannot be called. Expected functions "
+                f"(study, trial)."
+                + (" Callbacks of training belong to the estimator." if of_training else "")
+            )
+        try:
+            inspect.signature(callback).bind(None, None)
+        except ValueError:  # it does not tell its parameters
+            continue
+        except TypeError as error:
+            raise TypeError(
+                f"callbacks holds {callback!r}, which does not take (study, trial): {error}."
+            ) from None

@@ -1,8 +1,10 @@
-"""The pruner that a search has by default."""
+"""The pruner that a search has by default, and those that it cannot have."""
 
 from __future__ import annotations
 
-from optuna.pruners import SuccessiveHalvingPruner
+from typing import Any
+
+from optuna.pruners import BasePruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -39,3 +41,22 @@ class HalvingPruner(SuccessiveHalvingPruner):
         step = trial.last_step or 0
         others = study.get_trials(deepcopy=False)
         return sum(t.number != trial.number and (t.last_step or 0) >= step for t in others)
+
+
+def check_pruner(pruner: BasePruner | None) -> None:
+    """Refuse a pruner that takes reported scores for independent, which running means are not.
+
+    Raises
+    ------
+    ValueError
+        If it is a ``WilcoxonPruner``, or wraps one.
+    """
+    inner: Any = pruner
+    while hasattr(inner, "_wrapped_pruner"):
+        inner = inner._wrapped_pruner
+    if isinstance(inner, WilcoxonPruner):
+        raise ValueError(
+            "pruner=WilcoxonPruner(...) tests scores that are independent of each other, but a "
+            "search reports the mean over all folds so far after each epoch, so it would stop far "
+            "too many candidates. Pass None (the default), MedianPruner() or NopPruner()."
+        )

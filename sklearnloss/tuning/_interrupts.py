@@ -5,30 +5,52 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
-_noted = threading.Event()
+_noted: list[type[KeyboardInterrupt]] = []
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, by which schedulers and preemptible machines end a process."""
 
 
 @contextlib.contextmanager
 def noting_interrupts() -> Iterator[None]:
-    """Note an interrupt, beside what happens anyway. Only the main thread is ever interrupted."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    """Note an interrupt, beside what happens anyway, and take SIGTERM as one.
+
+    A SIGTERM that the user's own code handles is left to it. Only the main thread is
+    ever interrupted.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        _noted.set()
-        handler(number, frame)
-
-    signal.signal(signal.SIGINT, note)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if number == signal.SIGTERM and handler == signal.SIG_DFL:
+            handler = _terminate
+        if callable(handler):
+            signal.signal(number, _noting(handler))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in before.items():
+            if handler is not None:  # what was not set from Python cannot be set from it
+                signal.signal(number, handler)
         _noted.clear()
+
+
+def _noting(handler: Callable[..., Any]) -> Callable[[int, FrameType | None], None]:
+    def note(number: int, frame: FrameType | None) -> None:
+        _noted.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+        handler(number, frame)
+
+    return note
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated("The process was asked to end (SIGTERM).")
 
 
 def raise_if_interrupted() -> None:
@@ -39,6 +61,7 @@ def raise_if_interrupted() -> None:
     KeyboardInterrupt
         If there was one.
     """
-    if _noted.is_set():
+    if _noted:
+        interrupt = _noted[-1]
         _noted.clear()
-        raise KeyboardInterrupt
+        raise interrupt

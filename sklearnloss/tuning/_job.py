@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +22,17 @@ from optuna.samplers import BaseSampler
 from ..losses import _registry
 from ._branches import Space
 from ._objective import Task
+from ._owner import Owner
+from ._private import read_private, write_private
 from ._work import Budget
 
 #: How the folder of a job is called, before what makes its name unique.
 PREFIX = "sklearnloss-job-"
 
 FILE = "job.pkl"
+
+#: Says in a job's folder whose it is.
+_OWNER = "owner.json"
 
 
 @dataclass(frozen=True)
@@ -85,10 +93,15 @@ class Job:
     budget: Budget
     call: str
 
-    def write(self, folder: str | os.PathLike[str]) -> None:
+    def write(self, folder: str | os.PathLike[str]) -> str:
         """Write the job into a folder; only its owner can read it.
 
         Arrays are files of their own, those that are files already stay where they are.
+
+        Returns
+        -------
+        digest : str
+            By which a process knows the job that was written here.
         """
         path = Path(folder)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,22 +114,40 @@ class Job:
             tasks=None,
         )
         users = (_registry._user_losses, _registry._user_spaces)
-        content = cloudpickle.dumps((replace(self, task=task), users))
+        content = _pickled(replace(self, task=task), users)
         part = path / f"{FILE}.part"
-        part.write_bytes(content)
+        write_private(part, content)
         part.replace(path / FILE)
+        return hashlib.sha256(content).hexdigest()
 
     @staticmethod
-    def read(folder: str | os.PathLike[str]) -> Job:
-        """Read a job. It is a pickle: read only what you trust.
+    def read(
+        folder: str | os.PathLike[str], *, trusted: bool = False, digest: str | None = None
+    ) -> Job:
+        """Read a job. It is a pickle: whoever wrote it has code run here.
+
+        Parameters
+        ----------
+        folder : path
+            Where it is.
+        trusted : bool, default=False
+            Whether to read one that others than this user could have written.
+        digest : str, default=None
+            What :meth:`write` returned, which says more than the owners of files: some
+            file systems know none.
 
         Raises
         ------
         FileNotFoundError
             If there is none in the folder, or a file of data cannot be seen from here.
+        PermissionError
+            If somebody else could have written it.
         """
         path = Path(folder)
-        job, (losses, spaces) = cloudpickle.loads((path / FILE).read_bytes())
+        content = (path / FILE).read_bytes() if trusted or digest else _read_own(path)
+        if digest not in (None, hashlib.sha256(content).hexdigest()):
+            raise PermissionError(f"{str(path / FILE)!r} was changed by somebody else.")
+        job, (losses, spaces) = cloudpickle.loads(content)
         _registry._user_losses.update(losses)
         _registry._user_spaces.update(spaces)
         task = job.task
@@ -127,12 +158,67 @@ class Job:
         return job  # type: ignore[no-any-return]
 
 
+def _read_own(folder: Path) -> bytes:
+    try:
+        return read_private(folder, FILE)
+    except PermissionError as error:
+        if error.errno is not None:  # it cannot be read at all
+            raise
+        raise PermissionError(
+            f"{error}. To read it is to run what is in it. If you trust whoever can write there, "
+            f"name the folder yourself: sklearnloss worker --job {str(folder)!r}."
+        ) from None
+
+
+def _pickled(job: Job, users: Any) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps((job, users)))
+    except Exception as error:
+        raise TypeError(
+            f"{_culprit(job)} cannot be pickled, and so not be sent to worker processes: {error}. "
+            f"Pass something that makes it when it is used, or search in this process alone: with "
+            f"n_jobs=1, and with no database as storage."
+        ) from error
+
+
+def _culprit(job: Job) -> str:
+    """Return what of a job cannot be pickled: its deepest parameter, and what kind that is."""
+    name, found = next(
+        ((name, value) for name, value in _parts(job) if not _can_be_pickled(value)), ("it", job)
+    )
+    for item in found if isinstance(found, list | tuple) else ():
+        member = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not _can_be_pickled(member):
+            return f"{name} with its {type(member).__name__}"
+    return f"{name}={type(found).__name__}(...)"
+
+
+def _parts(job: Job) -> Iterator[tuple[str, Any]]:
+    """Yield what the user passed, the deepest parameters first."""
+    task = job.task
+    params = task.estimator.get_params(deep=True)
+    for name in sorted(params, key=lambda name: -name.count("__")):
+        yield f"estimator__{name}", params[name]
+    yield from {"estimator": task.estimator, "scoring": task.scorer}.items()
+    yield from {"X": task.X, "y": task.y, **task.fit_params, **task.score_params}.items()
+    yield from {"sampler": job.sampler, "pruner": job.pruner}.items()
+    yield "losses or param_distributions", job.space
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        cloudpickle.dumps(value)
+    except Exception:
+        return False
+    return True
+
+
 def _park(value: Any, folder: Path, name: str) -> Any:
     """Return what stands for a value in the job: an array is written to a file."""
     if isinstance(value, np.memmap) and _is_file(value):
         value.flush()
         where, array = os.path.abspath(str(value.filename)), value
-    elif type(value) in (np.ndarray, np.memmap) and value.dtype != object and value.size > 1:
+    elif type(value) in (np.ndarray, np.memmap) and not value.dtype.hasobject and value.size > 1:
         array = np.lib.format.open_memmap(
             folder / f"{name}.npy", "w+", value.dtype, value.shape, _order(value) == "F"
         )
@@ -174,10 +260,25 @@ def _fetch(value: Any, folder: Path) -> Any:
     return value.open(folder) if isinstance(value, _Mapped) else value
 
 
+def sign(folder: Path, owner: Owner) -> None:
+    """Write into a job's folder whose it is."""
+    write_private(folder / _OWNER, json.dumps(owner.token).encode())
+
+
 def remove(folder: str | os.PathLike[str]) -> None:
     """Remove a job's folder, and no other."""
     if Path(folder).name.startswith(PREFIX):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_left_over(home: Path, owner: Owner) -> None:
+    """Remove the folders of searches on this machine that were killed, as far as they are ours."""
+    for folder in home.glob(f"{PREFIX}*"):
+        # What is no job of this user's says nothing, or nothing that is believed.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            token = json.loads(read_private(folder, _OWNER))
+            if not owner.is_alive(token, None, -1):
+                remove(folder)
 
 
 def n_threads(n_workers: int) -> int:

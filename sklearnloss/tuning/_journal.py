@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator
 from typing import IO, Any
 
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
+
+from ._patience import ReplacedError
 
 try:
     import fcntl
@@ -23,7 +26,7 @@ _HEAD = b'{"op_code":'
 _BLOCK = 1 << 16
 
 
-class RepairingJournal(JournalFileBackend):
+class RepairingJournal(BaseJournalBackend):
     """Optuna's journal file, which repairs itself.
 
     A line whose end is missing never came to count: it is cut off before the next one
@@ -35,6 +38,11 @@ class RepairingJournal(JournalFileBackend):
     path : str
         Made if it is not there.
 
+    Attributes
+    ----------
+    line : int
+        The number of the line that was read last.
+
     Raises
     ------
     ValueError
@@ -43,33 +51,125 @@ class RepairingJournal(JournalFileBackend):
 
     def __init__(self, path: str) -> None:
         _check_kind(path)
+        self.path = path
+        self.line = 0
+        self._first: bytes | None = None
+        self._position = (0, 0)  # of the next line: its number, its offset
+        self._written: list[int] = []  # where lines were begun that are not read yet
         # The lock matters only where a file itself cannot be locked.
-        super().__init__(path, JournalFileOpenLock(path))
-        with self._open_alone() as file:
-            _cut_torn_tail(file)
+        self._lock = JournalFileOpenLock(path)
+        if not os.path.exists(path):
+            open(path, "ab").close()
+        try:
+            with self._open_alone() as file:
+                _cut_torn_tail(file)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise  # else it can still be looked at
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines that are on the disk when this returns."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._open_alone() as file:
             _cut_torn_tail(file)
-            file.seek(0, os.SEEK_END)
+            self._written.append(file.seek(0, os.SEEK_END))
             file.write(lines.encode())
             file.flush()
             os.fsync(file.fileno())
 
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Yield the lines from a number on, but for one that is not all there.
+
+        A line may be there though its writer was told that it failed, and wrote it again.
+        Only the last one is its own for Optuna, which complains of what is done twice.
+
+        Raises
+        ------
+        ValueError
+            If a line is none of a journal's.
+        """
+        with open(self.path, "rb") as file:
+            self._check_same(file)
+            number, offset = self._position
+            if log_number_from < number:
+                number = offset = 0
+            file.seek(offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                begun, number, offset = offset, number + 1, offset + len(line)
+                if number > log_number_from:
+                    self.line = number
+                    log = parse_line(self.path, number, line)
+                    if begun in self._written and begun != self._written[-1]:
+                        log["worker_id"] = ""
+                    self._position = (number, offset)
+                    yield log
+            self._written.clear()
+
+    def _check_same(self, file: IO[bytes]) -> None:
+        """Raise an error if another journal lies here by now. Its first line is its own."""
+        file.seek(0)
+        first = file.readline()
+        if self._first is not None and first != self._first:
+            raise ReplacedError(f"another file was put in the place of {self.path!r}.")
+        if first.endswith(b"\n"):
+            self._first = first
+
     @contextlib.contextmanager
     def _open_alone(self) -> Iterator[IO[bytes]]:
         """Open the file where no other process or thread writes to it."""
-        with open(self._file_path, "r+b") as file, contextlib.ExitStack() as stack:
+        with open(self.path, "r+b") as file, contextlib.ExitStack() as stack:
             try:
                 if fcntl is None:
                     raise OSError
                 fcntl.flock(file, fcntl.LOCK_EX)  # gone when the file is closed
             except OSError:  # some network file systems have no such locks
                 stack.enter_context(get_lock_file(self._lock))
+            self._check_same(file)
             yield file
             file.flush()
+
+
+def parse_line(path: str, number: int, line: bytes) -> dict[str, Any]:
+    """Return what a line of a journal says.
+
+    Raises
+    ------
+    ValueError
+        If it is no object of JSON, or not of Optuna's; says where it is.
+    """
+    found = parse_object(path, number, line)
+    if type(found.get("op_code")) is not int or not isinstance(found.get("worker_id"), str):
+        raise ValueError(damaged(path, number, line, "no line of a search"))
+    return found
+
+
+def parse_object(path: str, number: int, line: bytes) -> dict[str, Any]:
+    """Return the object of JSON in a line.
+
+    Raises
+    ------
+    ValueError
+        If there is none; says where.
+    """
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise ValueError(damaged(path, number, line, "no JSON object"))
+
+
+def damaged(path: str, number: int, line: bytes, what: str) -> str:
+    """Return an error's message about a line that does not belong into a file."""
+    shown = line.decode(errors="replace").strip()[:60]
+    return (
+        f"storage={path!r} is damaged: line {number} is {what if shown else 'blank'}"
+        f"{f', but {shown!r}' if shown else ''}. Remove what does not belong there, or pass the "
+        f"path of a new file."
+    )
 
 
 def _check_kind(path: str) -> None:
@@ -77,13 +177,24 @@ def _check_kind(path: str) -> None:
     try:
         with open(path, "rb") as file:
             head = file.read(len(_HEAD))
+            if _HEAD.startswith(head) or head == _HEAD or _is_blank(head, file):
+                return
     except FileNotFoundError:
         return
-    if not (_HEAD.startswith(head) or head == _HEAD or not head.strip(b"\0")):
-        raise ValueError(
-            f"storage={path!r} is a file of another kind, it begins with {head!r}. Pass the path "
-            f"of a journal file of a search, or of a file that is not there yet."
-        )
+    raise ValueError(
+        f"storage={path!r} is a file of another kind, it begins with {head!r}. Pass the path "
+        f"of a journal file of a search, or of a file that is not there yet."
+    )
+
+
+def _is_blank(head: bytes, file: IO[bytes]) -> bool:
+    """Tell whether a file holds nothing but NUL, as after a loss of power."""
+    block = head
+    while block:
+        if block.strip(b"\0"):
+            return False
+        block = file.read(_BLOCK)
+    return True
 
 
 def _cut_torn_tail(file: IO[bytes]) -> None:

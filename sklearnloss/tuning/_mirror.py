@@ -41,7 +41,8 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
         intermediate_values=intermediate,
     )
     trial.datetime_start = row.trial.datetime_start
-    trial.datetime_complete = row.trial.datetime_complete
+    # A storage that was lost did not note down the end of a candidate.
+    trial.datetime_complete = row.trial.datetime_complete or trial.datetime_complete
     return trial
 
 

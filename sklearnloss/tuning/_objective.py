@@ -22,6 +22,7 @@ from ..estimators._rows import Rows
 from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
 from ._record import Results
+from ._results import NOT_FINITE
 from ._sklearn import method_params, only_predicts, safe_indexing, safe_split, score
 from ._tasks import SearchTasks
 
@@ -33,8 +34,8 @@ class Pruned(Exception):
     """A candidate is not worth going on with."""
 
 
-class Diverged(Exception):
-    """A score is not finite."""
+class NonFiniteScore(Exception):
+    """A score is nan or infinite, which need not be the fault of training."""
 
 
 @dataclass
@@ -149,9 +150,12 @@ class Evaluation:
                     self.save()
         except Pruned as error:
             return self._stopped(str(error))
-        except (FloatingPointError, Diverged) as error:
+        except FloatingPointError as error:
             self.results["diverged"] = True
             return self._stopped(f"diverged in fold {fold + 1}: {error}")
+        except NonFiniteScore as error:
+            self.results["diverged"] = True  # as infeasible for the sampler
+            return self._stopped(f"{error} in fold {fold + 1}")
         except Exception as error:
             self._failed(fold, error)
             if self.task.raises:
@@ -196,7 +200,8 @@ class Evaluation:
             watch = _Watch(self, fold, estimator, X_test, y_test, score_params)
             part._epoch_hook = watch
         begun = time.perf_counter()
-        following = contextlib.nullcontext() if task.tasks is None else task.tasks.fold(estimator)
+        tasks = task.tasks
+        following = contextlib.nullcontext() if tasks is None else tasks.fold(estimator, train)
         try:
             with following:
                 fit(estimator, X_train, y_train, fit_params)
@@ -220,7 +225,7 @@ class Evaluation:
     def _check_finite(self, scores: Any) -> None:
         value = self.task.primary(scores)
         if not math.isfinite(value):
-            raise Diverged(f"the score is {value}")
+            raise NonFiniteScore(f"{NOT_FINITE} {value}")
 
     def _estimator(self, fold: int) -> Any:
         """Return the candidate's estimator, seeded like all others of this fold."""

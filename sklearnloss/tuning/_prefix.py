@@ -45,8 +45,25 @@ def loss_prefix(estimator: Any) -> str:
     """
     prefix, part = trained_part(estimator)
     if not isinstance(part, ImageEstimator):
-        raise TypeError(
-            f"{part!r} has no loss to choose. Expected a UNetSegmenter, a ResNetClassifier, or a "
-            f"Pipeline that ends in one."
-        )
+        raise TypeError(no_loss(estimator))
     return prefix
+
+
+def no_loss(estimator: Any) -> str:
+    """Return the error message for an estimator without a loss to choose."""
+    part = trained_part(estimator)[1]
+    if isinstance(part, type):
+        return f"{part.__name__} is a class. Pass an object, such as {part.__name__}()."
+    name = type(part).__name__
+    if part is not estimator:
+        name = f"A {type(estimator).__name__} that ends in {name}"
+    criterion = (
+        f" The loss of {type(part).__name__} is its criterion, which LossSearchCV searches with "
+        f"param_distributions={{'criterion': [...]}}."
+        if hasattr(part, "criterion") and hasattr(part, "module")
+        else ""
+    )
+    return (
+        f"{name} has no loss to choose. Expected a UNetSegmenter, a ResNetClassifier, or a "
+        f"Pipeline that ends in one.{criterion}"
+    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 
-from optuna.exceptions import StorageInternalError
-
 from ._mirror import Mirror
+from ._patience import StorageError
 from ._record import Claim, Record
 
 # Seconds of work that may be lost: folds that are faster are not saved one by one.
@@ -15,9 +14,6 @@ _WORTH_SAVING = 0.25
 
 # Seconds between two looks at what others have reached.
 _WORTH_A_LOOK = 1.0
-
-# A storage that cannot be reached for a moment is no failure of a candidate's.
-_AWAY = (StorageInternalError, OSError)
 
 
 class Progress:
@@ -44,6 +40,7 @@ class Progress:
         self.trial = mirror.open(claim.candidate, claim.values)
         self._resume(n_epochs)
         self._saved = self._told = self._looked = time.monotonic()
+        self._is_unsaved = False
         self._note_folds()
 
     def _resume(self, n_epochs: int) -> None:
@@ -60,7 +57,7 @@ class Progress:
         """Tell the pruner a score; return whether to stop."""
         self.trial.report(value, step)
         if self.record.is_shared and time.monotonic() - self._looked > _WORTH_A_LOOK:
-            with contextlib.suppress(*_AWAY):
+            with contextlib.suppress(StorageError), self.record.trying_once():
                 self.mirror.update(self.record.rows(), running=True)
             self._looked = time.monotonic()
         stop = self.trial.should_prune()
@@ -70,18 +67,24 @@ class Progress:
             # Others compare themselves with it. A stop is saved with all else, or it
             # would be forgotten if this process was killed in between.
             if not stop and time.monotonic() - self._told > _WORTH_SAVING:
-                with contextlib.suppress(*_AWAY):
-                    self.record.save(self.claim)
+                self._save()
                 self._told = time.monotonic()
+        if self._is_unsaved and not stop:
+            self._save()
         return stop
 
     def save(self) -> None:
-        """Keep a finished fold; unlike what is told within one, this keeps its work."""
+        """Keep a finished fold, later if the storage is away: training is not held up."""
         self._note_folds()
         if time.monotonic() - self._saved > _WORTH_SAVING:
-            with contextlib.suppress(*_AWAY):
-                self.record.save(self.claim)
-                self._saved = time.monotonic()
+            self._is_unsaved = True
+            self._save()
+
+    def _save(self) -> None:
+        with contextlib.suppress(StorageError), self.record.trying_once():
+            self.record.save(self.claim)
+            if self._is_unsaved:
+                self._is_unsaved, self._saved = False, time.monotonic()
 
     def _note_folds(self) -> None:
         results = self.claim.results

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from optuna.distributions import CategoricalDistribution
 from sklearn.base import is_classifier
 from torch import nn
@@ -19,9 +18,9 @@ from ..losses._foreign import loss_form
 from ..losses._registry import get_loss, registered_name
 from ._branches import BRANCH, Branch, Space
 from ._fingerprint import in_order
-from ._prefix import has_loss, trained_part
+from ._prefix import has_loss, no_loss, trained_part
 from ._space import COMPOUNDS
-from ._values import Free, read_free
+from ._values import Free, read_choices, read_free, shorten
 
 
 def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
@@ -45,7 +44,9 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     ValueError, TypeError
         If a loss or a parameter is unknown, a range is none, or nothing is free.
     """
-    prefix, _ = trained_part(estimator)
+    prefix, part = trained_part(estimator)
+    if isinstance(part, type):
+        raise TypeError(no_loss(estimator))
     loss_key = f"{prefix}loss"
     grids = _read_grids(estimator, prefix, param_distributions)
     losses_there = has_loss(estimator)
@@ -102,16 +103,29 @@ def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]
         is_own = own in known or key.partition("__")[0] == "loss"
         return own if prefix and has_loss(estimator) and key not in known and is_own else key
 
-    return [{full(key): value for key, value in grid.items()} for grid in grids] or [{}]
+    return [_with_full_names(grid, full) for grid in grids] or [{}]
+
+
+def _with_full_names(grid: Mapping[str, Any], full: Callable[[str], str]) -> dict[str, Any]:
+    """Return a dict by full names; refuse a parameter that is given by both of its names."""
+    for key in grid:
+        if not isinstance(key, str):
+            raise TypeError(f"param_distributions has the key {key!r}. Expected a str.")
+    named: dict[str, str] = {}
+    for key in grid:
+        other = named.setdefault(full(key), key)
+        if other != key:
+            raise ValueError(
+                f"param_distributions has one parameter twice: as {other!r} and as {key!r}. Give "
+                f"it once."
+            )
+    return {full(key): value for key, value in grid.items()}
 
 
 def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
     """Return (label, spec) pairs; a spec is a loss or a (loss, space) pair."""
     if not has_loss(estimator):
-        raise TypeError(
-            f"losses= is given, but {estimator!r} has no loss to choose. Expected a UNetSegmenter, "
-            f"a ResNetClassifier, or a Pipeline that ends in one."
-        )
+        raise TypeError(f"losses= is given. {no_loss(estimator)}")
     if losses is None:
         return [(name, name) for name in suitable_losses(estimator)]
     if isinstance(losses, Mapping):
@@ -155,11 +169,9 @@ def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, di
     given = grid[loss_key]
     if isinstance(given, CategoricalDistribution):
         given = given.choices
-    elif isinstance(given, np.ndarray):
-        given = given.tolist()
-    if isinstance(given, set | frozenset):
-        given = in_order(given)
-    choices = list(given) if isinstance(given, list | tuple) else [given]
+    if isinstance(given, str) or callable(given):
+        given = [given]
+    choices = given if isinstance(given, tuple) else read_choices(loss_key, given)
     rest = {key: value for key, value in grid.items() if key != loss_key}
     # Only what the dict names is free, as in scikit-learn's searches.
     return [(_loss_label(choice), (choice, {}), rest) for choice in choices]
@@ -212,14 +224,33 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
             if _has_parameter(parameters, name):
                 free[f"{label}__{name}"] = read_free(key, grid[key])
         grid = {key: value for key, value in grid.items() if not key.startswith(own)}
-    for key, given in grid.items():
+    others = {key: read_free(key, given) for key, given in grid.items()}
+    for key in [*fixed, *others]:
+        _check_parameter(estimator, key, others, known)
+    return Branch(fixed, {**free, **others}, defaults)
+
+
+def _check_parameter(
+    estimator: Any, key: str, searched: Mapping[str, Free], known: Mapping[str, Any]
+) -> None:
+    """Refuse a parameter that the estimator, or a part that the search sets, does not have."""
+    parts = [part for part in searched if key.startswith(f"{part}__")]
+    if not parts:
         if key not in known:
             raise ValueError(
                 f"{type(estimator).__name__} has no parameter {key!r} to search over."
                 f"{did_you_mean(key, list(known))}"
             )
-        free[key] = read_free(key, given)
-    return Branch(fixed, free, defaults)
+        return
+    part = max(parts, key=len)
+    name = key.removeprefix(f"{part}__")
+    for choice in map(searched[part].decode, searched[part].values() or []):
+        if not hasattr(choice, "get_params") or name not in choice.get_params():
+            raise ValueError(
+                f"param_distributions has {key!r}, but the choice {shorten(repr(choice))} of "
+                f"{part!r} has no parameter {name!r}. Give a list of dicts, each with choices "
+                f"that belong together."
+            )
 
 
 def _check_loss(loss: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +15,9 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ._branches import Space, Values
+from ._deaths import count_deaths, is_deadly, warn_of_calls
 from ._owner import Heartbeat, Owner
-from ._storage import patiently, retry
-
-#: How often a candidate may end the process that works on it, in one call of ``fit``.
-MAX_DEATHS = 3
-
-# The same in all calls together. As processes are killed for other reasons, too, such a
-# candidate is not given up before it was tried once more with nothing else left to do.
-_MAX_DEATHS_EVER = 6
+from ._patience import PatientStorage, StorageError
 
 Results = dict[str, Any]
 
@@ -111,6 +106,9 @@ class Record:
     A candidate that failed is tried once more by each later call of ``fit`` that needs
     further candidates: whatever was wrong may have been mended.
 
+    A storage that was away may have done what it did not confirm, so that an attempt may
+    have several trials. The first one is it.
+
     Parameters
     ----------
     storage : optuna.storages.BaseStorage
@@ -139,6 +137,9 @@ class Record:
         self.space = space
         self.owner = owner
         self.is_shared = not isinstance(storage, InMemoryStorage)
+        self.is_lost = False
+        self._known: list[Row] = []
+        self._checked: set[int] = set()
 
     @property
     def call(self) -> str:
@@ -147,21 +148,45 @@ class Record:
         return call
 
     def rows(self) -> list[Row]:
-        """Return all candidates by number."""
-        attempts = self._attempts()
-        return [
-            Row(number, _latest(trials), _failed_in(trials))
-            for number, trials in sorted(attempts.items())
-        ]
+        """Return all candidates by number; of a storage that was lost, those that are known."""
+        if not self.is_lost:
+            attempts = self._attempts()
+            self._known = [
+                Row(number, _latest(trials), _failed_in(trials))
+                for number, trials in sorted(attempts.items())
+            ]
+        return self._known
 
     def _attempts(self) -> dict[int, list[FrozenTrial]]:
         """Return the trials of each candidate, in the order in which they were made."""
         attempts: dict[int, list[FrozenTrial]] = {}
-        study = self.study._study_id
-        for trial in patiently(lambda: self.storage.get_all_trials(study, deepcopy=False)):
+        for trial in self.storage.get_all_trials(self.study._study_id, deepcopy=False):
             if "candidate" in trial.user_attrs:
+                self._check(trial)
                 attempts.setdefault(trial.user_attrs["candidate"], []).append(trial)
         return attempts
+
+    def _check(self, trial: FrozenTrial) -> None:
+        """Raise a ValueError if a trial was written by somebody else."""
+        if trial._trial_id in self._checked:
+            return
+        wrong = wrong_attribute(trial.user_attrs)
+        if wrong is not None:
+            value = repr(trial.user_attrs.get(wrong))[:60]
+            raise ValueError(
+                f"Trial {trial.number} of the study {self.study.study_name!r} was not written by "
+                f"LossSearchCV, or is damaged: its attribute {wrong!r} is {value}. Pass another "
+                f"storage, or another study_name."
+            )
+        self._checked.add(trial._trial_id)
+
+    @contextlib.contextmanager
+    def trying_once(self) -> Iterator[None]:
+        """Do not wait for the storage while it is away: what is done can be left out."""
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.storage, PatientStorage):
+                stack.enter_context(self.storage.trying_once())
+            yield
 
     def claim(
         self,
@@ -185,14 +210,11 @@ class Record:
         """
         while True:
             rows = self.rows()
-            abandoned = [row for row in rows if self._is_abandoned(row)]
-            left = next((row for row in abandoned if not self._is_deadly(row)), None)
+            left = next((row for row in rows if self._is_abandoned(row)), None)
             number, values = rows[-1].candidate + 1 if rows else 0, None
             if left is None and not is_enough(rows):
                 left = next((row for row in rows if self._may_try_again(row)), None)
                 values = propose(number, rows) if left is None else None
-            if left is None and values is None:
-                left = next(iter(abandoned), None)
             if left is not None:
                 claim = self._adopt(left)
             elif values is not None:
@@ -207,10 +229,6 @@ class Record:
             row.state == TrialState.RUNNING and not self._is_alive(row.trial)
         )
 
-    def _is_deadly(self, row: Row) -> bool:
-        """Tell whether a candidate may be what ends its processes, whoever starts them."""
-        return self._deaths(row)[1] >= _MAX_DEATHS_EVER
-
     def _may_try_again(self, row: Row) -> bool:
         """Tell whether a candidate failed in other calls only, and not by ending its process."""
         failed = row.state == TrialState.FAIL and "deaths" not in row.results
@@ -222,15 +240,15 @@ class Record:
 
     def _adopt(self, row: Row) -> Claim | None:
         """Go on with a candidate; None if there is nothing to do, or another was faster."""
-        trial, (here, ever) = row.trial, self._deaths(row)
+        trial, (here, calls) = row.trial, count_deaths(row, self.call)
         if row.state == TrialState.RUNNING:
-            too_many = here >= MAX_DEATHS or ever > _MAX_DEATHS_EVER
-            if "outcome" not in row.results and too_many:
-                self._give_up(row, ever)
+            if "outcome" not in row.results and is_deadly(here):
+                self._give_up(row, len(here))
                 return None
             self._settle(trial)
             if "outcome" in row.results:
                 return None
+            warn_of_calls(row, calls)
         claim = Claim(row.candidate, row.values)
         results = row.results
         claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
@@ -238,17 +256,8 @@ class Record:
         if row.state == TrialState.FAIL:  # the epochs of the fold that failed are trained again
             claim.results["epochs"] = sum(fold.get("epochs", 0) for fold in results["folds"])
         attrs = {"after": trial.number, "results": claim.results}
-        attrs |= {"n_before": len(claim.results["folds"]), "deaths": [here, ever]}
+        attrs |= {"n_before": len(claim.results["folds"]), "deaths": [here, calls]}
         return self._begin(claim, attrs)
-
-    def _deaths(self, row: Row) -> tuple[int, int]:
-        """Return how many processes ended over it since its last fold: of this call, of all."""
-        attrs = row.trial.user_attrs
-        here, ever = attrs.get("deaths", (0, 0))
-        if len(row.results.get("folds", [])) > attrs.get("n_before", 0):
-            here = ever = 0
-        died = int(row.state == TrialState.RUNNING)
-        return (here + died if row.call == self.call else 0), ever + died
 
     def _give_up(self, row: Row, deaths: int) -> None:
         claim = Claim(row.candidate, row.values, row.trial._trial_id)
@@ -266,16 +275,19 @@ class Record:
 
     def _begin(self, claim: Claim, attrs: Mapping[str, Any]) -> Claim | None:
         """Create a trial; None if another worker came first with this candidate."""
-        attrs = {"candidate": claim.candidate, "owner": self.owner.token, **attrs}
+        key = uuid.uuid4().hex
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "attempt": key, **attrs}
         template = running_trial(claim.values, self.space.distributions(claim.values), attrs)
         claim.trial_id = self.storage.create_new_trial(self.study._study_id, template)
         if not self.is_shared:
             return claim
-        latest = _latest(self._attempts()[claim.candidate])
-        if latest._trial_id == claim.trial_id:
-            return claim
-        self._settle(self.storage.get_trial(claim.trial_id))
-        return None
+        attempts = self._attempts()[claim.candidate]
+        latest = _latest(attempts)
+        for trial in attempts:
+            if trial.user_attrs.get("attempt") == key and trial is not latest:
+                self._settle(trial)
+        claim.trial_id = latest._trial_id
+        return claim if latest.user_attrs.get("attempt") == key else None
 
     def save(self, claim: Claim) -> None:
         """Keep what a candidate has so far.
@@ -297,9 +309,15 @@ class Record:
         ------
         LostCandidate
             If somebody else took it over.
+        StorageError
+            If that cannot be written down; :meth:`rows` has it, once ``is_lost`` is set.
         """
         claim.results["outcome"] = (state.name, value)
-        self._end(claim, state, value)
+        try:
+            self._end(claim, state, value)
+        except StorageError:
+            self._remember(claim, state, value)
+            raise
 
     def release(self, claim: Claim) -> None:
         """Leave a candidate to whoever comes next, unless somebody has it already."""
@@ -308,11 +326,23 @@ class Record:
 
     def _end(self, claim: Claim, state: TrialState, value: float | None) -> None:
         values = None if value is None else [value]
-        patiently(lambda: self.save(claim))
+        self.save(claim)
         try:
-            patiently(lambda: self.storage.set_trial_state_values(claim.trial_id, state, values))
+            self.storage.set_trial_state_values(claim.trial_id, state, values)
         except UpdateFinishedTrialError as error:
-            raise LostCandidate from error
+            # It may have been done when the storage was away, and not confirmed.
+            if self.storage.get_trial(claim.trial_id).state != state:
+                raise LostCandidate from error
+
+    def _remember(self, claim: Claim, state: TrialState, value: float | None) -> None:
+        """Keep in memory what the storage does not take."""
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "results": claim.results}
+        trial = running_trial(claim.values, self.space.distributions(claim.values), attrs)
+        trial.state, trial.value = state, value
+        others = [row for row in self._known if row.candidate != claim.candidate]
+        failed = frozenset({self.call} if state == TrialState.FAIL else ())
+        rows = [*others, Row(claim.candidate, trial, failed)]
+        self._known = sorted(rows, key=lambda row: row.candidate)
 
     def leave(self) -> None:
         """Let go of all that this owner still has, and end what dead ones left unseen.
@@ -330,14 +360,17 @@ class Record:
 
     def heartbeat(self, claim: Claim) -> Heartbeat:
         """Return a context that gives signs of life while a candidate is worked on."""
-        return Heartbeat(
-            lambda count: self.storage.set_trial_user_attr(claim.trial_id, "beat", count)
-        )
+
+        def beat(count: int) -> None:
+            with self.trying_once():
+                self.storage.set_trial_user_attr(claim.trial_id, "beat", count)
+
+        return Heartbeat(beat)
 
 
 def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
     """Return the attempt that counts: the first one, or the first after it, and so on."""
-    latest = next(trial for trial in attempts if "after" not in trial.user_attrs)
+    latest = next((t for t in attempts if "after" not in t.user_attrs), attempts[0])
     for trial in attempts:
         if trial.user_attrs.get("after") == latest.number:
             latest = trial
@@ -367,10 +400,26 @@ def running_trial(
     )
 
 
+def wrong_attribute(attrs: Mapping[str, Any]) -> str | None:
+    """Return the attribute of a trial that a search cannot have written, if there is one."""
+    owner, results = attrs.get("owner"), attrs.get("results", {})
+    names = ("host", "search", "call")
+    folds = results.get("folds", []) if isinstance(results, dict) else None
+    if type(attrs.get("candidate")) is not int:
+        return "candidate"
+    if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in names):
+        return "owner"
+    if not isinstance(folds, list) or not all(
+        isinstance(fold, dict) and "scores" in fold for fold in folds
+    ):
+        return "results"
+    return None
+
+
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:
-    """Create a study, or load the one that is there; several processes may do so at once."""
-    return retry(
-        lambda: optuna.create_study(
-            storage=storage, study_name=study_name, direction="maximize", load_if_exists=True
-        )
+    """Load a study, or create it; several processes may do so at once."""
+    with contextlib.suppress(KeyError):  # a storage that is finished may be one to read only
+        return optuna.load_study(storage=storage, study_name=study_name)
+    return optuna.create_study(
+        storage=storage, study_name=study_name, direction="maximize", load_if_exists=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from sklearn.exceptions import FitFailedWarning
 from ._branches import Space
 from ._record import Row
 from ._sklearn import BaseSearchCV
+
+#: Begins the reason of a candidate whose score is nan or infinite.
+NOT_FINITE = "the score is"
 
 
 def format_results(
@@ -129,26 +132,95 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
     return found
 
 
+def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list[str]:
+    """Return the labels of losses, or of grids, without a candidate.
+
+    Parameters
+    ----------
+    rows : list of Row
+        All candidates so far.
+    space : Space
+        What their values mean.
+    n_trials : int or None, default=0
+        Candidates to have at the end, the first of which try one label each; None
+        tries all.
+    """
+    labels = list(space.branches)
+    tried = {space.label(row.values) for row in rows}
+    tried |= set(labels[len(rows) : n_trials])
+    return [label for label in labels if label not in tried]
+
+
+def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels: int) -> None:
+    """Warn of losses, or grids, that a search has too few candidates for."""
+    if labels:
+        warnings.warn(
+            f"n_trials={n_trials} is fewer than the {n_labels} losses or grids, so these are never "
+            f"tried: {', '.join(labels)}. Raise n_trials, or pass fewer.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
+    """Warn of losses, or grids, before which a search ended."""
+    advice = "Pass fewer, or let the search go on."
+    if timeout is not None:
+        advice = f"Raise timeout={timeout:g}, or pass fewer."
+    warnings.warn(
+        f"These losses or grids were never tried, as the search ended before: "
+        f"{', '.join(labels)}. The best is the best of the others only. {advice}",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
 def warn_of_failures(rows: Sequence[Row]) -> None:
     """Warn of candidates that failed, with what happened."""
     failed = [row.results.get("reason", "") for row in rows if row.state == TrialState.FAIL]
-    if not failed:
-        return
-    counts = {reason: failed.count(reason) for reason in failed}
-    lines = "\n".join(f"  {count} x {reason}" for reason, count in counts.items())
-    warnings.warn(
-        f"{len(failed)} of {len(rows)} candidates failed; they rank last in cv_results_:\n{lines}",
-        FitFailedWarning,
-        stacklevel=2,
-    )
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(rows)} candidates failed; they rank last in cv_results_:\n"
+            f"{_counted(failed)}",
+            FitFailedWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_scores(rows: Sequence[Row], results: Mapping[str, Any]) -> None:
+    """Warn of candidates whose score is nan or infinite, as scikit-learn's searches do."""
+    found = [row.results.get("reason", "") for row in rows]
+    found = [reason for reason in found if reason.startswith(NOT_FINITE)]
+    complete = results["trial_state"] == "COMPLETE"
+    for key, means in results.items():
+        if key.startswith("mean_test_"):
+            n = int((~np.isfinite(means[complete])).sum())
+            found += [f"{key} is not finite"] * n
+    if found:
+        warnings.warn(
+            f"One or more of the test scores are non-finite; such candidates rank last in "
+            f"cv_results_:\n{_counted(found)}\n{_WHY_NOT_FINITE}",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+_WHY_NOT_FINITE = (
+    "A metric may be undefined on a fold, such as one with a single class or a single sample."
+)
+
+
+def _counted(reasons: Sequence[str]) -> str:
+    return "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
 
 
 def all_failed(rows: Sequence[Row]) -> str:
     """Say that no candidate succeeded, why, and where the first error was."""
     reasons = [row.results.get("reason", "") for row in rows]
-    lines = "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
     # Errors that are meant for users speak for themselves.
     ours = all(reason.startswith(("ValueError", "TypeError")) for reason in reasons)
     traces = [row.results["traceback"] for row in rows if "traceback" in row.results]
-    trace = traces[0] if traces and not ours else ""
-    return f"None of the {len(rows)} candidates succeeded:\n{lines}\n{trace}"
+    more = traces[0] if traces and not ours else ""
+    if all(reason.startswith(NOT_FINITE) for reason in reasons):
+        more = _WHY_NOT_FINITE
+    return f"None of the {len(rows)} candidates succeeded:\n{_counted(reasons)}\n{more}"

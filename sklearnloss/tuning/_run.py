@@ -14,11 +14,13 @@ import joblib
 import torch
 from optuna.storages import BaseStorage
 
+from ._address import as_address
 from ._follow import Follower
-from ._job import PREFIX, Job, remove
+from ._interrupts import noting_interrupts
+from ._job import PREFIX, Job, remove, remove_left_over, sign
 from ._objective import Task
+from ._patience import StorageError
 from ._record import Record
-from ._storage import is_url
 from ._work import Budget, Worker
 from ._workers import JOB, Pool
 
@@ -43,33 +45,56 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
     Returns
     -------
     interrupt : KeyboardInterrupt or None
-        If the user ended the search.
+        If the user ended the search, or the system did with SIGTERM.
+
+    Raises
+    ------
+    StorageError
+        If the storage was lost. The record's rows are what this process knows of it.
     """
     name, call = record.study.study_name, record.owner.token["call"]
     job = Job(task, record.space, name, search.sampler, search.pruner, budget, call)
-    n_workers = count_workers(search.n_jobs)
     try:
-        with Follower(search, record) as follower, _published(job, record, n_workers) as folder:
-            worker = Worker(
-                task,
-                record,
-                sampler=search.sampler,
-                pruner=search.pruner,
-                budget=budget,
-                on_finish=follower.look,
-            )
-            if n_workers > 1 and not _is_done(record, budget):
-                with Pool(folder, str(record.address), n_workers) as pool:
-                    while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
-                        follower.look(worker)
-                        time.sleep(0.2)
-                follower.look(worker)
-            worker.wait()
+        with noting_interrupts():
+            _score_candidates(search, job, record)
     except KeyboardInterrupt as interrupt:
         return interrupt
+    except StorageError:
+        record.is_lost = True
+        raise
     finally:
-        record.leave()
+        with contextlib.suppress(StorageError):  # what is left over is taken over later
+            record.leave()
     return None
+
+
+def _score_candidates(search: Any, job: Job, record: Record) -> None:
+    """Score candidates in this process, and in others if there are to be any."""
+    budget, n_workers = job.budget, count_workers(search.n_jobs)
+    is_done = _is_done(record, budget)
+    home = None if is_done else _home(record.address, n_workers)
+    with Follower(search, record) as follower, _published(job, record, home) as (folder, digest):
+        worker = Worker(
+            job.task,
+            record,
+            sampler=search.sampler,
+            pruner=search.pruner,
+            budget=budget,
+            on_finish=follower.look,
+        )
+        if n_workers > 1 and not is_done:
+            with Pool(folder, _reveal(record.address), n_workers, digest) as pool:
+                while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
+                    follower.look(worker)
+                    time.sleep(0.2)
+            follower.look(worker)
+        worker.wait()
+
+
+def _reveal(address: Any) -> str:
+    """Return a storage's address or path as it is told to a worker of this machine."""
+    known = as_address(address)
+    return str(address) if known is None else known.reveal()
 
 
 def _is_done(record: Record, budget: Budget) -> bool:
@@ -80,7 +105,8 @@ def _is_done(record: Record, budget: Budget) -> bool:
 
 
 def _n_finished(record: Record) -> int:
-    return sum(row.is_finished for row in record.rows())
+    """Return how many folds and candidates are finished."""
+    return sum(row.is_finished + len(row.results.get("folds", [])) for row in record.rows())
 
 
 def count_workers(n_jobs: int | None) -> int:
@@ -92,44 +118,37 @@ def count_workers(n_jobs: int | None) -> int:
 
 
 @contextlib.contextmanager
-def _published(job: Job, record: Record, n_workers: int) -> Iterator[Path]:
-    """Write the job where workers find it, if there may be any."""
-    home = _home(record.address, n_workers)
+def _published(job: Job, record: Record, home: Path | None) -> Iterator[tuple[Path, str]]:
+    """Write the job where workers find it, if there may be any; yield where, and its digest."""
     if home is None:
-        yield Path()
+        yield Path(), ""
         return
-    _remove_left_over(record)
+    remove_left_over(home, record.owner)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     try:
-        job.write(folder)
-        token = record.owner.token
-        record.study.set_user_attr(JOB, {"folder": str(folder), "owner": token})
-        yield folder
+        sign(folder, record.owner)
+        digest = job.write(folder)
+        record.study.set_user_attr(JOB, {"folder": str(folder)})
+        yield folder, digest
     finally:
         remove(folder)
-        if (record.study.user_attrs.get(JOB) or {}).get("folder") == str(folder):
-            record.study.set_user_attr(JOB, None)  # workers on other machines end
+        with contextlib.suppress(StorageError):
+            if record.study.user_attrs.get(JOB) == {"folder": str(folder)}:
+                record.study.set_user_attr(JOB, None)  # workers on other machines end
 
 
 def _home(address: Any, n_workers: int) -> Path | None:
     """Return the folder for folders of jobs: one that other machines may see, where they join."""
-    on_server = is_url(address) and not address.startswith("sqlite")
-    if on_server:
+    database = as_address(address)
+    if database is not None and database.system != "sqlite":
         default = Path.home() / ".cache" / "sklearnloss" / "jobs"
         return Path(os.environ.get(SHARED) or default)
     if n_workers == 1:
         return None
-    if address is None or is_url(address):
+    if address is None or database is not None:
         return Path(os.environ.get(SHARED) or tempfile.gettempdir())
     return Path(address).absolute().parent
-
-
-def _remove_left_over(record: Record) -> None:
-    """Remove the data of a search that was killed, as far as it was one of this machine."""
-    job = record.study.user_attrs.get(JOB)
-    if job and not record.owner.is_alive(job["owner"], None, -1):
-        remove(job["folder"])
 
 
 @contextlib.contextmanager
@@ -139,10 +158,16 @@ def shared_storage(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     Raises
     ------
     ValueError
-        If one of Optuna's storages was given as an object, and it is for one process.
+        If the storage is for one process: a database in memory, or an object of Optuna's.
     """
+    address = as_address(storage)
     if count_workers(n_jobs) == 1:
         yield storage
+    elif address is not None and address.file() == "":
+        raise ValueError(
+            f"n_jobs={n_jobs} processes cannot share storage={storage!r}, which is in the memory "
+            f"of one. Pass the path of a file, or None."
+        )
     elif storage is None:
         with tempfile.TemporaryDirectory(prefix="sklearnloss-") as folder:
             yield Path(folder) / "search.journal"

@@ -4,49 +4,54 @@ from __future__ import annotations
 
 import numbers
 import os
+import sys
 import time
-import warnings
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
-from sklearn.utils import check_random_state, indexable
+from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
-from ._address import StorageParameter
+from ._address import StorageParameter, hide_password, is_url
 from ._branches import Space
 from ._compare import compare_losses
 from ._comparison import LossComparison
-from ._fingerprint import check_same, describe_space, digest, digest_data
-from ._folds import make_folds
+from ._deadline import Deadline
+from ._follow import check_callbacks
+from ._halving import check_pruner
 from ._mirror import as_study
 from ._objective import Task, fit, seed_estimator
 from ._owner import Owner
+from ._patience import StorageError
 from ._proposals import check_sampler
 from ._read_space import read_space
-from ._record import Record, create_study
+from ._record import Record, Row
 from ._results import (
     all_failed,
     best_per_loss,
     complete_rows,
     format_results,
+    untried,
     warn_of_failures,
+    warn_of_scores,
+    warn_of_too_few_trials,
+    warn_of_untried,
 )
-from ._run import run_search, shared_storage
+from ._run import count_workers, run_search, shared_storage
 from ._scoring import named_scorers
+from ._setup import make_task
 from ._sklearn import BaseSearchCV, fit_context, method_params
-from ._storage import hide_password, is_url, opened_storage, quiet_optuna
-from ._tasks import SearchTasks
+from ._storage import opened_storage, quiet_optuna
+from ._stored_search import DEFAULT_NAME, join_study, open_study
+from ._tasks import SearchTasks, warn_of_workers
 from ._work import Budget
 
 
@@ -78,20 +83,23 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         that name.
     param_distributions : dict or list of dict, default=None
         What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
-        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices, or a
-        distribution of Optuna or scipy. ``loss__gamma`` replaces the range of each
-        loss that has it. In a pipeline, names that are not the pipeline's are those of
-        its last step. A list of dicts with "loss" in each, as scikit-learn's
+        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices (of one for
+        a single value), or a distribution of Optuna or scipy. ``loss__gamma`` replaces
+        the range of each loss that has it. In a pipeline, names that are not the
+        pipeline's are those of its last step, and a step may be searched over together
+        with its parameters. A list of dicts with "loss" in each, as scikit-learn's
         searches take, stands for ``losses`` as well.
     n_trials : int or None, default=50
         Candidates to have at the end, with those that a storage holds already. Stopped
         ones count, failed ones do not. None goes on until ``timeout``, or until a
         finite space is exhausted.
     timeout : float, default=None
-        Seconds after which no further candidate is begun.
+        Seconds after which no further candidate is begun. Losses that were not tried by
+        then are named in a warning and in ``untried_losses_``.
     cv : int, splitter, iterable or None, default=None
         The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
-        ``fit`` is given groups.
+        ``fit`` is given groups; fewer than five if there are fewer samples, groups, or
+        samples of the largest class.
     scoring : str, callable, list, tuple, dict or None, default=None
         One or several metrics as in scikit-learn, whose names stand beside "dice", "iou",
         "boundary_iou", "surface_dice", "hausdorff" and "calibration" for those of
@@ -110,13 +118,16 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are kept so that the same call goes on after whatever stopped
         it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
-        "postgresql://user:password@host/name" a database. None is memory.
+        "postgresql://user:password@host/name" a database. None is memory. A different
+        search is refused; arrays and files of data are compared by their contents.
     study_name : str, default=None
-        Name of the study there; None is "sklearnloss".
+        Name of the study there. None is "sklearnloss", followed by a digest of the data
+        if a search of other data has that name, as in nested cross-validation.
     n_jobs : int, default=1
         Worker processes on this machine. -1 is one per GPU, or per core without any;
         with several GPUs each worker has one, with more workers than GPUs they share.
-        Others join a search in a database with ``sklearnloss worker``.
+        Others join a search in a database with ``sklearnloss worker``. scikit-learn's
+        callbacks (``set_callbacks``) do not see what workers train.
     error_score : "raise" or float, default=nan
         Score of the folds of a candidate that failed. It ranks last in any case.
     random_state : int, RandomState instance or None, default=None
@@ -126,7 +137,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         1 shows a progress bar, 2 a line per candidate.
     callbacks : list of callable, default=None
         Called with the study and the trial after each candidate.
-        ``study.stop()`` ends the search.
+        ``study.stop()`` ends the search. An exception ends it too, and is raised when
+        what was found is in the attributes.
 
     Attributes
     ----------
@@ -144,6 +156,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Seconds that took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
+    untried_losses_ : list of str
+        Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
         A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
         PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
@@ -165,9 +179,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     Notes
     -----
-    A candidate whose loss or score is not finite is PRUNED, with the reason
-    "diverged", and shown to the sampler as infeasible. An exception, or a lack of
-    memory, makes it FAIL. Neither is ever chosen, whatever ``error_score`` is.
+    A candidate whose training loss is not finite is PRUNED, with the reason
+    "diverged", and so is one whose score is not finite, with a warning and the reason
+    "the score is nan". Both are shown to the sampler as infeasible. An exception, or a
+    lack of memory, makes it FAIL. None of them is ever chosen, whatever
+    ``error_score`` is.
 
     The reported score of an epoch is the mean over the folds before and that epoch of
     this one, so that candidates are compared on the same folds.
@@ -277,54 +293,87 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
-            If something is wrong with the losses, their parameters, the folds or the
-            storage, before anything is trained; or if no candidate succeeded.
+        ValueError, TypeError
+            If something is wrong with the losses, their parameters, the folds, the
+            callbacks or the storage, before anything is trained; or if no candidate
+            succeeded.
         KeyboardInterrupt
-            After Ctrl-C. What was found so far is in the attributes.
+            After Ctrl-C. What was found so far is in the attributes, and the best
+            candidate trained on all data.
+        Exception
+            Raised by a callback, by a candidate if ``error_score="raise"``, or for a
+            storage that was lost. What was found so far is in the attributes.
         """
-        deadline = None if self.timeout is None else time.time() + self.timeout
+        deadline = None if self.timeout is None else Deadline(self.timeout)
         check_sampler(self.sampler)
+        check_pruner(self.pruner)
+        check_callbacks(self.callbacks)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
-        self._warn_of_untried(list(space.branches))
         X, y = indexable(X, y)
         params = method_params(X, params)
         routed = self._get_routed_params_for_fit(params)
         budget = Budget(self.n_trials, deadline, len(space.branches))
-        task, kept = self._make_task(X, y, scorers, space, routed)
+        task, identity = make_task(self, X, y, scorers, space, routed)
+        warn_of_workers(self, count_workers(self.n_jobs))
         with (
             quiet_optuna(),
             Owner() as owner,
             shared_storage(self.storage, self.n_jobs) as address,
             opened_storage(address) as storage,
         ):
-            name = self.study_name or "sklearnloss"
-            self._check_storage(create_study(storage, name), kept)
+            study = open_study(storage, self.study_name, identity)
+            space = join_study(study, identity, self._where(study.study_name), space)
+            if self.verbose and study.study_name != (self.study_name or DEFAULT_NAME):
+                print(
+                    f"The storage holds a search of other data. This one is its study "
+                    f"{study.study_name!r}.",
+                    file=sys.stderr,
+                )
             self._forget()
             self.n_splits_ = len(task.splits)
-            record = Record(storage, name, space, owner, address)
-            tasks = SearchTasks(self, X, y, self.n_trials, self.n_splits_)
-            task.tasks = tasks
-            interrupt = run_search(self, task, record, budget)
-            self._set_results(record, task, interrupted=interrupt is not None)
-        self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+            self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+            record = Record(storage, study.study_name, space, owner, address)
+            weight = params.get("sample_weight")
+            task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
+            interrupt = self._search(task, record, budget)
         if self.refit and hasattr(self, "best_params_"):
-            self._refit(task, routed.estimator.fit, tasks)
-        tasks.end()
+            self._refit(task, routed.estimator.fit, task.tasks)
+        task.tasks.end()
         if interrupt is not None:
             raise interrupt
         return self
 
-    def _warn_of_untried(self, labels: list[str]) -> None:
-        if self.n_trials is not None and self.n_trials < len(labels):
-            warnings.warn(
-                f"n_trials={self.n_trials} is fewer than the {len(labels)} losses or grids, so "
-                f"these are never tried: {', '.join(labels[self.n_trials :])}. Raise n_trials, or "
-                f"pass fewer.",
-                UserWarning,
-                stacklevel=4,
-            )
+    def _search(self, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
+        """Score candidates and set what was found, also before an error is raised."""
+        planned = untried(record.rows(), record.space, self.n_trials)
+        warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
+        try:
+            interrupt = run_search(self, task, record, budget)
+            rows = _finished(record)
+        except BaseException as error:
+            record.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+            self._set_known_results(record, error)
+            raise
+        self._set_results(rows, record)
+        if _has_complete(rows):
+            warn_of_failures(rows)
+            warn_of_scores(rows, self.cv_results_)
+        elif rows and interrupt is None:
+            raise ValueError(all_failed(rows))
+        left = untried(rows, record.space)
+        if interrupt is None and set(left) > set(planned):
+            warn_of_untried(left, self.timeout)
+        return interrupt
+
+    def _set_known_results(self, record: Record, error: BaseException) -> None:
+        """Set what was found before an error, which tells of it."""
+        try:
+            rows = _finished(record)
+            self._set_results(rows, record)
+            error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
+        except Exception as other:
+            error.add_note(f"Not all attributes of the search could be set: {other}")
 
     def _get_scorers(self) -> tuple[Any, Any]:
         given = self.scoring
@@ -335,83 +384,33 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             self.scoring = given
         return scorers
 
-    def _make_task(
-        self, X: Any, y: Any, scorers: Any, space: Space, routed: Any
-    ) -> tuple[Task, dict[str, str]]:
-        """Return how candidates are scored, and what a storage must have been made with."""
-        split_params = routed.splitter.split
-        kept: dict[str, str] = {}
-        if self.storage is not None:
-            groups, masks = split_params.get("groups"), not is_classifier(self)
-            kept["data"] = digest_data(X, y, groups, routed.estimator.fit, masks=masks)
-            kept["estimator"] = digest(self.estimator)
-            kept["space"] = digest(describe_space(space))
-        seed = self._seed(kept)
-        splits = make_folds(self.cv, self.estimator, X, y, split_params, seed)
-        metrics = getattr(scorers, "_scorers", None)
-        metric = self.refit if isinstance(self.refit, str) else next(iter(metrics or [None]))
-        if self.storage is not None:
-            kept |= {"folds": digest(splits), "scoring": digest([self.scoring, metric])}
-            kept["random_state"] = digest(seed)
-        task = Task(
-            clone(self.estimator),
-            X,
-            y,
-            splits,
-            scorers,
-            metric,
-            routed.estimator.fit,
-            routed.scorer.score,
-            seed,
-            raises=self.error_score == "raise",
-        )
-        return task, kept
-
-    def _seed(self, kept: Mapping[str, str]) -> int:
-        """Return the search's seed, without one given that of what a storage is for."""
-        if self.random_state is None and self.storage is not None:
-            return zlib.crc32(repr((self.study_name, sorted(kept.items()))).encode())
-        if isinstance(self.random_state, numbers.Integral):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _check_storage(self, study: optuna.Study, kept: dict[str, str]) -> None:
-        before = study.user_attrs.get("search")
-        if before is None:
-            if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
-                raise ValueError(
-                    f"The study {study.study_name!r} was not made by LossSearchCV. Pass another "
-                    f"storage, or another study_name."
-                )
-            study.set_user_attr("search", kept)
-            return
-        where = f"The study {study.study_name!r} in storage={hide_password(repr(self.storage))}"
-        check_same(before, kept, where)
+    def _where(self, study_name: str) -> str:
+        storage = self.storage
+        shown = os.fspath(storage) if isinstance(storage, os.PathLike) else storage
+        return f"The study {study_name!r} in storage={hide_password(repr(shown))}"
 
     def _forget(self) -> None:
         """Drop what a former fit found, now that this one cannot be refused any more."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _set_results(self, record: Record, task: Task, *, interrupted: bool) -> None:
+    def _set_results(self, rows: Sequence[Row], record: Record) -> None:
         """Set all attributes but those of the refitted estimator."""
         space = record.space
-        rows = [row for row in record.rows() if row.is_finished]
         self.study_ = as_study(rows, space, record.study.study_name)
+        if space.has_losses:
+            self.untried_losses_ = untried(rows, space)
         if not rows:
             return
         self.cv_results_ = format_results(self, rows, space, self.n_splits_)
         first = next((fold["scores"] for row in rows for fold in row.results["folds"]), None)
         self.multimetric_ = isinstance(first, dict)
-        if self.multimetric_:
-            self._check_refit_for_multimetric(first)
         if space.has_losses:
             self.best_per_loss_ = best_per_loss(rows, space)
-        if any(row.state == TrialState.COMPLETE for row in rows):
-            warn_of_failures(rows)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first)
+        if _has_complete(rows):
             self._set_best(space)
-        elif not interrupted:
-            raise ValueError(all_failed(rows))
 
     def _set_best(self, space: Space) -> None:
         """Choose among the candidates that are complete."""
@@ -508,3 +507,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         raise NotImplementedError("LossSearchCV has a fit of its own.")
+
+
+def _finished(record: Record) -> list[Row]:
+    return [row for row in record.rows() if row.is_finished]
+
+
+def _has_complete(rows: Sequence[Row]) -> bool:
+    return any(row.state == TrialState.COMPLETE for row in rows)

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.base import _fit_context as fit_context
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
 from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.model_selection._validation import _score as score
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.metaestimators import _safe_split as safe_split
@@ -14,6 +15,7 @@ from sklearn.utils.validation import _check_method_params as method_params
 
 __all__ = [
     "BaseSearchCV",
+    "GroupsConsumerMixin",
     "fit_context",
     "method_params",
     "only_predicts",

@@ -3,65 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import quote
 
 import optuna
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.storages.journal import JournalStorage
 
+from ._address import Address, as_address, hide_password, looks_like_address
 from ._journal import RepairingJournal
-
-Result = TypeVar("Result")
+from ._patience import PatientStorage, StorageError, may_pass, patiently, reason
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
-
-#: Modules of the drivers by which the databases are reached. SQLAlchemy has only one in mind
-#: where an address names none, and not the same one in all its versions.
-_POSTGRESQL = {"postgresql+psycopg2": "psycopg2", "postgresql+psycopg": "psycopg"}
-_DRIVERS = {
-    "postgresql": _POSTGRESQL,
-    "postgres": _POSTGRESQL,
-    "mysql": {"mysql+mysqldb": "MySQLdb", "mysql+pymysql": "pymysql"},
-}
 
 #: What databases say when several processes make the same tables at the same time, or
 #: when they are busy for a moment.
 _PASSING = re.compile(
     r"already exists|unique constraint|duplicate|alembic_version|no such table|"
-    r"relation .* does not exist|locked|starting up|too many (clients|connections)|deadlock",
+    r"relation .* does not exist|locked|starting up|shutting down|closed the connection|"
+    r"terminating connection|too many (clients|connections)|deadlock",
     re.IGNORECASE,
 )
 
-
-def is_url(storage: Any) -> bool:
-    """Tell whether a storage is given by the address of a database."""
-    return isinstance(storage, str) and "://" in storage
-
-
-def hide_password(text: str) -> str:
-    """Replace the passwords of addresses in a text."""
-    if re.match(r"[\w+]+://", text):  # an address and nothing else: whatever is before the last @
-        text = re.sub(r"(?s)^([\w+]+://[^:/@]*:).*@", r"\1***@", text)
-    text = re.sub(r"(://[^:/@\s'\"]*:)[^\s'\"]+@", r"\1***@", text)
-    return re.sub(r"(?i)([?&]\w*pass(?:word|wd)?=)[^&\s'\"]+", r"\1***", text)
+_ADVICE = {
+    "postgresql": "pip install 'sklearnloss[postgresql]'",
+    "mysql": "pip install pymysql",
+    "mariadb": "pip install pymysql",
+}
 
 
-def open_storage(storage: Any) -> BaseStorage:
+def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
     """Open a storage, or make one in memory.
 
     Parameters
     ----------
-    storage : path, str, optuna.storages.BaseStorage or None
+    storage : path, str, Address, optuna.storages.BaseStorage or None
         A path is a journal file, made if it is not there, unless it ends in
         ``.db``, ``.sqlite`` or ``.sqlite3``; an address such as
         "postgresql://user@host/db" is a database. None is memory.
+    patient : bool, default=False
+        Whether a server that is away is waited for. One that was never there is
+        better refused at once.
 
     Returns
     -------
@@ -71,101 +57,190 @@ def open_storage(storage: Any) -> BaseStorage:
     ------
     TypeError, ValueError
         If it is none of these, or cannot be opened.
+    StorageError
+        If a file cannot be made, read or written.
     """
     if storage is None:
         return InMemoryStorage()
-    if isinstance(storage, BaseStorage):
+    if isinstance(storage, InMemoryStorage | PatientStorage):
         return storage
-    if is_url(storage):
-        return _open_database(storage)
-    if not isinstance(storage, str | os.PathLike):
-        raise TypeError(
-            f"storage={storage!r}. Expected a path, the address of a database, one of Optuna's "
-            f"storages, or None."
-        )
-    path = Path(storage)
+    if isinstance(storage, BaseStorage):
+        name = f"{type(storage).__name__}(...)"
+        return PatientStorage(optuna.storages.get_storage(storage), name)
+    address = as_address(storage)
+    if address is not None:
+        return _open_database(address, patient)
+    path = _read_path(storage)
     if not path.parent.is_dir():
         raise ValueError(
             f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
         )
-    if path.is_dir():
-        raise ValueError(f"storage={str(path)!r} is a folder. Pass the path of a file in it.")
     if path.suffix in _SQLITE:
-        return _open_database(f"sqlite:///{path}")
+        return _open_database(Address(_address_of(path)), patient, str(path))
     return _open_journal(str(path))
 
 
+def check_file_storage(storage: Any) -> None:
+    """Raise an error unless a storage is the path of a file, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is the address of a database, an Optuna storage, or a folder; no error
+        shows a password.
+    """
+    if storage is None:
+        return
+    if as_address(storage) is not None:
+        raise ValueError(
+            f"storage={hide_password(str(storage))!r} is the address of a database, which only "
+            f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
+        )
+    if isinstance(storage, BaseStorage):
+        raise TypeError(
+            f"storage={type(storage).__name__}(...) is a storage of Optuna's, which only "
+            f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
+        )
+    _read_path(storage)
+
+
+def _read_path(storage: Any) -> Path:
+    if not isinstance(storage, str | os.PathLike):
+        raise TypeError(
+            f"storage={hide_password(repr(storage))}. Expected a path, the address of a database "
+            f"as a str, one of Optuna's storages, or None."
+        )
+    text = os.fsdecode(storage)
+    if looks_like_address(text):
+        shown = hide_password(text)
+        raise ValueError(
+            f"storage={shown!r} looks like the address of a database, but is none. Expected a str "
+            f"such as 'postgresql://user:password@host/name', or a path."
+        )
+    if not text:
+        raise ValueError("storage='' is no path. Pass the path of a file, or None.")
+    if os.path.isdir(text):
+        raise ValueError(f"storage={text!r} is a folder. Pass the path of a file in it.")
+    return Path(text)
+
+
+def is_there(storage: Any) -> bool:
+    """Tell whether a storage was made by a search, without making it.
+
+    Parameters
+    ----------
+    storage : path, str or Address
+        As in :func:`open_storage`.
+    """
+    address = as_address(storage)
+    if address is None:
+        path = _read_path(storage)
+        if path.suffix not in _SQLITE:
+            return path.exists()
+        address = Address(_address_of(path))
+    file = address.file()
+    if file is not None and not os.path.exists(file):
+        return False
+    return _has_tables(address)
+
+
+def _has_tables(address: Address) -> bool:
+    from sqlalchemy import create_engine, inspect
+
+    with _named(address, repr(address)):
+        engine = create_engine(address.url())
+        try:
+            return inspect(engine).has_table("studies")
+        finally:
+            engine.dispose()
+
+
 @contextlib.contextmanager
-def opened_storage(storage: Any) -> Iterator[BaseStorage]:
+def opened_storage(storage: Any, *, patient: bool = False) -> Iterator[BaseStorage]:
     """Open a storage for a while, and close the connections that were made for it."""
-    opened = open_storage(storage)
+    opened = open_storage(storage, patient=patient)
     try:
         yield opened
     finally:
-        if opened is not storage and isinstance(opened, optuna.storages.RDBStorage):
-            opened.remove_session()
-            opened.engine.dispose()
+        if not isinstance(storage, BaseStorage):
+            close_storage(opened)
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections of a storage that :func:`open_storage` opened."""
+    inner = getattr(storage, "storage", storage)
+    database = getattr(inner, "_backend", inner)
+    if isinstance(database, optuna.storages.RDBStorage):
+        database.remove_session()
+        database.engine.dispose()
 
 
 def _open_journal(path: str) -> BaseStorage:
     try:
-        return JournalStorage(RepairingJournal(path))
-    except (ValueError, KeyError, AssertionError) as error:
+        journal = RepairingJournal(path)
+    except OSError as error:
+        raise StorageError(
+            f"storage={path!r} cannot be opened: {error.strerror or error}. Pass the path of a "
+            f"file that you can read and write."
+        ) from error
+    try:
+        return PatientStorage(JournalStorage(journal), repr(path))
+    except OSError as error:
+        raise StorageError(f"storage={path!r} cannot be read: {error}") from error
+    except Exception as error:
         if str(error).startswith("storage="):
             raise
         raise ValueError(
-            f"storage={path!r} is damaged, and cannot be read: {type(error).__name__}: {error}"
+            f"storage={path!r} is damaged: line {journal.line} is no line of a search "
+            f"({type(error).__name__}: {error}). Remove what does not belong there, or pass the "
+            f"path of a new file."
         ) from error
 
 
-def _open_database(url: str) -> BaseStorage:
+def _open_database(address: Address, patient: bool, path: str | None = None) -> BaseStorage:
     """Open a database; several processes that do so at once make its tables only once."""
     arguments: dict[str, Any] = {"pool_pre_ping": True}  # it may have been restarted
-    if url.startswith("sqlite"):
+    if address.system == "sqlite":
         arguments["connect_args"] = {"timeout": 60}
+    name = repr(address) if path is None else repr(path)
+    with _named(address, name):
+        # Optuna fills in what is between braces.
+        text = address.url().render_as_string(hide_password=False)
+        text = text.replace("{", "{{").replace("}", "}}")
+        opened = patiently(
+            lambda: optuna.storages.RDBStorage(text, engine_kwargs=arguments),
+            may_pass if patient else _passes_at_once,
+        )
+    return PatientStorage(optuna.storages.get_storage(opened), name)
+
+
+@contextlib.contextmanager
+def _named(address: Address, name: str) -> Iterator[None]:
+    """Raise errors of a database with its name, and without its password."""
     try:
-        address = _with_driver(url)
-        return retry(lambda: optuna.storages.RDBStorage(address, engine_kwargs=arguments))
+        yield
     except ImportError as error:
+        advice = _ADVICE.get(address.system)
         raise ImportError(
-            f"{hide_password(str(error))}\nA database needs its driver, such as psycopg2 for "
-            f"PostgreSQL: pip install 'sklearnloss[postgresql]'."
+            f"storage={name} needs a driver that is not installed: {address.hide_in(str(error))} "
+            f"{'Run ' + advice if advice else 'Install it'}."
         ) from None
     except Exception as error:
+        if str(error).startswith("storage="):
+            raise
         raise ValueError(
-            f"storage={hide_password(url)!r} cannot be opened: {hide_password(str(error))}"
+            f"storage={name} cannot be opened: {address.hide_in(reason(error))}"
         ) from None
 
 
-def _with_driver(url: str) -> str:
-    """Name the driver that is installed, where an address leaves that open."""
-    scheme, rest = url.split("://", 1)
-    for driver, module in _DRIVERS.get(scheme, {}).items():
-        if importlib.util.find_spec(module):
-            return f"{driver}://{rest}"
-    return url
+def _passes_at_once(error: BaseException) -> bool:
+    """Tell whether a database is only busy, or another process was in the way."""
+    return _PASSING.search(f"{error} {error.__cause__}") is not None
 
 
-def retry(action: Callable[[], Result]) -> Result:
-    """Do something with a database, again if another process was in the way."""
-    for attempt in range(8):
-        try:
-            return action()
-        except Exception as error:
-            if not _PASSING.search(f"{error} {error.__cause__}"):
-                raise
-            time.sleep(0.05 * 2**attempt)
-    return action()
-
-
-def patiently(action: Callable[[], Result]) -> Result:
-    """Do something that may be done twice, again while a database is away: about a minute."""
-    for attempt in range(10):
-        try:
-            return action()
-        except StorageInternalError:
-            time.sleep(0.05 * 2**attempt)
-    return action()
+def _address_of(path: Path) -> str:
+    """Return the address of an SQLite file, with whatever characters its name has."""
+    return "sqlite:///" + quote(str(path), safe="/:\\")
 
 
 @contextlib.contextmanager

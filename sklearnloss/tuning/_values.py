@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +101,10 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
     ----------
     key : str
         The estimator's parameter.
-    given : distribution, tuple, list or other
+    given : distribution, tuple, list or other collection
         An Optuna distribution, a frozen scipy distribution, ``(low, high)``,
-        ``(low, high, "log")``, or the choices. Anything else is the only choice.
+        ``(low, high, "log")``, or the choices: a list, a range, a set, or a
+        one-dimensional array or pandas Series.
     optional : bool, default=False
         As in :class:`Free`.
 
@@ -112,8 +114,10 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
 
     Raises
     ------
+    TypeError
+        If it is a single value, or a generator.
     ValueError
-        If it is no range and holds no choice.
+        If it is not a range, or there are no choices.
     """
     if isinstance(given, BaseDistribution):
         return Free(key, given, optional=optional)
@@ -121,12 +125,37 @@ def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
         return _from_scipy(key, given)
     if isinstance(given, tuple):
         return Free(key, _range(key, given), optional=optional)
-    if isinstance(given, np.ndarray):
-        given = given.tolist()
+    return _from_choices(key, read_choices(key, given), optional)
+
+
+def read_choices(key: str, given: Any) -> tuple[Any, ...]:
+    """Return the elements of a list, range, set, 1-D array or Series.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else, as in scikit-learn's searches.
+    ValueError
+        If it is an array of more dimensions than one.
+    """
     if isinstance(given, set | frozenset):
-        given = in_order(given)
-    choices = tuple(given) if isinstance(given, list | range) else (given,)
-    return _from_choices(key, choices, optional)
+        return tuple(in_order(given))
+    if hasattr(given, "ndim") and hasattr(given, "shape"):  # an array, a tensor, a Series
+        array = given if hasattr(given, "tolist") else np.asarray(given)
+        if array.ndim != 1:
+            raise ValueError(
+                f"{key}: an array of shape {tuple(array.shape)} is not a list of choices. Expected "
+                f"one dimension."
+            )
+        return tuple(array.tolist())
+    if isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray):
+        return tuple(given)
+    raise TypeError(
+        f"{key}: {shorten(repr(given))}, of type "
+        f"{type(given).__name__}, is not a list of choices. Expected a list (a single value is a "
+        f"list of one element), a range (low, high) or (low, high, 'log'), or a distribution of "
+        f"Optuna or scipy."
+    )
 
 
 def _range(key: str, given: tuple[Any, ...]) -> BaseDistribution:
@@ -167,6 +196,12 @@ def _short(choice: Any) -> str:
     return getattr(choice, "__name__", type(choice).__name__)
 
 
+def shorten(text: str, width: int = 80) -> str:
+    """Return a text in one line, cut to some characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
@@ -186,7 +221,9 @@ def _from_scipy(key: str, given: Any) -> Free:
     kind, (low, high) = getattr(given, "dist", given).name, given.support()
     if kind == "uniform":
         return Free(key, FloatDistribution(float(low), float(high)))
-    if kind in ("loguniform", "reciprocal"):
+    # With loc= it is not uniform in the logarithm of what is sampled.
+    plain = low > 0 and math.isclose(given.median(), math.sqrt(low * high), rel_tol=1e-9)
+    if kind in ("loguniform", "reciprocal") and plain:
         return Free(key, FloatDistribution(float(low), float(high), log=True))
     if kind == "randint":
         return Free(key, IntDistribution(int(low), int(high)))

@@ -11,6 +11,7 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
+from ._deadline import Deadline
 from ._halving import HalvingPruner
 from ._interrupts import noting_interrupts
 from ._mirror import Mirror
@@ -28,20 +29,20 @@ class Budget:
     ----------
     n_trials : int or None
         Candidates that completed, were stopped, or are being worked on.
-    deadline : float or None
-        No candidate but the first is begun after it, in seconds of ``time.time()``.
+    deadline : Deadline or None
+        No candidate but the first is begun after it.
     n_first : int, default=1
         Candidates that are tried in any case before a search gives up because all
         of them failed.
     """
 
     n_trials: int | None
-    deadline: float | None
+    deadline: Deadline | None
     n_first: int = 1
 
     def is_spent(self, rows: Sequence[Row], call: str) -> bool:
         """Tell whether to begin no further candidate in a call of ``fit``."""
-        if rows and self.deadline is not None and time.time() >= self.deadline:
+        if rows and self.deadline is not None and self.deadline.is_past():
             return True
         failed = [row for row in rows if row.state == TrialState.FAIL]
         n_left = len(rows) - len(failed)

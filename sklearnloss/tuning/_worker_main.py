@@ -15,8 +15,21 @@ from pathlib import Path
 import cloudpickle
 import torch
 
+from ._interrupts import Terminated
 from ._job import Job, remove
-from ._workers import FAILED, INTERRUPTED, PARENT, PATIENCE, STORAGE, work
+from ._private import seal, write_private
+from ._workers import (
+    DIGEST,
+    FAILED,
+    INTERRUPTED,
+    KEY,
+    PARENT,
+    PATIENCE,
+    STORAGE,
+    TERMINATED,
+    error_file,
+    work,
+)
 
 
 def main() -> None:
@@ -26,6 +39,8 @@ def main() -> None:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         status = _work(folder, index)
+    except Terminated:
+        status = TERMINATED
     except KeyboardInterrupt:
         status = INTERRUPTED
     with contextlib.suppress(BrokenPipeError):
@@ -35,10 +50,11 @@ def main() -> None:
 def _work(folder: str, index: int) -> int:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     try:
-        work(Job.read(folder), os.environ[STORAGE], index)
+        work(Job.read(folder, digest=os.environ[DIGEST]), os.environ[STORAGE], index)
     except Exception as error:
         with contextlib.suppress(FileNotFoundError):  # the search is over
-            Path(folder, f"error-{index}.pkl").write_bytes(_pickled(error))
+            content = seal(_pickled(error), os.environ[KEY])
+            write_private(Path(folder, error_file(index)), content)
         return FAILED
     return 0
 

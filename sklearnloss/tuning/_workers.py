@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import secrets
 import signal
 import subprocess
 import sys
@@ -15,17 +16,24 @@ from typing import Any, Self
 
 import optuna
 import torch
-from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage
 
+from ._address import hide_password
+from ._deaths import MAX_DEATHS
 from ._job import FILE, Job, n_threads
 from ._owner import Owner
-from ._record import MAX_DEATHS, Record
-from ._storage import is_url, open_storage, quiet_optuna
+from ._patience import StorageError
+from ._private import unseal
+from ._record import Record
+from ._storage import is_there, opened_storage, quiet_optuna
 from ._work import Worker
 
-STORAGE = "SKLEARNLOSS_STORAGE"  # not on the command line, where everybody sees passwords
-PARENT = "SKLEARNLOSS_PARENT"
-FAILED, INTERRUPTED = 3, 130
+# Not on the command line, where everybody sees them.
+STORAGE = "SKLEARNLOSS_STORAGE"
+PARENT, DIGEST, KEY = "SKLEARNLOSS_PARENT", "SKLEARNLOSS_DIGEST", "SKLEARNLOSS_KEY"
+
+#: How a worker ends after an error, which it writes down, after Ctrl-C, and after SIGTERM.
+FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
 
 #: Seconds for a worker to let go of what it does, after which it is killed.
 PATIENCE = 10.0
@@ -51,14 +59,20 @@ class Pool:
         Where the study is.
     n_workers : int
         How many.
+    digest : str
+        Of the job, see :meth:`~._job.Job.write`.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], storage: str, n_workers: int) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], storage: str, n_workers: int, digest: str
+    ) -> None:
         self.folder = Path(folder)
         self.storage = storage
         self.n_workers = n_workers
+        self.digest = digest
+        self.key = secrets.token_hex()
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.crashes = 0  # since a candidate was finished
+        self.crashes = 0  # since something was finished
         self.n_finished = 0
 
     def __enter__(self) -> Self:
@@ -87,7 +101,7 @@ class Pool:
         Parameters
         ----------
         count_finished : callable
-            Returns how many candidates are finished.
+            Returns how many folds and candidates are finished.
 
         Raises
         ------
@@ -102,13 +116,19 @@ class Pool:
                 continue
             del self.processes[index]
             if status == FAILED:
-                raise pickle.loads((self.folder / f"error-{index}.pkl").read_bytes())
+                self._raise_error(index)
             if status == INTERRUPTED:
                 raise KeyboardInterrupt
             if status != 0:
                 self._note_crash(status, count_finished())
                 self._start(index)
         return bool(self.processes)
+
+    def _raise_error(self, index: int) -> None:
+        """Raise what a worker wrote down, if it did."""
+        with contextlib.suppress(FileNotFoundError):  # a user's code may exit with any status
+            sealed = (self.folder / error_file(index)).read_bytes()
+            raise pickle.loads(unseal(sealed, self.key))
 
     def _note_crash(self, status: int, n_finished: int) -> None:
         if n_finished > self.n_finished:
@@ -118,7 +138,7 @@ class Pool:
         if self.crashes > (MAX_DEATHS + 1) * self.n_workers:
             raise RuntimeError(
                 f"Worker processes ended {self.crashes} times (exit status {status}), and no "
-                f"candidate was finished. Their own messages are above; n_jobs=1 may show more."
+                f"fold was finished. Their own messages are above; n_jobs=1 may show more."
             )
 
     def _start(self, index: int) -> None:
@@ -127,17 +147,25 @@ class Pool:
             **os.environ,
             STORAGE: self.storage,
             PARENT: str(os.getpid()),
+            DIGEST: self.digest,
+            KEY: self.key,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
             **_own_gpu(index),
         }
         self.processes[index] = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, str(self.folder), str(index)],
+            # -P, as the current folder is to be searched where this process does, or not at all
+            [sys.executable, "-P", "-c", _BOOT, str(self.folder), str(index)],
             env=environment,
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )
+
+
+def error_file(index: int) -> str:
+    """Return the name of the file in a job's folder in which a worker leaves its error."""
+    return f"error-{index}.pkl"
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
@@ -171,12 +199,16 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
     sampler = job.sampler
     if sampler is not None and index > 0:
         sampler.reseed_rng()
-    with quiet_optuna(), Owner(job.call) as owner:
-        record = Record(open_storage(storage), job.study_name, job.space, owner)
+    with (
+        quiet_optuna(),
+        Owner(job.call) as owner,
+        opened_storage(storage, patient=True) as opened,
+    ):
+        record = Record(opened, job.study_name, job.space, owner)
         worker = Worker(
             job.task,
             record,
-            sampler=sampler,
+            sampler=job.sampler,
             pruner=job.pruner,
             budget=job.budget,
             on_finish=_stop_if_over,
@@ -184,12 +216,13 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
         try:
             worker.run()
         finally:
-            record.leave()
+            with contextlib.suppress(StorageError):  # others see that this process ended
+                record.leave()
 
 
 def _stop_if_over(worker: Worker) -> None:
     """End a worker whose search was ended by the user. One that was killed is finished."""
-    with contextlib.suppress(StorageInternalError):
+    with contextlib.suppress(StorageError), worker.record.trying_once():
         worker.stopped = not worker.record.study.user_attrs.get(JOB)
 
 
@@ -206,7 +239,9 @@ def join_search(
         The search's ``study_name``.
     job : str, default=None
         The folder with the data and the estimator, if this machine sees it under
-        another name than the search's.
+        another name than the search's. It holds a pickle, and who can write it can run
+        code here: without this name, only a folder is read that belongs to this user
+        and that nobody else can write.
     patience : float, default=60.0
         Seconds to wait for the search to begin.
 
@@ -214,37 +249,58 @@ def join_search(
     ------
     ValueError
         If no search began, or it takes no workers.
+    PermissionError
+        If others could have written the folder.
     """
     with quiet_optuna():
         folder = _await_job(storage, study_name, job, patience)
-    work(Job.read(folder), storage, index=1)
+    work(Job.read(folder, trusted=job is not None), storage, index=1)
 
 
 def _await_job(storage: str, study_name: str, job: str | None, patience: float) -> str:
     """Return the folder of a search's job, as soon as there is one."""
     deadline = time.monotonic() + patience
-    where: dict[str, Any] = {}
-    while True:
-        if is_url(storage) or os.path.exists(storage):  # opening would make a new one
-            with contextlib.suppress(KeyError):
-                study = optuna.load_study(study_name=study_name, storage=open_storage(storage))
-                where = study.user_attrs.get(JOB) or {}
-        folder = job or where.get("folder")
-        if where and folder and (Path(folder) / FILE).exists():
-            return str(folder)
-        if time.monotonic() > deadline:
-            raise ValueError(_nothing_to_join(study_name, folder if where else None, patience))
-        time.sleep(0.5)
+    with contextlib.ExitStack() as stack:
+        opened: BaseStorage | None = None
+        while True:
+            if opened is None and is_there(storage):  # opening would make a new one
+                opened = stack.enter_context(opened_storage(storage))
+            known = None if opened is None else _job_folder(opened, study_name)
+            folder = job or known
+            if known and folder and (Path(folder) / FILE).exists():
+                return folder
+            if time.monotonic() > deadline:
+                missing = folder if known else None
+                raise ValueError(_nothing_to_join(storage, study_name, missing, patience))
+            time.sleep(0.5)
 
 
-def _nothing_to_join(study_name: str, folder: str | None, patience: float) -> str:
+def _job_folder(storage: BaseStorage, study_name: str) -> str | None:
+    """Return the folder of which a study says that its job is in; None if it has none."""
+    try:
+        study = optuna.load_study(study_name=study_name, storage=storage)
+    except KeyError:
+        return None
+    job = study.user_attrs.get(JOB)
+    if job is None:
+        return None
+    folder = job.get("folder") if isinstance(job, dict) else None
+    if not isinstance(folder, str):
+        raise ValueError(
+            f"The study {study_name!r} was not written by LossSearchCV, or is damaged: its "
+            f"attribute {JOB!r} is {repr(job)[:60]}."
+        )
+    return folder
+
+
+def _nothing_to_join(storage: str, study_name: str, folder: str | None, patience: float) -> str:
     if folder is not None:
         return (
             f"The search named {study_name!r} keeps its data in {folder!r}, which cannot be seen "
             f"from here. Mount it under the same name, or pass its name here as job."
         )
     return (
-        f"No search named {study_name!r} asks for workers there (waited {patience:g} s). Start "
-        f"LossSearchCV(..., storage=..., study_name={study_name!r}).fit first, with a database as "
-        f"storage or n_jobs of 2 or more."
+        f"No search named {study_name!r} asks for workers in {hide_password(str(storage))!r} "
+        f"(waited {patience:g} s). Start LossSearchCV(..., storage=..., "
+        f"study_name={study_name!r}).fit first, with a database as storage or n_jobs of 2 or more."
     )

@@ -132,7 +132,7 @@ def test_groups_lie_beside_the_arrays(tmp_path: Path) -> None:
         ({"X": np.zeros((6, 8, 9)), "y": MASKS + 0.5}, r"y holds fractions, but masks hold"),
         (
             {"X": np.zeros((2, 8, 8)), "y": [0, 1], "groups": [1, 2, 3]},
-            r"groups has shape \(3,\), but X holds 2 images\.",
+            r"groups is of shape \(3,\), expected \(2,\)",
         ),
     ],
 )
@@ -147,3 +147,40 @@ def test_an_archive_without_labels_says_what_it_holds(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), masks=np.zeros((2, 4, 4)))
     with pytest.raises(ValueError, match=r"lacks y: it holds X, masks\. Expected X, y and"):
         load_arrays(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("n_bytes", [0, 100, 700])
+def test_files_that_end_too_early_are_named(tmp_path: Path, n_bytes: int) -> None:
+    np.savez(tmp_path / "a.npz", X=np.zeros((2, 4, 4)), y=[0, 1])
+    whole = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(whole[:n_bytes])
+    with pytest.raises(ValueError, match=r"a\.npz' cannot be read: .* Is it whole\? Expected what"):
+        load_arrays(tmp_path / "a.npz")
+    save(tmp_path, X=np.zeros((2, 16, 16)), y=[0, 1])
+    whole = (tmp_path / "X.npy").read_bytes()
+    (tmp_path / "X.npy").write_bytes(whole[:n_bytes])
+    with pytest.raises(ValueError, match=r"X\.npy' cannot be read: .* Is it whole\? Expected what"):
+        load_arrays(tmp_path)
+
+
+def test_what_is_no_array_is_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.array([None, 1]), y=[0, 1])
+    with pytest.raises(ValueError, match=r"a\.npz' .*it holds no plain array of numbers or texts"):
+        load_arrays(tmp_path / "a.npz")
+    np.save(tmp_path / "b.npy", np.zeros(3))
+    (tmp_path / "b.npy").rename(tmp_path / "b.npz")
+    with pytest.raises(ValueError, match=r"b\.npz' .*it is one array, no archive of several"):
+        load_arrays(tmp_path / "b.npz")
+    (tmp_path / "c.npz").write_text("hello")
+    with pytest.raises(ValueError, match=r"c\.npz' .*it holds no plain array of numbers or texts"):
+        load_arrays(tmp_path / "c.npz")
+    save(tmp_path, X=np.zeros((1, 4, 4)), y=np.array(3))
+    with pytest.raises(ValueError, match=r"X holds 1 images, but y is a single number\."):
+        load_arrays(tmp_path)
+
+
+def test_groups_beside_the_arrays_may_be_left_alone(tmp_path: Path) -> None:
+    save(tmp_path, X=np.zeros((3, 8, 8)), y=[0, 1, 1], groups=[1.0, np.nan, 2.0])
+    with pytest.raises(ValueError, match=r"groups holds nan at position 1\."):
+        load_arrays(tmp_path)
+    assert load_arrays(tmp_path, with_groups=False).groups is None

@@ -50,3 +50,9 @@ def test_what_became_of_candidates_is_told_once() -> None:
         "  hinge: diverged in fold 1: the loss is nan",
         "  mcc: MemoryError in fold 1",
     ]
+
+
+def test_one_is_no_plural() -> None:
+    assert describe_search(results(("dice", "COMPLETE", "", 1, 1))) == [
+        "Tried 1 setting of 1 loss: 1 completed."
+    ]

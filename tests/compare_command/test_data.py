@@ -72,7 +72,8 @@ def test_folders_are_classes(tmp_path: Path, kind: str) -> None:
     assert data.groups is not None
     assert data.groups.tolist() == ["p0", "p1", "p2"] * 2
     assert data.description == (
-        "6 images (8 x 8), 2 classes: cat, dog; 3 groups; other files left out: notes.txt"
+        "6 images (8 x 8), 2 classes: cat (3), dog (3); 3 groups: p0 (2), p1 (2), p2 (2); other "
+        "files left out: notes.txt"
     )
 
 
@@ -376,3 +377,5 @@ def test_a_task_that_the_data_is_not_for_is_refused(tmp_path: Path) -> None:
     masked_folder(tmp_path / "masked")
     with pytest.raises(ValueError, match=r"--resize is for classification"):
         load_data(tmp_path / "masked", resize=4)
+    with pytest.raises(ValueError, match=r"--resize is for images in files, but '.*a\.npz' holds"):
+        load_data(tmp_path / "a.npz", resize=4)

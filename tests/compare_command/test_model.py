@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss._compare_command._data import ImageData
 from sklearnloss._compare_command._model import (
-    MASK_SCORES,
     check_folds,
     make_estimator,
     make_folds,
+    make_other_folds,
     make_scoring,
 )
 from sklearnloss._compare_command._options import Options
+from sklearnloss.metrics._scorers import NAMED
 
 RNG = np.random.default_rng(0)
 
@@ -58,7 +60,7 @@ def test_an_ignored_label_must_leave_something_to_learn() -> None:
         make_estimator(classes(["a", "b"]), Options(data="", ignore_index=1))
 
 
-@pytest.mark.parametrize("name", [name for name in MASK_SCORES if name != "calibration"])
+@pytest.mark.parametrize("name", [name for name in NAMED if name != "calibration"])
 def test_scores_of_masks_leave_ignored_pixels_out(name: str) -> None:
     data = masked()
     options = Options(data="", scoring=name, ignore_index=255, epochs=1, width=2)
@@ -117,6 +119,41 @@ def test_folds_depend_on_the_seed_alone() -> None:
 
     assert tests(0) == tests(0)
     assert tests(0) != tests(1)
+
+
+def held_out(folds: list[Any]) -> list[frozenset[int]]:
+    return [frozenset(test.tolist()) for _, test in folds]
+
+
+def test_other_folds_are_unlike_the_first_and_each_other() -> None:
+    for data in (masked(12), classes(["a"] * 6 + ["b"] * 6)):
+        searched = make_folds(data, 2, seed=3)
+        others = make_other_folds(data, 2, n_repeats=4, seed=3)
+        assert len(others) == 4
+        assert others[0][0][1].tolist() == make_folds(data, 2, seed=4)[0][1].tolist()
+        partitions = {frozenset(held_out(folds)) for folds in [searched, *others]}
+        assert len(partitions) == 5
+        fewer = make_other_folds(data, 2, n_repeats=2, seed=3)
+        assert [held_out(folds) for folds in fewer] == [held_out(folds) for folds in others[:2]]
+
+
+def test_folds_that_there_are_not_are_not_made_up() -> None:
+    data = masked(n=4)  # can be halved in three ways
+    others = make_other_folds(data, 2, n_repeats=5, seed=0)
+    assert len({frozenset(held_out(folds)) for folds in [make_folds(data, 2, 0), *others]}) == 3
+    assert len(others) == 2
+    assert make_other_folds(masked(groups=[0, 0, 1, 1, 2, 2]), 3, n_repeats=2, seed=0) == []
+
+
+def test_classes_of_unlike_sizes_are_scored_by_balanced_accuracy() -> None:
+    options = Options(data="")
+    assert make_scoring(classes(["a", "a", "b", "b"]), options) is None
+    scorer = make_scoring(classes(["a"] * 3 + ["b"]), options)
+    dummy = DummyClassifier().fit([[0]] * 4, ["a"] * 3 + ["b"])
+    assert scorer(dummy, [[0]] * 4, ["a"] * 3 + ["b"]) == 0.5
+    asked = make_scoring(classes(["a"] * 3 + ["b"]), replace(options, scoring="accuracy"))
+    assert asked(dummy, [[0]] * 4, ["a"] * 3 + ["b"]) == 0.75
+    assert make_scoring(masked(), options) is None
 
 
 def test_too_little_for_the_folds_is_refused() -> None:

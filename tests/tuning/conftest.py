@@ -1,7 +1,32 @@
-"""Small data for fits that take a moment."""
+"""Small data for fits that take a moment, clocks, and an end of processes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from sklearnloss.tuning import _patience
 
 from ..estimators.conftest import digits, scenes
 
 __all__ = ["digits", "scenes"]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    """End the processes that a failed test left."""
+    yield
+    from .processes import kill_all
+
+    kill_all()
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Do not wait for storages, but note for how long one would have."""
+    seconds: list[float] = []
+    clock = SimpleNamespace(sleep=seconds.append, monotonic=lambda: sum(seconds))
+    monkeypatch.setattr(_patience, "time", clock)
+    return seconds

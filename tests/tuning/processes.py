@@ -1,36 +1,50 @@
-"""Searches in processes of their own, which tests interrupt and kill."""
+"""Searches in processes of their own, which tests hold, interrupt and kill.
+
+Nothing here depends on how long anything takes: a fit waits until it is let go, and a
+process is killed at a moment that is counted in steps.
+"""
 
 from __future__ import annotations
 
-import json
+import importlib
+import itertools
+import multiprocessing
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
+import sqlalchemy
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 
-from sklearnloss import LossSearchCV
-from sklearnloss.tuning import _owner
+from sklearnloss import LossSearchCV, UNetSegmenter, _cli
+from sklearnloss.tuning import _owner, _progress, _worker_main, _workers
+from sklearnloss.tuning._job import FILE, Job
 from sklearnloss.tuning._owner import Owner
+from sklearnloss.tuning._patience import PatientStorage
 from sklearnloss.tuning._read_space import read_space
 from sklearnloss.tuning._record import Record
 from sklearnloss.tuning._storage import open_storage
 
 ROOT = Path(__file__).parents[2]
 
-#: Name the file to which each fit appends a line, and how long a fit takes.
-FIT_LOG = "TEST_FIT_LOG"
-SECONDS = "TEST_SECONDS"
+#: A last resort against waiting for ever, in seconds. A busy machine may need minutes.
+LIMIT = 600.0
+
+#: Names the folder of :class:`Fits`.
+FITS = "TEST_FITS"
 
 SPACE = {"mode": ["fine", "good", "nan", "error"], "b": (0.0, 1.0)}
 
@@ -40,9 +54,92 @@ SOUND = {"mode": ["fine", "good"], "b": (0.0, 1.0)}
 X = np.random.default_rng(0).normal(size=(60, 3))
 y = np.arange(60) % 2
 
+# Else each process would import these anew.
+for _name in ("dialects.sqlite", "dialects.postgresql", "orm"):
+    importlib.import_module(f"sqlalchemy.{_name}")
+for _name in ("command", "config", "migration", "script"):
+    importlib.import_module(f"alembic.{_name}")
+importlib.import_module("optuna.storages._rdb.models")
+
+
+@sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
+def _write_in_memory(connection: Any, record: Any) -> None:
+    """Do not wait for the disk after each of SQLite's writes: no test cuts the power."""
+    if type(connection).__module__ == "sqlite3":
+        connection.execute("PRAGMA synchronous=OFF")
+
+
+_steps = itertools.count(1)
+_kill_at = 0
+
+
+def _step() -> None:
+    """Count a step of a search, and end this process if it is the one to be killed at."""
+    if next(_steps) == _kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Fits:
+    """What was fitted, by whom, and how many fits may begin.
+
+    Parameters
+    ----------
+    folder : path
+        Where fits in all processes write it down.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.env = {FITS: str(folder)}
+
+    def hold(self, n: int) -> None:
+        """Let n fits end, and make all others wait."""
+        part = self.folder / "allowed.part"
+        part.write_text(str(n))
+        part.replace(self.folder / "allowed")
+
+    def release(self) -> None:
+        """Let all fits go on."""
+        self.hold(10**9)
+
+    def begun(self) -> list[int]:
+        """Return the process of each fit that was begun."""
+        return [int(line[-1]) for line in self._lines("begun")]
+
+    def done(self) -> list[tuple[str, ...]]:
+        """Return all that was fitted, without who did it."""
+        return [line[:-1] for line in self._lines("done")]
+
+    def workers(self) -> set[int]:
+        """Return all processes that began a fit."""
+        return set(self.begun())
+
+    def _lines(self, name: str) -> list[tuple[str, ...]]:
+        path = self.folder / name
+        content = path.read_text() if path.exists() else ""
+        return [tuple(line.split()) for line in content.splitlines()]
+
+    def note(self, name: str, *words: object) -> int:
+        """Write down a line, and return its number."""
+        line = " ".join(map(str, (*words, os.getpid()))) + "\n"
+        descriptor = os.open(self.folder / name, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        try:  # one system call: the line is there as a whole, or not at all
+            os.write(descriptor, line.encode())
+            end = os.lseek(descriptor, 0, os.SEEK_CUR)
+            return os.pread(descriptor, end, 0).count(b"\n")
+        finally:
+            os.close(descriptor)
+
+    def wait(self, number: int) -> None:
+        """Wait until so many fits may end."""
+        allowed, deadline = self.folder / "allowed", time.monotonic() + LIMIT
+        while allowed.exists() and number > int(allowed.read_text()):
+            assert time.monotonic() < deadline, "nobody lets it go on"
+            time.sleep(0.01)
+
 
 class Stub(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Takes its time, writes down that it was fitted, and depends on its seed.
+    """Waits until it may go on, writes down that it was fitted, and depends on its seed.
 
     Whoever is in the mode "killer" ends the process.
     """
@@ -58,7 +155,10 @@ class Stub(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        time.sleep(float(os.environ.get(SECONDS, 0.0)))
+        _step()
+        fits = Fits(os.environ[FITS]) if FITS in os.environ else None
+        if fits:
+            fits.wait(fits.note("begun"))
         if self.mode == "killer":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.mode == "error":
@@ -68,11 +168,8 @@ class Stub(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.unique(y)
         self.noise_ = check_random_state(self.random_state).normal()
         self.offset_ = float(np.mean(X[:, 0])) + 0.01 * self.noise_
-        self.threads_ = os.environ.get("OMP_NUM_THREADS")
-        if FIT_LOG in os.environ:
-            # One system call: the line is there as a whole, or not at all.
-            with open(os.environ[FIT_LOG], "ab", buffering=0) as file:
-                file.write(f"{self.mode} {self.b!r} {self.offset_!r} {os.getpid()}\n".encode())
+        if fits:
+            fits.note("done", self.mode, repr(self.b), repr(self.offset_))
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -83,17 +180,33 @@ class Stub(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return float(1.0 - abs(self.b - 0.3) + self.offset_ + 0.1 * (self.mode == "good"))
 
 
+class Broken(Stub):
+    """Has a bug."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        return float(self.no_such_attribute)
+
+
 def make_search(*, sound: bool = False, **options: Any) -> LossSearchCV:
     """Return a small search, if wanted one in which nothing fails or is stopped."""
-    settings: dict[str, Any] = {"n_trials": 10, "cv": 3, "random_state": 0}
+    settings: dict[str, Any] = {"n_trials": 10, "cv": 3, "random_state": 0, "estimator": Stub()}
     settings |= {"param_distributions": SOUND if sound else SPACE}
     settings |= {"pruner": NopPruner() if sound else None}
-    return LossSearchCV(Stub(), **{**settings, **options})
+    return LossSearchCV(**{**settings, **options})
 
 
-def read_log(path: Path) -> list[tuple[str, ...]]:
-    """Return what was fitted, without who did it."""
-    return [tuple(line.split()[:-1]) for line in path.read_text().splitlines()]
+def make_race(**options: Any) -> LossSearchCV:
+    """Return a small search for a loss, which :func:`images` are for."""
+    model = UNetSegmenter(width=2, depth=1, max_epochs=2)
+    settings: dict[str, Any] = {"n_trials": 4, "cv": 2, "random_state": 0, **options}
+    return LossSearchCV(model, ["dice", "focal", "tversky"], **settings)
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """Return small images with masks."""
+    rng = np.random.default_rng(0)
+    masks = rng.random((8, 8, 8)) < 0.4
+    return (masks + rng.normal(size=masks.shape)).astype(np.float32), masks
 
 
 def table(search: LossSearchCV) -> dict[str, list[Any]]:
@@ -107,13 +220,12 @@ def table(search: LossSearchCV) -> dict[str, list[Any]]:
     }
 
 
-def outcome(search: LossSearchCV) -> dict[str, Any]:
+def outcome(search: LossSearchCV, X: Any = X) -> dict[str, Any]:
     """Return all that an interruption must not change."""
-    return {
-        "table": table(search),
-        "best": (search.best_index_, search.best_score_, search.best_params_),
-        "predictions": search.predict(X).tolist(),
-    }
+    found = {"table": table(search), "best": (search.best_index_, search.best_score_)}
+    if search.refit:
+        found["predictions"] = search.predict(X).tolist()
+    return found
 
 
 def record_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = None) -> Record:
@@ -122,56 +234,158 @@ def record_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = Non
     return Record(open_storage(storage), name, space, owner or Owner(), storage)
 
 
+def states(storage: Any) -> list[TrialState]:
+    """Return the states of all trials in a storage, interrupted attempts among them."""
+    return [trial.state for trial in record_of(storage).study.get_trials(deepcopy=False)]
+
+
+def kill_in_second_fold(record: Record, fits: Fits, pid: int | None = None) -> int:
+    """Kill a worker whose candidate has one fold, while it is held in the second one.
+
+    Returns
+    -------
+    candidate : int
+    """
+
+    def found() -> tuple[int, int] | None:
+        for row in record.rows():
+            worker = row.trial.user_attrs["owner"]["pid"]
+            mine = row.state == TrialState.RUNNING and pid in (None, worker)
+            n_folds = len(row.results.get("folds", []))
+            if mine and n_folds == 1 and fits.begun().count(worker) > 1:  # it is in the second
+                return row.candidate, worker
+        return None
+
+    candidate, worker = wait_until(found)
+    os.kill(worker, signal.SIGKILL)
+    return int(candidate)
+
+
+# Importing takes most of the time: all processes are forks of one that did.
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload([__name__])
+_started: list[Process] = []
+
+
+class Process:
+    """A function of this module in a process of its own.
+
+    Parameters
+    ----------
+    function : callable
+        What it does.
+    *arguments : object
+        Handed to the function.
+    folder : path
+        For what it writes.
+    env : dict of str to str, default=None
+        Environment variables.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.errors = folder / f"errors-{len(_started)}.txt"
+        self.result = folder / f"result-{len(_started)}.pkl"
+        variables = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **(env or {})}
+        path = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), path]))
+        try:
+            self._process = _context.Process(
+                target=_run, args=(function, arguments, variables, self.errors, self.result)
+            )
+            self._process.start()
+        finally:
+            if path is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = path
+        _started.append(self)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it goes on."""
+        return self._process.is_alive()
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it, and wait until it is gone."""
+        self._process.kill()
+        self._process.join(LIMIT)
+
+    def finish(self, *, fails: bool = False) -> str:
+        """Wait for its end, and return what it wrote to stderr."""
+        self._process.join(LIMIT)
+        errors = self.errors.read_text() if self.errors.exists() else ""
+        assert self._process.exitcode is not None, "it does not end"
+        assert (self._process.exitcode != 0) == fails, errors
+        return errors
+
+    def returned(self) -> Any:
+        """Wait for its end, and return what its function did."""
+        self.finish()
+        return pickle.loads(self.result.read_bytes())
+
+
+def kill_all() -> None:
+    """Kill all processes that a test left, because it failed."""
+    for process in _started:
+        if process.is_alive:
+            process.kill()
+    _started.clear()
+
+
 def start(
-    options: Mapping[str, Any],
-    env: Mapping[str, str] | None = None,
-    kill_after: Sequence[float] = (),
-) -> Any:
+    options: Mapping[str, Any], folder: Path, env: Mapping[str, str] | None = None
+) -> Process:
     """Start a search in a process of its own.
 
     Parameters
     ----------
     options : dict
-        Of :func:`make_search`; "out", where to write the outcome; "grace", seconds
-        until a silent machine counts as dead.
+        Of :func:`make_search`, and "kill_at": steps at which the search is killed and
+        started anew, each time; "race": whether to use :func:`make_race`; "patches": of
+        :func:`_patch`.
+    folder : path
+        For what it writes.
     env : dict of str to str, default=None
         Environment variables.
-    kill_after : list of float, default=()
-        Seconds after which the search is killed and started anew, each time.
-
-    Returns
-    -------
-    process : subprocess.Popen
     """
-    arguments = json.dumps([options, list(kill_after)])
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", __name__, arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Process(_search_killed, dict(options), folder=folder, env=env)
 
 
-def finish(process: Any, status: int = 0) -> str:
-    """Wait for a process, and return what it wrote to stderr."""
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == status, errors
-    return str(errors)
+def run(options: Mapping[str, Any], folder: Path, env: Mapping[str, str] | None = None) -> Any:
+    """Search in a process of its own, and return the outcome."""
+    return start(options, folder, env).returned()
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
+def join(arguments: Sequence[str], folder: Path, env: Mapping[str, str], **patches: Any) -> Process:
+    """Join a search in a process of its own by ``sklearnloss worker``."""
+    return Process(_worker, list(arguments), patches, folder=folder, env=env)
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Wait for something that another process does, and return it."""
+    deadline = time.monotonic() + LIMIT
+    while True:
+        found = condition()
+        if found:
+            return found
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.02)
-
-
-def n_lines(path: Path) -> int:
-    """Return the number of lines of a file that may not be there yet."""
-    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def is_running(pid: int) -> bool:
@@ -182,61 +396,155 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def states(storage: Any) -> list[TrialState]:
-    """Return the states of all trials in a storage, interrupted attempts among them."""
-    return [trial.state for trial in record_of(storage).study.get_trials(deepcopy=False)]
+def _run(
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    env: Mapping[str, str],
+    errors: Path,
+    result: Path,
+) -> None:
+    os.environ.update(env)
+    with open(errors, "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    # Those who started the tests may have these ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    warnings.simplefilter("ignore")
+    returned = function(*arguments)
+    part = result.with_suffix(".part")
+    part.write_bytes(pickle.dumps(returned))
+    part.replace(result)
 
 
-def kill_in_second_fold(record: Record, log: Path, pid: int | None = None) -> int:
-    """Kill a worker that has finished one fold of a candidate, and return the candidate.
-
-    It is stopped first, and left to go on if its second fold ended in the meantime.
-    """
-
-    def second_fold() -> tuple[int, int] | None:
-        for row in record.rows():
-            worker = row.trial.user_attrs["owner"]["pid"]
-            if row.state == TrialState.RUNNING and pid in (None, worker):
-                fits = [line for line in read_log(log) if line[1] == repr(row.values["b"])]
-                if len(row.results.get("folds", [])) == len(fits) == 1:
-                    return row.candidate, worker
-        return None
-
-    while True:
-        wait_until(second_fold)
-        found = second_fold()
-        if found is None:
-            continue
-        os.kill(found[1], signal.SIGSTOP)
-        if second_fold() == found:
-            os.kill(found[1], signal.SIGKILL)
-            return found[0]
-        os.kill(found[1], signal.SIGCONT)
-
-
-def _search(options: dict[str, Any]) -> None:
-    out = options.pop("out", None)
-    _owner.GRACE = options.pop("grace", _owner.GRACE)
-    search = make_search(**options).fit(X, y)
-    if out:
-        Path(out).write_bytes(pickle.dumps(outcome(search)))
-
-
-def _main(options: dict[str, Any], kill_after: list[float]) -> None:
-    # Importing takes most of the time: each attempt is a fork of this process.
-    for seconds in kill_after:
+def _search_killed(options: dict[str, Any]) -> Any:
+    if options.get("race"):
+        importlib.import_module("torch._dynamo")  # which training imports
+    for step in options.pop("kill_at", ()):
         child = os.fork()
         if child == 0:
-            _search(options)
+            _count_steps(step)
+            _search(dict(options))
             os._exit(0)
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-    _search(options)
+    return _search(options)
 
 
-if __name__ == "__main__":
-    # As in tests: what is pickled here must be found by this name in other processes.
-    from tests.tuning import processes
+def _count_steps(step: int) -> None:
+    """Kill this process at a step: a fit, or the moment before or after a write."""
+    global _kill_at
+    _kill_at = step
+    for name in ("create_new_study", "create_new_trial", "set_trial_user_attr"):
+        _surround(PatientStorage, name)
+    _surround(PatientStorage, "set_trial_state_values")
+    _surround(UNetSegmenter, "fit")
 
-    processes._main(*json.loads(sys.argv[1]))
+
+def _surround(owner: Any, name: str) -> None:
+    do = getattr(owner, name)
+
+    def surrounded(*args: Any, **kwargs: Any) -> Any:
+        _step()
+        result = do(*args, **kwargs)
+        _step()
+        return result
+
+    setattr(owner, name, surrounded)
+
+
+def _search(options: dict[str, Any]) -> dict[str, Any]:
+    _patch(**options.pop("patches", {}))
+    if options.pop("race", False):
+        data = images()
+        return outcome(make_race(**options).fit(*data), data[0])
+    try:
+        return outcome(make_search(**options).fit(X, y))
+    except (LookupError, ValueError, RuntimeError, OSError) as error:
+        return {"error": error, "notes": getattr(error, "__notes__", [])}
+
+
+def _worker(arguments: list[str], patches: dict[str, Any]) -> None:
+    _patch(**patches)
+    raise SystemExit(_cli.main(["worker", *arguments]))
+
+
+def _patch(host: str | None = None, clock: Path | None = None, trap: Path | None = None) -> None:
+    """Save every fold, start workers by forking, and pretend as told.
+
+    Parameters
+    ----------
+    host : str, default=None
+        The name that this machine seems to have.
+    clock : path, default=None
+        A file that says what time it is for whoever waits for signs of life.
+    trap : path, default=None
+        A folder that is made by whoever reads the job of a search, which somebody replaced.
+    """
+    _progress._WORTH_SAVING = -1.0
+    as_forks = SimpleNamespace(Popen=Forked, TimeoutExpired=subprocess.TimeoutExpired)
+    vars(_workers)["subprocess"] = as_forks
+    if host is not None:
+        _owner._host = lambda: host
+    if clock is not None:
+        vars(_owner)["time"] = SimpleNamespace(monotonic=lambda: float(clock.read_text()))
+    if trap is not None:
+        write = Job.write
+
+        def replaced(self: Job, folder: Any) -> str:
+            digest = write(self, folder)
+            Path(folder, FILE).write_bytes(trap_of(trap))
+            return digest
+
+        Job.write = replaced  # type: ignore[method-assign, assignment]
+
+
+def trap_of(folder: Path) -> bytes:
+    """Return a pickle that makes a folder when it is read."""
+    return f"cos\nmkdir\n(S{str(folder)!r}\ntR.".encode()
+
+
+class Forked:
+    """Like ``subprocess.Popen`` of a pool's worker, but a fork of this process."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], **options: Any) -> None:
+        assert options == {"start_new_session": True}
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._work(command[-2:], env)
+
+    @staticmethod
+    def _work(arguments: Sequence[str], env: Mapping[str, str]) -> None:
+        status: Any = 1
+        try:
+            os.setsid()
+            os.environ.update(env)
+            sys.argv = ["worker", *arguments]
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            _worker_main.main()
+        except SystemExit as error:
+            status = error.code
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status or 0)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if ended else None
+        return self.returncode
+
+    def wait(self, timeout: float = LIMIT) -> None:
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("worker", timeout)
+            time.sleep(0.01)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)

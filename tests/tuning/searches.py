@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from optuna.samplers import RandomSampler
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
@@ -58,3 +59,10 @@ def search(
     estimator = LogisticRegression() if estimator is None else estimator
     space = RANGE if space is None else space
     return LossSearchCV(estimator, param_distributions=space, **options)
+
+
+class InOrder(RandomSampler):
+    """Takes choices one after the other."""
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        return distribution.choices[trial.number % len(distribution.choices)]

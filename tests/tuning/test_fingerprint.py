@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import sparse, stats
+from scipy import sparse
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
@@ -21,9 +22,11 @@ from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import DiceLoss, FocalLoss
-from sklearnloss.tuning._branches import Branch, Space
-from sklearnloss.tuning._fingerprint import check_same, describe_space, digest, digest_data
-from sklearnloss.tuning._values import read_free
+from sklearnloss.tuning import _fingerprint
+from sklearnloss.tuning._fingerprint import digest, digest_data
+
+#: The type of texts that numpy 2 has.
+TEXT: Any = getattr(np.dtypes, "StringDType", lambda: object)()
 
 
 def late_change(make: Any) -> tuple[Any, Any]:
@@ -54,6 +57,9 @@ def dataset(values: np.ndarray) -> TensorDataset:
         (np.zeros((2, 3)), np.zeros((3, 2))),
         (np.array(1), np.array(2)),
         (np.array(["a", "b"]), np.array(["a", "c"])),
+        (np.array(["a", "b"], TEXT), np.array(["a", "c"], TEXT)),
+        (torch.ones(2, dtype=torch.bfloat16), torch.zeros(2, dtype=torch.bfloat16)),
+        (torch.ones(2, dtype=torch.bfloat16), torch.ones(2)),
         (pd.DataFrame({"a": [1]}), pd.DataFrame({"b": [1]})),
         (["ab", "c"], ["a", "bc"]),
         ([1, 2], (1, 2)),
@@ -114,18 +120,69 @@ def test_memory_mapped_arrays_are_the_arrays_in_the_file(tmp_path: Path) -> None
     assert digest(np.load(tmp_path / "X.npy", mmap_mode="r")) == digest(np.arange(10.0))
 
 
+def write(path: Path, content: bytes = b"picture") -> str:
+    path.write_bytes(content)
+    return str(path)
+
+
 @pytest.mark.parametrize("masks", [False, True])
-@pytest.mark.parametrize("make", [list, lambda v: np.array(v, object), lambda v: pd.DataFrame(v)])
-def test_files_of_data_count_with_size_and_time(tmp_path: Path, make: Any, masks: bool) -> None:
-    path = tmp_path / "a.npy"
-    np.save(path, np.arange(3))
-    images, labels = make([str(path)]), np.zeros(1)
-    before = digest_data(images, labels, masks=masks)
-    as_masks = digest_data(labels, images, masks=masks)
-    assert before == digest_data(images, labels, masks=masks)
-    os.utime(path, (1, 1))
-    assert digest_data(images, labels, masks=masks) != before
-    assert (digest_data(labels, images, masks=masks) != as_masks) == masks
+@pytest.mark.parametrize(
+    "make", [list, tuple, np.array, lambda v: np.array(v, object), pd.Series, pd.DataFrame]
+)
+def test_files_of_data_count_with_their_contents(tmp_path: Path, make: Any, masks: bool) -> None:
+    paths = [write(tmp_path / name, name.encode()) for name in ("a.png", "b.png", "c.png")]
+    files, labels = make(paths), np.zeros(3)
+    before = digest_data(files, labels, masks=masks)
+    as_masks = digest_data(labels, files, masks=masks)
+    os.utime(paths[1], (1, 1))
+    assert digest_data(files, labels, masks=masks) == before
+    write(tmp_path / "b.png", b"x.png")  # as long as before
+    assert digest_data(files, labels, masks=masks) != before
+    assert (digest_data(labels, files, masks=masks) != as_masks) == masks
+
+
+def test_where_files_lie_and_what_holds_them_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    paths = [write(tmp_path / "one" / f"{k}.png", bytes([k])) for k in range(3)]
+    copies = [write(tmp_path / "two" / f"copy-{k}.png", bytes([k])) for k in range(3)]
+    monkeypatch.chdir(tmp_path / "one")
+    relative = [os.path.basename(path) for path in paths]
+    same = [paths, copies, relative, list(map(Path, paths)), tuple(paths)]
+    same += [np.array(paths), np.array(paths, object), pd.Series(copies)]
+    assert len({digest_data(files, None, masks=False) for files in same}) == 1
+    assert digest_data(paths[::-1], None, masks=False) != digest_data(paths, None, masks=False)
+    assert digest_data(paths[:2], None, masks=False) != digest_data(paths, None, masks=False)
+    pairs = [list(zip(each, paths, strict=True)) for each in (paths, copies, paths[::-1])]
+    found = [digest_data(each, None, masks=False) for each in pairs]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_file_that_was_not_written_to_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    file_digest = hashlib.file_digest
+
+    def noted(file: Any, kind: Any) -> Any:
+        read.append(file.name)
+        return file_digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    paths = [write(tmp_path / "a.png"), write(tmp_path / "b.png")]
+    # What was written a moment ago may be written again at what looks like the same time.
+    for n_reads in (2, 4):
+        digest_data(paths, None, masks=False)
+        assert len(read) == n_reads
+    monkeypatch.setattr(_fingerprint, "_TOO_RECENT", -(10**12))
+    for _ in range(2):
+        digest_data(paths, None, masks=False)
+        assert len(read) == 6
+    os.utime(paths[0], (1, 1))
+    digest_data(paths, None, masks=False)
+    assert read[6:] == [paths[0]]
 
 
 def test_names_and_labels_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,32 +256,6 @@ def test_digests_are_the_same_in_every_process() -> None:
         for seed in ("0", "1", "2")
     }
     assert len(found) == 1
-
-
-def space(**free: Any) -> Space:
-    return Space({"": Branch({}, {k: read_free(k, v) for k, v in free.items()}, {})})
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (space(C=(1, 2)), space(C=(1, 3))),
-        (space(C=stats.norm(0, 1)), space(C=stats.norm(5, 1))),
-        (space(C=stats.norm(0, 1)), space(C=stats.norm(0, 2))),
-        (space(C=[FocalLoss(gamma=1)]), space(C=[FocalLoss(gamma=2)])),
-        (Space({"a": Branch({"loss": "dice"}, {}, {})}), Space({"a": Branch({}, {}, {})})),
-    ],
-)
-def test_unlike_spaces_have_unlike_digests(one: Space, other: Space) -> None:
-    assert digest(describe_space(one)) != digest(describe_space(other))
-    assert digest(describe_space(one)) == digest(describe_space(one))
-
-
-def test_what_differs_is_named() -> None:
-    kept = {"data": "1", "folds": "2", "space": "3"}
-    check_same(kept, dict(kept), "The study")
-    with pytest.raises(ValueError, match=r"The study holds a search of other data and other spac"):
-        check_same(kept, {**kept, "data": "9", "space": "9"}, "The study")
 
 
 def test_masks_of_masked_arrays_and_pixels_of_pictures_count() -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
     GroupKFold,
@@ -12,11 +14,13 @@ from sklearn.model_selection import (
     LeaveOneGroupOut,
     RepeatedStratifiedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
 )
+from sklearn.tree import DecisionTreeClassifier
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss.tuning._folds import Split, make_folds
+from sklearnloss.tuning._folds import Split, default_splits, make_folds
 
 X = np.arange(60.0).reshape(30, 2)
 y = np.repeat([0, 1, 2], [6, 9, 15])
@@ -64,6 +68,111 @@ def test_the_default_keeps_groups_together() -> None:
 def test_there_are_no_more_folds_than_groups_or_samples() -> None:
     assert len(folds(None, UNetSegmenter(), groups=np.arange(30) % 3)) == 3
     assert len(make_folds(None, UNetSegmenter(), X[:4], None, {}, 0)) == 4
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_targets_of_several_columns_are_not_stratified_as_in_scikit_learn(grouped: bool) -> None:
+    tree, params = DecisionTreeClassifier(), {"groups": groups} if grouped else {}
+    targets = [np.stack([y % 2, y // 2], axis=1), np.stack([y, y], axis=1), y + 0.5]
+    for several in [*targets, sparse.csr_matrix(targets[0])]:
+        splits = make_folds(None, tree, X, several, params, 0)
+        kind = (GroupKFold if grouped else KFold)(5, shuffle=True, random_state=0)
+        assert same(splits, list(kind.split(X, **params)))
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        y.tolist(),
+        y[:, None],
+        y.astype(object),
+        np.array(list("abc"))[y],
+        pd.Series(y, dtype=object),
+    ],
+)
+def test_labels_of_any_form_are_stratified(targets: Any) -> None:
+    assert same(make_folds(None, ResNetClassifier(), X, targets, {}, 0), folds(None))
+
+
+def test_there_are_no_more_folds_than_samples_of_the_largest_class() -> None:
+    labels = np.repeat([0, 1], 3)
+    splits = make_folds(None, ResNetClassifier(), X[:6], labels, {}, 0)
+    assert [labels[test].tolist() for _, test in splits] == [[0, 1]] * 3
+    each_once = make_folds(None, ResNetClassifier(), X[:4], np.arange(4), {}, 0)
+    assert len(each_once) == 4
+
+
+@pytest.mark.parametrize("X_few", [X[:1], X[:0]])
+def test_one_sample_cannot_be_split(X_few: Any) -> None:
+    with pytest.raises(ValueError, match=r"X holds [01] samples?: none is left to train on"):
+        make_folds(None, UNetSegmenter(), X_few, None, {}, 0)
+
+
+def test_classes_are_in_proportion_in_folds_by_group() -> None:
+    by = np.repeat(np.arange(20), 5)
+    rare = np.isin(by, [0, 4, 9, 13, 17]).astype(int)
+    rows = np.zeros((100, 2))
+    splits = default_splits(ResNetClassifier(), rows, rare, groups=by, seed=0)
+    assert [rare[test].sum() for _, test in splits] == [5, 5, 5, 5, 5]
+    assert all(not set(by[train]) & set(by[test]) for train, test in splits)
+
+
+def test_no_fold_by_group_is_empty() -> None:
+    by = np.repeat(np.arange(5), [5, 1, 6, 3, 1])
+    labels = np.array([1, 0, 1, 0, 0])[by]
+    stratified = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(by, labels, by)
+    assert min(len(test) for _, test in stratified) == 0
+    splits = default_splits(ResNetClassifier(), by, labels, groups=by, seed=0)
+    assert sorted(len(test) for _, test in splits) == [1, 1, 3, 5, 6]
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT])
+@pytest.mark.parametrize("make", [list, lambda v: np.array(v, object), pd.Series])
+def test_a_missing_group_is_refused_with_its_position(value: Any, make: Any) -> None:
+    given: list[Any] = ["a", "b", "c"] * 10
+    given[4] = given[7] = value
+    for cv in (None, GroupKFold(2)):
+        with pytest.raises(
+            ValueError, match=r"groups holds \S+ at position 4 and at 1 more. Expec"
+        ):
+            folds(cv, groups=make(given))
+
+
+def test_missing_numbers_and_times_are_missing_groups() -> None:
+    numbers = np.where(groups == 3, np.nan, groups)
+    with pytest.raises(ValueError, match="groups holds nan at position 9 and at 2 more"):
+        folds(None, groups=numbers)
+    times = groups.astype("datetime64[D]")
+    times[2] = np.datetime64("NaT")
+    with pytest.raises(ValueError, match="groups holds NaT at position 2"):
+        folds(None, groups=times)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["a"] * 30, r"groups holds one group only, \['a'\]: none is left to train on"),
+        ([1, "a"] * 15, "groups holds values of the types int, str, which cannot be sorted"),
+        (np.arange(29), r"groups is of shape \(29,\), expected \(30,\)"),
+        (np.eye(30), r"groups is of shape \(30, 30\), expected \(30,\)"),
+    ],
+)
+def test_groups_that_cannot_be_held_out_are_refused(given: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        folds(None, groups=given)
+
+
+def test_groups_may_be_a_column_texts_or_pairs() -> None:
+    expected = folds(None, groups=groups)
+    for given in (
+        groups.tolist(),
+        groups[:, None],
+        pd.DataFrame({"slide": groups}),
+        [f"{group:02d}" for group in groups],
+        [("patient", int(group)) for group in groups],
+        groups.astype("datetime64[D]"),
+    ):
+        assert same(folds(None, groups=given), expected)
 
 
 def test_labels_inside_of_the_data_cannot_be_stratified_but_split() -> None:

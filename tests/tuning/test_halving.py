@@ -38,6 +38,14 @@ def test_none_is_stopped_before_two_others_got_as_far() -> None:
     assert watch(study, [0.2] * 24) == 4
 
 
+def test_a_candidate_that_did_not_get_as_far_is_no_rival() -> None:
+    study = study_of(8)
+    assert watch(study, [0.9] * 24) is None
+    study.ask().report(0.9, 2)
+    assert watch(study, [0.2] * 8) is None
+    assert watch(study, [0.1] * 8) == 4
+
+
 def test_the_better_half_goes_on() -> None:
     study = study_of(2)
     ends = [watch(study, [score] * 10) for score in (0.5, 0.5, 0.1, 0.9, 0.4, 0.8, 0.3, 0.7)]

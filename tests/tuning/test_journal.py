@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
 import threading
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from sklearnloss.tuning import _journal
 from sklearnloss.tuning._journal import RepairingJournal
 
-from .processes import ROOT
+from .processes import Process
 
 LOG = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
 LINE = b'{"op_code":0,"worker_id":"w","study_name":"s","directions":[1]}\n'
@@ -44,13 +43,55 @@ def test_a_tail_that_another_process_left_is_cut_off_before_the_next_line(tmp_pa
     assert path.read_bytes() == 2 * LINE
 
 
-@pytest.mark.parametrize("content", [b"import numpy\n# no newline", b"\x89PNG\r\n", b'{"a": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"import numpy\n# no newline",
+        b"\x89PNG\r\n",
+        b'{"a": 1}',
+        b"\n" + LINE,
+        bytes(100) + b"a scan",
+        bytes(200_000) + b"\1",
+    ],
+)
 def test_a_file_of_another_kind_is_refused_and_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"train\.py' is a file of another kind, it begins with"):
         RepairingJournal(str(path))
     assert path.read_bytes() == content
+
+
+def test_a_line_in_the_middle_of_being_written_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = RepairingJournal(str(path))
+    path.write_bytes(LINE + LINE[:20])
+    assert list(journal.read_logs(0)) == [LOG]
+    with open(path, "ab") as file:
+        file.write(LINE[20:])
+    assert list(journal.read_logs(1)) == [LOG]
+    assert list(journal.read_logs(0)) == [LOG, LOG]
+    assert list(journal.read_logs(2)) == []
+
+
+def test_a_line_that_was_written_though_its_writer_was_told_otherwise_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = RepairingJournal(str(tmp_path / "journal"))
+    journal.append_logs([LOG])
+    assert list(journal.read_logs(0)) == [LOG]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: _raise(OSError("the disk is away")))
+        with pytest.raises(OSError, match="disk"):
+            journal.append_logs([LOG])
+    journal.append_logs([LOG])
+    assert list(journal.read_logs(1)) == [{**LOG, "worker_id": ""}, LOG]
+    journal.append_logs([LOG])
+    assert list(journal.read_logs(3)) == [LOG]
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def test_a_lock_left_by_an_older_writer_delays_nothing(
@@ -81,18 +122,16 @@ def test_writers_wait_for_a_slow_one(tmp_path: Path) -> None:
     assert path.read_bytes() == LINE
 
 
+def _die_while_writing(path: str) -> None:
+    with RepairingJournal(path)._open_alone() as file:
+        file.write(b'{"op_code":0,')
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_the_lock_of_a_killed_writer_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    script = (
-        "import os, signal, sys\n"
-        "from sklearnloss.tuning._journal import RepairingJournal\n"
-        "with RepairingJournal(sys.argv[1])._open_alone() as file:\n"
-        "    file.write(b'{\"op_code\":0,')\n"
-        "    file.flush()\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    killed = subprocess.run([sys.executable, "-c", script, str(path)], cwd=ROOT)
-    assert killed.returncode == -9
+    Process(_die_while_writing, str(path), folder=tmp_path).finish(fails=True)
     assert path.read_bytes() == b'{"op_code":0,'
     RepairingJournal(str(path)).append_logs([LOG])
     assert path.read_bytes() == LINE

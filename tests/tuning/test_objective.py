@@ -254,8 +254,10 @@ def test_divergence_stops_a_candidate_with_its_reason(fold: int, value: Any) -> 
     done = score_folds(*outcomes)
     assert outcome(done) == (TrialState.PRUNED, 0.5 if fold else None)
     assert done.results["diverged"] is True
-    text = value if isinstance(value, Exception) else f"the score is {value}"
-    assert done.results["reason"] == f"diverged in fold {fold + 1}: {text}"
+    reason = f"the score is {value} in fold {fold + 1}"
+    if isinstance(value, Exception):
+        reason = f"diverged in fold {fold + 1}: {value}"
+    assert done.results["reason"] == reason
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +14,21 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from sklearnloss.tuning import _owner, join_search
 from sklearnloss.tuning._job import PREFIX
+from sklearnloss.tuning._record import create_study
 from sklearnloss.tuning._run import SHARED
+from sklearnloss.tuning._storage import is_there, open_storage
 from sklearnloss.tuning._workers import STORAGE
 
 from .processes import (
-    FIT_LOG,
-    ROOT,
-    SECONDS,
+    Fits,
+    Process,
     X,
-    finish,
+    join,
     kill_in_second_fold,
     make_search,
-    n_lines,
     outcome,
-    read_log,
     record_of,
     start,
     states,
@@ -51,12 +51,50 @@ def _as_server(command: list[str]) -> None:
     """Run a program, as its own user if this one is root, whom it refuses."""
     if os.geteuid() == 0:
         command = ["runuser", "-u", "postgres", "--", *command]
-    subprocess.run(command, check=True, capture_output=True, cwd="/", timeout=60)
+    subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+
+class Server:
+    """A server in a folder of its own, reached by a socket.
+
+    Parameters
+    ----------
+    folder : path
+        Short, as a socket's path must be.
+    control : str
+        The program that starts and stops it.
+    """
+
+    def __init__(self, folder: Path, control: str) -> None:
+        self.folder = folder
+        self.control = [control, "-D", str(folder / "data")]
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off"
+        log = f"{self.folder}/log"
+        _as_server([*self.control, "-t", "600", "-o", options, "-w", "-l", log, "start"])
+
+    def stop(self) -> None:
+        """Stop it as if it had crashed."""
+        _as_server([*self.control, "-m", "immediate", "stop"])
+
+    def make(self, name: str) -> str:
+        """Make a database, and return its address."""
+        import psycopg2
+
+        login = {"host": str(self.folder), "user": "me", "password": PASSWORD}
+        connection = psycopg2.connect(dbname="postgres", **login)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name}")
+        connection.close()
+        return f"postgresql://me:{PASSWORD}@/{name}?host={self.folder}"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
-    """Yield a function that makes a database and returns its address."""
+def server() -> Iterator[Server]:
+    """Yield a server that runs."""
     initdb, control = _find("initdb"), _find("pg_ctl")
     if initdb is None or control is None:
         pytest.skip("no PostgreSQL server: there is no initdb, as apt's postgresql has it")
@@ -67,40 +105,17 @@ def server() -> Iterator[Any]:
     if os.geteuid() == 0:
         for path in (folder, folder / "password"):
             shutil.chown(path, "postgres")
-    data = str(folder / "data")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    made = Server(folder, control)
+    options = ["-U", "me", "-A", "scram-sha-256", "-N", f"--pwfile={folder}/password"]
     try:
-        _as_server(
-            [
-                initdb,
-                "-D",
-                data,
-                "-U",
-                "me",
-                "-A",
-                "scram-sha-256",
-                "-N",
-                f"--pwfile={folder}/password",
-            ]
-        )
-        _as_server([control, "-D", data, "-o", options, "-w", "-l", f"{folder}/log", "start"])
+        _as_server([initdb, "-D", str(folder / "data"), *options])
+        made.start()
         try:
-            yield lambda name: _make_database(folder, name)
+            yield made
         finally:
-            _as_server([control, "-D", data, "-m", "immediate", "stop"])
+            made.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_database(folder: Path, name: str) -> str:
-    import psycopg2
-
-    connection = psycopg2.connect(host=str(folder), user="me", password=PASSWORD, dbname="postgres")
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-    connection.close()
-    return f"postgresql://me:{PASSWORD}@/{name}?host={folder}"
 
 
 @pytest.fixture(autouse=True)
@@ -109,29 +124,34 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "jobs"
 
 
-def test_four_workers_one_of_them_killed_in_a_fold(server: Any, tmp_path: Path, jobs: Path) -> None:
-    url, log = server("killed"), tmp_path / "fits.log"
-    options = {"storage": url, "n_jobs": 4, "sound": True, "n_trials": 10}
-    process = start({**options, "refit": False}, {FIT_LOG: str(log), SECONDS: "0.5"})
-    wait_until(lambda: n_lines(log) >= 1)
+def test_four_workers_one_of_them_killed_in_a_fold(
+    server: Server, tmp_path: Path, jobs: Path
+) -> None:
+    url, fits = server.make("killed"), Fits(tmp_path)
+    fits.hold(0)
+    options = {"storage": url, "n_jobs": 4, "sound": True, "n_trials": 6, "refit": False}
+    process = start(options, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 4)
+    fits.hold(4)
     record = record_of(url)
-    kill_in_second_fold(record, log)
+    kill_in_second_fold(record, fits)
     for path in jobs.glob("*/job.pkl"):
         assert PASSWORD.encode() not in path.read_bytes()
-    finish(process)
+    fits.release()
+    process.finish()
     rows = record.rows()
-    assert [row.candidate for row in rows] == list(range(10))
+    assert [row.candidate for row in rows] == list(range(6))
     assert all(row.is_finished for row in rows)
-    assert len({repr(row.values) for row in rows}) == 10
-    assert len(read_log(log)) == len(set(read_log(log)))
+    assert len({repr(row.values) for row in rows}) == 6
+    assert len(fits.done()) == len(set(fits.done()))
     assert states(url).count(TrialState.FAIL) >= 1
     assert TrialState.RUNNING not in states(url)
     assert not list(jobs.glob(f"{PREFIX}*"))
 
 
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
-def test_a_server_changes_nothing(server: Any, jobs: Path) -> None:
-    url = server("same")
+def test_a_server_changes_nothing(server: Server) -> None:
+    url = server.make("same")
     whole = outcome(make_search().fit(X, y))
     for n_trials in (4, 10, 10):
         search = make_search(storage=url, n_trials=n_trials).fit(X, y)
@@ -139,67 +159,92 @@ def test_a_server_changes_nothing(server: Any, jobs: Path) -> None:
     assert PASSWORD not in repr(search)
 
 
-def test_processes_that_begin_at_once_on_a_new_database_are_all_there(
-    server: Any, tmp_path: Path
+def test_a_server_that_is_restarted_again_and_again_changes_nothing(
+    server: Server, tmp_path: Path
 ) -> None:
-    url, ready = server("fresh"), tmp_path / "ready"
-    script = (
-        "import sys, time, os\n"
-        "from sklearnloss.tuning._record import create_study\n"
-        "from sklearnloss.tuning._storage import open_storage\n"
-        "for name in range(int(sys.argv[3])):\n"
-        "    if os.fork() == 0:\n"
-        "        while not os.path.exists(sys.argv[2]):\n"
-        "            time.sleep(0.001)\n"
-        "        study = create_study(open_storage(sys.argv[1]), 's')\n"
-        "        study.set_user_attr(str(name), study._study_id)\n"
-        "        os._exit(0)\n"
-        "open(sys.argv[2], 'w').close()\n"
-        "for _ in range(int(sys.argv[3])):\n"
-        "    assert os.wait()[1] == 0\n"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", script, url, str(ready), "6"]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=120)
+    url, fits = server.make("restarted"), Fits(tmp_path)
+    options: dict[str, Any] = {"sound": True, "n_trials": 5}
+    fits.hold(0)
+    process = start({"storage": url, **options}, tmp_path, fits.env)
+    for n_fits in (2, 3, 5):  # within a candidate, at its end, and within another one
+        wait_until(lambda: len(fits.begun()) == len(fits.done()) + 1)
+        server.stop()
+        fits.hold(n_fits)
+        wait_until(functools.partial(_has_done, fits, n_fits))
+        server.start()
+    fits.release()
+    assert process.returned() == outcome(make_search(**options).fit(X, y))
+    assert TrialState.RUNNING not in states(url)
+
+
+def _has_done(fits: Fits, n: int) -> bool:
+    return len(fits.done()) == n
+
+
+def _begin(url: str, name: str, ready: Path) -> None:
+    wait_until(ready.exists)
+    study = create_study(open_storage(url), "s")
+    study.set_user_attr(name, study._study_id)
+
+
+def test_processes_that_begin_at_once_on_a_new_database_are_all_there(
+    server: Server, tmp_path: Path
+) -> None:
+    url, ready = server.make("fresh"), tmp_path / "ready"
+    begun = [Process(_begin, url, str(k), ready, folder=tmp_path) for k in range(5)]
+    ready.touch()
+    for process in begun:
+        process.finish()
     record = record_of(url, "s")
-    assert len(record.study.user_attrs) == 6
+    assert len(record.study.user_attrs) == 5
     assert len(set(record.study.user_attrs.values())) == 1
 
 
 def test_a_worker_joins_from_the_command_line_and_its_death_costs_one_fold(
-    server: Any, tmp_path: Path, jobs: Path
+    server: Server, tmp_path: Path
 ) -> None:
     # Told that it is another machine, its end is noticed by its silence alone.
-    url, log = server("joined"), tmp_path / "fits.log"
-    shared = {FIT_LOG: str(log), SECONDS: "0.4"}
-    options = {"storage": url, "sound": True, "n_trials": 8, "refit": False}
-    script = (
-        "import sys\n"
-        "from sklearnloss import _cli\n"
-        "from sklearnloss.tuning import _owner\n"
-        "_owner._host = lambda: 'elsewhere'\n"
-        "sys.exit(_cli.main(['worker', '--wait', '50']))\n"
-    )
-    worker = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", STORAGE: url, **shared},
-    )
-    process = start({**options, "grace": 2.0}, shared)
-    wait_until(lambda: n_lines(log) >= 1)
+    url, fits, clock = server.make("joined"), Fits(tmp_path), tmp_path / "clock"
+    clock.write_text("0")
+    options = {"storage": url, "sound": True, "n_trials": 4, "refit": False}
+    fits.hold(0)
+    worker = join(["--wait", "600"], tmp_path, {**fits.env, STORAGE: url}, host="elsewhere")
+    process = start({**options, "patches": {"clock": clock}}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 2)
+    fits.hold(2)
     record = record_of(url)
-    candidate = kill_in_second_fold(record, log, worker.pid)
-    worker.wait()
-    finish(process)
+    candidate = kill_in_second_fold(record, fits, worker.pid)
+    fits.release()
+    wait_until(lambda: sum(row.is_finished for row in record.rows()) == 3)
+    assert not record.rows()[candidate].is_finished
+    wait_until(lambda: later(clock) and not process.is_alive)
+    process.finish()
     rows = record.rows()
-    assert [row.candidate for row in rows] == list(range(8))
+    assert [row.candidate for row in rows] == list(range(4))
     assert all(row.is_finished for row in rows)
     assert rows[candidate].trial.user_attrs["owner"]["pid"] == process.pid
-    assert len(read_log(log)) == len(set(read_log(log)))
+    assert len(fits.done()) == len(set(fits.done()))
 
 
-def test_a_wrong_password_is_not_repeated(server: Any) -> None:
-    url = server("locked").replace(PASSWORD, "wr0ng-word")
+def later(clock: Path) -> bool:
+    """Let time pass."""
+    part = clock.with_suffix(".part")
+    part.write_text(str(float(clock.read_text()) + _owner.GRACE))
+    part.replace(clock)
+    return True
+
+
+def test_a_wrong_password_is_not_repeated(server: Server) -> None:
+    url = server.make("locked").replace(PASSWORD, "wr0ng-word")
     with pytest.raises(ValueError, match=r"storage='postgresql://me:\*\*\*@/locked") as caught:
         make_search(storage=url).fit(X, y)
     assert "wr0ng" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_worker_makes_no_tables_in_a_database_of_something_else(server: Server) -> None:
+    url = server.make("other")
+    assert not is_there(url)
+    with pytest.raises(ValueError, match=r"asks for workers in 'postgresql://me:\*\*\*@/other"):
+        join_search(url, patience=0)
+    assert not is_there(url)

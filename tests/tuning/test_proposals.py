@@ -33,7 +33,7 @@ def row(space: Space, candidate: int, values: dict[str, Any], score: float | Non
     """Return a finished candidate; one without a score diverged."""
     results = {"folds": [], "reports": [[1, 0.0]], "epochs": 1}
     if score is None:
-        results |= {"reason": "diverged in fold 1: the score is nan", "diverged": True}
+        results |= {"reason": "diverged in fold 1: the loss is nan", "diverged": True}
     trial = create_trial(
         state=TrialState.PRUNED if score is None else TrialState.COMPLETE,
         value=score,
@@ -140,6 +140,12 @@ def test_a_search_that_is_resumed_goes_the_same_way() -> None:
     rows = [row(space, k, values, -values["C"]) for k, values in enumerate(whole[:12])]
     assert Proposals(space, "study", None, 0).propose(12, rows) == whole[12]
     assert propose(space, 14, seed=1, objective=lambda v: -v["C"]) != whole
+
+
+def test_workers_that_ask_at_the_same_time_get_different_candidates() -> None:
+    space = read_space(SVC(), None, {"C": (0.1, 10.0)})
+    found = [Proposals(space, "study", None, 0).propose(candidate, []) for candidate in (1, 2, 3)]
+    assert len({repr(values) for values in found}) == 3
 
 
 def test_the_sampler_learns_from_scores() -> None:

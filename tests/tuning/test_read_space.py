@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy import stats
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-from sklearn.svm import SVC
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from skorch import NeuralNetClassifier
 from torch import Tensor, nn
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
@@ -27,6 +29,7 @@ from sklearnloss.losses import (
 from sklearnloss.losses import _registry as registry
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid
 from sklearnloss.tuning._branches import Space
+from sklearnloss.tuning._prefix import loss_prefix
 from sklearnloss.tuning._read_space import read_space
 
 
@@ -208,6 +211,24 @@ def test_losses_for_an_estimator_without_any_are_refused() -> None:
         read_space(LogisticRegression(), ["focal"], {"C": [1]})
 
 
+def test_the_message_for_a_network_of_another_library_is_short() -> None:
+    net = NeuralNetClassifier(nn.Sequential(*[nn.Linear(4, 4) for _ in range(50)]))
+    for model in (net, make_pipeline(StandardScaler(), net)):
+        with pytest.raises(TypeError, match="NeuralNetClassifier has no loss to choose") as error:
+            read_space(model, ["focal"], None)
+        assert len(str(error.value)) < 400
+        assert "param_distributions={'criterion': [...]}" in str(error.value)
+        with pytest.raises(TypeError, match="NeuralNetClassifier has no loss to choose") as error:
+            loss_prefix(model)
+        assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("model", [UNetSegmenter, LogisticRegression])
+def test_an_estimator_is_an_object(model: Any) -> None:
+    with pytest.raises(TypeError, match=f"{model.__name__} is a class. Pass an object, such as"):
+        read_space(model, None, {"C": [1]})
+
+
 def test_a_class_that_needs_an_argument_is_searched_over_it() -> None:
     space = read_space(UNetSegmenter(), [Demanding], None)
     assert ranges(space, "demanding") == {"loss__scale": FloatDistribution(0.5, 2.0)}
@@ -279,7 +300,12 @@ def test_in_a_dict_with_losses_only_what_it_names_is_free() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [["dice", "focal"], np.array(["dice", "focal"]), CategoricalDistribution(["dice", "focal"])],
+    [
+        ["dice", "focal"],
+        np.array(["dice", "focal"]),
+        pd.Series(["dice", "focal"]),
+        CategoricalDistribution(["dice", "focal"]),
+    ],
 )
 def test_losses_in_a_dict_may_be_any_choices(given: Any) -> None:
     space = read_space(UNetSegmenter(), None, {"loss": given})
@@ -317,6 +343,50 @@ def test_a_pipelines_last_step_has_the_loss() -> None:
     assert {"focal__gamma", "unetsegmenter__lr"} <= set(space.branches["focal"].free)
     values = next(space.first())[0]
     assert space.params(values)["unetsegmenter__loss__gamma"] == 2.0
+
+
+@pytest.mark.parametrize("key", ["lr", "loss__gamma"])
+def test_a_parameter_under_both_of_its_names_is_refused(key: str) -> None:
+    model = make_pipeline(FunctionTransformer(), UNetSegmenter())
+    given = {key: [0.1], f"unetsegmenter__{key}": [0.2]}
+    with pytest.raises(ValueError, match=f"twice: as '{key}' and as 'unetsegmenter__{key}'"):
+        read_space(model, ["focal"], given)
+
+
+def test_names_of_parameters_are_texts() -> None:
+    with pytest.raises(TypeError, match="has the key 3. Expected a str"):
+        read_space(UNetSegmenter(), ["dice"], {3: [1]})
+
+
+def test_parameters_of_a_step_that_the_search_sets_are_those_of_its_choices() -> None:
+    model = Pipeline([("scale", "passthrough"), ("svc", SVC())])
+    given = {"scale": [StandardScaler(), MaxAbsScaler()], "scale__copy": [True, False]}
+    space = read_space(model, None, given)
+    everything = space.all_values()
+    assert everything is not None
+    assert len(everything) == 4
+    with pytest.raises(ValueError, match=r"'scale__with_mean', but the choice MaxAbsScaler\(\) of"):
+        read_space(model, None, {**given, "scale__with_mean": [True]})
+    with pytest.raises(ValueError, match="the choice 'passthrough' of 'scale' has no parameter"):
+        read_space(model, None, {"scale": ["passthrough"], "scale__copy": [True]})
+    with pytest.raises(ValueError, match="Pipeline has no parameter 'scala__copy' to search over"):
+        read_space(model, None, {"scala__copy": [True]})
+
+
+def test_the_innermost_part_that_the_search_sets_has_the_parameter() -> None:
+    model = Pipeline([("pipe", make_pipeline(SVC()))])
+    given = {"pipe": [make_pipeline(SVC())], "pipe__svc__degree": [2, 3]}
+    assert read_space(model, None, given).all_values() is not None
+    with pytest.raises(ValueError, match=r"choice LinearSVC\(\) of 'pipe__svc' has no parameter"):
+        read_space(model, None, {**given, "pipe__svc": [LinearSVC()]})
+
+
+def test_a_step_with_the_loss_may_be_searched_over_if_each_choice_has_one() -> None:
+    model = Pipeline([("net", UNetSegmenter())])
+    given = {"net": [UNetSegmenter(width=2), UNetSegmenter(width=4)], "lr": [0.1, 0.2]}
+    assert set(ranges(read_space(model, ["dice"], given), "dice")) >= {"net", "net__lr"}
+    with pytest.raises(ValueError, match=r"'net__loss', but the choice SVC\(\) of 'net' has no"):
+        read_space(model, ["dice"], {"net": [SVC()]})
 
 
 def test_any_estimator_is_searched_by_distributions_alone() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,28 +10,45 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from sklearnloss.tuning._deaths import MAX_DEATHS
 from sklearnloss.tuning._owner import Owner
+from sklearnloss.tuning._patience import StorageError
 from sklearnloss.tuning._record import (
-    MAX_DEATHS,
     Claim,
     LostCandidate,
     Record,
     Row,
     create_study,
 )
-from sklearnloss.tuning._storage import open_storage, quiet_optuna
+from sklearnloss.tuning._storage import open_storage, opened_storage, quiet_optuna
 
 from .processes import record_of
 
 FOLD = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with storages that have an empty study."""
+    folder = tmp_path_factory.mktemp("made")
+    for name in ("s.journal", "s.db"):
+        with quiet_optuna(), opened_storage(folder / name) as storage:
+            create_study(storage, "sklearnloss")
+    return folder
+
+
 @pytest.fixture(params=["s.journal", "s.db"])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    path: Path = tmp_path / request.param
+def storage(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Path]:
+    """Yield the path of a storage of each kind, where they may differ."""
     with quiet_optuna():
-        create_study(open_storage(path), "sklearnloss")
-        yield path
+        yield Path(shutil.copy(made / request.param, tmp_path))
+
+
+@pytest.fixture
+def journal(made: Path, tmp_path: Path) -> Iterator[Path]:
+    """Yield the path of a journal, for what is the same in any storage."""
+    with quiet_optuna():
+        yield Path(shutil.copy(made / "s.journal", tmp_path))
 
 
 def _propose(number: int, rows: list[Row]) -> dict[str, Any]:
@@ -65,9 +82,9 @@ def test_a_claim_is_there_at_once_with_all_that_others_must_know(storage: Path) 
         assert _claim(record_of(storage), n_trials=1) is None
 
 
-def test_the_budget_ends_claims(storage: Path) -> None:
+def test_the_budget_ends_claims(journal: Path) -> None:
     with Owner() as owner:
-        record = record_of(storage, owner=owner)
+        record = record_of(journal, owner=owner)
         claims = [_claim(record, n_trials=3) for _ in range(5)]
         assert [claim and claim.candidate for claim in claims] == [0, 1, 2, None, None]
         assert record.claim(lambda number, rows: None, lambda rows: False) is None
@@ -174,19 +191,19 @@ def test_a_candidate_is_lost_to_who_took_it_over(storage: Path) -> None:
     [(TrialState.COMPLETE, 0.5), (TrialState.PRUNED, None), (TrialState.FAIL, None)],
 )
 def test_an_outcome_counts_though_its_writer_was_killed_before_the_state_was_set(
-    state: TrialState, value: float | None, storage: Path
+    state: TrialState, value: float | None, journal: Path
 ) -> None:
-    _abandon(storage, folds=[FOLD], reason="some", outcome=(state.name, value))
-    record = record_of(storage)
+    _abandon(journal, folds=[FOLD], reason="some", outcome=(state.name, value))
+    record = record_of(journal)
     assert _claim(record, n_trials=1) is None
     (row,) = record.rows()
     assert row.is_finished
     assert (row.state, row.trial.state, row.trial.value) == (state, state, value)
 
 
-def test_a_released_candidate_waits_for_the_next_one(storage: Path) -> None:
+def test_a_released_candidate_waits_for_the_next_one(journal: Path) -> None:
     with Owner() as owner:
-        record = record_of(storage, owner=owner)
+        record = record_of(journal, owner=owner)
         claim = _claim(record)
         assert claim is not None
         claim.results["folds"].append(FOLD)
@@ -198,21 +215,21 @@ def test_a_released_candidate_waits_for_the_next_one(storage: Path) -> None:
         assert again.results == claim.results
 
 
-def test_whoever_leaves_lets_all_go(storage: Path) -> None:
+def test_whoever_leaves_lets_all_go(journal: Path) -> None:
     with Owner() as owner, Owner() as other:
-        record = record_of(storage, owner=owner)
-        for who in (record, record_of(storage, owner=other), record):
+        record = record_of(journal, owner=owner)
+        for who in (record, record_of(journal, owner=other), record):
             _claim(who)
         record.leave()
         states = [row.state for row in record.rows()]
     assert states == [TrialState.WAITING, TrialState.RUNNING, TrialState.WAITING]
 
 
-def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(storage: Path) -> None:
+def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(journal: Path) -> None:
     for _ in range(MAX_DEATHS):
-        assert _abandon(storage, "this call", folds=[FOLD]).candidate == 0
+        assert _abandon(journal, "this call", folds=[FOLD]).candidate == 0
     with Owner("this call") as owner:
-        record = record_of(storage, owner=owner)
+        record = record_of(journal, owner=owner)
         claim = _claim(record)
         assert claim is not None
         assert claim.candidate == 1
@@ -220,34 +237,41 @@ def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(storage: 
     assert row.state == TrialState.FAIL
     assert row.results["reason"].startswith(f"ended its process {MAX_DEATHS} times")
     assert row.results["folds"] == [FOLD]
-    other = _claim(record_of(storage))  # the process of another call would end, too
+    other = _claim(record_of(journal))  # the process of another call would end, too
     assert other is not None
     assert other.candidate == 1
 
 
 def test_a_candidate_is_resumed_as_often_as_it_is_killed_if_folds_get_finished(
-    storage: Path,
+    journal: Path,
 ) -> None:
     for n_folds in range(1, 4):
-        for _ in range(2 * MAX_DEATHS - 1):
-            assert _abandon(storage, folds=[FOLD] * n_folds).candidate == 0
-    assert len(record_of(storage).rows()) == 1
+        for _ in range(MAX_DEATHS - 1):
+            assert _abandon(journal, "this call", folds=[FOLD] * n_folds).candidate == 0
+    assert len(record_of(journal).rows()) == 1
 
 
-def test_a_candidate_that_ends_the_processes_of_many_calls_is_tried_last(storage: Path) -> None:
-    for _ in range(2 * MAX_DEATHS):
-        assert _abandon(storage).candidate == 0
-    with Owner() as owner:
-        record = record_of(storage, owner=owner)
-        assert [c and c.candidate for c in (_claim(record, 3) for _ in range(2))] == [1, 2]
-        with Owner() as other:
-            last = _claim(record_of(storage, owner=other), 3)
-            assert last is not None
-            assert last.candidate == 0
-        assert _claim(record, 3) is None  # though that process is gone, too
-        row = record.rows()[0]
-    assert row.state == TrialState.FAIL
-    assert row.results["reason"].startswith(f"ended its process {2 * MAX_DEATHS + 1} times")
+def test_a_candidate_whose_workers_ended_here_and_there_is_never_given_up(journal: Path) -> None:
+    for beat in (3, 40, 17, 80, 28, 60):  # machines were taken away
+        claim = _abandon(journal, "this call", folds=[FOLD])
+        assert claim.candidate == 0
+        record_of(journal).storage.set_trial_user_attr(claim.trial_id, "beat", beat)
+    assert _abandon(journal, "this call").candidate == 0
+
+
+@pytest.mark.filterwarnings("ignore:Candidate 0 .* was being trained")
+def test_a_candidate_is_resumed_however_often_the_whole_search_is_killed(journal: Path) -> None:
+    for _ in range(4 * MAX_DEATHS):
+        assert _abandon(journal).candidate == 0
+    (row,) = record_of(journal).rows()
+    assert not row.is_finished
+
+
+def test_a_candidate_that_many_calls_ended_over_is_named(journal: Path) -> None:
+    for _ in range(3):
+        _abandon(journal)
+    with pytest.warns(RuntimeWarning, match=r"Candidate 0 \(mode='fine', b=0.5\).*3 times by now"):
+        _abandon(journal)
 
 
 def _fail(record: Record) -> int:
@@ -259,10 +283,10 @@ def _fail(record: Record) -> int:
     return claim.candidate
 
 
-def test_what_failed_is_tried_once_more_by_another_call_from_its_folds(storage: Path) -> None:
+def test_what_failed_is_tried_once_more_by_another_call_from_its_folds(journal: Path) -> None:
     with Owner("first") as first, Owner("second") as second, Owner("second") as worker:
-        assert [_fail(record_of(storage, owner=first)) for _ in range(2)] == [0, 1]
-        record = record_of(storage, owner=second)
+        assert [_fail(record_of(journal, owner=first)) for _ in range(2)] == [0, 1]
+        record = record_of(journal, owner=second)
         claim = _claim(record)
         assert claim is not None
         assert claim.candidate == 0
@@ -270,41 +294,123 @@ def test_what_failed_is_tried_once_more_by_another_call_from_its_folds(storage: 
             "epochs": 3
         }
         assert [row.state.name for row in record.rows()] == ["RUNNING", "FAIL"]
-        assert _fail(record_of(storage, owner=worker)) == 1
+        assert _fail(record_of(journal, owner=worker)) == 1
         record.finish(claim, TrialState.COMPLETE, 0.5)
         assert [row.state.name for row in record.rows()] == ["COMPLETE", "FAIL"]
         assert record.rows()[1].failed_in == {"first", "second"}
         # Neither of two calls at once goes on with what failed in both.
-        assert [_fail(record_of(storage, owner=who)) for who in (first, second)] == [2, 2]
+        assert [_fail(record_of(journal, owner=who)) for who in (first, second)] == [2, 2]
         assert _fail(record) == 3
 
 
-def test_nothing_that_failed_is_tried_again_where_there_is_enough(storage: Path) -> None:
+def test_nothing_that_failed_is_tried_again_where_there_is_enough(journal: Path) -> None:
     with Owner() as first, Owner() as second:
-        _fail(record_of(storage, owner=first))
-        assert _claim(record_of(storage, owner=second), n_trials=1) is None
+        _fail(record_of(journal, owner=first))
+        assert _claim(record_of(journal, owner=second), n_trials=1) is None
 
 
-def test_a_storage_that_is_away_for_a_moment_is_waited_for(
-    storage: Path, monkeypatch: pytest.MonkeyPatch
+#: Each is done twice in the test below, or its first answer is lost.
+CALLS = ["create_new_trial", "get_all_trials", "set_trial_user_attr", "set_trial_state_values"]
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("name", CALLS)
+def test_a_storage_that_is_away_at_any_call_is_waited_for(
+    name: str, done: bool, storage: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     with Owner() as owner:
         record = record_of(storage, owner=owner)
-        claim = _claim(record)
-        assert claim is not None
-        for name in ("get_all_trials", "set_trial_user_attr", "set_trial_state_values"):
-            _fail_twice(record.storage, name, monkeypatch)
-        record.finish(claim, TrialState.COMPLETE, 0.25)
-        assert record.rows()[0].trial.value == 0.25
+        inner: Any = record.storage
+        _lose_answers(inner.storage, name, done, monkeypatch)
+        for number, (state, value) in enumerate(
+            [(TrialState.COMPLETE, 0.25), (TrialState.FAIL, None)]
+        ):
+            claim = _claim(record)
+            assert claim is not None
+            assert claim.candidate == number
+            claim.results["folds"].append(FOLD)
+            record.save(claim)
+            record.finish(claim, state, value)
+            row = record.rows()[number]
+            assert (row.state, row.trial.value, row.results["folds"]) == (state, value, [FOLD])
+    assert naps
+    trials = record_of(storage).study.get_trials()
+    assert all(trial.state.is_finished() for trial in trials)
 
 
-def _fail_twice(storage: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _lose_answers(storage: Any, name: str, done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every other call fail, before or after it is done."""
     action, count = getattr(storage, name), itertools.count()
 
     def failing(*args: Any, **kwargs: Any) -> Any:
-        if next(count) < 2:
-            raise StorageInternalError("the server is away")
-        return action(*args, **kwargs)
+        if next(count) % 2:
+            return action(*args, **kwargs)
+        if done:
+            action(*args, **kwargs)
+        raise StorageInternalError("the server is away")
 
     monkeypatch.setattr(storage, name, failing)
+
+
+@pytest.mark.usefixtures("naps")
+@pytest.mark.parametrize(
+    ("state", "value"), [(TrialState.COMPLETE, 0.25), (TrialState.PRUNED, None)]
+)
+def test_what_a_lost_storage_did_not_take_is_known(
+    state: TrialState, value: float | None, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Owner() as owner:
+        record = record_of(journal, owner=owner)
+        first, claim = _claim(record), _claim(record)
+        assert first is not None
+        assert claim is not None
+        record.finish(first, TrialState.COMPLETE, 0.5)
+        record.rows()
+        claim.results["folds"].append(FOLD)
+        inner: Any = record.storage
+        for name in CALLS:
+            monkeypatch.setattr(inner.storage, name, _always_away)
+        with pytest.raises(StorageError, match="could not be used for 60 s: the server is away"):
+            record.finish(claim, state, value)
+        record.is_lost = True
+        assert [row.candidate for row in record.rows()] == [0, 1]
+        assert [row.state for row in record.rows()] == [TrialState.COMPLETE, state]
+        assert record.rows()[1].trial.value == value
+        assert record.rows()[1].results["folds"] == [FOLD]
+
+
+def _always_away(*args: Any, **kwargs: Any) -> None:
+    raise StorageInternalError("the server is away")
+
+
+@pytest.mark.parametrize(
+    ("attrs", "wrong"),
+    [
+        ({"candidate": "0"}, "candidate"),
+        ({"candidate": 0}, "owner"),
+        ({"candidate": 0, "owner": {"host": "h", "search": 3, "call": "c"}}, "owner"),
+        ({"candidate": 0, "results": [1]}, "results"),
+        ({"candidate": 0, "results": {"folds": ["f"]}}, "results"),
+        ({"candidate": 0, "results": {"folds": [{}]}}, "results"),
+    ],
+)
+def test_a_trial_of_somebody_else_is_named(
+    attrs: dict[str, Any], wrong: str, tmp_path: Path
+) -> None:
+    storage = tmp_path / "s.journal"
+    with quiet_optuna():
+        study = create_study(open_storage(storage), "sklearnloss")
+    study.enqueue_trial(
+        {}, user_attrs={"owner": Owner().token, **attrs} if wrong != "owner" else attrs
+    )
+    with pytest.raises(
+        ValueError, match=rf"Trial 0 of the study 'sklearnloss'.*its attribute '{wrong}'"
+    ):
+        record_of(storage).rows()
+
+
+def test_a_study_that_is_there_is_loaded_without_writing(storage: Path) -> None:
+    before = storage.read_bytes()
+    study = create_study(open_storage(storage), "sklearnloss")
+    assert study.study_name == "sklearnloss"
+    assert storage.read_bytes() == before

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
+import itertools
 import os
-import pickle
-import random
 import signal
-import subprocess
-import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,17 +20,16 @@ from sklearnloss.tuning import _owner, _progress, _work
 from sklearnloss.tuning._storage import quiet_optuna
 
 from .processes import (
-    FIT_LOG,
-    SECONDS,
-    SPACE,
+    Broken,
+    Fits,
     Stub,
     X,
-    finish,
+    images,
+    make_race,
     make_search,
-    n_lines,
     outcome,
-    read_log,
     record_of,
+    run,
     start,
     states,
     table,
@@ -45,10 +43,19 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*candidates failed.*")
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "fits.log"
-    monkeypatch.setenv(FIT_LOG, str(path))
-    return path
+def fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fits:
+    made = Fits(tmp_path)
+    for name, value in made.env.items():
+        monkeypatch.setenv(name, value)
+    return made
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    """Return the outcome of a search that nothing interrupts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return outcome(make_search().fit(X, y))
 
 
 @pytest.fixture
@@ -57,18 +64,13 @@ def every_fold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", STORAGES)
-def test_the_same_call_finds_all_done_and_only_refits(name: str, tmp_path: Path, log: Path) -> None:
-    first = outcome(make_search(storage=tmp_path / name).fit(X, y))
-    n_fits = n_lines(log)
-    again = outcome(make_search(storage=tmp_path / name).fit(X, y))
-    assert again == first
-    assert n_lines(log) == n_fits + 1
-
-
-@pytest.mark.parametrize("name", STORAGES)
-def test_a_storage_changes_nothing(name: str, tmp_path: Path) -> None:
-    kept = make_search(storage=tmp_path / name).fit(X, y)
-    assert outcome(kept) == outcome(make_search().fit(X, y))
+def test_the_same_call_finds_all_done_and_only_refits(
+    name: str, tmp_path: Path, fits: Fits, whole: dict[str, Any]
+) -> None:
+    assert outcome(make_search(storage=tmp_path / name).fit(X, y)) == whole
+    n_fits = len(fits.done())
+    assert outcome(make_search(storage=tmp_path / name).fit(X, y)) == whole
+    assert len(fits.done()) == n_fits + 1
 
 
 def test_the_budget_counts_what_is_there(tmp_path: Path) -> None:
@@ -81,38 +83,48 @@ def test_the_budget_counts_what_is_there(tmp_path: Path) -> None:
     assert table(search) == table(whole)
 
 
+#: Steps at which a search is killed: fits, and the moments before and after each write.
+KILLS = [1, 2, 3, 4, 12, 5, 9, 6, 10, 7, 11, 8, 13, 4, 5]
+
+
 @pytest.mark.parametrize("name", STORAGES)
-def test_killed_many_times_it_ends_as_if_nothing_had_happened(name: str, tmp_path: Path) -> None:
-    rng = random.Random(0)
-    kill_after = [rng.uniform(0.1, 0.6) for _ in range(12)]
-    options = {"storage": str(tmp_path / name), "out": str(tmp_path / "out.pkl")}
-    log = tmp_path / "fits.log"
-    finish(start(options, {FIT_LOG: str(log), SECONDS: "0.26"}, kill_after))
-    killed = pickle.loads((tmp_path / "out.pkl").read_bytes())
-    assert killed == outcome(make_search().fit(X, y))
+def test_killed_many_times_it_ends_as_if_nothing_had_happened(
+    name: str, tmp_path: Path, whole: dict[str, Any]
+) -> None:
+    fits = Fits(tmp_path)
+    options = {"storage": str(tmp_path / name), "kill_at": KILLS}
+    assert run(options, tmp_path, fits.env) == whole
     assert TrialState.RUNNING not in states(tmp_path / name)
-    # A fold takes long enough to be saved: only one in which the kill came between its end and
-    # its being saved may be done twice.
-    fits = read_log(log)[:-1]
-    assert len(fits) - len(set(fits)) <= 2
+    # Only a fold may be done twice in which the kill came between its end and its being saved.
+    done = fits.done()[:-1]
+    assert len(done) - len(set(done)) <= len(KILLS) // 2
+
+
+@pytest.mark.parametrize("n_kills", [4, 9])
+def test_killed_many_times_in_one_fold_it_ends_as_if_nothing_had_happened(
+    n_kills: int, tmp_path: Path, whole: dict[str, Any]
+) -> None:
+    # Two steps each end the attempt before and begin the next one, the fifth is its first fit.
+    options = {"storage": str(tmp_path / "s.journal"), "kill_at": [30, *[5] * n_kills]}
+    assert run(options, tmp_path) == whole
+    attempts = [t.user_attrs["candidate"] for t in record_of(tmp_path / "s.journal").study.trials]
+    assert max(map(attempts.count, attempts)) > n_kills
 
 
 @pytest.mark.usefixtures("every_fold")
 @pytest.mark.parametrize("name", STORAGES)
 def test_finished_folds_are_kept(
-    name: str, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, fits: Fits, whole: dict[str, Any]
 ) -> None:
-    _interrupt_at_fit(monkeypatch, 6)  # of which one is an error
-    with pytest.raises(KeyboardInterrupt):
-        make_search(storage=tmp_path / name, refit=False).fit(X, y)
-    n_before = n_lines(log)
-    monkeypatch.undo()
-    monkeypatch.setenv(FIT_LOG, str(log))
+    with pytest.MonkeyPatch.context() as patch:
+        _interrupt_at_fit(patch, 6)  # of which one is an error
+        with pytest.raises(KeyboardInterrupt):
+            make_search(storage=tmp_path / name, refit=False).fit(X, y)
+    n_before = len(fits.done())
     search = make_search(storage=tmp_path / name, refit=False).fit(X, y)
-    fits = read_log(log)
     assert n_before == 4
-    assert len(fits) == len(set(fits))
-    assert table(search) == table(make_search(refit=False).fit(X, y))
+    assert len(fits.done()) == len(set(fits.done()))
+    assert table(search) == whole["table"]
 
 
 def _interrupt_at_fit(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -140,7 +152,7 @@ def test_an_interrupt_leaves_a_usable_search_and_nothing_running(
 
 @pytest.mark.parametrize("moment", ["create_new_trial", "set_trial_state_values", "_work_on"])
 def test_an_interrupt_between_two_steps_leaves_nothing_running(
-    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, Any]
 ) -> None:
     # The process lives on, in a notebook for example, so others could not take it over.
     owner: Any = _work.Worker if moment == "_work_on" else optuna.storages.JournalStorage
@@ -157,23 +169,27 @@ def test_an_interrupt_between_two_steps_leaves_nothing_running(
         with pytest.raises(KeyboardInterrupt):
             make_search(storage=tmp_path / "s.journal").fit(X, y)
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
-    search = make_search(storage=tmp_path / "s.journal").fit(X, y)
-    assert outcome(search) == outcome(make_search().fit(X, y))
+    assert outcome(make_search(storage=tmp_path / "s.journal").fit(X, y)) == whole
 
 
-def test_ctrl_c_ends_a_process_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
-    process = start({"storage": str(storage)}, {FIT_LOG: str(log), SECONDS: "0.3"})
-    wait_until(lambda: n_lines(log) >= 4)
-    process.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in finish(process, -signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_process_and_the_next_one_goes_on(
+    number: signal.Signals, tmp_path: Path, whole: dict[str, Any]
+) -> None:
+    fits, storage = Fits(tmp_path), tmp_path / "s.journal"
+    fits.hold(4)
+    process = start({"storage": str(storage)}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.begun()) == 5)
+    process.send_signal(number)
+    fits.release()  # what was found so far is trained on all data
+    name = "KeyboardInterrupt" if number == signal.SIGINT else "Terminated"
+    assert name in process.finish(fails=True)
     assert TrialState.RUNNING not in states(storage)
-    search = make_search(storage=storage).fit(X, y)
-    assert outcome(search) == outcome(make_search().fit(X, y))
+    assert outcome(make_search(storage=storage).fit(X, y)) == whole
 
 
 @pytest.mark.parametrize("damage", ["half a line", "zeros", "cut"])
-def test_a_torn_journal_is_repaired(damage: str, tmp_path: Path) -> None:
+def test_a_torn_journal_is_repaired(damage: str, tmp_path: Path, whole: dict[str, Any]) -> None:
     path = tmp_path / "s.journal"
     make_search(n_trials=4, storage=path).fit(X, y)
     content = path.read_bytes()
@@ -181,8 +197,7 @@ def test_a_torn_journal_is_repaired(damage: str, tmp_path: Path) -> None:
         path.write_bytes(content[:-15])
     else:
         path.write_bytes(content + (b'{"op_code":8,"worker' if damage != "zeros" else bytes(4096)))
-    search = make_search(storage=path).fit(X, y)
-    assert outcome(search) == outcome(make_search().fit(X, y))
+    assert outcome(make_search(storage=path).fit(X, y)) == whole
     assert b"\0" not in path.read_bytes()
 
 
@@ -206,14 +221,12 @@ def _assert_resumed(search: LossSearchCV) -> None:
     assert search.cv_results_["trial_state"][row] in ("COMPLETE", "PRUNED")
 
 
-def test_candidates_of_a_dead_process_are_resumed(tmp_path: Path, log: Path) -> None:
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    _leave_running(tmp_path / "s.journal", {"pid": dead.pid, "start": "12345"})
-    n_before = n_lines(log)
+def test_candidates_of_a_dead_process_are_resumed(tmp_path: Path, fits: Fits) -> None:
+    _leave_running(tmp_path / "s.journal", {"pid": 2**30, "start": "12345"})
+    n_before = len(fits.done())
     search = make_search(n_trials=2, storage=tmp_path / "s.journal", refit=False).fit(X, y)
     _assert_resumed(search)
-    assert n_lines(log) - n_before <= 2
+    assert len(fits.done()) - n_before <= 2
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
 
 
@@ -221,39 +234,12 @@ def test_candidates_of_a_silent_machine_are_resumed_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _leave_running(tmp_path / "s.journal", {"host": "elsewhere", "pid": os.getpid()})
-    monkeypatch.setattr(_owner, "GRACE", 0.5)
+    clock = itertools.count(0.0, _owner.GRACE / 3)
+    monkeypatch.setattr(_owner, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     search = make_search(n_trials=2, storage=tmp_path / "s.journal").fit(X, y)
     _assert_resumed(search)
+    assert next(clock) > _owner.GRACE
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
-
-
-@pytest.mark.parametrize(
-    ("what", "options", "data"),
-    [
-        ("data", {}, (X + 1.0, y)),
-        ("data", {}, (X, 1 - y)),
-        ("estimator", {"estimator": Stub(random_state=3)}, (X, y)),
-        ("space", {"param_distributions": {**SPACE, "b": (0.0, 2.0)}}, (X, y)),
-        ("folds", {"cv": 4}, (X, y)),
-        ("scoring", {"scoring": "accuracy"}, (X, y)),
-    ],
-)
-def test_a_storage_of_another_search_is_refused(
-    what: str, options: dict[str, Any], data: tuple[Any, Any], tmp_path: Path
-) -> None:
-    storage = tmp_path / "s.journal"
-    make_search(n_trials=2, storage=storage).fit(X, y)
-    other = make_search(n_trials=2, storage=storage).set_params(**options)
-    with pytest.raises(ValueError, match=rf"sklearnloss.*s\.journal.* holds .*other {what}"):
-        other.fit(*data)
-    other.set_params(study_name="another").fit(*data)
-
-
-def test_another_seed_is_refused_as_such(tmp_path: Path) -> None:
-    make_search(n_trials=2, storage=tmp_path / "s.journal", cv=3).fit(X, y)
-    other = make_search(n_trials=2, storage=tmp_path / "s.journal", cv=3, random_state=1)
-    with pytest.raises(ValueError, match=r"holds .*other random_state"):
-        other.fit(X, y)
 
 
 @pytest.mark.parametrize("with_trials", [True, False])
@@ -278,17 +264,16 @@ def test_failures_are_kept_and_cost_no_candidate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_what_a_bug_spoilt_is_tried_again_when_it_is_mended(
-    n_jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_bug_spoilt_is_tried_again_when_it_is_mended(n_jobs: int, tmp_path: Path) -> None:
     settings: dict[str, Any] = {"storage": tmp_path / "s.journal", "sound": True, "n_trials": 7}
-    with monkeypatch.context() as patch:
-        patch.setattr(Stub, "score", lambda self, X, y: self.no_such_attribute)
-        for _ in range(2):
-            with pytest.raises(ValueError, match="None of the 5 candidates succeeded"):
-                make_search(**settings).fit(X, y)
-    search = make_search(n_jobs=n_jobs, **settings).fit(X, y)
-    assert table(search) == table(make_search(sound=True, n_trials=7).fit(X, y))
+    # Its name and parameters are the same: only its code was mended.
+    broken = type("Stub", (Broken,), {"__module__": Stub.__module__, "__qualname__": "Stub"})
+    for _ in range(2):
+        with pytest.raises(ValueError, match="None of the 5 candidates succeeded"):
+            make_search(estimator=broken(), **settings).fit(X, y)
+    assert run({"n_jobs": n_jobs, **settings}, tmp_path) == outcome(
+        make_search(sound=True, n_trials=7).fit(X, y)
+    )
 
 
 def test_a_relative_path_in_a_folder_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,51 +295,15 @@ def test_an_unseeded_search_goes_on_with_the_seed_that_it_began_with(tmp_path: P
 
 
 def test_a_killed_search_for_a_loss_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    script = """
-import sys, pickle, os, signal, time
-import numpy as np
-import torch
-from sklearnloss import LossSearchCV, UNetSegmenter
-torch.set_num_threads(1)
-rng = np.random.default_rng(0)
-y = rng.random((12, 16, 16)) < 0.4
-X = (y + rng.normal(size=y.shape)).astype(np.float32)
-def search(storage):
-    model = UNetSegmenter(width=2, depth=2, max_epochs=4)
-    losses = ["dice", "focal", "tversky"]
-    return LossSearchCV(model, losses, n_trials=6, cv=3, storage=storage, random_state=0).fit(X, y)
-def outcome(s):
-    keys = [k for k in s.cv_results_ if "time" not in k]
-    return [[repr(v) for v in s.cv_results_[k]] for k in keys], s.predict_proba(X).tolist()
-whole = outcome(search(None))
-for seconds in (0.2, 0.5, 0.3, 0.6, 0.4):
-    child = os.fork()
-    if child == 0:
-        search(sys.argv[1])
-        os._exit(0)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-assert outcome(search(sys.argv[1])) == whole
-"""
-    command = [sys.executable, "-W", "ignore", "-c", script, str(tmp_path / "s.journal")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, env=environment, timeout=120)
+    options = {"race": True, "storage": str(tmp_path / "s.journal"), "kill_at": [3, 7, 8, 4, 5]}
+    data = images()
+    assert run(options, tmp_path) == outcome(make_race().fit(*data), data[0])
 
 
 def test_the_network_is_resumed_in_its_second_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(0)
-    masks = rng.random((12, 16, 16)) < 0.4
-    images = (masks + rng.normal(size=masks.shape)).astype(np.float32)
-
-    def search(storage: Path | None) -> LossSearchCV:
-        model = UNetSegmenter(width=2, depth=2, max_epochs=2)
-        return LossSearchCV(
-            model, ["dice", "focal"], n_trials=3, cv=2, storage=storage, random_state=0
-        )
-
+    data = images()
     monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
     fit, count = UNetSegmenter.fit, iter(range(100))
 
@@ -366,8 +315,8 @@ def test_the_network_is_resumed_in_its_second_fold(
     with monkeypatch.context() as patch:
         patch.setattr(UNetSegmenter, "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            search(tmp_path / "s.journal").fit(images, masks)
-    resumed = search(tmp_path / "s.journal").fit(images, masks)
-    whole = search(None).fit(images, masks)
+            make_race(storage=tmp_path / "s.journal").fit(*data)
+    resumed = make_race(storage=tmp_path / "s.journal").fit(*data)
+    whole = make_race().fit(*data)
     assert table(resumed) == table(whole)
-    np.testing.assert_array_equal(resumed.predict_proba(images), whole.predict_proba(images))
+    np.testing.assert_array_equal(resumed.predict_proba(data[0]), whole.predict_proba(data[0]))

@@ -1,22 +1,19 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sklearnloss.tuning._job import PREFIX
-from sklearnloss.tuning._owner import Owner, _start_of
-from sklearnloss.tuning._record import create_study
-from sklearnloss.tuning._run import SHARED, _home, _remove_left_over, shared_storage
-from sklearnloss.tuning._storage import open_storage, quiet_optuna
-from sklearnloss.tuning._workers import JOB
+from sklearnloss.tuning import _run
+from sklearnloss.tuning._address import Address
+from sklearnloss.tuning._patience import PATIENCE, StorageError
+from sklearnloss.tuning._record import Record
+from sklearnloss.tuning._run import SHARED, _home, shared_storage
 
 from .processes import X as DATA
-from .processes import make_search, record_of, y
+from .processes import make_search, outcome, y
 
 SERVER = "postgresql://me@host/db"
 
@@ -39,30 +36,13 @@ def test_a_job_is_where_those_who_may_join_can_see_it(
 ) -> None:
     monkeypatch.delenv(SHARED, raising=False)
     assert _home(address, n_workers) == home
+    if address and "://" in address:
+        assert _home(Address(address), n_workers) == home
 
 
 def test_the_folder_for_jobs_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SHARED, "/mnt/jobs")
     assert _home(SERVER, 1) == Path("/mnt/jobs")
-
-
-@pytest.mark.parametrize("ended", [True, False])
-def test_data_of_a_killed_search_are_removed_by_the_next_one(ended: bool, tmp_path: Path) -> None:
-    folder = tmp_path / f"{PREFIX}left"
-    folder.mkdir()
-    with quiet_optuna():
-        create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
-    record = record_of(tmp_path / "s.journal")
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
-    token = {**Owner().token, "pid": process.pid, "start": _start_of(process.pid)}
-    record.study.set_user_attr(JOB, {"folder": str(folder), "owner": token})
-    if ended:
-        process.kill()
-        process.wait()
-    _remove_left_over(record)
-    assert folder.exists() is not ended
-    process.kill()
-    process.wait()
 
 
 def test_workers_get_a_storage_of_their_own_where_none_is_given() -> None:
@@ -71,6 +51,49 @@ def test_workers_get_a_storage_of_their_own_where_none_is_given() -> None:
     with shared_storage(None, 2) as storage:
         assert storage.parent.is_dir()
     assert not storage.parent.exists()
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_workers_cannot_share_what_is_in_the_memory_of_one(address: str) -> None:
+    search = make_search(n_jobs=2, storage=address)
+    with pytest.raises(ValueError, match=rf"n_jobs=2 processes cannot share storage='{address}'"):
+        search.fit(DATA, y)
+    with shared_storage(address, 1) as storage:
+        assert storage == address
+
+
+def test_a_finished_search_asks_for_no_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {
+        "storage": tmp_path / "s.journal",
+        "sound": True,
+        "n_trials": 2,
+        "cv": 2,
+    }
+    whole = outcome(make_search(**options).fit(DATA, y))
+    monkeypatch.setattr(_run, "Pool", None)
+    assert outcome(make_search(n_jobs=2, **options).fit(DATA, y)) == whole
+
+
+def test_a_lost_storage_raises_and_leaves_what_is_known(
+    tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The search itself needs no more: it takes the rows from the record.
+    known: list[Record] = []
+    take_over, storage = _run._score_candidates, tmp_path / "s.journal"
+
+    def noting(search: Any, job: Any, record: Record) -> None:
+        known.append(record)
+        take_over(search, job, record)
+
+    monkeypatch.setattr(_run, "_score_candidates", noting)
+    search = make_search(storage=storage, sound=True)
+    search.set_params(callbacks=[lambda study, trial: storage.unlink()])
+    with pytest.raises(StorageError, match=r"s\.journal' could not be used for 60 s: .*No such"):
+        search.fit(DATA, y)
+    assert [row.is_finished for row in known[0].rows()] == [True]
+    assert sum(naps) <= PATIENCE  # once
 
 
 def test_a_callback_that_stops_a_search_leaves_nothing_running(tmp_path: Path) -> None:

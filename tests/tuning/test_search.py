@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import TPESampler
 from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning, NotFittedError
@@ -24,13 +25,14 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from sklearnloss import LossSearchCV
 from sklearnloss.losses import FocalLoss
 
-from .searches import GRID, Told, X, search, told, y
+from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
+from .searches import GRID, InOrder, Told, X, search, told, y
 
 #: Two folds of two, see :class:`Told`.
 FOLDS = (np.array([[1.0], [1.0], [0.0], [0.0]]), np.array([0, 1, 0, 1]))
@@ -71,20 +73,32 @@ def test_a_finite_space_without_pruning_is_a_grid_search(estimator: Any, grid: A
             assert ours.cv_results_[name].mask.sum() == column.mask.sum()
 
 
+def test_a_step_and_its_parameters_are_searched_as_in_a_grid_search() -> None:
+    model = Pipeline([("scale", "passthrough"), ("model", LogisticRegression())])
+    grid = {
+        "scale": [StandardScaler(), MinMaxScaler()],
+        "model": [LogisticRegression(C=0.1), LogisticRegression()],
+        "model__fit_intercept": [True, False],
+    }
+    ours = search(model, grid, n_trials=None, pruner=NO_PRUNING).fit(X, y)
+    theirs = GridSearchCV(model, grid, cv=2).fit(X, y)
+    assert scores_by_params(ours.cv_results_, 2) == scores_by_params(theirs.cv_results_, 2)
+    assert not hasattr(grid["scale"][0], "mean_")
+    grids = [{"scale": [StandardScaler()], "scale__with_mean": [True, False]}]
+    found = search(model, grids, n_trials=None).fit(X, y)
+    assert {p["scale__with_mean"] for p in found.cv_results_["params"]} == {True, False}
+
+
 def test_the_budget_counts_complete_and_stopped_candidates_but_not_failed_ones() -> None:
     values: list[Any] = [0.1, 0.2, ValueError("a bug"), 0.3, np.nan, 0.4, 0.6, 0.7]
-    with pytest.warns(FitFailedWarning, match="1 of 6 candidates failed"):
+    with (
+        pytest.warns(FitFailedWarning, match="1 of 6 candidates failed"),
+        pytest.warns(UserWarning, match="test scores are non-finite"),
+    ):
         found = told(values, n_trials=5, sampler=InOrder(), pruner=NO_PRUNING).fit(*FOLDS)
     states = found.cv_results_["trial_state"].tolist()
     assert states.count("FAIL") == 1
     assert len(states) == 6
-
-
-class InOrder(RandomSampler):
-    """Takes choices one after the other."""
-
-    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
-        return distribution.choices[trial.number % len(distribution.choices)]
 
 
 def test_a_search_without_losses_has_none_to_compare() -> None:
@@ -93,6 +107,25 @@ def test_a_search_without_losses_has_none_to_compare() -> None:
         made.compare(X, y)
     with pytest.raises(ValueError, match=r"param_distributions alone.* Pass losses= to search"):
         made.fit(X, y).compare(X, y)
+
+
+def test_a_comparison_takes_the_best_settings_and_the_metric_of_the_search(
+    binary_scenes: Data,  # noqa: F811
+) -> None:
+    names = ["dice", "bce", "focal"]
+    model = segmenter(width=2, max_epochs=1)
+    options: dict[str, Any] = {"cv": 2, "n_trials": 3, "refit": False}
+    found = LossSearchCV(model, names, scoring="iou", **options).fit(*binary_scenes)
+    compared = found.compare(*binary_scenes, losses=["bce", "dice"], cv=2, random_state=0)
+    assert sorted(compared.labels_) == ["bce", "dice"]
+    assert compared.settings_["dice"] == found.best_per_loss_["dice"]["params"]
+    with pytest.raises(ValueError, match="'hinge' is not among the losses that have settings"):
+        found.compare(*binary_scenes, losses=["dice", "hinge"])
+    both = {"one": "iou", "two": make_scorer(lambda y, p: -1.0)}
+    found.set_params(scoring=both, refit="two").fit(*binary_scenes)
+    compared = found.compare(*binary_scenes, losses=["bce", "dice"], cv=2)
+    assert compared.about_["metric"] == "two"
+    assert (compared.scores_ == -1).all()
 
 
 def test_a_storage_is_for_a_scorer_that_does_the_same(tmp_path: Path) -> None:
@@ -106,7 +139,9 @@ def test_a_storage_is_for_a_scorer_that_does_the_same(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"space": GRID, "storage": tmp_path / "s.journal", "n_trials": 1}
     search(scoring=make_scorer(hit), **settings).fit(X, y)
     search(scoring=make_scorer(hit), **settings).fit(X, y)
-    with pytest.raises(ValueError, match="holds a search of other scoring"):
+    with pytest.raises(
+        ValueError, match=r"holds a different search: scoring make_scorer\(hit.* -> "
+    ):
         search(scoring=make_scorer(edited), **settings).fit(X, y)
 
 
@@ -118,6 +153,66 @@ def test_a_search_ends_when_its_time_is_up_but_has_one_candidate() -> None:
     found = search(n_trials=None, timeout=1e-9).fit(X, y)
     assert len(found.cv_results_["params"]) == 1
     assert found.best_params_ == {"C": 1.0}
+
+
+def test_a_clock_that_is_set_forward_does_not_end_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.time
+
+    def jump(study: Any, trial: Any) -> None:
+        monkeypatch.setattr(time, "time", lambda: now() + 3600.0)
+
+    found = search(space=GRID, n_trials=None, timeout=600, callbacks=[jump]).fit(X, y)
+    assert len(found.cv_results_["params"]) == 6
+
+
+def test_losses_that_n_trials_has_no_room_for_are_named_before_the_search() -> None:
+    grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
+    with pytest.warns(
+        UserWarning, match="fewer than the 3 losses or grids.* never tried: 2. Raise"
+    ):
+        search(space=grids, n_trials=2).fit(X, y)
+
+
+def test_what_a_storage_holds_already_is_not_named_as_untried(tmp_path: Path) -> None:
+    grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
+    options: dict[str, Any] = {"space": grids, "storage": tmp_path / "s.journal"}
+    search(n_trials=3, **options).fit(X, y)
+    assert len(search(n_trials=1, **options).fit(X, y).cv_results_["params"]) == 3  # is silent
+
+
+def test_grids_that_there_was_no_time_for_are_named() -> None:
+    grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
+    with pytest.warns(
+        UserWarning, match="were never tried, as the search ended before: 1, 2.*timeout=1e-"
+    ):
+        found = search(space=grids, n_trials=9, timeout=1e-9).fit(X, y)
+    assert not hasattr(found, "untried_losses_")
+
+
+def test_losses_that_were_not_tried_are_listed(binary_scenes: Data) -> None:  # noqa: F811
+    names = ["dice", "bce", "focal"]
+    model = segmenter(width=2, max_epochs=1)
+    found = LossSearchCV(model, names, cv=2, n_trials=3, refit=False)
+    assert found.fit(*binary_scenes).untried_losses_ == []
+    found.set_params(timeout=1e-9)
+    with pytest.warns(
+        UserWarning, match="were never tried.*: bce, focal. The best is the best of the oth"
+    ):
+        found.fit(*binary_scenes)
+    assert found.untried_losses_ == ["bce", "focal"]
+    found.set_params(timeout=None, callbacks=[lambda study, trial: study.stop()])
+    with pytest.warns(UserWarning, match="ended before: bce, focal.* let the search go on"):
+        found.fit(*binary_scenes)
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_pruner_for_independent_scores_is_refused() -> None:
+    wilcoxon = optuna.pruners.WilcoxonPruner()
+    for pruner in (wilcoxon, optuna.pruners.PatientPruner(wilcoxon, patience=1)):
+        with pytest.raises(ValueError, match="WilcoxonPruner.* reports the mean over all folds"):
+            search(pruner=pruner).fit(X, y)
 
 
 def test_reruns_with_the_same_seed_are_identical() -> None:
@@ -142,15 +237,18 @@ def test_parameters_are_not_changed_by_fit() -> None:
     assert space == {"C": (0.1, 10.0)}
 
 
-def test_divergence_ranks_last_with_its_reason_and_never_wins() -> None:
-    found = told([np.nan, np.inf, 0.1], pruner=NO_PRUNING).fit(*FOLDS)
+def test_a_score_that_is_not_finite_ranks_last_with_a_warning_and_never_wins() -> None:
+    found = told([np.nan, np.inf, 0.1], pruner=NO_PRUNING)
+    with pytest.warns(UserWarning, match="One or more of the test scores are non-finite") as caught:
+        found.fit(*FOLDS)
+    assert "  1 x the score is nan in fold 1" in str(caught[0].message)
     results = found.cv_results_
     assert found.best_params_ == {"value": 0.1}
     order = np.argsort(results["rank_test_score"])
     assert results["trial_state"][order].tolist() == ["COMPLETE", "PRUNED", "PRUNED"]
     reasons = results["reason"][order].tolist()
     assert reasons[0] == ""
-    assert all(reason.startswith("diverged in fold 1: the score is") for reason in reasons[1:])
+    assert set(reasons[1:]) == {"the score is nan in fold 1", "the score is inf in fold 1"}
     assert np.isnan(results["mean_test_score"][order[1:]]).all()
     constrained = [t for t in found.study_.trials if t.user_attrs.get("reason")]
     assert [max(t.constraints.values()) for t in constrained] == [1.0, 1.0]
@@ -348,7 +446,9 @@ def test_a_second_metric_that_is_not_finite_does_not_win_by_it() -> None:
     def half(model: Any, X: Any, y: Any) -> dict[str, float]:
         return {"a": model.value, "b": np.nan if model.value == 0.9 else model.value}
 
-    found = told([0.9, 0.5], scoring=half, refit="a", pruner=NO_PRUNING).fit(*FOLDS)
+    found = told([0.9, 0.5], scoring=half, refit="a", pruner=NO_PRUNING)
+    with pytest.warns(UserWarning, match="non-finite.*\n  1 x mean_test_b is not finite"):
+        found.fit(*FOLDS)
     ranks = dict(
         zip(found.cv_results_["mean_test_a"], found.cv_results_["rank_test_b"], strict=True)
     )

@@ -16,6 +16,7 @@ from sklearnloss.tuning import LossSearchDisplay
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
+from matplotlib.collections import PathCollection
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,18 @@ def test_the_best_loss_is_at_the_top_and_its_settings_come_first(search: LossSea
     assert sorted(labels) == ["dice", "focal", "hinge"]
     assert labels[-1] == search.best_loss_ == next(iter(display.settings))
     assert display.axes_[2].texts[0].get_text().startswith(f"{search.best_loss_}: ")
+
+
+def test_stopped_candidates_are_hollow(search: LossSearchCV) -> None:
+    stopped = search.cv_results_["trial_state"] != "COMPLETE"
+    assert stopped.any()
+    drawn = LossSearchDisplay.from_search(search).axes_[0].collections
+    n_points = {True: 0, False: 0}
+    for points in drawn:
+        if isinstance(points, PathCollection):
+            is_hollow = len(np.asarray(points.get_facecolor())) == 0
+            n_points[is_hollow] += len(np.asarray(points.get_offsets()))
+    assert n_points == {True: stopped.sum(), False: (~stopped).sum()}
 
 
 def test_the_history_ends_with_the_best_score(search: LossSearchCV) -> None:

@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from sklearnloss import UNetSegmenter
 from sklearnloss.losses import CompoundLoss, DiceLoss, Loss, get_loss, list_losses, register_loss
 from sklearnloss.losses import _registry as registry
 from sklearnloss.metrics import dice_scorer
@@ -76,9 +77,58 @@ def test_grid_runs_from_one_end_of_the_range_to_the_other() -> None:
     (grid,) = loss_param_grid("dice")
     assert grid["loss__eps"] == [1e-6, 1e-3, 1.0]
     assert grid["loss__batch"] == [False, True]
-    (grid,) = loss_param_grid(["focal"], prefix="unetsegmenter__")
-    assert grid["unetsegmenter__loss__gamma"] == [0.0, 2.5, 5.0]
+    (grid,) = loss_param_grid(["focal"], prefix="unetsegmenter__", n_values=5)
+    assert grid["unetsegmenter__loss__gamma"] == [0.0, 1.25, 2.0, 3.75, 5.0]
     assert grid["unetsegmenter__loss"] == ["focal"]
+
+
+@pytest.mark.parametrize("n_values", [1, 2, 3, 6])
+def test_the_defaults_of_a_loss_are_a_point_of_its_grid(n_values: int) -> None:
+    for name in NAMES[:-1]:
+        (grid,) = loss_param_grid(name, n_values=n_values)
+        defaults = UNetSegmenter(name).get_params()
+        for key, values in grid.items():
+            assert defaults[key] in values
+            assert len(values) == len(set(values))
+
+
+def test_a_default_outside_of_its_range_is_not_a_point_of_the_grid() -> None:
+    (grid,) = loss_param_grid("focal+l2")  # a penalty of weight 1 is too strong
+    assert grid["loss__weights__l2"] == [1e-6, 3.162e-4, 0.1]
+
+
+def test_a_grid_of_one_value_holds_the_defaults_alone() -> None:
+    (grid,) = loss_param_grid("focal", n_values=1)
+    assert grid == {"loss": ["focal"], "loss__gamma": [2.0], "loss__alpha": ["auto"]}
+
+
+def test_a_parameter_without_a_default_is_in_the_middle_of_a_grid_of_one_value() -> None:
+    class Scaled(Loss):
+        def __init__(self, scale: float) -> None:
+            self.scale = scale
+
+    register_loss("scaled", Scaled, search_space={"scale": (0.1, 10.0, "log")})
+    assert loss_param_grid("scaled", n_values=1) == [{"loss": ["scaled"], "loss__scale": [1.0]}]
+
+
+@pytest.mark.parametrize("n_values", [0, -1, 2.5, True, "3"])
+def test_a_grid_needs_a_positive_number_of_values(n_values: Any) -> None:
+    with pytest.raises(ValueError, match=f"n_values={n_values!r}: expected an int of at least 1"):
+        loss_param_grid("focal", n_values=n_values)
+
+
+def test_a_trial_chooses_a_loss_for_each_prefix() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    pairs = set()
+    for _ in range(20):
+        trial = study.ask()
+        one = suggest_loss(trial, losses=["dice", "focal"], prefix="a__")
+        other = suggest_loss(trial, losses=["focal", "bce"], prefix="b__")
+        pairs.add((one["a__loss"], other["b__loss"]))
+        gammas = [one.get("a__loss__gamma"), other.get("b__loss__gamma")]
+        assert None in gammas or gammas[0] != gammas[1]
+        assert {"a__loss", "b__loss"} < set(trial.params)
+    assert len(pairs) == 4
 
 
 @pytest.fixture
@@ -100,6 +150,14 @@ def test_integer_ranges_stay_integers() -> None:
     assert {int(s["loss__eps"]) for s in samples} == {1, 2, 3, 4}
     trial = optuna.create_study().ask()
     assert suggest_loss(trial, losses=["stepped"])["loss__eps"] in (1, 2, 3, 4)
+
+
+def test_integers_of_a_grid_are_rounded() -> None:
+    register_loss("spaced", DiceLoss, search_space={"eps": (1, 1000, "log")})
+    (grid,) = loss_param_grid("spaced", n_values=4)
+    assert grid["loss__eps"] == [1, 10, 100, 1000]
+    (grid,) = loss_param_grid("spaced", n_values=3)
+    assert grid["loss__eps"] == [1, 32, 1000]  # the square root of 1000 is 31.6
 
 
 def test_what_cannot_be_chosen_from_is_named() -> None:

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 from optuna.pruners import NopPruner
-from sklearn.model_selection import KFold
+from optuna.storages import InMemoryStorage
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold
 
 from sklearnloss import LossSearchCV
 from sklearnloss.metrics import iou_scorer
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
-from .searches import X, search, y
+from .searches import InOrder, X, search, told, y
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9 has no callbacks")
 
@@ -80,6 +82,72 @@ def test_scores_of_each_epoch_are_monitored_within_a_search(
     assert log.estimator_name == "LossSearchCV"
     assert len(epochs) == 6  # two folds and the refit
     assert all(0 <= entry["iou"] <= 1 for entry in epochs)
+
+
+class Keeper(Listener):
+    """Keeps what it is told about the data."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, Any, Any, Any]] = []
+
+    def on_fit_task_begin(  # type: ignore[override]
+        self, estimator: Any, context: Any, *, X: Any, y: Any, metadata: Any
+    ) -> None:
+        self.told.append((context.task_name, X, y, metadata))
+
+    def of(self, name: str) -> list[tuple[Any, Any, Any]]:
+        return [entry[1:] for entry in self.told if entry[0] == name]
+
+
+def test_callbacks_are_told_of_the_weights_and_of_a_folds_own_data_as_in_scikit_learn() -> None:
+    ours, theirs = Keeper(), Keeper()
+    weights = np.random.default_rng(0).uniform(1, 2, 150)
+    grid = {"C": [0.5, 1.0]}
+    found = search(space=grid, n_trials=None, pruner=NopPruner()).set_callbacks(ours)
+    found.fit(X, y, sample_weight=weights)
+    other = GridSearchCV(LogisticRegression(), grid, cv=2).set_callbacks(theirs)
+    other.fit(X, y, sample_weight=weights)
+    pairs = [
+        ("fit", "fit"),
+        ("refit-with-best-params",) * 2,
+        ("fold", "candidate-split-evaluation"),
+    ]
+    for mine, its in pairs:
+        assert len(ours.of(mine)) == len(theirs.of(its)) > 0
+        for one, two in zip(ours.of(mine), theirs.of(its), strict=True):
+            assert np.array_equal(one[0], two[0])
+            assert np.array_equal(one[1], two[1])
+            assert np.array_equal(one[2]["sample_weight"], two[2]["sample_weight"])
+    assert len(ours.of("candidate")[0][2]["sample_weight"]) == 150
+
+
+@pytest.mark.filterwarnings("ignore:.*candidates failed")
+def test_a_candidate_beyond_what_was_announced_is_not_told() -> None:
+    listener = Listener()
+    values = [ValueError("a bug"), 0.25, 0.75]
+    found = told(values, n_trials=2, sampler=InOrder(), pruner=NopPruner())
+    found.set_callbacks(listener).fit(X, y)
+    assert found.cv_results_["trial_state"].tolist() == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert listener.begun("candidate") == 2
+
+
+def test_there_is_no_metadata_without_weights() -> None:
+    keeper = Keeper()
+    search(n_trials=1).set_callbacks(keeper).fit(X, y)
+    assert [metadata for *_, metadata in keeper.told] == [None] * len(keeper.told)
+
+
+@pytest.mark.parametrize("on", ["search", "estimator"])
+def test_callbacks_that_workers_do_not_tell_anything_are_named(on: str) -> None:
+    model = segmenter()
+    found = LossSearchCV(model, n_jobs=2, storage=InMemoryStorage())
+    (found if on == "search" else model).set_callbacks(Listener())
+    with (
+        pytest.warns(UserWarning, match="callbacks .Listener. are told nothing of the candidates"),
+        pytest.raises(ValueError, match="processes cannot share"),
+    ):
+        found.fit(np.zeros((8, 8, 8)), np.zeros((8, 8, 8), int))
 
 
 def test_a_search_is_torn_down_after_an_error() -> None:

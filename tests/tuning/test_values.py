@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from optuna.distributions import (
     CategoricalDistribution,
@@ -28,8 +29,8 @@ from sklearnloss.tuning._values import read_free
         ([1, 2, 2], CategoricalDistribution([1, 2])),
         (np.array([0.1, 0.2]), CategoricalDistribution([0.1, 0.2])),
         (range(2, 4), CategoricalDistribution([2, 3])),
-        ("adam", CategoricalDistribution(["adam"])),
-        (None, CategoricalDistribution([None])),
+        (pd.Series([8, 16], index=[5, 7]), CategoricalDistribution([8, 16])),
+        (pd.Index(["a", "b"]), CategoricalDistribution(["a", "b"])),
         (IntDistribution(2, 8, step=2), IntDistribution(2, 8, step=2)),
         (stats.uniform(1, 3), FloatDistribution(1.0, 4.0)),
         (stats.loguniform(1e-3, 1.0), FloatDistribution(1e-3, 1.0, log=True)),
@@ -65,6 +66,35 @@ def test_choices_that_are_equal_but_of_unlike_types_stay_apart(given: list[Any])
 def test_a_tuple_that_is_no_range_is_refused(given: tuple[Any, ...]) -> None:
     with pytest.raises(ValueError, match=r"lr: .* is no range. Expected \(low, high\)"):
         read_free("lr", given)
+
+
+@pytest.mark.parametrize(
+    "given", [16, 0.1, "adam", None, {"a": 1}, (k for k in range(2)), DiceLoss(), b"ab"]
+)
+def test_a_single_value_or_a_generator_is_refused_as_in_scikit_learn(given: Any) -> None:
+    with pytest.raises(
+        TypeError, match=r"lr: \S+.* is not a list of choices. Expected a list .a sing"
+    ):
+        read_free("lr", given)
+
+
+def test_a_long_value_is_cut_in_its_message() -> None:
+    with pytest.raises(TypeError, match="lr: 'xxx.*xxx[.]{3}, of type str") as error:
+        read_free("lr", "x" * 1000)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("given", [np.eye(2), np.array(3), pd.DataFrame({"a": [1], "b": [2]})])
+def test_choices_have_one_dimension(given: Any) -> None:
+    with pytest.raises(ValueError, match="lr: an array of shape .* is not a list of choices"):
+        read_free("lr", given)
+
+
+def test_a_loguniform_distribution_that_was_moved_keeps_its_median() -> None:
+    moved = stats.loguniform(1e-3, 10, loc=5)
+    assert read_free("lr", moved).decode(0.5) == pytest.approx(moved.median())
+    scaled = read_free("lr", stats.loguniform(1e-3, 10, scale=5)).distribution
+    assert scaled == FloatDistribution(0.005, 50.0, log=True)
 
 
 def test_no_choices_are_refused() -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 
+from sklearnloss.tuning._deadline import Deadline
 from sklearnloss.tuning._objective import Task
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._read_space import read_space
@@ -81,7 +81,7 @@ def test_complete_stopped_and_running_candidates_count(
 def test_candidates_of_other_calls_are_waited_for_if_they_are_needed(
     n_trials: int | None, seconds: float | None, states: str, met: bool
 ) -> None:
-    deadline = None if seconds is None else time.time() + seconds
+    deadline = None if seconds is None else Deadline(seconds)
     assert Budget(n_trials, deadline).is_met(rows(states), CALL) == met
 
 
@@ -118,9 +118,9 @@ def test_what_fails_alike_before_any_epoch_is_tried_a_few_times_only(
 
 
 def test_after_the_deadline_nothing_but_a_first_candidate_is_begun() -> None:
-    assert Budget(3, time.time() - 1).is_spent(rows("c"), CALL)
-    assert not Budget(3, time.time() - 1).is_spent([], CALL)
-    assert not Budget(3, time.time() + 60).is_spent(rows("c"), CALL)
+    assert Budget(3, Deadline(-1)).is_spent(rows("c"), CALL)
+    assert not Budget(3, Deadline(-1)).is_spent([], CALL)
+    assert not Budget(3, Deadline(60)).is_spent(rows("c"), CALL)
 
 
 def worker(values: list[Any], **options: Any) -> Worker:

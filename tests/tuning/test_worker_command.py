@@ -2,69 +2,45 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import TrialState
+from sklearn.svm import SVC
 
+from sklearnloss import LossSearchCV
 from sklearnloss._cli import main
-from sklearnloss.tuning import LossSearchCV, join_search
-from sklearnloss.tuning._job import PREFIX
+from sklearnloss.tuning import join_search
+from sklearnloss.tuning._job import FILE, PREFIX
+from sklearnloss.tuning._private import write_private
 from sklearnloss.tuning._record import create_study
 from sklearnloss.tuning._storage import open_storage, quiet_optuna
 from sklearnloss.tuning._workers import JOB, STORAGE
 
-from .processes import (
-    FIT_LOG,
-    ROOT,
-    SECONDS,
-    finish,
-    n_lines,
-    read_log,
-    record_of,
-    start,
-    wait_until,
-)
-
-
-def _join(arguments: list[str], **env: str) -> Any:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "sklearnloss", "worker", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+from .processes import Fits, join, record_of, start, trap_of, wait_until
 
 
 def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
-    log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
-    shared = {FIT_LOG: str(log), SECONDS: "0.4"}
-    options = {"storage": str(storage), "n_jobs": 2, "sound": True, "n_trials": 14, "refit": False}
-    process = start({**options, "study_name": "mine"}, shared)
-    wait = ["--study", "mine", "--wait", "100"]
-    stays = _join([*wait, "--storage", str(storage)], **shared)
-    leaves = _join(wait, **shared, **{STORAGE: str(storage)})
-    wait_until(lambda: {stays.pid, leaves.pid} <= _pids(log))
+    fits, storage = Fits(tmp_path), tmp_path / "s.journal"
+    fits.hold(0)
+    options = {"storage": str(storage), "n_jobs": 2, "sound": True, "n_trials": 6, "refit": False}
+    process = start({**options, "study_name": "mine"}, tmp_path, fits.env)
+    wait = ["--study", "mine", "--wait", "600"]
+    stays = join([*wait, "--storage", str(storage)], tmp_path, fits.env)
+    leaves = join(wait, tmp_path, {**fits.env, STORAGE: str(storage)})
+    wait_until(lambda: {stays.pid, leaves.pid} <= fits.workers())
     leaves.send_signal(signal.SIGTERM)
-    assert "Another worker goes on" in finish(leaves, 130)
-    finish(stays)
-    finish(process)
+    assert "Another worker goes on" in leaves.finish(fails=True)
+    fits.release()
+    stays.finish()
+    process.finish()
     rows = record_of(storage, "mine").rows()
-    assert [row.candidate for row in rows] == list(range(14))
+    assert [row.candidate for row in rows] == list(range(6))
     assert {row.state for row in rows} == {TrialState.COMPLETE}
-    assert len(read_log(log)) == len(set(read_log(log))) == 14 * 3
+    assert len(fits.done()) == len(set(fits.done())) == 6 * 3
+    assert len(fits.workers()) == 4
     assert not list(tmp_path.glob(f"{PREFIX}*"))
-
-
-def _pids(log: Path) -> set[int]:
-    return (
-        {int(line.split()[-1]) for line in log.read_text().splitlines()} if n_lines(log) else set()
-    )
 
 
 def test_without_a_storage_the_command_says_how_to_name_one(
@@ -75,24 +51,62 @@ def test_without_a_storage_the_command_says_how_to_name_one(
     assert "Pass --storage, or set SKLEARNLOSS_STORAGE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["none.journal", "none.db", "sqlite:///{}/none.db"])
 def test_a_search_that_does_not_begin_is_waited_for_and_then_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    storage = tmp_path / "none.journal"
-    assert main(["worker", "--storage", str(storage), "--study", "mine", "--wait", "0"]) == 2
+    storage = name.format(tmp_path) if "{" in name else str(tmp_path / name)
+    assert main(["worker", "--storage", storage, "--study", "mine", "--wait", "0"]) == 2
     message = capsys.readouterr().err
-    assert "No search named 'mine' asks for workers there (waited 0 s)" in message
-    assert not storage.exists()
+    assert f"No search named 'mine' asks for workers in '{storage}' (waited 0 s)" in message
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_data_that_cannot_be_seen_are_named(tmp_path: Path) -> None:
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """Return a storage with a study, which has no job yet."""
     with quiet_optuna():
-        study = create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
-    study.set_user_attr(JOB, {"folder": "/not/here", "owner": {}})
+        create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
+    return tmp_path / "s.journal"
+
+
+def _publish(journal: Path, job: Any) -> None:
+    open_storage(journal).set_study_user_attr(0, JOB, job)
+
+
+def test_data_that_cannot_be_seen_are_named(journal: Path) -> None:
+    _publish(journal, {"folder": "/not/here"})
     with pytest.raises(ValueError, match=r"keeps its data in '/not/here', which cannot be seen"):
-        join_search(str(tmp_path / "s.journal"), patience=0)
+        join_search(str(journal), patience=0)
     with pytest.raises(ValueError, match=r"keeps its data in '/nor/here', which cannot be seen"):
-        join_search(str(tmp_path / "s.journal"), job="/nor/here", patience=0)
+        join_search(str(journal), job="/nor/here", patience=0)
+
+
+@pytest.mark.parametrize("job", [3, "folder", {"folder": 3}, {"owner": {}}, ["folder"]])
+def test_a_job_that_no_search_wrote_is_named(job: Any, journal: Path) -> None:
+    _publish(journal, job)
+    with pytest.raises(ValueError, match=r"'sklearnloss' was not written by.*attribute 'job' is"):
+        join_search(str(journal), patience=0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have modes on POSIX")
+def test_who_can_write_to_the_storage_cannot_have_code_run_by_workers(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, sprung = tmp_path / "evil", tmp_path / "sprung"
+    folder.mkdir()
+    write_private(folder / FILE, trap_of(sprung))
+    folder.chmod(0o777)
+    _publish(journal, {"folder": str(folder), "owner": {}})
+    command = ["worker", "--storage", str(journal), "--wait", "0"]
+    assert main(command) == 2
+    message = capsys.readouterr().err
+    assert "can be written by others (mode 777)" in message
+    assert f"--job {str(folder)!r}" in message
+    assert not sprung.exists()
+    with pytest.raises(TypeError):  # it is no job
+        main([*command, "--job", str(folder)])
+    assert sprung.exists()
 
 
 def test_no_message_shows_a_password(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,4 +114,4 @@ def test_no_message_shows_a_password(capsys: pytest.CaptureFixture[str]) -> None
     message = capsys.readouterr().err
     assert "nosuch://me:***@host/db" in message
     assert "secret" not in message
-    assert "secret" not in repr(LossSearchCV(None, storage="nosuch://me:secret@host/db"))
+    assert "secret" not in repr(LossSearchCV(SVC(), storage="nosuch://me:secret@host/db"))

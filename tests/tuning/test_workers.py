@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -12,29 +13,29 @@ import joblib
 import pytest
 import torch
 from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss.tuning import _workers
+from sklearnloss.tuning._deaths import MAX_DEATHS
 from sklearnloss.tuning._job import PREFIX, n_threads
-from sklearnloss.tuning._record import MAX_DEATHS
+from sklearnloss.tuning._private import seal
 from sklearnloss.tuning._run import count_workers
 from sklearnloss.tuning._storage import open_storage
-from sklearnloss.tuning._workers import Pool, _own_gpu
+from sklearnloss.tuning._workers import FAILED, JOB, Pool, _own_gpu
 
 from .processes import (
-    FIT_LOG,
     ROOT,
-    SECONDS,
+    Fits,
+    Stub,
     X,
-    finish,
     is_running,
     kill_in_second_fold,
     make_search,
-    n_lines,
     outcome,
-    read_log,
     record_of,
+    run,
     start,
     states,
     wait_until,
@@ -42,10 +43,9 @@ from .processes import (
 )
 
 
-def _pids(log: Path) -> set[int]:
-    return (
-        {int(line.split()[-1]) for line in log.read_text().splitlines()} if n_lines(log) else set()
-    )
+@pytest.fixture
+def fits(tmp_path: Path) -> Fits:
+    return Fits(tmp_path)
 
 
 def _jobs(folder: Path) -> list[Path]:
@@ -54,67 +54,69 @@ def _jobs(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize(("n_jobs", "name"), [(2, None), (3, "s.journal"), (2, "s.db")])
 def test_workers_do_what_one_process_does_and_nothing_twice(
-    n_jobs: int, name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    n_jobs: int, name: str | None, tmp_path: Path, fits: Fits
 ) -> None:
-    log = tmp_path / "fits.log"
-    monkeypatch.setenv(SECONDS, "0.05")
-    settings: dict[str, Any] = {"n_trials": 14, "refit": False, "sound": True}
+    settings: dict[str, Any] = {"n_trials": 7, "refit": False, "sound": True}
     settings |= {"sampler": RandomSampler(seed=0)}
-    storage = name and tmp_path / name
-    with monkeypatch.context() as patch:
-        patch.setenv(FIT_LOG, str(log))
-        search = make_search(n_jobs=n_jobs, storage=storage, **settings).fit(X, y)
-    alone = make_search(**settings).fit(X, y)
-    results, first = search.cv_results_, alone.cv_results_["params"][0]
-    assert len(results["params"]) == 14
-    assert list(results["trial_state"]) == ["COMPLETE"] * 14
-    assert len({repr(params) for params in results["params"]}) == 14
-    assert results["params"][0] == first
-    assert results["mean_test_score"][0] == alone.cv_results_["mean_test_score"][0]
-    assert len(read_log(log)) == len(set(read_log(log))) == 14 * 3
-    assert len(_pids(log) - {os.getpid()}) == n_jobs
+    fits.hold(0)
+    storage = name and str(tmp_path / name)
+    process = start({"n_jobs": n_jobs, "storage": storage, **settings}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == n_jobs)
+    fits.release()
+    found = process.returned()["table"]
+    alone = outcome(make_search(**settings).fit(X, y))["table"]
+    assert found["trial_state"] == alone["trial_state"]
+    assert len(set(found["params"])) == 7
+    assert found["params"][0] == alone["params"][0]
+    assert found["mean_test_score"][0] == alone["mean_test_score"][0]
+    assert len(fits.done()) == len(set(fits.done())) == 7 * 3
+    assert len(fits.workers()) == n_jobs
     assert not _jobs(tmp_path)
 
 
-def test_a_worker_killed_in_a_fold_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
+def test_a_worker_killed_in_a_fold_loses_and_doubles_nothing(tmp_path: Path, fits: Fits) -> None:
+    storage = tmp_path / "s.journal"
     options = {"storage": str(storage), "n_jobs": 2, "sound": True, "refit": False}
-    process = start({**options, "n_trials": 8}, {FIT_LOG: str(log), SECONDS: "0.5"})
-    wait_until(lambda: len(_pids(log)) == 2)
+    fits.hold(0)
+    process = start({**options, "n_trials": 5}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 2)
+    fits.hold(2)
     record = record_of(storage)
-    kill_in_second_fold(record, log)
-    finish(process)
-    assert len(read_log(log)) == len(set(read_log(log)))
+    kill_in_second_fold(record, fits)
+    fits.release()
+    process.finish()
+    assert len(fits.done()) == len(set(fits.done()))
     rows = record.rows()
-    assert [row.candidate for row in rows] == list(range(8))
+    assert [row.candidate for row in rows] == list(range(5))
     assert all(row.is_finished for row in rows)
-    assert len({repr(row.values) for row in rows}) == 8
-    assert states(storage).count(TrialState.FAIL) == 1  # the attempt that was killed
+    assert len({repr(row.values) for row in rows}) == 5
+    # The attempt that was killed, and perhaps that of a worker that came second to take over.
+    assert states(storage).count(TrialState.FAIL) in (1, 2)
+    assert TrialState.RUNNING not in states(storage)
 
 
 def test_a_candidate_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
     space = {"mode": ["fine", "killer", "good"]}
-    search = make_search(n_jobs=2, storage=tmp_path / "s.db", param_distributions=space)
-    with pytest.warns(FitFailedWarning, match=f"ended its process {MAX_DEATHS} times"):
-        search.fit(X, y)
-    results = search.cv_results_
-    found = {
-        params["mode"]: state
-        for params, state in zip(results["params"], results["trial_state"], strict=True)
-    }
-    assert found == {"fine": "COMPLETE", "good": "COMPLETE", "killer": "FAIL"}
+    options = {"n_jobs": 2, "storage": str(tmp_path / "s.db"), "param_distributions": space}
+    found = run({**options, "cv": 2, "refit": False}, tmp_path)["table"]
+    ended = dict(zip(found["param_mode"], found["trial_state"], strict=True))
+    assert [ended[repr(mode)] for mode in ("fine", "good", "killer")] == [
+        *["np.str_('COMPLETE')"] * 2,
+        "np.str_('FAIL')",
+    ]
+    reason = f"ended its process {MAX_DEATHS} times, perhaps for lack of memory"
+    assert sum(reason in each for each in found["reason"]) == 1
     assert TrialState.RUNNING not in states(tmp_path / "s.db")
 
 
-def test_workers_end_with_a_killed_parent_and_leave_no_data(tmp_path: Path) -> None:
-    log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
-    process = start({"storage": str(storage), "n_jobs": 2}, {FIT_LOG: str(log), SECONDS: "0.4"})
-    wait_until(lambda: len(_pids(log)) == 2)
-    workers = _pids(log)
+def test_workers_end_with_a_killed_parent_and_leave_no_data(tmp_path: Path, fits: Fits) -> None:
+    storage = tmp_path / "s.journal"
+    fits.hold(0)
+    process = start({"storage": str(storage), "n_jobs": 2}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 2)
     assert len(_jobs(tmp_path)) == 1
     process.kill()
-    process.communicate()
-    wait_until(lambda: not any(map(is_running, workers)))
+    wait_until(lambda: not any(map(is_running, fits.workers())))
     assert not _jobs(tmp_path)
     assert TrialState.RUNNING not in states(storage)
     with pytest.warns(FitFailedWarning, match="LookupError"):
@@ -122,30 +124,54 @@ def test_workers_end_with_a_killed_parent_and_leave_no_data(tmp_path: Path) -> N
     assert (search.cv_results_["trial_state"] != "FAIL").sum() == 10
 
 
-def test_ctrl_c_ends_all_workers_and_lets_their_candidates_go(tmp_path: Path) -> None:
-    log, storage = tmp_path / "fits.log", tmp_path / "s.journal"
-    process = start({"storage": str(storage), "n_jobs": 2}, {FIT_LOG: str(log), SECONDS: "0.4"})
-    wait_until(lambda: len(_pids(log)) == 2)
-    workers = _pids(log)
-    process.send_signal(signal.SIGINT)
-    errors = finish(process, -signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_workers_and_lets_their_candidates_go(
+    number: signal.Signals, tmp_path: Path, fits: Fits
+) -> None:
+    storage = tmp_path / "s.journal"
+    fits.hold(0)
+    process = start({"storage": str(storage), "n_jobs": 2}, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 2)
+    process.send_signal(number)
+    errors = process.finish(fails=True)
     assert errors.count("Traceback") == 1  # the parent's own
-    assert not any(map(is_running, workers))
+    assert not any(map(is_running, fits.workers()))
     assert TrialState.RUNNING not in states(storage)
     assert not _jobs(tmp_path)
 
 
+def test_a_worker_that_is_asked_to_end_lets_its_candidate_go_to_another_one(
+    tmp_path: Path, fits: Fits
+) -> None:
+    storage = tmp_path / "s.journal"
+    options = {"storage": str(storage), "n_jobs": 2, "sound": True, "refit": False, "n_trials": 3}
+    fits.hold(0)
+    process = start(options, tmp_path, fits.env)
+    wait_until(lambda: len(fits.workers()) == 2)
+    leaves = fits.begun()[0]
+    os.kill(leaves, signal.SIGTERM)
+    wait_until(lambda: len(fits.workers()) == 3)
+    fits.release()
+    process.finish()
+    attempts = record_of(storage).study.get_trials(deepcopy=False)
+    deaths = [trial.user_attrs.get("deaths") for trial in attempts]
+    assert deaths.count([[], 0]) == 1
+    assert sum(trial.state == TrialState.COMPLETE for trial in attempts) == 3
+
+
 def test_an_error_in_a_worker_comes_back(tmp_path: Path) -> None:
-    search = make_search(n_jobs=2, param_distributions={"mode": ["error"]}, error_score="raise")
-    with pytest.raises(LookupError, match="nothing to be found") as caught:
-        search.fit(X, y)
-    assert "In a worker process:" in caught.value.__notes__[0]
-    assert "processes.py" in caught.value.__notes__[0]
+    found = run(
+        {"n_jobs": 2, "param_distributions": {"mode": ["error"]}, "error_score": "raise"}, tmp_path
+    )
+    assert isinstance(found["error"], LookupError)
+    assert str(found["error"]) == "nothing to be found"
+    assert "In a worker process:" in found["notes"][0]
+    assert "processes.py" in found["notes"][0]
 
 
 # What only a main program has: its own estimator, function and loss.
 SCRIPT = """
-import json, os, sys, time
+import glob, json, os, sys, time
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -164,7 +190,10 @@ class Mine(RegressorMixin, BaseEstimator):
         self.function = function
         self.b = b
     def fit(self, X, y, sample_weight=None):
-        time.sleep(0.3)
+        note = f"{os.environ['OUT']}.{os.getpid()}"
+        open(note, "w").close()
+        while len(glob.glob(os.environ["OUT"] + ".*")) < 2:  # until both are there
+            time.sleep(0.01)
         maps = open("/proc/self/maps").read()
         with open(os.environ["OUT"], "a") as file:
             file.write(json.dumps({
@@ -185,9 +214,9 @@ if __name__ == "__main__":
     os.environ["CUDA_VISIBLE_DEVICES"] = "5,GPU-7"
     X, y = np.zeros((3000, 40)), np.zeros(3000)
     search = LossSearchCV(Mine(lambda x: x + 1), param_distributions={"b": (0.0, 1.0)},
-                          n_trials=6, cv=2, n_jobs=2, refit=False, random_state=0)
+                          n_trials=2, cv=2, n_jobs=2, refit=False, random_state=0)
     search.fit(X, y, sample_weight=np.ones(3000))
-    assert len(search.cv_results_["params"]) == 6
+    assert len(search.cv_results_["params"]) == 2
 """
 
 
@@ -202,7 +231,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         [sys.executable, "-W", "ignore", str(script), str(out)],
         env=environment,
         cwd=folder,
-        timeout=120,
         check=True,
     )
     return [json.loads(line) for line in out.read_text().splitlines()]
@@ -241,13 +269,36 @@ def test_workers_beyond_the_gpus_share_them(monkeypatch: pytest.MonkeyPatch) -> 
     assert count_workers(-1) == joblib.effective_n_jobs(-1)
 
 
+@pytest.mark.parametrize("status", [7, FAILED])
 def test_workers_that_cannot_begin_end_the_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_workers, "_BOOT", "import os; os._exit(7)")
+    # The status may also be that of a worker that left its error, which this one does not.
+    monkeypatch.setattr(_workers, "_BOOT", f"import os; os._exit({status})")
+    monkeypatch.setattr(_workers, "MAX_DEATHS", 1)
     search = make_search(n_jobs=2, storage=tmp_path / "s.journal")
-    with pytest.raises(RuntimeError, match=r"ended 9 times \(exit status 7\), and no candidate"):
+    with pytest.raises(RuntimeError, match=rf"ended 5 times \(exit status {status}\), and no fold"):
         search.fit(X, y)
+
+
+def test_an_error_that_somebody_else_left_is_not_read(tmp_path: Path) -> None:
+    pool, content = Pool(tmp_path, "unused", 0, "unused"), pickle.dumps(ValueError("wrong"))
+    (tmp_path / "error-0.pkl").write_bytes(seal(content, pool.key))
+    with pytest.raises(ValueError, match="wrong"):
+        pool._raise_error(0)
+    for other in (content, seal(content, "another key")):
+        (tmp_path / "error-0.pkl").write_bytes(other)
+        with pytest.raises(PermissionError, match="written by somebody else"):
+            pool._raise_error(0)
+
+
+def test_workers_do_not_run_a_job_that_was_put_in_the_place_of_theirs(tmp_path: Path) -> None:
+    sprung = tmp_path / "sprung"
+    options = {"n_jobs": 2, "storage": str(tmp_path / "s.journal")}
+    found = run({**options, "patches": {"trap": sprung}}, tmp_path)
+    assert isinstance(found["error"], PermissionError)
+    assert "job.pkl' was changed by somebody else" in str(found["error"])
+    assert not sprung.exists()
 
 
 def test_a_worker_that_does_not_end_when_asked_is_killed(
@@ -261,23 +312,49 @@ def test_a_worker_that_does_not_end_when_asked_is_killed(
         f"open({str(ready)!r}, 'w').close(); time.sleep(100)",
     )
     monkeypatch.setattr(_workers, "PATIENCE", 0.1)
-    with Pool(tmp_path, "unused", 1) as pool:
+    with Pool(tmp_path, "unused", 1, "unused") as pool:
         wait_until(ready.exists)
     assert pool.processes[0].returncode == -signal.SIGKILL
 
 
-def test_several_processes_cannot_share_an_object(tmp_path: Path) -> None:
-    search = make_search(n_jobs=2, storage=open_storage(tmp_path / "s.journal"))
-    with pytest.raises(ValueError, match=r"n_jobs=2 processes cannot share storage=JournalStorage"):
+def test_several_processes_cannot_share_an_object() -> None:
+    search = make_search(n_jobs=2, storage=InMemoryStorage())
+    with pytest.raises(
+        ValueError, match=r"n_jobs=2 processes cannot share storage=InMemoryStorage"
+    ):
         search.fit(X, y)
 
 
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
-def test_a_search_goes_on_with_more_workers(tmp_path: Path) -> None:
-    storage = tmp_path / "s.journal"
-    few = make_search(storage=storage, n_trials=3).fit(X, y)
-    more = make_search(storage=storage, n_trials=8, n_jobs=2).fit(X, y)
-    n = len(few.cv_results_["params"])
-    assert more.cv_results_["params"][:n] == few.cv_results_["params"]
-    assert (more.cv_results_["trial_state"] != "FAIL").sum() == 8
-    assert outcome(make_search(storage=storage, n_trials=8).fit(X, y)) == outcome(more)
+def test_a_search_goes_on_with_more_workers_and_removes_nothing_that_it_is_told_to(
+    tmp_path: Path,
+) -> None:
+    storage, other = tmp_path / "s.journal", tmp_path / "other" / f"{PREFIX}1"
+    few = outcome(make_search(storage=storage, n_trials=3).fit(X, y))["table"]
+    other.mkdir(parents=True)
+    for job in (3, {"folder": str(other), "owner": {}}):  # whoever can write there says so
+        open_storage(storage).set_study_user_attr(0, JOB, job)
+        more = run({"storage": str(storage), "n_trials": 8, "n_jobs": 2}, tmp_path)
+    n = len(few["params"])
+    assert more["table"]["params"][:n] == few["params"]
+    assert sum("FAIL" not in state for state in more["table"]["trial_state"]) == 8
+    assert outcome(make_search(storage=storage, n_trials=8).fit(X, y)) == more
+    assert other.exists()
+
+
+class Locked(Stub):
+    """Cannot be pickled."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle '_thread.lock' object")
+
+
+def test_an_estimator_that_cannot_be_sent_to_workers_is_named_before_anything_is_trained(
+    tmp_path: Path, fits: Fits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(*next(iter(fits.env.items())))
+    search = make_search(n_jobs=2, storage=tmp_path / "s.journal", estimator=Locked())
+    with pytest.raises(TypeError, match=r"estimator=Locked\(...\) cannot be pickled"):
+        search.fit(X, y)
+    assert fits.begun() == []
+    assert not _jobs(tmp_path)

@@ -1,0 +1,207 @@
+"""Groups in a CSV file, as spreadsheets and programs write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+from .._printable import printable
+from ._culprits import first_few
+
+Row = list[str]
+
+_TABLE = re.compile(r"(?P<path>.*\.[ct]sv)(:(?P<column>.+))?", re.IGNORECASE | re.DOTALL)
+_DELIMITERS = ",;\t"
+_GROUP = ("group", "groups")
+
+
+def is_table(spec: str) -> bool:
+    """Tell whether ``--groups`` names a CSV file, and perhaps one of its columns."""
+    return _TABLE.fullmatch(spec) is not None
+
+
+def read_table(spec: str, names: Sequence[str]) -> tuple[list[str], str]:
+    """Look up the group of each name in a table of names and groups.
+
+    Names are found with or without folders and suffix, where that is unequivocal.
+
+    Parameters
+    ----------
+    spec : str
+        Path of the table, and perhaps a colon and its column.
+    names : sequence of str
+        Paths inside the folder.
+
+    Returns
+    -------
+    groups : list of str
+        "" for what is not there.
+    first : str
+        A sentence on the names in the table.
+
+    Raises
+    ------
+    ValueError
+        If the table cannot be read, it is unclear which column is meant, or a name has
+        two groups.
+    """
+    path, column = _parts(spec)
+    rows, column_of_names = _find_names(_read(path), names)
+    if len(rows[0]) < 2:
+        raise ValueError(
+            f"{str(path)!r} has one column. Expected one of names and one of groups, between "
+            f"which there is a comma, a semicolon or a tab."
+        )
+    others = [k for k in range(len(rows[0])) if k != column_of_names]
+    header = [] if _find([rows[0][column_of_names]], names) else rows[0]
+    chosen = _choose(path, column, header, rows[0], others)
+    groups: dict[str, str] = {}
+    for row in rows[bool(header) :]:
+        name, group = _plain(row[column_of_names]), row[chosen]
+        if groups.setdefault(name, group) != group and _find([name], names):
+            raise ValueError(
+                f"{str(path)!r} has two groups for {printable(name)}: "
+                f"{printable(groups[name])} and {printable(group)}."
+            )
+    empty = _find([name for name, group in groups.items() if not group], names)
+    if empty:
+        raise ValueError(f"{str(path)!r} has an empty cell for the group of {first_few(empty)}.")
+    return _look_up(groups, names), f"Names there are such as {first_few(list(groups)[:2])}."
+
+
+def read_rows(spec: str, n: int) -> list[str]:
+    """Return a column of a table with a line for each of ``n`` images.
+
+    Raises
+    ------
+    ValueError
+        If it has another number of lines, or it is unclear which column is meant.
+    """
+    path, column = _parts(spec)
+    rows = max((_split(_read(path), each) for each in _DELIMITERS), key=_n_columns)
+    if len(rows) not in (n, n + 1):
+        raise ValueError(f"{str(path)!r} has {len(rows)} lines, but there are {n} images.")
+    header = rows[0] if len(rows) > n else []
+    chosen = _choose(path, column, header, rows[0], range(len(rows[0])))
+    return [row[chosen] for row in rows[len(rows) - n :]]
+
+
+def _parts(spec: str) -> tuple[Path, str | None]:
+    match = _TABLE.fullmatch(spec)
+    assert match is not None
+    return Path(match["path"]), match["column"]
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file, in whichever encoding spreadsheets gave it."""
+    content = path.read_bytes()
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if text.strip() and "\0" not in text:
+            return unicodedata.normalize("NFC", text)
+    what = "is empty" if not content.strip() else "is no text in UTF-8"
+    raise ValueError(f"{str(path)!r} {what}. Expected a CSV file, saved as UTF-8.")
+
+
+def _split(text: str, delimiter: str) -> list[Row]:
+    """Return the rows of a table, all of one length."""
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+    rows = [[cell.strip() for cell in row] for row in reader]
+    rows = [row for row in rows if any(row)]
+    width = max(map(len, rows))
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def _n_columns(rows: Sequence[Row]) -> int:
+    return len(rows[0])
+
+
+def _find_names(text: str, names: Sequence[str]) -> tuple[list[Row], int]:
+    """Return the rows, split so that most names are found, and the column of names."""
+    best: tuple[int, int, list[Row], int] | None = None
+    for delimiter in _DELIMITERS:
+        rows = _split(text, delimiter)
+        for k in range(len(rows[0])):
+            n_found = len(_find([row[k] for row in rows], names))
+            if best is None or (n_found, len(rows[0])) > best[:2]:
+                best = (n_found, len(rows[0]), rows, k)
+    assert best is not None
+    return best[2], best[3]
+
+
+def _find(cells: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return those of the names that are among the cells."""
+    table = {_plain(cell): "found" for cell in cells}
+    return [name for name, found in zip(names, _look_up(table, names), strict=True) if found]
+
+
+def _look_up(table: dict[str, str], names: Sequence[str]) -> list[str]:
+    table = _without_folders(table) | table
+    found = [""] * len(names)
+    for key in _KEYS:
+        keys = [key(PurePosixPath(name)) for name in names]
+        if len(set(keys)) < len(names):  # this way two files would be one
+            continue
+        found = [old or table.get(new, "") for old, new in zip(found, keys, strict=True)]
+    return found
+
+
+_KEYS: Sequence[Callable[[PurePosixPath], str]] = (
+    str,
+    lambda name: str(name.with_suffix("")),
+    lambda name: name.name,
+    lambda name: name.stem,
+)
+
+
+def _without_folders(table: dict[str, str]) -> dict[str, str]:
+    """Return the table for names without the first folders; "" where two groups have one name."""
+    short: dict[str, str] = {}
+    for name, group in table.items():
+        while "/" in name:
+            name = name.partition("/")[2]
+            short[name] = group if short.get(name, group) == group else ""
+    return short
+
+
+def _plain(cell: str) -> str:
+    """Return a name as paths inside a folder are written."""
+    return unicodedata.normalize("NFC", cell.replace("\\", "/")).removeprefix("./")
+
+
+def _choose(
+    path: Path, column: str | None, header: Sequence[str], first: Row, others: Sequence[int]
+) -> int:
+    """Return the position of the column of groups."""
+    if column is not None:
+        if column in header:
+            return header.index(column)
+        if column.isdecimal() and 1 <= int(column) <= len(first):
+            return int(column) - 1
+        raise ValueError(
+            f"{str(path)!r} has no column {printable(column)!r}. Expected one of "
+            f"{_names(header, others)}."
+        )
+    called = [k for k in others if header and header[k].lower() in _GROUP]
+    if len(called) == 1 or len(others) == 1:
+        return (called or list(others))[0]
+    raise ValueError(
+        f"{str(path)!r} has {len(first)} columns. Say which of them is meant, "
+        f"{_names(header, others)}, as in --groups {path}:{_name(header, others[-1])}."
+    )
+
+
+def _name(header: Sequence[str], column: int) -> str:
+    return printable(header[column]) if header else str(column + 1)
+
+
+def _names(header: Sequence[str], others: Sequence[int]) -> str:
+    return ", ".join(_name(header, k) for k in others)

@@ -1,0 +1,79 @@
+"""Losses of ``--losses``: names, and ``module:attribute``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from .._import_object import import_object
+from ..losses import Loss, get_search_space
+
+if TYPE_CHECKING:
+    from ._model import Estimator
+
+
+def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
+    """Return losses by label: names as they are, and what ``module:attribute`` names.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        None is all that suit.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, given twice, or there is none.
+    """
+    if names is None:
+        return None
+    if not names:
+        raise ValueError("--losses names none. Expected names such as dice,focal.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"--losses: {', '.join(twice)} is given twice.")
+    return {name: _find(name) for name in names}
+
+
+def _find(name: str) -> Any:
+    if ":" in name:
+        return _made(name, import_object(name))
+    get_search_space(name)  # raises for an unknown name, with the nearest one
+    return name
+
+
+def _made(name: str, found: Any) -> Any:
+    """Return an object of a class of torch modules, as files of models keep objects."""
+    is_class = isinstance(found, type) and issubclass(found, nn.Module)
+    if not is_class or issubclass(found, Loss) or hasattr(found, "search_space"):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        raise ValueError(
+            f"--losses {name}: {error}. Expected a function, or a torch module that is ready to "
+            f"use, such as loss = {name.partition(':')[2]}(...)."
+        ) from error
+
+
+def labels_to_try(estimator: Estimator, losses: Mapping[str, Any] | None) -> list[str]:
+    """Return the labels of all losses of a search.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one is no loss that an estimator can train with.
+    """
+    from ..tuning._read_space import read_space
+
+    return list(read_space(estimator, losses, None).branches)
+
+
+def digest_losses(losses: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return what tells the user's own losses from others of the same names."""
+    from ..tuning._fingerprint import digest
+
+    own = {name: loss for name, loss in (losses or {}).items() if not isinstance(loss, str)}
+    return {name: digest(loss) for name, loss in own.items()}

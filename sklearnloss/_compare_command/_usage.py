@@ -1,0 +1,86 @@
+"""Instructions for using the saved model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from torch import nn
+
+from .._import_object import import_object
+from .._printable import printable
+from ..estimators._container import read
+from ..losses import Loss
+from ._data import ImageData
+from ._options import Options
+
+
+def describe_usage(data: ImageData, options: Options, model: Path, loss: str) -> list[str]:
+    """Return the Python code that predicts other images like those of the run.
+
+    Parameters
+    ----------
+    data : ImageData
+        What the model was trained on.
+    options : Options
+        With the size that images were brought to.
+    model : Path
+        The model's file.
+    loss : str
+        With which it was trained: a name, or module:attribute.
+    """
+    custom = _custom(model, loss) if ":" in loss else {}
+    module = loss.partition(":")[0]
+    imports = [f"from {module} import {value.removesuffix('()')}" for value in custom.values()]
+    passed = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
+    loaded = f"load({printable(str(model))!r}{f', custom={{{passed}}}' if passed else ''})"
+    code = ["from sklearnloss import load", *dict.fromkeys(imports)]
+    if options.resize is not None:
+        side = f"{options.resize} x {options.resize}"
+        note = f"To predict others, bring them to {side} pixels, as was done here:"
+        if PurePosixPath(data.names[0]).suffix.lower() in (".npy", ".npz"):
+            shape = ", ".join(map(str, ["n", *data.X[0].shape]))
+            code.append(f"classes = {loaded}.predict(images)  # of shape ({shape})")
+        else:
+            code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
+    else:
+        note = f"To predict other {'files' if data.in_files else 'images in an array, X'}, as here:"
+        what = "masks" if data.task == "segmentation" else "classes"
+        given = '["new.png"]' if data.in_files else "X"
+        code.append(f"{what} = {loaded}.predict({given})")
+    return [note, *(f"  {line}" for line in code)]
+
+
+_RESIZING = ("import numpy as np", "from PIL import Image, ImageOps")
+
+
+def _resized(data: ImageData, side: int, loaded: str) -> list[str]:
+    colors = len(data.X[0].shape) > 2
+    kind = {1: "L", 3: "RGB", 4: "RGBA"}.get(len(data.X[0])) if colors else None
+    opened = 'ImageOps.exif_transpose(Image.open("new.png"))'
+    opened = f'{opened}.convert("{kind}")' if kind else opened
+    image = f"np.asarray(image.resize(({side}, {side}), Image.Resampling.BILINEAR))"
+    return [
+        f"image = {opened}",
+        f"image = {f'np.moveaxis({image}, -1, 0)' if colors else image}",
+        f"classes = {loaded}.predict(image[None])",
+    ]
+
+
+def _custom(model: Path, loss: str) -> dict[str, str]:
+    """Return the losses that ``load`` has to be given, by name, as Python code."""
+    names: Sequence[str] = read(model)[0]["custom"]
+    return {name: _code_of(name, loss) for name in names}
+
+
+def _code_of(name: str, loss: str) -> str:
+    """Return how a loss in a file is called in the module that it came from."""
+    module, _, attribute = loss.partition(":")
+    given: Any = import_object(loss)
+    found = getattr(sys.modules[module], name, None)
+    if found is None or (isinstance(given, nn.Module) and type(given) is found):
+        return name if isinstance(given, Loss) else attribute
+    plain = isinstance(found, type) and not issubclass(found, Loss)
+    return f"{name}()" if plain else name

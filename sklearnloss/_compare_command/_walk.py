@@ -1,0 +1,116 @@
+"""Files below a folder, with checks of links and of results among them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..estimators._files import PICTURES
+from ._culprits import first_few
+
+SUFFIXES = {*PICTURES, ".npy", ".npz"}
+
+#: The file by which the folder of a run's results is known.
+SETTINGS = "settings.json"
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a name is one that systems and tools give: ``.cache``, ``__MACOSX``."""
+    return name.startswith((".", "__"))
+
+
+def is_results(folder: Path) -> bool:
+    """Tell whether a folder was written by an earlier run."""
+    try:
+        return "question" in json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+class Walk:
+    """Finds files, except those of results.
+
+    Parameters
+    ----------
+    output : Path or None
+        Where this run writes: no data, even if nothing was written yet.
+    """
+
+    def __init__(self, output: Path | None = None) -> None:
+        self.output = None if output is None else os.path.realpath(output)
+
+    def is_results(self, folder: Path) -> bool:
+        """Tell whether a folder holds results, of this run or another."""
+        return os.path.realpath(folder) == self.output or is_results(folder)
+
+    def children(self, folder: Path) -> list[Path]:
+        """Return what lies in a folder, sorted, without results and hidden names."""
+        return sorted(
+            child
+            for child in folder.iterdir()
+            if not is_hidden(child.name) and not (child.is_dir() and self.is_results(child))
+        )
+
+    def images(self, folder: Path) -> tuple[list[Path], list[str]]:
+        """Return the images below a folder, sorted, and the names of other files.
+
+        Raises
+        ------
+        ValueError
+            If an image is a link to nothing, or a folder is a link: whether to follow it
+            is the user's to say.
+        OSError
+            If a folder cannot be read.
+        """
+        images: list[Path] = []
+        others: list[Path] = []
+        links: list[str] = []
+        for where, folders, files in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            links += [_inside(folder, where, n) for n in folders if Path(where, n).is_symlink()]
+            folders[:] = [name for name in folders if not self.is_results(Path(where, name))]
+            for path in [Path(where, name) for name in files if not name.startswith(".")]:
+                (images if _may_be_read(path) else others).append(path)
+        _refuse_links(folder, links)
+        _refuse_broken(folder, images)
+        return sorted(images), [describe(path) for path in sorted(others)]
+
+
+def describe(path: Path) -> str:
+    """Return a path's name, and what is odd about it."""
+    if path.is_dir():
+        return f"{path.name}/"
+    return path.name if path.exists() else f"{path.name} (a broken link)"
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell whether a path is called as an image is, and no pipe or device."""
+    return path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
+
+
+def _inside(folder: Path, where: str, name: str) -> str:
+    return Path(where, name).relative_to(folder).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _refuse_links(folder: Path, links: Sequence[str]) -> None:
+    if links:
+        raise ValueError(
+            f"{str(folder)!r} holds links to folders, which are not followed: {first_few(links)}. "
+            f"Put the folders themselves there, or remove the links."
+        )
+
+
+def _refuse_broken(folder: Path, images: Sequence[Path]) -> None:
+    broken = [path.relative_to(folder).as_posix() for path in images if not path.exists()]
+    if broken:
+        raise ValueError(
+            f"{len(broken)} of {len(images)} images in {str(folder)!r} are links to files that are "
+            f"not there: {first_few(broken)}. Fetch them (git annex get, dvc pull), or remove the "
+            f"links."
+        )

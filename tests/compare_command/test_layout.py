@@ -1,0 +1,183 @@
+"""Layouts of folders."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from sklearnloss._compare_command._layout import ImageFiles, find_files
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def pairs(files: ImageFiles) -> list[tuple[str, str]]:
+    masks = [] if files.masks is None else files.masks
+    return [(i.name, m.name) for i, m in zip(files.images, masks, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("imagesTr", "labelsTr"),
+        ("img_dir/train", "ann_dir/train"),
+        ("inputs", "targets"),
+        ("Image", "GT"),
+    ],
+)
+def test_folders_of_images_and_masks_have_many_names(
+    tmp_path: Path, images: str, masks: str
+) -> None:
+    touch(tmp_path / images, "a_0000.png", "b_0000.png")
+    touch(tmp_path / masks, "a.png", "b.png")
+    assert pairs(find_files(tmp_path)) == [("a_0000.png", "a.png"), ("b_0000.png", "b.png")]
+
+
+def test_masks_follow_their_images_whatever_their_order(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/a1.png", "masks/a_mask.png", "masks/a1_mask.png")
+    assert sorted(["a_mask.png", "a1_mask.png"])[0] == "a1_mask.png"
+    files = find_files(tmp_path)
+    assert pairs(files) == [("a.png", "a_mask.png"), ("a1.png", "a1_mask.png")]
+    assert files.names == ["a.png", "a1.png"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("outlines", "photos"),
+        ("train_images", "train_masks"),
+        ("slices", "slices_gt"),
+    ],
+)
+def test_folders_of_the_same_names_may_hold_masks(tmp_path: Path, first: str, second: str) -> None:
+    touch(tmp_path / first, "a.png", "b.png")
+    touch(tmp_path / second, "a_mask.png", "b_mask.png")
+    message = rf"{first}/ and {second}/ hold the same file names\..* say --task classification\."
+    with pytest.raises(ValueError, match=message):
+        find_files(tmp_path)
+    with pytest.raises(ValueError, match=r"a folder of images, called images, and one of masks"):
+        find_files(tmp_path, "segmentation")
+    assert find_files(tmp_path, "classification").labels == [first] * 2 + [second] * 2
+
+
+@pytest.mark.parametrize(
+    "name", ["image_files", "my_masks", "LabelMaps", "annots", "gt_png", "gtFine", "target2"]
+)
+def test_a_folder_called_after_masks_may_be_no_class(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "cat", "a.png")
+    touch(tmp_path / name, "b.png")
+    with pytest.raises(ValueError, match=rf"{name} may be called after what it holds\. If these"):
+        find_files(tmp_path)
+    assert set(find_files(tmp_path, "classification").labels or ()) == {"cat", name}
+
+
+def test_names_of_classes_are_left_alone(tmp_path: Path) -> None:
+    names = ["GTI", "cat", "lab", "tumor"]
+    for k, name in enumerate(names):
+        touch(tmp_path / name, f"{k}.png")
+    assert find_files(tmp_path).labels == names
+
+
+def test_a_folder_for_each_image_is_refused(tmp_path: Path) -> None:
+    for name in ("id1", "id2"):
+        touch(tmp_path / name, f"images/{name}.png", "masks/1.png", "masks/2.png")
+    for task in ("auto", "segmentation", "classification"):
+        with pytest.raises(ValueError, match=r"2 folders with images and masks of their own.*id1"):
+            find_files(tmp_path, task)
+    (tmp_path / "id1").rename(tmp_path.parent / f"{tmp_path.name}-id1")
+    with pytest.raises(ValueError, match=r"holds only id2/\. Expected it as DATA: '.*id2'\."):
+        find_files(tmp_path)
+
+
+def test_of_two_folders_of_masks_one_must_go(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png", "labels/a.txt")
+    files = find_files(tmp_path)
+    assert pairs(files) == [("a.png", "a.png")]
+    assert files.others == ["labels/"]
+    touch(tmp_path, "labels/a.png")
+    with pytest.raises(
+        ValueError, match=r"labels/, masks/ could all be the folder of masks\. Move"
+    ):
+        find_files(tmp_path)
+
+
+def test_what_lies_beside_is_left_out_by_name(tmp_path: Path) -> None:
+    touch(tmp_path, "imagesTr/a.png", "labelsTr/a.png", "imagesTs/b.png", "dataset.json")
+    assert find_files(tmp_path).others == ["dataset.json", "imagesTs/"]
+    touch(tmp_path / "classes", "cat/a.png", "dog/b.png", "stray.png", "cat/notes.txt")
+    assert find_files(tmp_path / "classes").others == ["stray.png", "notes.txt"]
+
+
+def test_results_are_no_data(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/a.png", "dog/b.png")
+    touch(tmp_path, "mine/comparison.png", "cat/deep/comparison.png")
+    files = find_files(tmp_path, output=tmp_path / "mine")
+    assert files.labels == ["cat", "cat", "dog"]
+    for folder in ("mine", "cat/deep"):  # of an earlier run
+        (tmp_path / folder / "settings.json").write_text('{"question": {}}')
+    assert find_files(tmp_path).labels == ["cat", "dog"]
+    assert find_files(tmp_path).others == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs a privilege")
+def test_links_to_nothing_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "masks/a.png", "masks/b.png")
+    (tmp_path / "images" / "b.png").symlink_to(tmp_path / "annex" / "b.png")
+    with pytest.raises(ValueError, match=r"1 of 2 images in .* not there: b\.png\. Fetch them"):
+        find_files(tmp_path)
+    touch(tmp_path, "annex/b.png")
+    assert len(find_files(tmp_path).images) == 2
+    (tmp_path / "images" / "notes.txt").symlink_to(tmp_path / "annex" / "notes.txt")
+    assert "notes.txt (a broken link)" in find_files(tmp_path).others
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="making links needs a privilege")
+def test_links_to_folders_are_refused_inside_and_followed_at_the_top(tmp_path: Path) -> None:
+    touch(tmp_path, "store/cat/a.png", "store/dog/b.png")
+    (tmp_path / "data").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).symlink_to(tmp_path / "store" / name)
+    assert find_files(tmp_path / "data").labels == ["cat", "dog"]
+    (tmp_path / "store" / "cat" / "more").symlink_to(tmp_path / "store" / "dog")
+    with pytest.raises(ValueError, match=r"holds links to folders, which are not followed: more\."):
+        find_files(tmp_path / "data")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="reads everything")
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/deep/a.png", "cat/b.png", "dog/b.png")
+    (tmp_path / "cat" / "deep").chmod(0)
+    with pytest.raises(PermissionError, match="deep"):
+        find_files(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_bytes_that_are_no_text_are_escaped_in_labels(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", b"tea"):
+        folder = os.fsencode(tmp_path) + b"/" + name
+        os.mkdir(folder)
+        with open(folder + b"/" + name + b".png", "wb"):
+            pass
+    assert find_files(tmp_path).labels == ["caf\\xe9", "tea"]
+    touch(tmp_path, "caf\\xe9/a.png")
+    with pytest.raises(ValueError, match=r"Two folders of .* are shown as caf\\xe9\. Rename one"):
+        find_files(tmp_path)
+
+
+def test_images_and_masks_may_write_letters_in_two_ways(tmp_path: Path) -> None:
+    touch(tmp_path, "images/e\u0301.png", "masks/\u00e9.png")
+    assert len(find_files(tmp_path).images) == 1
+
+
+def test_channels_in_files_of_their_own_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "imagesTr/a_0000.png", "imagesTr/a_0001.png", "labelsTr/a.png")
+    with pytest.raises(ValueError, match=r"a_0001\.png: further channels of an image\? Expected"):
+        find_files(tmp_path)

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sklearnloss.tuning._fit_journal import FitJournal
+
+HEADER = {"random_state": 7, "data": "abc"}
+FIRST = b'{"sklearnloss comparison": 1, "random_state": 7, "data": "abc"}\n'
+FIT: dict[str, Any] = {
+    "loss": "dice",
+    "settings": "s",
+    "split": "p",
+    "random_state": 1,
+    "status": "ok",
+    "reason": "",
+    "scores": {"score": 0.5},
+    "fit_seconds": 1.0,
+    "images": None,
+}
+
+
+def _line(**changed: Any) -> bytes:
+    return json.dumps({**FIT, **changed}).encode() + b"\n"
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    journal = FitJournal(tmp_path / "new" / "fits.jsonl")
+    assert (journal.header, journal.lines) == (None, [])
+    journal.begin(HEADER)
+    journal.append(FIT)
+    assert journal.path.read_bytes() == FIRST + _line()
+    again = FitJournal(journal.path)
+    assert (again.header, again.lines) == (HEADER, [FIT])
+
+
+def test_a_second_equal_first_line_is_no_fit(tmp_path: Path) -> None:
+    # Of two comparisons that began at once.
+    (tmp_path / "f").write_bytes(FIRST + FIRST + _line())
+    assert FitJournal(tmp_path / "f").lines == [FIT]
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b"\n", "blank"),
+        (b"  \n", "blank"),
+        (b"[1, 2]\n", r"no JSON object, but '\[1, 2\]'"),
+        (b"not JSON\n", "no JSON object"),
+        (b"\xff\n", "no JSON object"),
+        (b"[" * 100_000 + b"\n", "no JSON object"),
+        (b'{"a": 1}\n', "no fit of a comparison"),
+        (_line(scores=[0.5]), "no fit of a comparison"),
+        (_line(random_state="1"), "no fit of a comparison"),
+        (_line().replace(b'"images"', b'"pictures"'), "no fit of a comparison"),
+        (FIRST.replace(b"7", b"8"), "no fit of a comparison"),
+    ],
+)
+def test_a_line_that_is_no_fit_is_named(line: bytes, what: str, tmp_path: Path) -> None:
+    content = FIRST + _line() + line + _line()
+    (tmp_path / "fits.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"fits\.jsonl' is damaged: line 3 is {what}"):
+        FitJournal(tmp_path / "fits.jsonl")
+    assert (tmp_path / "fits.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        (b'{"sklearnloss comparison": "x", "random_state": 1}\n', "line 1 is no header"),
+        (b'{"sklearnloss comparison": true, "random_state": 1}\n', "line 1 is no header"),
+        (b'{"sklearnloss comparison": 1}\n', "line 1 is no header of a comparison"),
+        (b'{"sklearnloss comparison": 9}\n', "has version 9 of the format, but"),
+        (b'{"sklearnloss comparison": 1,\n', "line 1 is no JSON object"),
+        (b'{"a": 1}\n', "was not written by compare_losses, or is damaged: line 1 begins with"),
+        (bytes(100) + b"a scan", "was not written by compare_losses"),
+        (b"\n" + FIRST, "was not written by compare_losses"),
+    ],
+)
+def test_a_first_line_of_something_else_is_named(
+    first: bytes, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fits.jsonl").write_bytes(first)
+    with pytest.raises(ValueError, match=rf"fits\.jsonl' .*{message}"):
+        FitJournal(tmp_path / "fits.jsonl")
+    assert (tmp_path / "fits.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize("torn", [b"", FIRST[:1], FIRST[:-1], bytes(100)])
+def test_a_file_torn_in_its_first_line_is_new(torn: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(torn)
+    journal = FitJournal(tmp_path / "f")
+    journal.begin(HEADER)
+    assert journal.path.read_bytes() == FIRST
+
+
+@pytest.mark.parametrize("torn", [_line()[:-1], b"{", bytes(100)])
+def test_a_torn_last_line_is_cut_off(torn: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(FIRST + _line() + torn)
+    assert FitJournal(tmp_path / "f").lines == [FIT]
+    assert (tmp_path / "f").read_bytes() == FIRST + _line()
+
+
+def test_another_comparison_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(FIRST)
+    with pytest.raises(ValueError, match="holds fits of another comparison: other data. Pass"):
+        FitJournal(tmp_path / "f").begin({**HEADER, "data": "xyz"})

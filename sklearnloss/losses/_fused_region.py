@@ -16,11 +16,9 @@ Sums: TypeAlias = tuple[Tensor, ...]
 Formula: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Sums]
 
 
-def closed_form_counts(inputs: Inputs, squared: bool, formula: Formula) -> Sums:
+def closed_form_counts(inputs: Inputs, squared: bool, linear: bool, formula: Formula) -> Sums:
     """Return formula(logits, target, mask): true positives, sum p and sum t, each (n, C)."""
     z, t, softmax, mask, *_ = inputs
-    # Of a product or of a target of 0 and 1 the slope is the target itself.
-    linear = squared or inputs.hard or not t.is_floating_point()
     sums: Sums = _Counts.apply(z, t, mask, softmax, squared, linear, formula)
     return sums
 

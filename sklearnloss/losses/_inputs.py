@@ -59,6 +59,10 @@ class Inputs(NamedTuple):
         weight = weight.reshape(-1, *[1] * (self.logits.ndim - 1))
         return self._replace(logits=_replace_ignored(self.logits, weight))
 
+    def counts_alike(self) -> bool:
+        """Return whether there are elements, of which all count and weigh the same."""
+        return self.mask is None and self.sample_weight is None and self.logits.numel() > 0
+
     def at_label(self, values: Tensor) -> Tensor:
         """Select what (n, C, *spatial) values hold for the label: (n, *spatial).
 
@@ -90,13 +94,14 @@ def read_inputs(
     form: Form = "any",
     ignore_index: int | None = None,
     notice_hard: bool = False,
+    small_too: bool = False,
     saturates: bool = False,
 ) -> Inputs:
     """Check logits, target and weights and bring them into the form of a loss.
 
-    With ``notice_hard`` a large target of masks is looked at for 0 and 1, which is
-    its check as well. ``saturates`` says that of sigmoids nothing but their values
-    matters, for which infinite scores are as good as large ones.
+    With ``notice_hard`` a large target of masks, with ``small_too`` any, is looked at
+    for 0 and 1, which is its check as well. ``saturates`` says that of sigmoids nothing
+    but their values matters, for which infinite scores are as good as large ones.
 
     Raises
     ------
@@ -108,7 +113,10 @@ def read_inputs(
     sigmoid = form == "sigmoid" or (dense and form != "softmax")
     z = logits.to(_dtype(logits)) if saturates and sigmoid else _bounded(logits)
     if dense:
-        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, notice_hard)
+        look = notice_hard and (small_too or z.numel() >= LARGE)
+        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, look)
+        if small_too and inputs.mask is not None and not inputs.softmax:  # beside ignored elements
+            inputs = inputs._replace(hard=_is_hard(inputs.target))
     else:
         inputs = _read_indices(z, target, form, ignore_index)
     if sample_weight is None:
@@ -150,8 +158,8 @@ def _lies_within(values: Tensor, low: float, high: float) -> bool:
 
 
 def _is_hard(t: Tensor) -> bool:
-    """Tell whether a large target holds 0 and 1 only, if looking is cheap."""
-    if t.numel() < LARGE or not can_look_at(t):
+    """Return whether a target holds 0 and 1 only, if looking is cheap."""
+    if not can_look_at(t):
         return False
     # t - t^2, which is nan for nan and infinity; comparing would take several times as long.
     parts = t.detach().flatten().split(_PART)

@@ -157,10 +157,14 @@ class RegionLoss(Loss):
             form=self.form,
             ignore_index=self.ignore_index,
             notice_hard=True,
+            small_too=True,
             saturates=self._of_soft_counts,
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()
+        if inputs.counts_alike() and not self.batch and self.reduction == "mean":
+            values = self._sample_values(inputs)
+            return values.sum() / len(values)
         valid = _has_valid(inputs)
         weight = valid if inputs.sample_weight is None else inputs.sample_weight * valid
         if self.batch:
@@ -188,6 +192,9 @@ class RegionLoss(Loss):
 
     def _class_mean(self, values: Tensor) -> Tensor:
         """Average over the classes: (n, C) -> (n,)."""
+        n_classes = values.shape[1]
+        if self.class_weight is None and (self.include_background or n_classes == 1):
+            return values.sum(1) / n_classes
         weight = self._class_vector(values)
         return ratio((values * weight).sum(1), weight.sum())
 
@@ -214,17 +221,19 @@ class RegionLoss(Loss):
 
 def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
     """Count softly over all axes but the first two."""
+    z, target, softmax, mask, *_ = inputs
+    # Of products and of targets of 0 and 1 the true positives are linear in p.
+    linear = squared or inputs.hard or not target.is_floating_point()
+    formula = functools.partial(_sums, softmax=softmax, squared=squared, linear=linear)
     if pays(inputs):
-        formula = functools.partial(_sums, softmax=inputs.softmax, squared=squared)
-        tp, p, t = closed_form_counts(inputs, squared, formula)
+        tp, p, t = closed_form_counts(inputs, squared, linear, formula)
     else:
-        z, target, softmax, mask, *_ = inputs
-        tp, p, t = _sums(z, target, mask, softmax=softmax, squared=squared)
+        tp, p, t = formula(z, target, mask)
     return SoftCounts(tp, p, t, _n_valid(inputs).expand(tp.shape))
 
 
 def _sums(
-    z: Tensor, target: Tensor, mask: Tensor | None, *, softmax: bool, squared: bool
+    z: Tensor, target: Tensor, mask: Tensor | None, *, softmax: bool, squared: bool, linear: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return true positives, sum p and sum t over the pixels.
 
@@ -234,7 +243,8 @@ def _sums(
     p, t, _ = soft_masks(Inputs(z, target, softmax, mask))
     if squared:
         return sum_spatial(p * t), sum_spatial(p * p), sum_spatial(t * t)
-    return sum_spatial(torch.minimum(p, t)), sum_spatial(p), sum_spatial(t)
+    both = p * t if linear else torch.minimum(p, t)
+    return sum_spatial(both), sum_spatial(p), sum_spatial(t)
 
 
 def _n_valid(inputs: Inputs) -> Tensor:

@@ -63,6 +63,9 @@ def test_a_false_alarm_costs_where_no_class_is_present() -> None:
     loss = GeneralizedDiceLoss(include_background=False)
     assert loss(nothing, t).item() == pytest.approx(0, abs=1e-4)
     assert loss(-nothing, t).item() == pytest.approx(1, abs=1e-4)
+    no_labels = torch.zeros(1, 3, 6, 5)
+    assert GeneralizedDiceLoss()(no_labels + 5, no_labels).item() == pytest.approx(1, abs=1e-4)
+    assert GeneralizedDiceLoss()(no_labels - 50, no_labels).item() == pytest.approx(0, abs=1e-4)
     monai = pytest.importorskip("monai.losses")
     theirs = monai.GeneralizedDiceLoss(include_background=False, softmax=True, to_onehot_y=True)
     assert theirs(-nothing, t.unsqueeze(1)) == 0

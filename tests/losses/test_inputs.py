@@ -143,12 +143,15 @@ def test_class_probabilities_are_their_own_one_hot_target() -> None:
     assert onehot.dtype == torch.float64
 
 
-def test_class_probabilities_that_do_not_sum_to_one_give_nan_where_none_can_look() -> None:
+@pytest.mark.parametrize(("wrong", "total"), [(0.9, "1.567"), (0.36, "1.027"), (0.3, "0.9667")])
+def test_class_probabilities_that_do_not_sum_to_one_give_nan_where_none_can_look(
+    wrong: float, total: str
+) -> None:
     z, t = logits(2, 3, 4), torch.full((2, 3, 4), 1 / 3)
-    t[1, 0, 2] = 0.9
+    t[1, 0, 2] = wrong
     values = vmap(lambda z, t: CrossEntropyLoss()(z.unsqueeze(0), t.unsqueeze(0)))(z, t)
     assert values.isnan().tolist() == [False, True]
-    with pytest.raises(ValueError, match=r"at \[1, 2\] they sum to 1.567 over axis 1"):
+    with pytest.raises(ValueError, match=rf"at \[1, 2\] they sum to {total} over axis 1"):
         CrossEntropyLoss()(z, t)
 
 

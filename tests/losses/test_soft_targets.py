@@ -61,6 +61,13 @@ def test_a_soft_target_is_met_by_itself(name: str, n_channels: int) -> None:
         assert best < value or (name in flat and best == value)
 
 
+def test_squares_have_their_minimum_at_a_soft_target() -> None:
+    t = soft_masks()
+    loss = build("dice", squared=True)
+    assert loss(t.logit(), t) == pytest.approx(0, abs=1e-6)
+    assert all(loss(scores, t) > 1e-4 for scores in others(t.logit()))
+
+
 @pytest.mark.parametrize("params", [{"alpha": 0.1, "beta": 0.9}, {"alpha": 1.0, "beta": 1.0}])
 def test_unequal_weights_of_mistakes_do_not_shift_the_best_prediction(
     params: dict[str, float],

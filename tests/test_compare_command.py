@@ -447,12 +447,17 @@ def run_until(arguments: Sequence[str], done: Any, how: signal.Signals) -> tuple
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     while not done() and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(how)
     _, told = process.communicate()
     return process.returncode, told
+
+
+def _heed_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may ignore them
 
 
 def has_scored(journal: Path) -> bool:

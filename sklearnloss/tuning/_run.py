@@ -50,7 +50,7 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
     Raises
     ------
     StorageError
-        If the storage was lost. The record's rows are what this process knows of it.
+        If the storage was lost.
     """
     name, call = record.study.study_name, record.owner.token["call"]
     job = Job(task, record.space, name, search.sampler, search.pruner, budget, call)
@@ -59,9 +59,6 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
             _score_candidates(search, job, record)
     except KeyboardInterrupt as interrupt:
         return interrupt
-    except StorageError:
-        record.is_lost = True
-        raise
     finally:
         with contextlib.suppress(StorageError):  # what is left over is taken over later
             record.leave()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
@@ -19,6 +20,12 @@ from ._journal import RepairingJournal
 from ._patience import PatientStorage, StorageError, may_pass, patiently, reason
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
+
+#: Of some file: which one is told beside it.
+_SQLITE_ADDRESS = Address("sqlite:///storage.db")
+
+#: Seconds to wait while another process writes to an SQLite file.
+_BUSY = 60
 
 #: What databases say when several processes make the same tables at the same time, or
 #: when they are busy for a moment.
@@ -69,14 +76,14 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
         return PatientStorage(optuna.storages.get_storage(storage), name)
     address = as_address(storage)
     if address is not None:
-        return _open_database(address, patient)
+        return _open_database(address, repr(address), patient, _arguments_for(address))
     path = _read_path(storage)
     if not path.parent.is_dir():
         raise ValueError(
             f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
         )
     if path.suffix in _SQLITE:
-        return _open_database(Address(_address_of(path)), patient, str(path))
+        return _open_database(_SQLITE_ADDRESS, repr(str(path)), patient, _connecting(path))
     return _open_journal(str(path))
 
 
@@ -135,20 +142,20 @@ def is_there(storage: Any) -> bool:
     address = as_address(storage)
     if address is None:
         path = _read_path(storage)
-        if path.suffix not in _SQLITE:
+        if path.suffix not in _SQLITE or not path.exists():
             return path.exists()
-        address = Address(_address_of(path))
+        return _has_tables(_SQLITE_ADDRESS, repr(str(path)), _connecting(path))
     file = address.file()
     if file is not None and not os.path.exists(file):
         return False
-    return _has_tables(address)
+    return _has_tables(address, repr(address), {})
 
 
-def _has_tables(address: Address) -> bool:
+def _has_tables(address: Address, name: str, arguments: Mapping[str, Any]) -> bool:
     from sqlalchemy import create_engine, inspect
 
-    with _named(address, repr(address)):
-        engine = create_engine(address.url())
+    with _named(address, name):
+        engine = create_engine(address.url(), **arguments)
         try:
             return inspect(engine).has_table("studies")
         finally:
@@ -197,21 +204,31 @@ def _open_journal(path: str) -> BaseStorage:
         ) from error
 
 
-def _open_database(address: Address, patient: bool, path: str | None = None) -> BaseStorage:
+def _open_database(
+    address: Address, name: str, patient: bool, arguments: dict[str, Any]
+) -> BaseStorage:
     """Open a database; several processes that do so at once make its tables only once."""
-    arguments: dict[str, Any] = {"pool_pre_ping": True}  # it may have been restarted
-    if address.system == "sqlite":
-        arguments["connect_args"] = {"timeout": 60}
-    name = repr(address) if path is None else repr(path)
     with _named(address, name):
-        # Optuna fills in what is between braces.
         text = address.url().render_as_string(hide_password=False)
-        text = text.replace("{", "{{").replace("}", "}}")
         opened = patiently(
             lambda: optuna.storages.RDBStorage(text, engine_kwargs=arguments),
             may_pass if patient else _passes_at_once,
         )
     return PatientStorage(optuna.storages.get_storage(opened), name)
+
+
+def _arguments_for(address: Address) -> dict[str, Any]:
+    """Return what SQLAlchemy is told beside an address."""
+    arguments: dict[str, Any] = {"pool_pre_ping": True}  # it may have been restarted
+    if address.system == "sqlite":
+        arguments["connect_args"] = {"timeout": _BUSY}
+    return arguments
+
+
+def _connecting(path: Path) -> dict[str, Any]:
+    """Return how SQLAlchemy opens a file, whose name may hold what no address can."""
+    options: dict[str, Any] = {"timeout": _BUSY, "check_same_thread": False}
+    return {"creator": functools.partial(sqlite3.connect, str(path), **options)}
 
 
 @contextlib.contextmanager
@@ -236,11 +253,6 @@ def _named(address: Address, name: str) -> Iterator[None]:
 def _passes_at_once(error: BaseException) -> bool:
     """Tell whether a database is only busy, or another process was in the way."""
     return _PASSING.search(f"{error} {error.__cause__}") is not None
-
-
-def _address_of(path: Path) -> str:
-    """Return the address of an SQLite file, with whatever characters its name has."""
-    return "sqlite:///" + quote(str(path), safe="/:\\")
 
 
 @contextlib.contextmanager

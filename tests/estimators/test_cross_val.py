@@ -157,7 +157,7 @@ class Prior(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 class Meeting(Prior):
     """Is fitted when another one is being fitted at the same time."""
 
-    barrier = Barrier(2, timeout=60)
+    barrier = Barrier(2, timeout=600)
 
     def fit(self, X: Any, y: Any) -> Prior:
         self.barrier.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -21,6 +22,14 @@ def _no_process_is_left() -> Iterator[None]:
     from .processes import kill_all
 
     kill_all()
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Let Ctrl-C interrupt, though whoever started the tests may have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "file"),
     [
-        ("sqlite:///folder/a%20b.db", "folder/a b.db"),
+        ("sqlite:///folder/s.db", "folder/s.db"),
         ("sqlite+pysqlite:////s.db", "/s.db"),
         ("sqlite://", ""),
         ("sqlite:///:memory:", ""),

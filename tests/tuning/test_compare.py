@@ -513,6 +513,7 @@ def test_an_interrupted_comparison_goes_on_as_if_it_had_not_been(
     assert again.calls == 0
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("breaks", [False, True])
 def test_ctrl_c_that_ends_one_training_ends_the_comparison(
     digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: bool

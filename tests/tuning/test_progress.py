@@ -1,28 +1,36 @@
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import InMemoryStorage
+import pytest
+from optuna.storages import BaseStorage, InMemoryStorage
 from sklearn.svm import SVC
 
+from sklearnloss.tuning import _progress
 from sklearnloss.tuning._mirror import Mirror
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._progress import Progress
 from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Claim, Record, create_study
+from sklearnloss.tuning._record import Record, create_study
+from sklearnloss.tuning._storage import open_storage
 
 FOLD: dict[str, Any] = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0, "epochs": 3}
 
 
-def progress_of(**results: Any) -> Progress:
+def progress_of(storage: BaseStorage | None = None, **results: Any) -> Progress:
     """Return the progress of a candidate of three epochs per fold."""
-    storage, space = InMemoryStorage(), read_space(SVC(), None, {"C": (0.1, 1.0)})
+    storage, space = storage or InMemoryStorage(), read_space(SVC(), None, {"C": (0.1, 1.0)})
     create_study(storage, "mine")
-    claim = Claim(0, {"C": 0.5})
+    record = Record(storage, "mine", space, Owner())
+    claim = record.claim(lambda number, rows: {"C": 0.5}, lambda rows: False)
+    assert claim is not None
     claim.results |= results
     mirror = Mirror("mine", space, pruner=optuna.pruners.ThresholdPruner(lower=0.4))
-    return Progress(Record(storage, "mine", space, Owner()), mirror, claim, n_epochs=3)
+    return Progress(record, mirror, claim, n_epochs=3)
 
 
 def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> None:
@@ -36,3 +44,26 @@ def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> 
 def test_a_report_tells_whether_to_stop() -> None:
     progress = progress_of()
     assert [progress.report(1, 0.5), progress.report(2, 0.3)] == [False, True]
+
+
+def test_a_fold_that_could_not_be_saved_is_saved_with_the_next_report(
+    tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
+    storage = open_storage(tmp_path / "s.journal")
+    progress = progress_of(storage)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _fail)
+        progress.claim.results["folds"].append(FOLD)
+        progress.save()  # training goes on
+        progress.report(4, 0.5)
+    assert naps == []
+    for step in (5, 6):
+        progress.report(step, 0.5)
+        (row,) = progress.record.rows()
+        assert row.results["folds"] == [FOLD]
+
+
+def _fail(descriptor: int) -> None:
+    os.ftruncate(descriptor, os.fstat(descriptor).st_size - 9)
+    raise OSError(errno.EIO, "Input/output error")

@@ -73,13 +73,13 @@ def test_a_finished_search_asks_for_no_workers(
     }
     whole = outcome(make_search(**options).fit(DATA, y))
     monkeypatch.setattr(_run, "Pool", None)
+    monkeypatch.setattr(_run, "_home", None)
     assert outcome(make_search(n_jobs=2, **options).fit(DATA, y)) == whole
 
 
 def test_a_lost_storage_raises_and_leaves_what_is_known(
     tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The search itself needs no more: it takes the rows from the record.
     known: list[Record] = []
     take_over, storage = _run._score_candidates, tmp_path / "s.journal"
 

@@ -40,6 +40,7 @@ def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     assert {row.state for row in rows} == {TrialState.COMPLETE}
     assert len(fits.done()) == len(set(fits.done())) == 6 * 3
     assert len(fits.workers()) == 4
+    assert record_of(storage, "mine").study.user_attrs[JOB] is None  # nobody waits for it
     assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 

@@ -14,7 +14,7 @@ from ._images import Scaling, to_network
 
 if TYPE_CHECKING:
     from ._base import ImageEstimator
-    from ._net import TrainingData
+    from ._dataset import TrainingData
 
 # Calls, each with so many images: enough to meet what happens to every third.
 _CALLS, _IMAGES = 12, 2

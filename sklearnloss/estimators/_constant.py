@@ -57,8 +57,8 @@ def _constant_scores(model: Any) -> Tensor:
     counts = model.net_.class_counts_.double().clamp(min=1e-9)
     share = counts / counts.sum()
     if n_channels == 1:
-        return share[1:].logit().float()
-    scores = share.logit() if loss_form(model.loss_) == "sigmoid" else share.log()
+        return torch.log(share[1:] / share[:1]).float()
+    scores: Tensor = share.logit() if loss_form(model.loss_) == "sigmoid" else share.log()
     return scores.float()
 
 

@@ -34,6 +34,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     scaling_: Scaling | None
     # Of masks.
     ignore_index: int | None = None
+    _ignored_label: Any
     multilabel: bool = False
     _reads_masks: ClassVar[bool] = False
     _min_images: ClassVar[int] = 2
@@ -108,6 +109,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 "it is not known. Set normalize='auto', or fill them: X.filled(0)."
             )
         return images
+
     def _as_dataset(self, X: Any) -> TrainingData:
         """Return images, without targets, as the net takes them."""
         images = self._new_images(X)
@@ -165,22 +167,25 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             f"and y[None].{rows}"
         )
 
-    def _kept_pixels(self) -> Callable[[Any], np.ndarray] | None:
+    def _kept_pixels(self) -> Callable[[Any], np.ndarray | None] | None:
         """Return what tells of a mask where pixels count in the scaling, None if all do."""
         ignored = self.ignore_index
-        if ignored is None:
+        if not self._reads_masks:
             return None
 
-        def kept(target: Any) -> np.ndarray:
+        def kept(target: Any) -> np.ndarray | None:
+            hidden = np.ma.getmask(target)
+            if ignored is None and not hidden.any():
+                return None
             mask = np.asarray(target.cpu() if isinstance(target, Tensor) else target)
-            counted = np.asarray(mask != ignored)
+            counted = np.asarray(~hidden & (mask != ignored))
             return np.asarray(counted.any(0)) if self.multilabel else counted
 
         return kept
 
     def _kept_codes(self, codes: Any) -> Tensor | None:
         """Return where pixels count in the scaling, None if all do."""
-        if self.ignore_index is None or not isinstance(codes, Tensor):
+        if self._ignored_label is None or not isinstance(codes, Tensor):
             return None
         counted = codes != IGNORED[codes.dtype]
         return counted.any(1) if self.multilabel else counted

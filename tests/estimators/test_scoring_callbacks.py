@@ -57,5 +57,5 @@ def test_ignored_pixels_do_not_count(scenes: Data) -> None:
 
 def test_a_callback_without_masks_is_refused(scenes: Data) -> None:
     scoring = EpochScoring(dice_scorer, name="dice", use_caching=False)
-    with pytest.raises(ValueError, match="no true masks to score: use_caching=False"):
+    with pytest.raises(ValueError, match="use_caching=False, which passes no targets"):
         segmenter(early_stopping=True, callbacks=[scoring]).fit(*scenes)

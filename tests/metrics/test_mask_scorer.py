@@ -58,13 +58,13 @@ def segmenter(**params: Any) -> UNetSegmenter:
 
 
 @pytest.fixture(scope="module")
-def model() -> UNetSegmenter:
+def model() -> Any:
     """One that ignores 255."""
     return segmenter(ignore_index=255).fit(X, VOID)
 
 
 @pytest.fixture(scope="module")
-def multilabel() -> UNetSegmenter:
+def multilabel() -> Any:
     """One of overlapping labels, some pixels of which do not count."""
     return segmenter(multilabel=True).fit(X, OVERLAPPING)
 
@@ -333,7 +333,7 @@ def test_weights_are_routed_on_request(model: UNetSegmenter) -> None:
         found = cross_val_score(
             estimator, X, VOID, cv=KFold(2), scoring=scorer, params={"sample_weight": weight}
         )
-    expected = []
+    expected: Any = []
     for train, test in KFold(2).split(X):
         predicted = clone(model).fit(X[train], VOID[train]).predict(X[test])
         params: Any = {"ignore_index": 255, "sample_weight": weight[test]}

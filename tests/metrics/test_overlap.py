@@ -134,7 +134,8 @@ def test_labels_predicted_only_where_pixels_are_ignored_do_not_occur() -> None:
 
 
 def test_an_image_of_which_nothing_counts_scores_like_an_absent_label() -> None:
-    ignored, params = np.full((2, 4, 4), 255), {"ignore_index": 255, "per_image": True}
+    ignored = np.full((2, 4, 4), 255)
+    params: Any = {"ignore_index": 255, "per_image": True}
     assert np.all(dice_score(ignored, ignored * 0, **params) == 1.0)
     assert np.all(dice_score(ignored, ignored * 0, zero_division=0.5, **params) == 0.5)
 

@@ -87,8 +87,11 @@ def test_calibration_of_unlike_sizes_is_that_of_all_their_pixels() -> None:
     expected = expected_calibration_error(np.concatenate([t.ravel() for t in true]), flat)
     first = [np.moveaxis(p, -1, 0) for p in prob]
     assert expected_calibration_error(true, first) == pytest.approx(expected)
-    each = [expected_calibration_error(t[None], p[None]) for t, p in zip(true, first, strict=True)]
-    np.testing.assert_allclose(expected_calibration_error(true, first, per_image=True), each)
+    each: Any = [
+        expected_calibration_error(t[None], p[None]) for t, p in zip(true, first, strict=True)
+    ]
+    found: Any = expected_calibration_error(true, first, per_image=True)
+    np.testing.assert_allclose(found, each)
     channels = [p > 0.5 for p in first]
     with pytest.raises(ValueError, match="y_prob has 3 classes, but 2 in image 1"):
         expected_calibration_error(

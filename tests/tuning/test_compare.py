@@ -433,7 +433,7 @@ def test_masks_have_a_constant_answer_scored_as_the_estimator_scores(scenes: Dat
     model = segmenter(ignore_index=255)
     cv = [(np.arange(8), np.arange(8, 12)), (np.arange(4, 12), np.arange(4))]
     found = compare_losses(model, ["dice"], X, y, cv=cv, random_state=0)
-    expected = [iou_score(y[test], np.zeros_like(y[test]), ignore_index=255) for _, test in cv]
+    expected: Any = [iou_score(y[test], np.zeros_like(y[test]), ignore_index=255) for _, test in cv]
     assert found.baseline_["score"] == pytest.approx(np.mean(expected))
 
 

@@ -59,7 +59,7 @@ class Survey:
         look: Callable[[Any, tuple[int, ...]], Any],
         *,
         any_size: bool,
-        kept: Callable[[Any], np.ndarray] | None = None,
+        kept: Callable[[Any], np.ndarray | None] | None = None,
         min_samples: int = 2,
     ) -> None:
         if len(samples) < min_samples:

@@ -16,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from ._journal import damaged, parse_object
+from ._storage import check_file_storage
 
 FORMAT = 1
 KEY = "sklearnloss comparison"
@@ -49,11 +50,21 @@ def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal
     if path is None:
         yield None
         return
+    check_file_storage(path)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "ab") as file:
+    with _open(target) as file:
         _lock(file, target)
         yield FitJournal(target)
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return open(path, "ab")
+    except OSError:
+        if path.is_file():  # a finished comparison can be read from where nothing can be written
+            return open(path, "rb")
+        raise
 
 
 def _lock(file: IO[bytes], path: Path) -> None:

@@ -889,3 +889,32 @@ def test_a_backend_that_cannot_give_results_as_they_finish_is_refused(digits: Da
         pytest.raises(ValueError, match="as they finish.*backend='loky'"),
     ):
         compare_losses(classifier(), LOSSES, *digits, cv=2, n_jobs=2)
+
+
+@pytest.mark.parametrize(
+    "storage", ["postgresql://me:secret@host/db", "sqlite:///fits.db", "postgresql:/me:secret@host"]
+)
+def test_the_address_of_a_database_is_refused_before_anything_is_written(
+    storage: str, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="address of a database") as refused:
+        compare_losses(classifier(), LOSSES, *digits, cv=2, storage=storage)
+    assert "secret" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_comparison_is_read_from_a_file_that_cannot_be_written(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fits.jsonl"
+    found = compare(digits, path)
+    real = open
+
+    def read_only(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if "a" in mode and str(file) == str(path):
+            raise OSError(30, "Read-only file system")
+        return real(file, mode, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", read_only)
+    assert_same(compare(digits, path), found)

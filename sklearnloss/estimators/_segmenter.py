@@ -159,7 +159,8 @@ class UNetSegmenter(MaskEstimator):
     Notes
     -----
     For two classes the network has one score per pixel and a sigmoid; a loss that
-    only has a softmax form gets two. Images of other sizes than in training are
+    only has a softmax form, which a loss of one's own says by an attribute
+    ``form = "softmax"``, gets two. Images of other sizes than in training are
     welcome.
 
     The sides of tiles are multiples of ``2 ** depth``, rounded up, and no larger than

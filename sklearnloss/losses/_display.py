@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ._base import Loss, describe
-from ._foreign import AnyLoss, loss_form
+from ._foreign import AnyLoss, call, loss_form
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,7 +179,7 @@ def _curve(loss: AnyLoss, logits: Tensor, target: float) -> tuple[Tensor, Tensor
         z = logit.reshape(1, 1).requires_grad_()
         if softmax:  # a torch loss over two classes scores (0, z)
             scores = torch.cat([torch.zeros_like(z), z], 1)
-            value = loss(scores, torch.tensor([round(target)]))
+            value = call(loss, scores, torch.tensor([round(target)]))
         else:
             value = loss(z, torch.full((1, 1), target, dtype=z.dtype))
         value = value.sum()

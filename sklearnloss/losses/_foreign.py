@@ -124,7 +124,8 @@ def _call(
         shapes = [f"{n} of shape {tuple(x.shape)} and dtype {x.dtype}" for n, x in given.items()]
         what = f"The loss {loss_name(loss)} failed on {', '.join(shapes)}"
         if type(error) in _PLAIN_ERRORS:
-            raise type(error)(f"{what}: {error} {GUIDE}") from error
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise type(error)(f"{what}: {reason}. {GUIDE}") from error
         error.add_note(f"{what}. {GUIDE}")
         raise
 

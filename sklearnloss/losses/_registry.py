@@ -280,10 +280,12 @@ def build_loss(loss: Callable[..., Any], params: Mapping[str, Any]) -> AnyLoss:
 
 def parameter_defaults(loss: Callable[..., Any]) -> dict[str, Any]:
     """Return the parameters of a loss class, or of a function after its first two."""
-    if isinstance(loss, type):
+    try:
         parameters = list(inspect.signature(loss).parameters.values())
-    else:
-        parameters = list(inspect.signature(loss).parameters.values())[2:]
+    except ValueError:  # written in C, or compiled by TorchScript
+        return {}
+    if not isinstance(loss, type):
+        parameters = parameters[2:]
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {
         p.name: p.default

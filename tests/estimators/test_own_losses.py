@@ -77,6 +77,28 @@ def test_a_softmax_loss_of_ones_own_is_not_for_labels_that_overlap(scenes: Data)
         segmenter(softmax_focal, multilabel=True).fit(scenes[0], y)
 
 
+class Callable:
+    form = "softmax"
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        return softmax_focal(logits, target)
+
+    def method(self, logits: Tensor, target: Tensor) -> Tensor:
+        return (logits.sigmoid() - target).abs().mean()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is")
+def test_anything_that_can_be_called_is_a_loss(binary_scenes: Data) -> None:
+    X, y = binary_scenes
+    scripted = torch.jit.script(per_pixel)
+    for loss, n_channels in ((Callable(), 2), (Callable().method, 1), (scripted, 1)):
+        assert segmenter(loss).fit(X, y).decision_function(X).shape[1] == n_channels
+
+
+def per_pixel(logits: Tensor, target: Tensor) -> Tensor:
+    return (logits.sigmoid() - target).abs().mean()
+
+
 def test_a_misspelt_form_is_refused(binary_scenes: Data) -> None:
     def loss(logits: Tensor, target: Tensor) -> Tensor:
         return logits.mean()

@@ -324,6 +324,11 @@ def test_random_generators_stay_as_they_are() -> None:
     assert reports[0] == reports[1]
 
 
+def test_a_loss_is_checked_in_inference_mode_as_well() -> None:
+    with torch.inference_mode():
+        assert check_loss("dice", "segmentation", verbose=False).passed
+
+
 def test_a_softmax_loss_of_ones_own_is_checked_with_a_channel_per_class() -> None:
     def cross_entropy(z: Tensor, t: Tensor) -> Tensor:
         return nn.functional.cross_entropy(z, t)

@@ -54,6 +54,19 @@ def test_several_losses_are_overlaid() -> None:
     assert list(display.gradients) == ["a", "b"]
 
 
+def test_a_softmax_loss_of_ones_own_scores_two_classes() -> None:
+    def cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return nn.functional.cross_entropy(logits, target)
+
+    cross_entropy.form = "softmax"  # type: ignore[attr-defined]
+    display = LossDisplay.from_loss({"mine": cross_entropy, "regression": nn.MSELoss()})
+    z = display.logits
+    expected = nn.functional.softplus(-z)
+    torch.testing.assert_close(display.values["mine"], expected, atol=1e-6, rtol=0)
+    # Of the masks of both classes, where training has a score for each.
+    torch.testing.assert_close(display.values["regression"], (z - 1).square() / 2)
+
+
 def test_it_draws_on_given_axes() -> None:
     _, axes = plt.subplots(1, 2)
     display = LossDisplay.from_loss(DiceLoss(), ax=axes, color="red")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +20,7 @@ from .cases import (
     PIXEL_LOSSES,
     REGION_LOSSES,
     WANTS_FINITE_LOGITS,
+    binary,
     build,
     multiclass,
     whole_images,
@@ -180,6 +185,39 @@ def test_class_weights_are_checked_wherever_the_scores_are() -> None:
     for weight in ([1.0, np.nan, 1.0, 1.0], np.array([1.0, -1.0, 1.0, 1.0]), torch.zeros(4)):
         with pytest.raises(ValueError, match="class_weight"):
             build("cross_entropy", class_weight=weight)(z.to("meta"), t.to("meta"))
+
+
+@contextlib.contextmanager
+def torch_defaults(dtype: torch.dtype = torch.float32, device: str = "cpu") -> Iterator[None]:
+    """Let tensors that say neither be of a dtype and on a device."""
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
+SETTINGS: dict[str, Any] = {
+    "float64": lambda: torch_defaults(dtype=torch.float64),
+    "another device": lambda: torch_defaults(device="meta"),
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+}
+
+
+@on_losses
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_defaults_and_modes_of_torch_change_nothing(name: str, setting: str) -> None:
+    for case in (binary, multiclass):
+        z, t = case()
+        z, weight = z.float(), torch.tensor([1.0, 0.5, 2.0])
+        loss = build(name)
+        expected = loss(z, t, weight)
+        with SETTINGS[setting]():
+            value = loss(z, t, weight)
+        torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-7)
 
 
 @on_losses

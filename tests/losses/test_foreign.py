@@ -284,6 +284,11 @@ def test_errors_tell_what_the_loss_was_given(kind: type[Exception]) -> None:
     assert isinstance(caught.value.__cause__, kind)
 
 
+def test_an_error_without_a_text_has_its_name() -> None:
+    with pytest.raises(AssertionError, match=GIVEN + r": AssertionError\. See"):
+        call_loss(raising(AssertionError()), *binary())
+
+
 def test_errors_of_other_classes_tell_it_in_a_note() -> None:
     error = Picky("not today")
     with pytest.raises(Picky, match="not today") as caught:

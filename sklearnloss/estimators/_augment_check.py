@@ -150,7 +150,7 @@ def _try(augmentation: Augmentation, image: Tensor, levels: Tensor, call: int) -
     codes = other = None
     if augmentation.labels is not None:
         codes = _draw_codes(cells, augmentation.labels, side, call)
-        other = codes if call % 2 else torch.zeros_like(codes)
+        other = codes.clone() if call % 2 else torch.zeros_like(codes)
     (shown, codes), (control, other) = (
         augmentation(
             torch.where(cells.unsqueeze(1), inside, outside),

@@ -21,10 +21,10 @@ Pair = tuple[Tensor, Any]  # images, and masks in whatever form a transform give
 _MIXING = {"MixUp", "CutMix", "RandomMixUpV2", "RandomCutMixV2", "Mosaic", "RandomMosaic"}
 # Its sequence hands on one value, which may be a pair.
 _OLD = "torchvision.transforms.transforms"
-# Where transforms are that move masks with their images.
+# Where transforms are that move masks with their images, and sequences of them.
 _TRUSTED = (
     *("torchvision.transforms", "albumentations.", "kornia.augmentation"),
-    *("torch.nn.modules.container", "torch.nn.modules.linear"),  # sequences, and nothing at all
+    "torch.nn.modules.container",
 )
 _REFUSED_LIBRARIES = {"monai", "torchio", "imgaug"}
 

@@ -124,11 +124,11 @@ def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:
         ({"width": 32}, r"Their first layer has 64 channels: set width=64\."),
         (
             {"depth": 34},
-            r"\d+ tensors are missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth to that",
+            r"\d+ tensors are missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth",
         ),
         (
             {"depth": 50},
-            r"missing: .*; \d+ tensors are of another shape: layer1.0.conv1.weight \(\(64, 64, 3, 3",
+            r"missing: .*; \d+ tensors are of another shape: layer1.0.conv1.weight",
         ),
         (
             {"n_axes": 3},

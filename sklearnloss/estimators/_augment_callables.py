@@ -18,7 +18,10 @@ from ._random_state import seeded
 Pair = tuple[Tensor, Any]  # images, and masks in whatever form a transform gives them
 
 # They make images of several, of which each has a label of its own.
-_MIXING = {"MixUp", "CutMix", "RandomMixUpV2", "RandomCutMixV2", "Mosaic", "RandomMosaic"}
+_MIXING = {
+    *("CutMix", "MixUp", "Mixup", "Mosaic"),
+    *("RandomCutMixV2", "RandomMixUpV2", "RandomMosaic"),
+}
 # Its sequence hands on one value, which may be a pair.
 _OLD = "torchvision.transforms.transforms"
 # Where transforms are that move masks with their images, and sequences of them.
@@ -53,11 +56,11 @@ class CallableChange:
             type(member).__module__.startswith(_TRUSTED) and type(member).__name__ != "Lambda"
             for member in _members(transform)
         )
+        self._check_members(transform)
         if self.library is None:
             self._check_arguments(transform)
             self.transform = transform
         else:
-            self._check_members(transform)
             self.transform = copy.deepcopy(transform)  # some keep what they drew last
 
     def __call__(
@@ -149,7 +152,7 @@ class CallableChange:
                     f"augment holds {name}, which mixes images and their labels. Here each image "
                     f"has labels of its own: leave it out."
                 )
-            if name == "Normalize":
+            if name == "Normalize" and self.library is not None:
                 raise ValueError(
                     "augment holds Normalize, but only training images are augmented: those that "
                     "are predicted would not be normalized. Leave it out; normalize='auto' scales "

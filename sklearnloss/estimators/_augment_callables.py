@@ -113,6 +113,10 @@ class CallableChange:
     def _call_library(
         self, images: Tensor, masks: Tensor | None, dtype: torch.dtype, seed: int
     ) -> Pair:
+        if images.ndim < 4:
+            raise ValueError(
+                f"augment={self.name} of {self.library} is for images, but these are signals."
+            )
         unit = UnitRange(images, self.scaling, dtype)
         try:
             changed, given = _CALLS[str(self.library)](self.transform, unit.images, masks, seed)
@@ -131,7 +135,8 @@ class CallableChange:
         """Raise unless a function can be called as it will be."""
         expected = ("images",) if self.labels is None else ("images", "masks")
         try:
-            signature = inspect.signature(transform)
+            called = transform.forward if isinstance(transform, nn.Module) else transform
+            signature = inspect.signature(called)
         except (TypeError, ValueError):  # of C
             return
         try:
@@ -239,8 +244,6 @@ def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed
     """Call a transform of torchvision with each image, so that each is changed in its own way."""
     from torchvision import tv_tensors
 
-    if images.ndim < 4:
-        raise ValueError("it is for images, not for signals")
     if masks is None:
         pure = _is_old_torchvision(transform)
         return _stacked([transform(x if pure else tv_tensors.Image(x)) for x in images]), None
@@ -255,8 +258,6 @@ def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed
 
 def _call_albumentations(transform: Any, images: Tensor, masks: Tensor | None, seed: int) -> Pair:
     """Call a transform of albumentations with each image as an array, the channels last."""
-    if images.ndim < 4:
-        raise ValueError("it is for images, not for signals")
     if hasattr(transform, "set_random_seed"):  # the newer ones have generators of their own
         transform.set_random_seed(seed)
     image_key, mask_key = ("image", "mask") if images.ndim == 4 else ("volume", "mask3d")

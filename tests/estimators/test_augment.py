@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearnloss.estimators._augment import CHANGES, Augmentation
 from sklearnloss.estimators._augment_masks import MaskLabels
@@ -189,6 +189,8 @@ def test_only_training_is_augmented(digits: Data) -> None:
     [
         ("flop", r"augment='flop' is unknown\. Expected one of 'affine'.*Did you mean 'flip'"),
         (["flip", 3], "augment=3 is unknown"),
+        ({"flip": 0.5}, r"augment=\{'flip': 0.5\} is unknown"),
+        (nn.Bilinear(1, 1, 1), r"augment=Bilinear takes .*, but is called with \(images\)"),
         (lambda images: images[:, :0], r"changed images of shape \(.*their number and channels"),
         (lambda images, masks: images, r"augment=<lambda> takes \(images, masks\), but is called"),
         (Augmentation, r"augment=Augmentation is a class\. Pass an object: add \(\)\."),

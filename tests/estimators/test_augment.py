@@ -147,6 +147,22 @@ def test_random_numbers_of_an_own_change_come_from_the_random_state(
     assert before
 
 
+@pytest.mark.cuda
+def test_random_numbers_on_a_gpu_come_from_the_random_state(digits: Data) -> None:
+    def noisy(images: Tensor) -> Tensor:
+        return images + torch.randn_like(images)
+
+    state = torch.cuda.get_rng_state()
+    losses = [
+        classifier(augment=noisy, device="cuda", deterministic=True, random_state=seed)
+        .fit(*digits)
+        .history_[-1, "train_loss"]
+        for seed in (0, 0, 1)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+
+
 def test_fits_in_threads_draw_as_fits_alone(digits: Data) -> None:
     X, y = digits
 

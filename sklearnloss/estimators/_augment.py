@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -47,8 +47,7 @@ class Augmentation:
         labels: MaskLabels | None = None,
         scaling: Scaling | None = None,
     ) -> None:
-        single = isinstance(changes, str) or callable(changes) or not isinstance(changes, Iterable)
-        listed = [changes] if single else list(changes)  # type: ignore[arg-type]
+        listed: list[Any] = list(changes) if isinstance(changes, (list, tuple)) else [changes]
         self.changes = [_resolve(change, labels, scaling) for change in listed]
         self.labels = labels
         self.given = changes

@@ -18,13 +18,16 @@ from ._random_state import seeded
 Pair = tuple[Tensor, Any]  # images, and masks in whatever form a transform gives them
 
 # They make images of several, of which each has a label of its own.
-_MIXING = {"MixUp", "CutMix", "RandomMixUpV2", "RandomCutMixV2", "Mosaic", "RandomMosaic"}
+_MIXING = {
+    *("CutMix", "MixUp", "Mixup", "Mosaic"),
+    *("RandomCutMixV2", "RandomMixUpV2", "RandomMosaic"),
+}
 # Its sequence hands on one value, which may be a pair.
 _OLD = "torchvision.transforms.transforms"
-# Where transforms are that move masks with their images.
+# Where transforms are that move masks with their images, and sequences of them.
 _TRUSTED = (
     *("torchvision.transforms", "albumentations.", "kornia.augmentation"),
-    *("torch.nn.modules.container", "torch.nn.modules.linear"),  # sequences, and nothing at all
+    "torch.nn.modules.container",
 )
 _REFUSED_LIBRARIES = {"monai", "torchio", "imgaug"}
 
@@ -53,11 +56,11 @@ class CallableChange:
             type(member).__module__.startswith(_TRUSTED) and type(member).__name__ != "Lambda"
             for member in _members(transform)
         )
+        self._check_members(transform)
         if self.library is None:
             self._check_arguments(transform)
             self.transform = transform
         else:
-            self._check_members(transform)
             self.transform = copy.deepcopy(transform)  # some keep what they drew last
 
     def __call__(
@@ -110,6 +113,10 @@ class CallableChange:
     def _call_library(
         self, images: Tensor, masks: Tensor | None, dtype: torch.dtype, seed: int
     ) -> Pair:
+        if images.ndim < 4:
+            raise ValueError(
+                f"augment={self.name} of {self.library} is for images, but these are signals."
+            )
         unit = UnitRange(images, self.scaling, dtype)
         try:
             changed, given = _CALLS[str(self.library)](self.transform, unit.images, masks, seed)
@@ -128,7 +135,8 @@ class CallableChange:
         """Raise unless a function can be called as it will be."""
         expected = ("images",) if self.labels is None else ("images", "masks")
         try:
-            signature = inspect.signature(transform)
+            called = transform.forward if isinstance(transform, nn.Module) else transform
+            signature = inspect.signature(called)
         except (TypeError, ValueError):  # of C
             return
         try:
@@ -149,7 +157,7 @@ class CallableChange:
                     f"augment holds {name}, which mixes images and their labels. Here each image "
                     f"has labels of its own: leave it out."
                 )
-            if name == "Normalize":
+            if name == "Normalize" and self.library is not None:
                 raise ValueError(
                     "augment holds Normalize, but only training images are augmented: those that "
                     "are predicted would not be normalized. Leave it out; normalize='auto' scales "
@@ -236,8 +244,6 @@ def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed
     """Call a transform of torchvision with each image, so that each is changed in its own way."""
     from torchvision import tv_tensors
 
-    if images.ndim < 4:
-        raise ValueError("it is for images, not for signals")
     if masks is None:
         pure = _is_old_torchvision(transform)
         return _stacked([transform(x if pure else tv_tensors.Image(x)) for x in images]), None
@@ -252,8 +258,6 @@ def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed
 
 def _call_albumentations(transform: Any, images: Tensor, masks: Tensor | None, seed: int) -> Pair:
     """Call a transform of albumentations with each image as an array, the channels last."""
-    if images.ndim < 4:
-        raise ValueError("it is for images, not for signals")
     if hasattr(transform, "set_random_seed"):  # the newer ones have generators of their own
         transform.set_random_seed(seed)
     image_key, mask_key = ("image", "mask") if images.ndim == 4 else ("volume", "mask3d")

@@ -150,7 +150,7 @@ def _try(augmentation: Augmentation, image: Tensor, levels: Tensor, call: int) -
     codes = other = None
     if augmentation.labels is not None:
         codes = _draw_codes(cells, augmentation.labels, side, call)
-        other = codes if call % 2 else torch.zeros_like(codes)
+        other = codes.clone() if call % 2 else torch.zeros_like(codes)
     (shown, codes), (control, other) = (
         augmentation(
             torch.where(cells.unsqueeze(1), inside, outside),
@@ -252,10 +252,10 @@ def _compare(trial: _Trial, labels: MaskLabels, same_draws: bool) -> tuple[Tenso
     same_draws : bool
         Whether the control was changed as the images were.
     """
-    image, codes = trial.shown, trial.codes
-    assert codes is not None
+    assert trial.codes is not None
+    image, codes = trial.shown.cpu(), trial.codes.cpu()  # not all devices have float64
     if same_draws and image.shape == trial.control.shape:
-        image = image - trial.control
+        image = image - trial.control.cpu()
     factors = _factors(tuple(image.shape[2:]), trial.side)
     mask, weight = (
         layer.double().reshape(len(image), -1, *image.shape[2:]).mean(1, keepdim=True)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..losses._device import send
 from ._labels import IGNORED, code_dtype
 
 
@@ -39,7 +40,7 @@ class MaskLabels:
         """Return masks of labels: the codes themselves where they are the same, else int64."""
         if self.same:
             return codes
-        table = torch.from_numpy(np.append(self.values, self.ignored or 0)).to(codes.device)
+        table = send(torch.from_numpy(np.append(self.values, self.ignored or 0)), codes.device)
         position = codes.long()
         return table[torch.where(position == self.ignored_code, len(self.values), position)]
 
@@ -81,7 +82,7 @@ class MaskLabels:
 
     def _look_up(self, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return which labels are known, and their codes."""
-        values = torch.from_numpy(self.values).to(labels.device)
+        values = send(torch.from_numpy(self.values), labels.device)
         codes = torch.searchsorted(values, labels.contiguous()).clamp(max=len(values) - 1)
         known = values[codes] == labels
         if self.ignored is not None:

@@ -38,9 +38,9 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
         are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
-        ``width=64``, for any number of channels and classes. Images of up to 64
-        pixels have another first convolution than theirs (3 x 3 instead of 7 x 7),
-        which starts at random; a warning says so, as it does of the last layer.
+        ``width=64``, for any number of channels and classes. For images whose
+        shorter side has 64 pixels or fewer, the first convolution is another one
+        than theirs (3 x 3 instead of 7 x 7) and starts at random; a warning says so.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are

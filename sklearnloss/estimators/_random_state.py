@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from ..losses._random import seeded as torch_seeded
+from ..losses._random import seeded as seeded_torch
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     device : torch.device or str, default="cpu"
         Whose generator is seeded beside the CPU's.
     """
-    with torch_seeded(seed, device):  # which lets in one thread at a time
+    with seeded_torch(seed, device):
         before = np.random.get_state(), random.getstate()  # noqa: NPY002
         try:
             np.random.seed(seed % 2**32)  # noqa: NPY002

@@ -198,15 +198,15 @@ def _check_fit(
         ],
     }
     listed = [
-        f"{len(found)} {'is' if len(found) == 1 else 'are'} {kind}: "
+        f"{len(found)} tensor{' is' if len(found) == 1 else 's are'} {kind}: "
         f"{', '.join(found[:_LISTED])}{', ...' * (len(found) > _LISTED)}"
         for kind, found in problems.items()
         if found
     ]
     if listed:
         raise ValueError(
-            f"weights do not fit this {type(module).__name__}. Of its {len(expected)} tensors and "
-            f"those of weights, {'; '.join(listed)}.{_hint(given, expected)}"
+            f"weights do not fit this {type(module).__name__}: {'; '.join(listed)}."
+            f"{_hint(given, expected)}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sklearnloss.estimators._augment import CHANGES, Augmentation
 from sklearnloss.estimators._augment_masks import MaskLabels
@@ -147,6 +147,22 @@ def test_random_numbers_of_an_own_change_come_from_the_random_state(
     assert before
 
 
+@pytest.mark.cuda
+def test_random_numbers_on_a_gpu_come_from_the_random_state(digits: Data) -> None:
+    def noisy(images: Tensor) -> Tensor:
+        return images + torch.randn_like(images)
+
+    state = torch.cuda.get_rng_state()
+    losses = [
+        classifier(augment=noisy, device="cuda", deterministic=True, random_state=seed)
+        .fit(*digits)
+        .history_[-1, "train_loss"]
+        for seed in (0, 0, 1)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    assert torch.equal(torch.cuda.get_rng_state(), state)
+
+
 def test_fits_in_threads_draw_as_fits_alone(digits: Data) -> None:
     X, y = digits
 
@@ -189,6 +205,8 @@ def test_only_training_is_augmented(digits: Data) -> None:
     [
         ("flop", r"augment='flop' is unknown\. Expected one of 'affine'.*Did you mean 'flip'"),
         (["flip", 3], "augment=3 is unknown"),
+        ({"flip": 0.5}, r"augment=\{'flip': 0.5\} is unknown"),
+        (nn.Bilinear(1, 1, 1), r"augment=Bilinear takes .*, but is called with \(images\)"),
         (lambda images: images[:, :0], r"changed images of shape \(.*their number and channels"),
         (lambda images, masks: images, r"augment=<lambda> takes \(images, masks\), but is called"),
         (Augmentation, r"augment=Augmentation is a class\. Pass an object: add \(\)\."),

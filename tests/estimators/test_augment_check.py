@@ -124,6 +124,16 @@ def test_what_moves_no_mask_or_both_passes(change: Change) -> None:
     trial(change, n_channels=3)
 
 
+def test_what_is_added_cancels() -> None:
+    trial(lambda images, masks: (images + 30 * torch.randn_like(images), masks))
+    trial(lambda images, masks: (images + 100 * torch.rand(images.shape[2:]), masks))
+
+
+def test_strong_blur_of_large_images_passes() -> None:
+    trial(filtered(ndimage.gaussian_filter, sigma=6), (64, 64))
+    trial(filtered(ndimage.uniform_filter, size=15), (64, 64))
+
+
 HARMFUL: dict[str, Change] = {
     "flip": lambda images, masks: (images.flip(-1), masks),
     "flip of masks": lambda images, masks: (images, masks.flip(-1)),

@@ -155,10 +155,10 @@ def test_volumes_move_with_their_masks(make: Make) -> None:
     assert torch.equal(moved, masks.flip(-1))
 
 
-@pytest.mark.parametrize("library", ["torchvision", "albumentations"])
+@pytest.mark.parametrize("library", SOME)
 def test_signals_are_refused(library: str) -> None:
     images, masks = batch(16)
-    with pytest.raises(ValueError, match="it is for images, not for signals"):
+    with pytest.raises(ValueError, match=f"of {library} is for images, but these are signals"):
         changed(SOME[library](), images, masks)
 
 

@@ -122,10 +122,13 @@ def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:
     ("params", "message"),
     [
         ({"width": 32}, r"Their first layer has 64 channels: set width=64\."),
-        ({"depth": 34}, r"\d+ are missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth to that"),
+        (
+            {"depth": 34},
+            r"\d+ tensors are missing: layer1.2.conv1.weight, .*, \.\.\..*Set depth",
+        ),
         (
             {"depth": 50},
-            r"missing: .*; \d+ are of another shape: layer1.0.conv1.weight \(\(64, 64, 3, 3",
+            r"missing: .*; \d+ tensors are of another shape: layer1.0.conv1.weight",
         ),
         (
             {"n_axes": 3},
@@ -136,7 +139,7 @@ def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:
 def test_what_does_not_fit_is_listed(params: dict[str, Any], message: str, imagenet: State) -> None:
     network = resnet(**params)
     before = copy.deepcopy(network.state_dict())
-    with pytest.raises(ValueError, match=f"weights do not fit this ResNet. Of its .*{message}"):
+    with pytest.raises(ValueError, match=f"weights do not fit this ResNet: .*{message}"):
         load_weights(network, imagenet)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
@@ -144,10 +147,10 @@ def test_what_does_not_fit_is_listed(params: dict[str, Any], message: str, image
 
 def test_unknown_names_are_listed(imagenet: State) -> None:
     odd = {**imagenet, "extra.weight": torch.zeros(1)}
-    with pytest.raises(ValueError, match="of weights, 1 is unknown: extra.weight"):
+    with pytest.raises(ValueError, match="this ResNet: 1 tensor is unknown: extra.weight"):
         load_weights(resnet(), odd)
     del odd["extra.weight"], odd["bn1.weight"]
-    with pytest.raises(ValueError, match="of weights, 1 is missing: bn1.weight"):
+    with pytest.raises(ValueError, match="this ResNet: 1 tensor is missing: bn1.weight"):
         load_weights(resnet(), odd)
 
 

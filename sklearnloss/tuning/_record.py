@@ -14,6 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ._attributes import wrong_attribute
 from ._branches import Space, Values
 from ._deaths import count_deaths, is_deadly, warn_of_calls
 from ._owner import Heartbeat, Owner
@@ -398,22 +399,6 @@ def running_trial(
         distributions=dict(distributions),
         user_attrs=dict(attrs),
     )
-
-
-def wrong_attribute(attrs: Mapping[str, Any]) -> str | None:
-    """Return the attribute of a trial that a search cannot have written, if there is one."""
-    owner, results = attrs.get("owner"), attrs.get("results", {})
-    names = ("host", "search", "call")
-    folds = results.get("folds", []) if isinstance(results, dict) else None
-    if type(attrs.get("candidate")) is not int:
-        return "candidate"
-    if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in names):
-        return "owner"
-    if not isinstance(folds, list) or not all(
-        isinstance(fold, dict) and "scores" in fold for fold in folds
-    ):
-        return "results"
-    return None
 
 
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:

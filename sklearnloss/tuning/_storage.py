@@ -15,7 +15,7 @@ import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.storages.journal import JournalStorage
 
-from ._address import Address, as_address, hide_password, looks_like_address
+from ._address import Address, as_address, hide_password
 from ._journal import RepairingJournal
 from ._patience import PatientStorage, StorageError, may_pass, patiently, reason
 
@@ -100,7 +100,7 @@ def check_file_storage(storage: Any) -> None:
         return
     if as_address(storage) is not None:
         raise ValueError(
-            f"storage={hide_password(str(storage))!r} is the address of a database, which only "
+            f"storage={as_address(storage)!r} is the address of a database, which only "
             f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
         )
     if isinstance(storage, BaseStorage):
@@ -118,14 +118,8 @@ def _read_path(storage: Any) -> Path:
             f"as a str, one of Optuna's storages, or None."
         )
     text = os.fsdecode(storage)
-    if looks_like_address(text):
-        shown = hide_password(text)
-        raise ValueError(
-            f"storage={shown!r} looks like the address of a database, but is none. Expected a str "
-            f"such as 'postgresql://user:password@host/name', or a path."
-        )
-    if not text:
-        raise ValueError("storage='' is no path. Pass the path of a file, or None.")
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"storage={text!r} is no path. Pass the path of a file, or None.")
     if os.path.isdir(text):
         raise ValueError(f"storage={text!r} is a folder. Pass the path of a file in it.")
     return Path(text)
@@ -245,6 +239,11 @@ def _named(address: Address, name: str) -> Iterator[None]:
     except Exception as error:
         if str(error).startswith("storage="):
             raise
+        if type(error).__name__ == "NoSuchModuleError":
+            raise ValueError(
+                f"storage={name} is of no database that SQLAlchemy knows. Expected an address that "
+                f"begins with postgresql://, mysql:// or sqlite:///, or a path."
+            ) from None
         raise ValueError(
             f"storage={name} cannot be opened: {address.hide_in(reason(error))}"
         ) from None

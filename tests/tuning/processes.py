@@ -495,7 +495,7 @@ def _patch(host: str | None = None, clock: Path | None = None, trap: Path | None
             Path(folder, FILE).write_bytes(trap_of(trap))
             return digest
 
-        Job.write = replaced  # type: ignore[method-assign, assignment]
+        Job.write = replaced  # type: ignore[method-assign]
 
 
 def trap_of(folder: Path) -> bytes:

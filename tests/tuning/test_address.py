@@ -144,5 +144,5 @@ def test_before_it_is_set_there_is_none() -> None:
 def test_addresses_are_told_from_paths(tmp_path: Path) -> None:
     assert is_url("sqlite:///s.db")
     assert is_url(Address("sqlite:///s.db"))
-    assert not is_url("s.db")
-    assert not is_url(tmp_path)
+    for given in ("s.db", tmp_path, "C:/s.journal", "sqlite", b"a://b", None, 3):
+        assert not is_url(given)

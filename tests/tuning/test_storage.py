@@ -74,8 +74,9 @@ def test_a_path_in_no_folder_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is a folder\. Pass the path of a file in it"):
         open_storage(tmp_path)
-    with pytest.raises(ValueError, match=r"storage='' is no path"):
-        open_storage("")
+    for given in ("", " ", "a\0b"):
+        with pytest.raises(ValueError, match=r"storage='.*' is no path"):
+            open_storage(given)
 
 
 def test_other_types_are_refused() -> None:
@@ -85,11 +86,14 @@ def test_other_types_are_refused() -> None:
         open_storage(ADDRESS.encode())
 
 
-@pytest.mark.parametrize("given", [ADDRESS.replace("//", "/"), Path(ADDRESS)])
+@pytest.mark.parametrize(
+    "given", [ADDRESS.replace("//", "/"), ADDRESS.replace("//", ""), Path(ADDRESS)]
+)
 def test_an_address_that_is_none_is_no_path(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"looks like the address of a database") as caught:
+    with pytest.raises(ValueError, match=r"is no address of a database\. Expected a") as caught:
         open_storage(given)
     assert "secret" not in str(caught.value)
+    assert "secret" not in repr(make_search(storage=given))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, naps: list[float]
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("nosuch://me:secret@host/db", "storage='nosuch://me:***@host/db' cannot be opened"),
+        ("nosuch://me:secret@host/db", "'nosuch://me:***@host/db' is of no database that"),
         ("sqlite:////no/such/folder/s.db", "unable to open database file"),
         ("sqlite://me:secret@host/x", "storage='sqlite://me:***@host/x' cannot be opened"),
         ("sqlite://me:secret@host:port/x", "storage='sqlite://me:***@host:port/x' is no address"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from ._branches import BRANCH, Branch, Space
 from ._fingerprint import in_order
 from ._prefix import has_loss, no_loss, trained_part
 from ._space import COMPOUNDS
-from ._values import Free, read_choices, read_free
+from ._values import Free, read_choices, read_free, shorten
 
 
 def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
@@ -248,14 +247,10 @@ def _check_parameter(
     for choice in map(searched[part].decode, searched[part].values() or []):
         if not hasattr(choice, "get_params") or name not in choice.get_params():
             raise ValueError(
-                f"param_distributions has {key!r}, but the choice {_short(choice)} of {part!r} has "
-                f"no parameter {name!r}. Give a list of dicts, each with choices that belong "
-                f"together."
+                f"param_distributions has {key!r}, but the choice {shorten(repr(choice))} of "
+                f"{part!r} has no parameter {name!r}. Give a list of dicts, each with choices "
+                f"that belong together."
             )
-
-
-def _short(choice: Any) -> str:
-    return textwrap.shorten(repr(choice), 80, placeholder="...")
 
 
 def _check_loss(loss: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import numbers
-import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from sklearn.utils.validation import _num_samples
 from ._branches import Space
 from ._fingerprint import SILENT, as_text, digest, digest_data
 from ._record import create_study
-from ._values import Free
+from ._values import Free, shorten
 
 #: The name of a study where the user gives none.
 DEFAULT_NAME = "sklearnloss"
@@ -396,4 +395,4 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.ndim:
         return _shape(value)
     text = getattr(value, "__qualname__", None) or as_text(value)
-    return textwrap.shorten(text, 80, placeholder="...")
+    return shorten(text)

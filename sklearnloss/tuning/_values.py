@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,7 +151,7 @@ def read_choices(key: str, given: Any) -> tuple[Any, ...]:
     if isinstance(given, Sequence) and not isinstance(given, str | bytes | bytearray):
         return tuple(given)
     raise TypeError(
-        f"{key}: {textwrap.shorten(repr(given), 100, placeholder='...')}, of type "
+        f"{key}: {shorten(repr(given))}, of type "
         f"{type(given).__name__}, is not a list of choices. Expected a list (a single value is a "
         f"list of one element), a range (low, high) or (low, high, 'log'), or a distribution of "
         f"Optuna or scipy."
@@ -195,6 +194,12 @@ def _short(choice: Any) -> str:
     if choice is None or isinstance(choice, bool | int | float | str):
         return repr(choice)
     return getattr(choice, "__name__", type(choice).__name__)
+
+
+def shorten(text: str, width: int = 80) -> str:
+    """Return a text in one line, cut to some characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _is_number(value: Any) -> bool:

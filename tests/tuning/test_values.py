@@ -72,8 +72,16 @@ def test_a_tuple_that_is_no_range_is_refused(given: tuple[Any, ...]) -> None:
     "given", [16, 0.1, "adam", None, {"a": 1}, (k for k in range(2)), DiceLoss(), b"ab"]
 )
 def test_a_single_value_or_a_generator_is_refused_as_in_scikit_learn(given: Any) -> None:
-    with pytest.raises(TypeError, match="lr: .* is not a list of choices. Expected a list .a sing"):
+    with pytest.raises(
+        TypeError, match=r"lr: \S+.* is not a list of choices. Expected a list .a sing"
+    ):
         read_free("lr", given)
+
+
+def test_a_long_value_is_cut_in_its_message() -> None:
+    with pytest.raises(TypeError, match="lr: 'xxx.*xxx[.]{3}, of type str") as error:
+        read_free("lr", "x" * 1000)
+    assert len(str(error.value)) < 400
 
 
 @pytest.mark.parametrize("given", [np.eye(2), np.array(3), pd.DataFrame({"a": [1], "b": [2]})])

@@ -1,4 +1,4 @@
-"""Addresses of databases, whose passwords nobody gets to see by accident."""
+"""Addresses of databases, shown without passwords."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MISTYPED = re.compile(rf"{_SCHEME}|(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\
 _EMBEDDED = re.compile(rf"(?s){_SCHEME}/(?:(?!{_SCHEME}/).)*")
 _PARTS = re.compile(r"(?s)([\w+.-]+:/{0,2})(.*)")
 
-#: Names of options that let somebody in.
+#: Names of secret options.
 _SECRET = r"[^=&\s]*(?:pass|pwd|secret|token|credential|auth|key|odbc_connect)[^=&\s]*"
 
 #: Shorter passwords are not looked for in the texts of errors, as they occur in any word.
@@ -122,8 +122,8 @@ class Address:
         in_memory = path in ("", ":memory:") or url.query.get("mode") == "memory"
         return "" if in_memory else path
 
-    def hide_in(self, text: str) -> str:
-        """Remove this address and its password from somebody else's text."""
+    def redact(self, text: str) -> str:
+        """Hide this address's password in the text of an error."""
         text = text.replace(self._text, str(self))
         login = self._text.partition("://")[2].rpartition("@")[0]
         given = login.partition(":")[2]
@@ -171,14 +171,14 @@ def as_address(storage: Any) -> Address | None:
 
 
 def hide_password(text: str) -> str:
-    """Replace the passwords of addresses in a text, and all else that lets somebody in."""
+    """Replace passwords and tokens in all addresses of a text by ***."""
     if _MISTYPED.match(text.strip()):  # an address and nothing else
         return _hide(text, "[^&]*")
     return _EMBEDDED.sub(lambda found: _hide(found[0], r"[^&\s'\"]*"), text)
 
 
 def _hide(address: str, value: str) -> str:
-    """Hide what is before the last @, but for the user's name, and the values of some options."""
+    """Hide the login of an address but for the user's name, and secret options."""
     found = _PARTS.match(address)
     if found is None:
         return address

@@ -1,4 +1,4 @@
-"""What a search keeps in the attributes of a trial, checked when it is read."""
+"""Validation of the attributes that a search stores in its trials."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _RESULTS = {"folds": list, "reports": list, "epochs": Real}
 _FOLD = {"fit_time": Real, "score_time": Real}
 
 
-def wrong_attribute(attrs: Mapping[str, Any]) -> str | None:
-    """Return the attribute of a trial that no search has written, if there is one.
+def find_invalid_attribute(attrs: Mapping[str, Any]) -> str | None:
+    """Return the name of an attribute that no search can have written, or None.
 
     Parameters
     ----------

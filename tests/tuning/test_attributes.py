@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning._attributes import wrong_attribute
+from sklearnloss.tuning._attributes import find_invalid_attribute
 
 from .processes import X, make_search, record_of, y
 
@@ -20,12 +20,12 @@ RIGHT: dict[str, Any] = {
 }
 
 
-def test_what_a_search_writes_is_right(tmp_path: Path) -> None:
-    assert wrong_attribute(RIGHT) is None
-    assert wrong_attribute({name: RIGHT[name] for name in ("candidate", "owner")}) is None
+def test_attributes_of_a_search_are_valid(tmp_path: Path) -> None:
+    assert find_invalid_attribute(RIGHT) is None
+    assert find_invalid_attribute({name: RIGHT[name] for name in ("candidate", "owner")}) is None
     make_search(sound=True, n_trials=2, storage=tmp_path / "s.journal").fit(X, y)
     for trial in record_of(tmp_path / "s.journal").study.trials:
-        assert wrong_attribute(trial.user_attrs) is None
+        assert find_invalid_attribute(trial.user_attrs) is None
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_what_a_search_writes_is_right(tmp_path: Path) -> None:
         ("beat", {"a": 1}),
     ],
 )
-def test_an_attribute_that_no_search_writes_is_named(name: str, value: Any) -> None:
-    assert wrong_attribute({**RIGHT, name: value}) == name
+def test_an_invalid_attribute_is_named(name: str, value: Any) -> None:
+    assert find_invalid_attribute({**RIGHT, name: value}) == name

@@ -256,7 +256,7 @@ def test_a_study_of_somebody_else_is_refused(with_trials: bool, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("search", [3, "x", ["data"]])
-def test_a_study_with_nonsense_in_it_is_refused(search: Any, tmp_path: Path) -> None:
+def test_a_study_with_an_invalid_search_attribute_is_refused(search: Any, tmp_path: Path) -> None:
     with quiet_optuna():
         study = create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
     study.set_user_attr("search", search)

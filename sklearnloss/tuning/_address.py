@@ -1,8 +1,9 @@
-"""Addresses of databases, whose passwords nobody gets to see by accident."""
+"""Addresses of databases, shown without passwords."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
 
 #: How an address begins. At least two letters: "C:/" is a disk of Windows'.
 _SCHEME = r"[A-Za-z][\w+.-]+:/"
+_MISTYPED = re.compile(rf"{_SCHEME}|(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\+\w+)?:")
 _EMBEDDED = re.compile(rf"(?s){_SCHEME}/(?:(?!{_SCHEME}/).)*")
-_PARTS = re.compile(r"(?s)([\w+.-]+:/{1,2})(.*)")
+_PARTS = re.compile(r"(?s)([\w+.-]+:/{0,2})(.*)")
 
-#: Names of options that let somebody in.
+#: Names of secret options.
 _SECRET = r"[^=&\s]*(?:pass|pwd|secret|token|credential|auth|key|odbc_connect)[^=&\s]*"
 
 #: Shorter passwords are not looked for in the texts of errors, as they occur in any word.
@@ -98,7 +100,8 @@ class Address:
             url = make_url(self._text)
         except (ArgumentError, ValueError):
             raise ValueError(
-                f"storage={self!r} is no address of a database. Expected one such as {_EXAMPLE!r}."
+                f"storage={self!r} is no address of a database. Expected a str such as "
+                f"{_EXAMPLE!r}."
             ) from None
         if "@" in (url.host or "") or (self.system != "sqlite" and "@" in (url.database or "")):
             raise ValueError(
@@ -119,8 +122,8 @@ class Address:
         in_memory = path in ("", ":memory:") or url.query.get("mode") == "memory"
         return "" if in_memory else path
 
-    def hide_in(self, text: str) -> str:
-        """Remove this address and its password from somebody else's text."""
+    def redact(self, text: str) -> str:
+        """Hide this address's password in the text of an error."""
         text = text.replace(self._text, str(self))
         login = self._text.partition("://")[2].rpartition("@")[0]
         given = login.partition(":")[2]
@@ -154,30 +157,28 @@ class StorageParameter:
 
 def is_url(storage: Any) -> bool:
     """Tell whether a storage is given by the address of a database."""
-    return isinstance(storage, Address) or (isinstance(storage, str) and "://" in storage)
+    return as_address(storage) is not None
 
 
 def as_address(storage: Any) -> Address | None:
-    """Return a storage as an address, None if it is something else."""
+    """Return a storage as an address, even a mistyped one; None if it is something else."""
     if isinstance(storage, Address):
         return storage
-    return Address(storage) if is_url(storage) else None
-
-
-def looks_like_address(text: str) -> bool:
-    """Tell whether a text can hardly be meant as a path."""
-    return re.match(_SCHEME, text.strip()) is not None
+    text = os.fspath(storage) if isinstance(storage, str | os.PathLike) else b""
+    if isinstance(text, str) and ("://" in text or _MISTYPED.match(text.strip())):
+        return Address(text)
+    return None
 
 
 def hide_password(text: str) -> str:
-    """Replace the passwords of addresses in a text, and all else that lets somebody in."""
-    if looks_like_address(text):  # an address and nothing else
+    """Replace passwords and tokens in all addresses of a text by ***."""
+    if _MISTYPED.match(text.strip()):  # an address and nothing else
         return _hide(text, "[^&]*")
     return _EMBEDDED.sub(lambda found: _hide(found[0], r"[^&\s'\"]*"), text)
 
 
 def _hide(address: str, value: str) -> str:
-    """Hide what is before the last @, but for the user's name, and the values of some options."""
+    """Hide the login of an address but for the user's name, and secret options."""
     found = _PARTS.match(address)
     if found is None:
         return address

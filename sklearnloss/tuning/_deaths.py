@@ -1,4 +1,4 @@
-"""Whether a candidate is what ends the processes that work on it."""
+"""Crashes of worker processes per candidate, and the limit at which it is given up."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from optuna.trial import TrialState
 if TYPE_CHECKING:
     from ._record import Row
 
-#: How many processes of one call of ``fit`` a candidate may end at the same point.
+#: Crashes at the same point, within one call of ``fit``, at which a candidate is given up.
 MAX_DEATHS = 3
 
-#: Calls of ``fit`` that ended over one fold of a candidate until that is told.
+#: Calls of ``fit`` that ended within one fold of a candidate at which a warning is given.
 _MANY_CALLS = 3
 
 Deaths = tuple[list[int], int]
 
 
-def count_deaths(row: Row, call: str) -> Deaths:
-    """Return what happened to those who worked on a candidate's present fold.
+def count_crashes(row: Row, call: str) -> Deaths:
+    """Count the processes that ended while they trained a candidate's present fold.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def count_deaths(row: Row, call: str) -> Deaths:
     Returns
     -------
     here : list of int
-        Of processes that ended in this call, while the call went on: how many signs
-        of life they gave.
+        For each process that crashed while this call went on: the number of its
+        heartbeats.
     calls : int
-        How many whole calls ended. Of those nothing can be said: the machine may have
-        been switched off.
+        The number of calls that ended as a whole, for which the candidate need not be
+        the reason: the machine may have been switched off.
     """
     attrs = row.trial.user_attrs
     here, calls = attrs.get("deaths", ([], 0))
@@ -49,18 +49,18 @@ def count_deaths(row: Row, call: str) -> Deaths:
     return [*here, *([attrs.get("beat") or 0] if died else [])], calls
 
 
-def is_deadly(beats: Sequence[int]) -> bool:
-    """Tell whether processes ended at the same point, as they do for lack of memory.
+def is_at_fault(beats: Sequence[int]) -> bool:
+    """Tell whether processes crashed at the same point, as they do for lack of memory.
 
-    Machines that are taken away end them at unlike ones.
+    Preempted machines end them at random points.
     """
     ordered = sorted(beats)
     pairs = zip(ordered, ordered[MAX_DEATHS - 1 :], strict=False)
     return any(last - first <= 1 for first, last in pairs)
 
 
-def warn_of_calls(row: Row, calls: int) -> None:
-    """Say so if calls of ``fit`` end over a candidate again and again."""
+def warn_of_crashes(row: Row, calls: int) -> None:
+    """Warn if several calls of ``fit`` in a row ended while they trained a candidate."""
     if calls >= _MANY_CALLS:
         settings = ", ".join(f"{name}={value!r}" for name, value in row.values.items())
         warnings.warn(

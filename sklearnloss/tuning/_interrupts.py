@@ -1,4 +1,4 @@
-"""Ctrl-C ends a search even where an estimator takes it as the end of its own training."""
+"""Interrupts (Ctrl-C, SIGTERM) that end a search even if an estimator catches them."""
 
 from __future__ import annotations
 

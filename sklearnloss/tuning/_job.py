@@ -31,7 +31,7 @@ PREFIX = "sklearnloss-job-"
 
 FILE = "job.pkl"
 
-#: Says in a job's folder whose it is.
+#: Holds the owner of a job's folder.
 _OWNER = "owner.json"
 
 
@@ -261,7 +261,7 @@ def _fetch(value: Any, folder: Path) -> Any:
 
 
 def sign(folder: Path, owner: Owner) -> None:
-    """Write into a job's folder whose it is."""
+    """Write the owner into a job's folder."""
     write_private(folder / _OWNER, json.dumps(owner.token).encode())
 
 
@@ -272,9 +272,9 @@ def remove(folder: str | os.PathLike[str]) -> None:
 
 
 def remove_left_over(home: Path, owner: Owner) -> None:
-    """Remove the folders of searches on this machine that were killed, as far as they are ours."""
+    """Remove the folders of killed searches of this user on this machine."""
     for folder in home.glob(f"{PREFIX}*"):
-        # What is no job of this user's says nothing, or nothing that is believed.
+        # Folders without a valid owner, or that others can write, are left alone.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             token = json.loads(read_private(folder, _OWNER))
             if not owner.is_alive(token, None, -1):

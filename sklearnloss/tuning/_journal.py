@@ -80,8 +80,9 @@ class RepairingJournal(BaseJournalBackend):
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Yield the lines from a number on, but for one that is not all there.
 
-        A line may be there though its writer was told that it failed, and wrote it again.
-        Only the last one is its own for Optuna, which complains of what is done twice.
+        A write that failed may be in the file all the same, followed by its retry. Only
+        the last one keeps its worker's name: Optuna raises errors for a worker's own
+        repeated operations.
 
         Raises
         ------
@@ -163,7 +164,7 @@ def parse_object(path: str, number: int, line: bytes) -> dict[str, Any]:
 
 
 def damaged(path: str, number: int, line: bytes, what: str) -> str:
-    """Return an error's message about a line that does not belong into a file."""
+    """Return the message for an invalid line of a file."""
     shown = line.decode(errors="replace").strip()[:60]
     return (
         f"storage={path!r} is damaged: line {number} is {what if shown else 'blank'}"

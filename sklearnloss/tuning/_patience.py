@@ -1,4 +1,4 @@
-"""Storages that are away for a moment: waited for, and named when they do not come back."""
+"""Retries of storage calls, and the error for a storage that stays unavailable."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ._address import hide_password
 
 Result = TypeVar("Result")
 
-#: Seconds for a storage to come back, and between the first two attempts and the last ones.
+#: Seconds: in all, before the first retry, and at most between two retries.
 PATIENCE, FIRST_NAP, LAST_NAP = 60.0, 0.05, 5.0
 
-#: What waiting does not mend.
+#: Errors that no retry mends.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WRONG = ("DataError", "NotSupportedError", "ArgumentError")  # of SQLAlchemy's
 _BROKEN = re.compile(r"read.?only|malformed|not a database", re.IGNORECASE)
 
-#: Libraries whose errors say that a server is away, the last two in storages of the user's own.
+#: Libraries whose errors say that a server is unavailable; two are for the user's own storages.
 _CLIENTS = ("sqlalchemy", "grpc", "redis")
 
 
@@ -34,40 +34,40 @@ class StorageError(OSError):
 
 
 class ReplacedError(OSError):
-    """Another file lies where a storage was."""
+    """The file of a storage was replaced by another one."""
 
 
-def may_pass(error: BaseException) -> bool:
-    """Tell whether an error of a storage may be gone in a moment."""
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a retry may succeed after an error of a storage."""
     if isinstance(error, StorageInternalError):  # Optuna's, about one of SQLAlchemy's
-        return error.__cause__ is None or may_pass(error.__cause__)
+        return error.__cause__ is None or is_transient(error.__cause__)
     if isinstance(error, ReplacedError):
         return False
     if isinstance(error, OSError):
         return error.errno not in _REFUSED
     wrong = type(error).__name__ in _WRONG or _BROKEN.search(str(error))
-    return _is_of_client(error) and not wrong
+    return _is_client_error(error) and not wrong
 
 
-def _is_of_client(error: BaseException) -> bool:
+def _is_client_error(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in _CLIENTS
 
 
-def _is_of_storage(error: Exception) -> bool:
-    return isinstance(error, StorageInternalError | OSError) or _is_of_client(error)
+def _is_storage_error(error: Exception) -> bool:
+    return isinstance(error, StorageInternalError | OSError) or _is_client_error(error)
 
 
-def patiently(
-    action: Callable[[], Result], passes: Callable[[Exception], bool] = may_pass
+def retry(
+    action: Callable[[], Result], passes: Callable[[Exception], bool] = is_transient
 ) -> Result:
-    """Do something that may be done twice, for about a minute again and again.
+    """Call a function, which may be called twice, again for about a minute while it fails.
 
     Parameters
     ----------
     action : callable
-        What to do.
-    passes : callable, default=may_pass
-        Tells from an error whether to try again.
+        The function.
+    passes : callable, default=is_transient
+        Tells from an error whether to retry.
     """
     deadline, nap = time.monotonic() + PATIENCE, FIRST_NAP
     while True:
@@ -81,7 +81,7 @@ def patiently(
 
 
 def _forward(name: str) -> Callable[..., Any]:
-    def call(self: PatientStorage, *args: Any, **kwargs: Any) -> Any:
+    def call(self: RetryingStorage, *args: Any, **kwargs: Any) -> Any:
         return self._call(lambda: getattr(self.storage, name)(*args, **kwargs))
 
     return call
@@ -91,22 +91,22 @@ _METHODS = {name: _forward(name) for name in BaseStorage.__abstractmethods__}
 _Forwarding: Any = type("_Forwarding", (BaseStorage,), _METHODS)
 
 
-class PatientStorage(_Forwarding):  # type: ignore[misc]
-    """Another storage, which is waited for while it is away.
+class RetryingStorage(_Forwarding):  # type: ignore[misc]
+    """A wrapper that retries each call of a storage while it is unavailable.
 
-    Any call may happen twice, as it is not known whether a call that failed was done.
+    A call that failed may have been done, and is then done twice.
 
     Parameters
     ----------
     storage : optuna.storages.BaseStorage
-        The other one.
+        The storage.
     name : str
-        How errors call it.
+        Its name in errors.
 
     Raises
     ------
     StorageError
-        If it does not come back, or says that waiting is in vain.
+        If it stays unavailable, or no retry can succeed.
     """
 
     def __init__(self, storage: BaseStorage, name: str) -> None:
@@ -116,8 +116,8 @@ class PatientStorage(_Forwarding):  # type: ignore[misc]
         self._is_lost = False
 
     @contextlib.contextmanager
-    def trying_once(self) -> Iterator[None]:
-        """Wait for nothing in this thread: what is done can be left out."""
+    def without_retries(self) -> Iterator[None]:
+        """Try each call once in this thread, for what can be left out."""
         self._once.on = True
         try:
             yield
@@ -125,12 +125,12 @@ class PatientStorage(_Forwarding):  # type: ignore[misc]
             self._once.on = False
 
     def _call(self, action: Callable[[], Result]) -> Result:
-        # Once lost, it is not waited for again by all that is still to be cleaned up.
+        # Once it was lost, cleaning up does not wait a minute for each call.
         once = self._is_lost or getattr(self._once, "on", False)
         try:
-            result = action() if once else patiently(action)
+            result = action() if once else retry(action)
         except Exception as error:
-            if not _is_of_storage(error):
+            if not _is_storage_error(error):
                 raise
             self._is_lost = not getattr(self._once, "on", False)
             raise StorageError(_explain(self.name, error)) from error
@@ -138,12 +138,12 @@ class PatientStorage(_Forwarding):  # type: ignore[misc]
         return result
 
     def remove_session(self) -> None:
-        """Let go of this thread's connection."""
+        """Close the connection of this thread."""
         self.storage.remove_session()
 
 
 def _explain(name: str, error: Exception) -> str:
-    waited = f" for {PATIENCE:.0f} s" if may_pass(error) else ""
+    waited = f" for {PATIENCE:.0f} s" if is_transient(error) else ""
     return (
         f"storage={name} could not be used{waited}: {reason(error)}. What was finished before is "
         f"kept in it: when it is there again, the same call goes on from that."

@@ -1,4 +1,4 @@
-"""Files that nobody but this user can have written, as ssh reads its own."""
+"""Private files: written for this user alone, and read only if nobody else can write them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def write_private(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def read_private(folder: str | os.PathLike[str], name: str) -> bytes:
-    """Read a file in a folder, both of which belong to this user alone.
+    """Read a file, if it and its folder belong to this user and nobody else can write them.
 
-    What is checked is what is read, even if somebody puts something else in its place
-    meanwhile.
+    The open file is checked, so that replacing it meanwhile has no effect. As in ssh,
+    root is trusted.
 
     Raises
     ------
@@ -45,17 +45,17 @@ def read_private(folder: str | os.PathLike[str], name: str) -> bytes:
 
 
 def seal(content: bytes, key: str) -> bytes:
-    """Return a content by which it can be told that whoever wrote it knew a key."""
+    """Prepend a signature (HMAC) of the content."""
     return hmac.digest(key.encode(), content, "sha256") + content
 
 
 def unseal(sealed: bytes, key: str) -> bytes:
-    """Return the content of what :func:`seal` returned.
+    """Check the signature, and return the content without it.
 
     Raises
     ------
     PermissionError
-        If it was written by somebody else.
+        If the signature is wrong.
     """
     content = sealed[32:]
     if not hmac.compare_digest(sealed, seal(content, key)):

@@ -57,7 +57,7 @@ class Progress:
         """Tell the pruner a score; return whether to stop."""
         self.trial.report(value, step)
         if self.record.is_shared and time.monotonic() - self._looked > _WORTH_A_LOOK:
-            with contextlib.suppress(StorageError), self.record.trying_once():
+            with contextlib.suppress(StorageError), self.record.without_retries():
                 self.mirror.update(self.record.rows(), running=True)
             self._looked = time.monotonic()
         stop = self.trial.should_prune()
@@ -81,7 +81,7 @@ class Progress:
             self._save()
 
     def _save(self) -> None:
-        with contextlib.suppress(StorageError), self.record.trying_once():
+        with contextlib.suppress(StorageError), self.record.without_retries():
             self.record.save(self.claim)
             if self._is_unsaved:
                 self._is_unsaved, self._saved = False, time.monotonic()

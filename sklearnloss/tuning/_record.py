@@ -14,10 +14,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from ._attributes import find_invalid_attribute
 from ._branches import Space, Values
-from ._deaths import count_deaths, is_deadly, warn_of_calls
+from ._deaths import count_crashes, is_at_fault, warn_of_crashes
 from ._owner import Heartbeat, Owner
-from ._patience import PatientStorage, StorageError
+from ._patience import RetryingStorage, StorageError
 
 Results = dict[str, Any]
 
@@ -106,8 +107,8 @@ class Record:
     A candidate that failed is tried once more by each later call of ``fit`` that needs
     further candidates: whatever was wrong may have been mended.
 
-    A storage that was away may have done what it did not confirm, so that an attempt may
-    have several trials. The first one is it.
+    A call of the storage that failed and was retried may have been done twice, so that an
+    attempt may have several trials. The first one counts.
 
     Parameters
     ----------
@@ -170,7 +171,7 @@ class Record:
         """Raise a ValueError if a trial was written by somebody else."""
         if trial._trial_id in self._checked:
             return
-        wrong = wrong_attribute(trial.user_attrs)
+        wrong = find_invalid_attribute(trial.user_attrs)
         if wrong is not None:
             value = repr(trial.user_attrs.get(wrong))[:60]
             raise ValueError(
@@ -181,11 +182,11 @@ class Record:
         self._checked.add(trial._trial_id)
 
     @contextlib.contextmanager
-    def trying_once(self) -> Iterator[None]:
-        """Do not wait for the storage while it is away: what is done can be left out."""
+    def without_retries(self) -> Iterator[None]:
+        """Try each call of the storage once, for what can be left out."""
         with contextlib.ExitStack() as stack:
-            if isinstance(self.storage, PatientStorage):
-                stack.enter_context(self.storage.trying_once())
+            if isinstance(self.storage, RetryingStorage):
+                stack.enter_context(self.storage.without_retries())
             yield
 
     def claim(
@@ -240,15 +241,15 @@ class Record:
 
     def _adopt(self, row: Row) -> Claim | None:
         """Go on with a candidate; None if there is nothing to do, or another was faster."""
-        trial, (here, calls) = row.trial, count_deaths(row, self.call)
+        trial, (here, calls) = row.trial, count_crashes(row, self.call)
         if row.state == TrialState.RUNNING:
-            if "outcome" not in row.results and is_deadly(here):
+            if "outcome" not in row.results and is_at_fault(here):
                 self._give_up(row, len(here))
                 return None
             self._settle(trial)
             if "outcome" in row.results:
                 return None
-            warn_of_calls(row, calls)
+            warn_of_crashes(row, calls)
         claim = Claim(row.candidate, row.values)
         results = row.results
         claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
@@ -330,7 +331,7 @@ class Record:
         try:
             self.storage.set_trial_state_values(claim.trial_id, state, values)
         except UpdateFinishedTrialError as error:
-            # It may have been done when the storage was away, and not confirmed.
+            # It may have been done by a call that failed, and was retried.
             if self.storage.get_trial(claim.trial_id).state != state:
                 raise LostCandidate from error
 
@@ -362,7 +363,7 @@ class Record:
         """Return a context that gives signs of life while a candidate is worked on."""
 
         def beat(count: int) -> None:
-            with self.trying_once():
+            with self.without_retries():
                 self.storage.set_trial_user_attr(claim.trial_id, "beat", count)
 
         return Heartbeat(beat)
@@ -398,22 +399,6 @@ def running_trial(
         distributions=dict(distributions),
         user_attrs=dict(attrs),
     )
-
-
-def wrong_attribute(attrs: Mapping[str, Any]) -> str | None:
-    """Return the attribute of a trial that a search cannot have written, if there is one."""
-    owner, results = attrs.get("owner"), attrs.get("results", {})
-    names = ("host", "search", "call")
-    folds = results.get("folds", []) if isinstance(results, dict) else None
-    if type(attrs.get("candidate")) is not int:
-        return "candidate"
-    if not isinstance(owner, dict) or not all(isinstance(owner.get(name), str) for name in names):
-        return "owner"
-    if not isinstance(folds, list) or not all(
-        isinstance(fold, dict) and "scores" in fold for fold in folds
-    ):
-        return "results"
-    return None
 
 
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:

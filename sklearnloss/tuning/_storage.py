@@ -15,9 +15,9 @@ import optuna
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.storages.journal import JournalStorage
 
-from ._address import Address, as_address, hide_password, looks_like_address
+from ._address import Address, as_address, hide_password
 from ._journal import RepairingJournal
-from ._patience import PatientStorage, StorageError, may_pass, patiently, reason
+from ._patience import RetryingStorage, StorageError, is_transient, reason, retry
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
 
@@ -53,8 +53,8 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
         ``.db``, ``.sqlite`` or ``.sqlite3``; an address such as
         "postgresql://user@host/db" is a database. None is memory.
     patient : bool, default=False
-        Whether a server that is away is waited for. One that was never there is
-        better refused at once.
+        Whether to retry while a server is unavailable. A mistyped address is better
+        refused at once.
 
     Returns
     -------
@@ -69,11 +69,11 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
     """
     if storage is None:
         return InMemoryStorage()
-    if isinstance(storage, InMemoryStorage | PatientStorage):
+    if isinstance(storage, InMemoryStorage | RetryingStorage):
         return storage
     if isinstance(storage, BaseStorage):
         name = f"{type(storage).__name__}(...)"
-        return PatientStorage(optuna.storages.get_storage(storage), name)
+        return RetryingStorage(optuna.storages.get_storage(storage), name)
     address = as_address(storage)
     if address is not None:
         return _open_database(address, repr(address), patient, _arguments_for(address))
@@ -83,7 +83,7 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
             f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
         )
     if path.suffix in _SQLITE:
-        return _open_database(_SQLITE_ADDRESS, repr(str(path)), patient, _connecting(path))
+        return _open_database(_SQLITE_ADDRESS, repr(str(path)), patient, _sqlite_arguments(path))
     return _open_journal(str(path))
 
 
@@ -100,7 +100,7 @@ def check_file_storage(storage: Any) -> None:
         return
     if as_address(storage) is not None:
         raise ValueError(
-            f"storage={hide_password(str(storage))!r} is the address of a database, which only "
+            f"storage={as_address(storage)!r} is the address of a database, which only "
             f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
         )
     if isinstance(storage, BaseStorage):
@@ -118,21 +118,15 @@ def _read_path(storage: Any) -> Path:
             f"as a str, one of Optuna's storages, or None."
         )
     text = os.fsdecode(storage)
-    if looks_like_address(text):
-        shown = hide_password(text)
-        raise ValueError(
-            f"storage={shown!r} looks like the address of a database, but is none. Expected a str "
-            f"such as 'postgresql://user:password@host/name', or a path."
-        )
-    if not text:
-        raise ValueError("storage='' is no path. Pass the path of a file, or None.")
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"storage={text!r} is no path. Pass the path of a file, or None.")
     if os.path.isdir(text):
         raise ValueError(f"storage={text!r} is a folder. Pass the path of a file in it.")
     return Path(text)
 
 
-def is_there(storage: Any) -> bool:
-    """Tell whether a storage was made by a search, without making it.
+def storage_exists(storage: Any) -> bool:
+    """Tell whether a storage exists, without creating it.
 
     Parameters
     ----------
@@ -144,7 +138,7 @@ def is_there(storage: Any) -> bool:
         path = _read_path(storage)
         if path.suffix not in _SQLITE or not path.exists():
             return path.exists()
-        return _has_tables(_SQLITE_ADDRESS, repr(str(path)), _connecting(path))
+        return _has_tables(_SQLITE_ADDRESS, repr(str(path)), _sqlite_arguments(path))
     file = address.file()
     if file is not None and not os.path.exists(file):
         return False
@@ -154,7 +148,7 @@ def is_there(storage: Any) -> bool:
 def _has_tables(address: Address, name: str, arguments: Mapping[str, Any]) -> bool:
     from sqlalchemy import create_engine, inspect
 
-    with _named(address, name):
+    with _naming_errors(address, name):
         engine = create_engine(address.url(), **arguments)
         try:
             return inspect(engine).has_table("studies")
@@ -191,7 +185,7 @@ def _open_journal(path: str) -> BaseStorage:
             f"file that you can read and write."
         ) from error
     try:
-        return PatientStorage(JournalStorage(journal), repr(path))
+        return RetryingStorage(JournalStorage(journal), repr(path))
     except OSError as error:
         raise StorageError(f"storage={path!r} cannot be read: {error}") from error
     except Exception as error:
@@ -208,13 +202,13 @@ def _open_database(
     address: Address, name: str, patient: bool, arguments: dict[str, Any]
 ) -> BaseStorage:
     """Open a database; several processes that do so at once make its tables only once."""
-    with _named(address, name):
+    with _naming_errors(address, name):
         text = address.url().render_as_string(hide_password=False)
-        opened = patiently(
+        opened = retry(
             lambda: optuna.storages.RDBStorage(text, engine_kwargs=arguments),
-            may_pass if patient else _passes_at_once,
+            is_transient if patient else _is_busy,
         )
-    return PatientStorage(optuna.storages.get_storage(opened), name)
+    return RetryingStorage(optuna.storages.get_storage(opened), name)
 
 
 def _arguments_for(address: Address) -> dict[str, Any]:
@@ -225,32 +219,37 @@ def _arguments_for(address: Address) -> dict[str, Any]:
     return arguments
 
 
-def _connecting(path: Path) -> dict[str, Any]:
+def _sqlite_arguments(path: Path) -> dict[str, Any]:
     """Return how SQLAlchemy opens a file, whose name may hold what no address can."""
     options: dict[str, Any] = {"timeout": _BUSY, "check_same_thread": False}
     return {"creator": functools.partial(sqlite3.connect, str(path), **options)}
 
 
 @contextlib.contextmanager
-def _named(address: Address, name: str) -> Iterator[None]:
-    """Raise errors of a database with its name, and without its password."""
+def _naming_errors(address: Address, name: str) -> Iterator[None]:
+    """Name the storage in errors of a database, without its password."""
     try:
         yield
     except ImportError as error:
         advice = _ADVICE.get(address.system)
         raise ImportError(
-            f"storage={name} needs a driver that is not installed: {address.hide_in(str(error))} "
+            f"storage={name} needs a driver that is not installed: {address.redact(str(error))} "
             f"{'Run ' + advice if advice else 'Install it'}."
         ) from None
     except Exception as error:
         if str(error).startswith("storage="):
             raise
+        if type(error).__name__ == "NoSuchModuleError":
+            raise ValueError(
+                f"storage={name} is of no database that SQLAlchemy knows. Expected an address that "
+                f"begins with postgresql://, mysql:// or sqlite:///, or a path."
+            ) from None
         raise ValueError(
-            f"storage={name} cannot be opened: {address.hide_in(reason(error))}"
+            f"storage={name} cannot be opened: {address.redact(reason(error))}"
         ) from None
 
 
-def _passes_at_once(error: BaseException) -> bool:
+def _is_busy(error: BaseException) -> bool:
     """Tell whether a database is only busy, or another process was in the way."""
     return _PASSING.search(f"{error} {error.__cause__}") is not None
 

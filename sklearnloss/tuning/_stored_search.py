@@ -192,7 +192,7 @@ def _await_digests(study: optuna.Study) -> Mapping[str, str] | None:
     """Return a study's digests, which another process may be about to write."""
     deadline = time.monotonic() + _PATIENCE
     while True:
-        before: Mapping[str, str] | None = study.user_attrs.get(_DIGESTS)
+        before = _read_digests(study)
         if before is not None or study.get_trials(deepcopy=False) or time.monotonic() > deadline:
             return before
         time.sleep(0.05)
@@ -225,22 +225,34 @@ def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space:
     ValueError
         If it is not of this class.
     """
-    before = study.user_attrs.get(_DIGESTS)
+    before = _read_digests(study)
     if before is None:
         if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
-            raise ValueError(
-                f"The study {study.study_name!r} was not made by LossSearchCV. Pass another "
-                f"storage, or another study_name."
-            )
+            raise ValueError(_made_by_others(study))
         study.set_user_attr(_DETAILS, identity.details)
         study.set_user_attr(_DIGESTS, identity.digests)
         return space
-    details = study.user_attrs.get(_DETAILS) or {}
+    details = study.user_attrs.get(_DETAILS)
+    details = details if isinstance(details, dict) else {}
     changed = [name for name, value in identity.digests.items() if before.get(name) != value]
     if changed:
         raise DifferentSearchError(where, _differences(changed, details, identity.details))
     order = details.get("space", {}).get("order")
     return space if order is None else space.arranged(dict(order))
+
+
+def _read_digests(study: optuna.Study) -> Mapping[str, str] | None:
+    digests = study.user_attrs.get(_DIGESTS)
+    if digests is None or isinstance(digests, dict):
+        return digests
+    raise ValueError(_made_by_others(study))
+
+
+def _made_by_others(study: optuna.Study) -> str:
+    return (
+        f"The study {study.study_name!r} was not made by LossSearchCV. Pass another storage, or "
+        f"another study_name."
+    )
 
 
 def _differences(

@@ -25,14 +25,14 @@ from ._owner import Owner
 from ._patience import StorageError
 from ._private import unseal
 from ._record import Record
-from ._storage import is_there, opened_storage, quiet_optuna
+from ._storage import opened_storage, quiet_optuna, storage_exists
 from ._work import Worker
 
 # Not on the command line, where everybody sees them.
 STORAGE = "SKLEARNLOSS_STORAGE"
 PARENT, DIGEST, KEY = "SKLEARNLOSS_PARENT", "SKLEARNLOSS_DIGEST", "SKLEARNLOSS_KEY"
 
-#: How a worker ends after an error, which it writes down, after Ctrl-C, and after SIGTERM.
+#: Exit statuses of a worker: after an error, which is in a file, after Ctrl-C and SIGTERM.
 FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
 
 #: Seconds for a worker to let go of what it does, after which it is killed.
@@ -222,7 +222,7 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
 
 def _stop_if_over(worker: Worker) -> None:
     """End a worker whose search was ended by the user. One that was killed is finished."""
-    with contextlib.suppress(StorageError), worker.record.trying_once():
+    with contextlib.suppress(StorageError), worker.record.without_retries():
         worker.stopped = not worker.record.study.user_attrs.get(JOB)
 
 
@@ -263,7 +263,7 @@ def _await_job(storage: str, study_name: str, job: str | None, patience: float) 
     with contextlib.ExitStack() as stack:
         opened: BaseStorage | None = None
         while True:
-            if opened is None and is_there(storage):  # opening would make a new one
+            if opened is None and storage_exists(storage):  # opening would make a new one
                 opened = stack.enter_context(opened_storage(storage))
             known = None if opened is None else _job_folder(opened, study_name)
             folder = job or known

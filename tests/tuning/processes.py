@@ -33,7 +33,7 @@ from sklearnloss import LossSearchCV, UNetSegmenter, _cli
 from sklearnloss.tuning import _owner, _progress, _worker_main, _workers
 from sklearnloss.tuning._job import FILE, Job
 from sklearnloss.tuning._owner import Owner
-from sklearnloss.tuning._patience import PatientStorage
+from sklearnloss.tuning._patience import RetryingStorage
 from sklearnloss.tuning._read_space import read_space
 from sklearnloss.tuning._record import Record
 from sklearnloss.tuning._storage import open_storage
@@ -435,8 +435,8 @@ def _count_steps(step: int) -> None:
     global _kill_at
     _kill_at = step
     for name in ("create_new_study", "create_new_trial", "set_trial_user_attr"):
-        _surround(PatientStorage, name)
-    _surround(PatientStorage, "set_trial_state_values")
+        _surround(RetryingStorage, name)
+    _surround(RetryingStorage, "set_trial_state_values")
     _surround(UNetSegmenter, "fit")
 
 

@@ -26,7 +26,7 @@ class Holder:
         self.storage = storage
 
 
-def test_an_address_shows_its_password_to_nobody_but_who_asks_for_it() -> None:
+def test_only_reveal_returns_the_password_of_an_address() -> None:
     address = Address(f"  {URL}\n")
     assert address.reveal() == URL
     for shown in (str(address), f"{address}", "%s" % address, f"{address:>5}"):  # noqa: UP031
@@ -82,10 +82,10 @@ def test_passwords_are_hidden(text: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("secret", ["hun ter2", "hun%20ter2"])
-def test_a_password_is_hidden_in_the_texts_of_others(secret: str) -> None:
+def test_a_password_is_hidden_in_errors_of_drivers(secret: str) -> None:
     address = Address(f"postgresql://me:{secret}@host/db")
     told = f"no 'hun ter2' at {address.reveal()}"
-    assert address.hide_in(told) == "no '***' at postgresql://me:***@host/db"
+    assert address.redact(told) == "no '***' at postgresql://me:***@host/db"
 
 
 @pytest.mark.parametrize("password", ["p@ss", "sl/a@sh"])
@@ -96,7 +96,7 @@ def test_an_at_sign_must_be_escaped(password: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["postgresql://me:secret@host:port/db", "post gre://secret@host"])
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_a_malformed_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no address of a database\. Expected") as caught:
         Address(text).url()
     assert "secret" not in str(caught.value)
@@ -144,5 +144,5 @@ def test_before_it_is_set_there_is_none() -> None:
 def test_addresses_are_told_from_paths(tmp_path: Path) -> None:
     assert is_url("sqlite:///s.db")
     assert is_url(Address("sqlite:///s.db"))
-    assert not is_url("s.db")
-    assert not is_url(tmp_path)
+    for given in ("s.db", tmp_path, "C:/s.journal", "sqlite", b"a://b", None, 3):
+        assert not is_url(given)

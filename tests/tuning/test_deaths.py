@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from sklearnloss.tuning._deaths import Deaths, count_deaths, is_deadly, warn_of_calls
+from sklearnloss.tuning._deaths import Deaths, count_crashes, is_at_fault, warn_of_crashes
 from sklearnloss.tuning._record import Row
 
 
@@ -37,10 +37,8 @@ def row(
         (row("FAIL", call="other", deaths=([3], 2)), ([], 2)),
     ],
 )
-def test_deaths_count_where_the_call_went_on_and_no_fold_was_finished(
-    left: Row, expected: Deaths
-) -> None:
-    assert count_deaths(left, "mine") == expected
+def test_crashes_count_within_one_call_and_one_fold(left: Row, expected: Deaths) -> None:
+    assert count_crashes(left, "mine") == expected
 
 
 @pytest.mark.parametrize(
@@ -55,14 +53,16 @@ def test_deaths_count_where_the_call_went_on_and_no_fold_was_finished(
         ([3, 80, 41, 17, 60, 28], False),
     ],
 )
-def test_three_deaths_at_the_same_point_are_the_candidates_fault(
+def test_three_crashes_at_the_same_point_are_the_candidates_fault(
     beats: list[int], deadly: bool
 ) -> None:
-    assert is_deadly(beats) == deadly
+    assert is_at_fault(beats) == deadly
 
 
-def test_calls_that_end_over_a_candidate_are_told(recwarn: pytest.WarningsRecorder) -> None:
-    warn_of_calls(row(), 2)
+def test_many_calls_that_ended_in_one_candidate_give_a_warning(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    warn_of_crashes(row(), 2)
     assert not recwarn
     with pytest.warns(RuntimeWarning, match=r"Candidate 4 .* 3 times by now.*pass n_jobs=2"):
-        warn_of_calls(row(), 3)
+        warn_of_crashes(row(), 3)

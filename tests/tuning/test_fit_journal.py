@@ -27,7 +27,7 @@ def _line(**changed: Any) -> bytes:
     return json.dumps({**FIT, **changed}).encode() + b"\n"
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_a_journal_of_fits_is_read_back(tmp_path: Path) -> None:
     journal = FitJournal(tmp_path / "new" / "fits.jsonl")
     assert (journal.header, journal.lines) == (None, [])
     journal.begin(HEADER)

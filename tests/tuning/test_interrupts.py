@@ -48,7 +48,7 @@ def test_nothing_is_left_behind(number: signal.Signals) -> None:
     raise_if_interrupted()
 
 
-def test_signals_that_the_user_handles_or_ignores_stay_theirs() -> None:
+def test_signal_handlers_of_the_user_are_kept() -> None:
     seen: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -135,7 +135,7 @@ def test_a_job_that_others_could_have_written_is_run_only_if_it_is_trusted(
     assert sprung.exists()
 
 
-def test_a_job_is_known_by_its_digest_where_files_have_no_owners(tmp_path: Path) -> None:
+def test_a_job_is_verified_by_its_digest_on_file_systems_without_owners(tmp_path: Path) -> None:
     folder, sprung = tmp_path / "job", tmp_path / "sprung"
     digest = _job(DATA).write(folder)
     folder.chmod(0o777)
@@ -172,7 +172,7 @@ class Writer:
         ({"fit_params": {"extra": Writer()}}, r"extra=Writer\(...\)"),
     ],
 )
-def test_what_cannot_be_sent_to_workers_is_named(
+def test_a_parameter_that_cannot_be_pickled_is_named(
     changed: dict[str, Any], named: str, tmp_path: Path
 ) -> None:
     job = _job(DATA)
@@ -184,7 +184,7 @@ def test_what_cannot_be_sent_to_workers_is_named(
     assert not (tmp_path / "job" / FILE).exists()
 
 
-def test_a_sampler_that_cannot_be_sent_to_workers_is_named(tmp_path: Path) -> None:
+def test_a_sampler_that_cannot_be_pickled_is_named(tmp_path: Path) -> None:
     sampler: Any = RandomSampler()
     sampler.writer = Writer()
     with pytest.raises(TypeError, match=r"sampler=RandomSampler\(...\) cannot be pickled"):

@@ -74,7 +74,7 @@ def test_a_line_in_the_middle_of_being_written_is_read_when_it_is_whole(tmp_path
     assert list(journal.read_logs(2)) == []
 
 
-def test_a_line_that_was_written_though_its_writer_was_told_otherwise_is_nobodys(
+def test_a_failed_write_that_is_in_the_file_is_read_as_of_another_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = RepairingJournal(str(tmp_path / "journal"))

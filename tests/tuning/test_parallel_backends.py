@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import joblib
 import numpy as np
 import pytest
+import torch
 from sklearn.model_selection import GridSearchCV
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
@@ -32,14 +33,15 @@ def _search(n_jobs: int) -> GridSearchCV:
 @pytest.fixture(scope="module")
 def alone() -> GridSearchCV:
     """Return the same search in this process."""
+    torch.set_num_threads(1)  # a module's fixtures come before those of its tests
     return _search(1).fit(IMAGES, MASKS)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Run a local Dask cluster of two processes."""
+    """Run a local Dask cluster: another process, with two threads."""
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
+    options = {"n_workers": 1, "threads_per_worker": 2, "processes": True}
     with (
         distributed.LocalCluster(**options, dashboard_address=None) as local,
         distributed.Client(local),

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._patience import PATIENCE, PatientStorage, StorageError
+from sklearnloss.tuning._patience import PATIENCE, RetryingStorage, StorageError
 from sklearnloss.tuning._storage import open_storage
 
 from .processes import X, make_search, outcome, states, y
@@ -44,14 +44,14 @@ class Failing(InMemoryStorage):
         return super().get_all_studies()
 
 
-def _patient(*errors: Exception) -> PatientStorage:
-    return PatientStorage(Failing(*errors), "'s.db'")
+def _patient(*errors: Exception) -> RetryingStorage:
+    return RetryingStorage(Failing(*errors), "'s.db'")
 
 
-def test_every_call_of_a_storage_is_handed_on(tmp_path: Path) -> None:
-    assert not PatientStorage.__abstractmethods__
+def test_every_method_of_a_storage_is_forwarded(tmp_path: Path) -> None:
+    assert not RetryingStorage.__abstractmethods__
     for name in BaseStorage.__abstractmethods__:
-        assert name in vars(PatientStorage.__mro__[1])
+        assert name in vars(RetryingStorage.__mro__[1])
     storage = open_storage(tmp_path / "s.journal")
     study = storage.create_new_study(MAXIMIZE, "a")
     trial = storage.create_new_trial(study)
@@ -75,7 +75,7 @@ def test_every_call_of_a_storage_is_handed_on(tmp_path: Path) -> None:
         OSError(errno.ENOSPC, "No space left on device"),
     ],
 )
-def test_a_storage_that_is_away_is_waited_for(error: Exception, naps: list[float]) -> None:
+def test_calls_of_an_unavailable_storage_are_retried(error: Exception, naps: list[float]) -> None:
     assert _patient(error, error).get_all_studies() == []
     assert naps == [0.05, 0.1]
 
@@ -89,7 +89,7 @@ def test_a_storage_that_is_away_is_waited_for(error: Exception, naps: list[float
         (_internal(sqlalchemy.exc.DataError("", {}, Exception("too long"))), "too long"),
     ],
 )
-def test_what_waiting_does_not_mend_is_told_at_once(
+def test_permanent_errors_of_a_storage_are_raised_at_once(
     error: Exception, told: str, naps: list[float]
 ) -> None:
     with pytest.raises(StorageError, match=rf"storage='s\.db' could not be used: .*{told}"):
@@ -97,7 +97,7 @@ def test_what_waiting_does_not_mend_is_told_at_once(
     assert naps == []
 
 
-def test_a_storage_that_stays_away_is_named_with_what_to_do(naps: list[float]) -> None:
+def test_a_storage_that_stays_unavailable_is_named_with_what_to_do(naps: list[float]) -> None:
     storage = _patient(*[_internal(_away())] * 1000)
     with pytest.raises(StorageError) as caught:
         storage.get_all_studies()
@@ -108,7 +108,7 @@ def test_a_storage_that_stays_away_is_named_with_what_to_do(naps: list[float]) -
     assert 0.9 * PATIENCE <= sum(naps) <= PATIENCE
 
 
-def test_a_storage_that_was_lost_is_not_waited_for_again_until_it_is_back(
+def test_a_lost_storage_is_not_retried_again_until_a_call_succeeds(
     naps: list[float],
 ) -> None:
     storage = _patient(*[_away()] * 1000)
@@ -125,9 +125,9 @@ def test_a_storage_that_was_lost_is_not_waited_for_again_until_it_is_back(
     assert len(naps) == n + 1
 
 
-def test_what_can_be_left_out_is_tried_once(naps: list[float]) -> None:
+def test_calls_without_retries_fail_at_once(naps: list[float]) -> None:
     storage = _patient(_away(), _away())
-    with pytest.raises(StorageError), storage.trying_once():
+    with pytest.raises(StorageError), storage.without_retries():
         storage.get_all_studies()
     assert naps == []
     storage.get_all_studies()  # is patient
@@ -157,7 +157,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]]:
 
 @pytest.mark.usefixtures("naps")
 @pytest.mark.parametrize("after", [False, True])
-def test_a_hiccup_of_the_disk_at_any_write_changes_nothing(
+def test_a_search_survives_an_error_of_the_disk_at_any_write(
     after: bool, disk: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     # What failed after it was done is done twice.
@@ -173,7 +173,7 @@ def test_a_hiccup_of_the_disk_at_any_write_changes_nothing(
 
 
 @pytest.mark.usefixtures("naps")
-def test_a_disk_that_is_lost_ends_a_search_with_what_it_knows(
+def test_a_search_resumes_after_its_disk_was_lost(
     disk: Callable[..., list[int]], tmp_path: Path
 ) -> None:
     whole = make_search(n_trials=4, sound=True).fit(X, y)

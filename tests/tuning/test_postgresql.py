@@ -18,7 +18,7 @@ from sklearnloss.tuning import _owner, join_search
 from sklearnloss.tuning._job import PREFIX
 from sklearnloss.tuning._record import create_study
 from sklearnloss.tuning._run import SHARED
-from sklearnloss.tuning._storage import is_there, open_storage
+from sklearnloss.tuning._storage import open_storage, storage_exists
 from sklearnloss.tuning._workers import STORAGE
 
 from .processes import (
@@ -159,9 +159,7 @@ def test_a_server_changes_nothing(server: Server) -> None:
     assert PASSWORD not in repr(search)
 
 
-def test_a_server_that_is_restarted_again_and_again_changes_nothing(
-    server: Server, tmp_path: Path
-) -> None:
+def test_restarts_of_the_server_change_nothing(server: Server, tmp_path: Path) -> None:
     url, fits = server.make("restarted"), Fits(tmp_path)
     options: dict[str, Any] = {"sound": True, "n_trials": 5}
     fits.hold(0)
@@ -242,9 +240,9 @@ def test_a_wrong_password_is_not_repeated(server: Server) -> None:
     assert caught.value.__cause__ is None
 
 
-def test_a_worker_makes_no_tables_in_a_database_of_something_else(server: Server) -> None:
+def test_a_worker_creates_no_tables(server: Server) -> None:
     url = server.make("other")
-    assert not is_there(url)
+    assert not storage_exists(url)
     with pytest.raises(ValueError, match=r"asks for workers in 'postgresql://me:\*\*\*@/other"):
         join_search(url, patience=0)
-    assert not is_there(url)
+    assert not storage_exists(url)

@@ -18,12 +18,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "job"
 
 
-def test_what_this_user_wrote_alone_is_read(folder: Path) -> None:
+def test_a_private_file_is_read(folder: Path) -> None:
     assert read_private(folder, "a") == b"content"
     assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o600
 
 
-def test_what_is_not_there_is_missed(folder: Path) -> None:
+def test_a_missing_private_file_raises_file_not_found(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_private(folder, "b")
     with pytest.raises(FileNotFoundError):
@@ -45,7 +45,7 @@ def test_a_file_that_others_can_write_is_refused(mode: int, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("which", ["job", "job/a"])
-def test_what_belongs_to_another_user_is_refused(
+def test_a_file_of_another_user_is_refused(
     which: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uid = os.geteuid()
@@ -64,7 +64,7 @@ def test_a_link_in_a_folder_is_not_followed(folder: Path) -> None:
         read_private(folder, "b")
 
 
-def test_what_is_there_is_not_written_over(folder: Path) -> None:
+def test_an_existing_file_is_not_overwritten(folder: Path) -> None:
     with pytest.raises(FileExistsError):
         write_private(folder / "a", b"other")
     assert (folder / "a").read_bytes() == b"content"

@@ -17,7 +17,8 @@ from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss import LossSearchCV, UNetSegmenter
 from sklearnloss.tuning import _owner, _progress, _work
-from sklearnloss.tuning._storage import quiet_optuna
+from sklearnloss.tuning._record import create_study
+from sklearnloss.tuning._storage import open_storage, quiet_optuna
 
 from .processes import (
     Broken,
@@ -252,6 +253,16 @@ def test_a_study_of_somebody_else_is_refused(with_trials: bool, tmp_path: Path) 
     search = make_search(storage=tmp_path / "s.db", study_name="mine")
     with pytest.raises(ValueError, match=r"'mine' was not made by LossSearchCV"):
         search.fit(X, y)
+
+
+@pytest.mark.parametrize("search", [3, "x", ["data"]])
+def test_a_study_with_an_invalid_search_attribute_is_refused(search: Any, tmp_path: Path) -> None:
+    with quiet_optuna():
+        study = create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
+    study.set_user_attr("search", search)
+    for name in ("sklearnloss", None):
+        with pytest.raises(ValueError, match=r"'sklearnloss' was not made by LossSearchCV"):
+            make_search(storage=tmp_path / "s.journal", study_name=name).fit(X, y)
 
 
 def test_failures_are_kept_and_cost_no_candidate(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_workers_get_a_storage_of_their_own_where_none_is_given() -> None:
 
 
 @pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
-def test_workers_cannot_share_what_is_in_the_memory_of_one(address: str) -> None:
+def test_workers_cannot_share_a_database_in_memory(address: str) -> None:
     search = make_search(n_jobs=2, storage=address)
     with pytest.raises(ValueError, match=rf"n_jobs=2 processes cannot share storage='{address}'"):
         search.fit(DATA, y)
@@ -77,7 +77,7 @@ def test_a_finished_search_asks_for_no_workers(
     assert outcome(make_search(n_jobs=2, **options).fit(DATA, y)) == whole
 
 
-def test_a_lost_storage_raises_and_leaves_what_is_known(
+def test_a_search_whose_storage_is_lost_keeps_its_rows_in_memory(
     tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known: list[Record] = []

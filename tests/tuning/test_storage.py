@@ -13,13 +13,13 @@ from optuna.study import StudyDirection
 
 from sklearnloss.tuning import _journal
 from sklearnloss.tuning._address import Address
-from sklearnloss.tuning._patience import PATIENCE, PatientStorage, StorageError
+from sklearnloss.tuning._patience import PATIENCE, RetryingStorage, StorageError
 from sklearnloss.tuning._storage import (
     check_file_storage,
-    is_there,
     open_storage,
     opened_storage,
     quiet_optuna,
+    storage_exists,
 )
 
 from .processes import X as DATA
@@ -51,7 +51,7 @@ def test_a_database_lies_in_the_file_that_was_named(name: str, tmp_path: Path) -
     with opened_storage(tmp_path / name) as storage:
         storage.create_new_study([StudyDirection.MAXIMIZE], "a")
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert is_there(tmp_path / name)
+    assert storage_exists(tmp_path / name)
 
 
 def test_no_storage_is_memory_and_one_of_optunas_is_taken() -> None:
@@ -60,7 +60,7 @@ def test_no_storage_is_memory_and_one_of_optunas_is_taken() -> None:
     assert open_storage(storage) is storage
     own = JournalStorage(optuna.storages.journal.JournalFileBackend(os.devnull))
     opened = open_storage(own)
-    assert isinstance(opened, PatientStorage)
+    assert isinstance(opened, RetryingStorage)
     assert opened.storage is own
     assert open_storage(opened) is opened
 
@@ -74,8 +74,9 @@ def test_a_path_in_no_folder_is_refused(name: str, tmp_path: Path) -> None:
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is a folder\. Pass the path of a file in it"):
         open_storage(tmp_path)
-    with pytest.raises(ValueError, match=r"storage='' is no path"):
-        open_storage("")
+    for given in ("", " ", "a\0b"):
+        with pytest.raises(ValueError, match=r"storage='.*' is no path"):
+            open_storage(given)
 
 
 def test_other_types_are_refused() -> None:
@@ -85,11 +86,14 @@ def test_other_types_are_refused() -> None:
         open_storage(ADDRESS.encode())
 
 
-@pytest.mark.parametrize("given", [ADDRESS.replace("//", "/"), Path(ADDRESS)])
-def test_an_address_that_is_none_is_no_path(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"looks like the address of a database") as caught:
+@pytest.mark.parametrize(
+    "given", [ADDRESS.replace("//", "/"), ADDRESS.replace("//", ""), Path(ADDRESS)]
+)
+def test_a_mistyped_address_is_refused_as_a_path(given: Any) -> None:
+    with pytest.raises(ValueError, match=r"is no address of a database\. Expected a") as caught:
         open_storage(given)
     assert "secret" not in str(caught.value)
+    assert "secret" not in repr(make_search(storage=given))
 
 
 @pytest.mark.parametrize(
@@ -154,7 +158,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, naps: list[float]
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("nosuch://me:secret@host/db", "storage='nosuch://me:***@host/db' cannot be opened"),
+        ("nosuch://me:secret@host/db", "'nosuch://me:***@host/db' is of no database that"),
         ("sqlite:////no/such/folder/s.db", "unable to open database file"),
         ("sqlite://me:secret@host/x", "storage='sqlite://me:***@host/x' cannot be opened"),
         ("sqlite://me:secret@host:port/x", "storage='sqlite://me:***@host:port/x' is no address"),
@@ -221,7 +225,7 @@ def test_a_database_that_is_busy_is_opened_a_moment_later(
     assert naps == [0.05, 0.1]
 
 
-def test_a_server_that_was_there_before_is_waited_for(
+def test_a_server_is_retried_by_workers_only(
     naps: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _failing(["Connection refused"] * 3, monkeypatch)
@@ -236,17 +240,17 @@ def test_a_server_that_was_there_before_is_waited_for(
 
 
 @pytest.mark.parametrize("name", ["s.journal", "s.db", "sqlite:///{}/s.db"])
-def test_to_look_for_a_storage_makes_none(name: str, tmp_path: Path) -> None:
+def test_looking_for_a_storage_does_not_create_it(name: str, tmp_path: Path) -> None:
     given = name.format(tmp_path) if "{" in name else str(tmp_path / name)
-    assert not is_there(given)
+    assert not storage_exists(given)
     assert list(tmp_path.iterdir()) == []
     open_storage(given)
-    assert is_there(given)
+    assert storage_exists(given)
 
 
-def test_a_database_of_something_else_is_no_storage(tmp_path: Path) -> None:
+def test_a_database_without_tables_is_no_storage(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch()
-    assert not is_there(tmp_path / "s.db")
+    assert not storage_exists(tmp_path / "s.db")
     assert (tmp_path / "s.db").stat().st_size == 0
 
 

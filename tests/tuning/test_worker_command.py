@@ -84,14 +84,14 @@ def test_data_that_cannot_be_seen_are_named(journal: Path) -> None:
 
 
 @pytest.mark.parametrize("job", [3, "folder", {"folder": 3}, {"owner": {}}, ["folder"]])
-def test_a_job_that_no_search_wrote_is_named(job: Any, journal: Path) -> None:
+def test_an_invalid_job_attribute_is_named(job: Any, journal: Path) -> None:
     _publish(journal, job)
     with pytest.raises(ValueError, match=r"'sklearnloss' was not written by.*attribute 'job' is"):
         join_search(str(journal), patience=0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files have modes on POSIX")
-def test_who_can_write_to_the_storage_cannot_have_code_run_by_workers(
+def test_a_worker_runs_no_pickle_that_a_storage_names_and_others_can_write(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, sprung = tmp_path / "evil", tmp_path / "sprung"

@@ -140,9 +140,7 @@ def test_a_signal_ends_all_workers_and_lets_their_candidates_go(
     assert not _jobs(tmp_path)
 
 
-def test_a_worker_that_is_asked_to_end_lets_its_candidate_go_to_another_one(
-    tmp_path: Path, fits: Fits
-) -> None:
+def test_sigterm_makes_a_worker_release_its_candidate(tmp_path: Path, fits: Fits) -> None:
     storage = tmp_path / "s.journal"
     options = {"storage": str(storage), "n_jobs": 2, "sound": True, "refit": False, "n_trials": 3}
     fits.hold(0)
@@ -281,7 +279,7 @@ def test_workers_that_cannot_begin_end_the_search(
         search.fit(X, y)
 
 
-def test_an_error_that_somebody_else_left_is_not_read(tmp_path: Path) -> None:
+def test_an_unsigned_error_of_a_worker_is_not_unpickled(tmp_path: Path) -> None:
     pool, content = Pool(tmp_path, "unused", 0, "unused"), pickle.dumps(ValueError("wrong"))
     (tmp_path / "error-0.pkl").write_bytes(seal(content, pool.key))
     with pytest.raises(ValueError, match="wrong"):
@@ -292,7 +290,7 @@ def test_an_error_that_somebody_else_left_is_not_read(tmp_path: Path) -> None:
             pool._raise_error(0)
 
 
-def test_workers_do_not_run_a_job_that_was_put_in_the_place_of_theirs(tmp_path: Path) -> None:
+def test_workers_do_not_run_a_job_that_was_replaced(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     options = {"n_jobs": 2, "storage": str(tmp_path / "s.journal")}
     found = run({**options, "patches": {"trap": sprung}}, tmp_path)
@@ -326,7 +324,7 @@ def test_several_processes_cannot_share_an_object() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
-def test_a_search_goes_on_with_more_workers_and_removes_nothing_that_it_is_told_to(
+def test_a_search_resumes_with_more_workers_and_removes_no_folder_that_its_storage_names(
     tmp_path: Path,
 ) -> None:
     storage, other = tmp_path / "s.journal", tmp_path / "other" / f"{PREFIX}1"
@@ -349,7 +347,7 @@ class Locked(Stub):
         raise TypeError("cannot pickle '_thread.lock' object")
 
 
-def test_an_estimator_that_cannot_be_sent_to_workers_is_named_before_anything_is_trained(
+def test_an_estimator_that_cannot_be_pickled_is_refused_before_any_training(
     tmp_path: Path, fits: Fits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(*next(iter(fits.env.items())))

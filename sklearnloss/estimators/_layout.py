@@ -19,9 +19,9 @@ def put_channels_last(module: nn.Module) -> None:
             parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.ndim])
 
 
-def lay_out(module: nn.Module, optimizer: type[torch.optim.Optimizer]) -> None:
+def lay_out(module: nn.Module, optimizer: type[torch.optim.Optimizer] | None) -> None:
     """Lay out the weights of convolutions as an optimizer can take them."""
-    if not issubclass(optimizer, torch.optim.LBFGS):
+    if optimizer is None or not issubclass(optimizer, torch.optim.LBFGS):
         put_channels_last(module)
         return
     for parameter in module.parameters():  # it views all gradients as one vector

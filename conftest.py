@@ -1,12 +1,53 @@
-"""What a test or an example registers is forgotten after it."""
+"""Shared by tests and examples: user losses are forgotten, and only our own warnings are errors."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sklearnloss.losses import _registry
+
+_warn = warnings.warn
+_OURS = ("sklearnloss", "tests")
+
+
+def _warn_with_origin(
+    message: Warning | str,
+    category: type[Warning] | None = None,
+    stacklevel: int = 1,
+    source: Any = None,
+    **kwargs: Any,
+) -> None:
+    """Name the module that raises a warning, not the one it points to.
+
+    A dependency's deprecation often points to the line of ours that called it. With the
+    filters in pyproject.toml a warning that our code raises is an error, and one that a
+    dependency raises is listed at the end of the run.
+    """
+    raised_in = sys._getframe(1).f_globals.get("__name__", "")
+    if raised_in.partition(".")[0] not in _OURS:
+        _warn(message, category, stacklevel + 1, source, **kwargs)
+        return
+    frame: Any = sys._getframe(1)
+    for _ in range(stacklevel - 1):
+        frame = frame.f_back or frame
+    if not isinstance(message, Warning):
+        message = (category or UserWarning)(message)
+    warnings.warn_explicit(
+        message,
+        type(message),
+        frame.f_code.co_filename,
+        frame.f_lineno,
+        module=f"ours.{raised_in}",
+        source=source,
+    )
+
+
+warnings.warn = _warn_with_origin
 
 
 @pytest.fixture(autouse=True)

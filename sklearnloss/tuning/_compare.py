@@ -1,4 +1,4 @@
-"""Losses on the same splits and seeds, with statistics that hold."""
+"""Compare losses on the same splits and seeds, with corrected statistics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike, NDArray
@@ -21,8 +22,8 @@ from ..estimators._mask_targets import MaskEstimator
 from ._compared_losses import Settings, read_losses
 from ._comparison import LossComparison
 from ._fingerprint import digest, digest_data
-from ._fit_journal import FitJournal
-from ._fit_table import collect
+from ._fit_journal import FitJournal, open_fit_journal
+from ._fit_table import FitTable, collect
 from ._interrupts import noting_interrupts
 from ._paired_fit import PairedData, fit_once, read_scoring
 from ._paired_splits import PairedSplits, make_splits
@@ -54,7 +55,7 @@ def compare_losses(
     storage: str | os.PathLike[str] | None = None,
     verbose: int = 0,
 ) -> LossComparison:
-    """Tell which of several losses is better, and whether that is more than chance.
+    """Compare losses on held-out data, and test whether the differences are real.
 
     Every loss is trained on the same splits with the same seeds and scored on images
     that it did not see. Training sets of different splits overlap, which ordinary tests
@@ -86,8 +87,8 @@ def compare_losses(
         What is compared, of several the first; the others are reported. None is the
         estimator's ``score``. A callable may return a dict of scores.
     n_repeats : int, default=None
-        For ``cv=None``; None is 3. Five or fewer groups can be held out in one way only: then
-        these are further seeds.
+        For ``cv=None``; None is 3. With five groups or fewer there is only one possible
+        partition; repeats then use new seeds instead.
     n_seeds : int, default=1
         Fits per split, with different initial weights and batches.
     rope : float, default=0.01
@@ -96,18 +97,22 @@ def compare_losses(
     per_image : bool, default=True
         Score each image, too, which predicts the held-out ones once more.
     n_jobs : int, default=1
-        Fits side by side, in processes of one torch thread each that take turns on
+        Fits in parallel, in processes of one torch thread each that take turns on
         several GPUs. -1 is as many as there are GPUs, or cores where there is none.
+        With 1, fits use the threads of this process; scores may then differ by
+        rounding from those of other numbers of jobs.
     error_score : float or "raise", default=nan
-        The score of a fit that diverges or raises. nan leaves its loss without a
-        score and without verdicts; a number that is better than the worst score of all
-        is replaced by that.
+        The score of a fit that diverges or raises, or whose score is nan. nan leaves
+        its loss without a score and without verdicts. If a number is higher than the
+        lowest score of any fit, that lowest score is used.
     random_state : int, RandomState or None, default=None
-        Of splits and seeds. Settings that a search chose deserve another one than its.
+        Seed of the splits and fits. For settings found by a search, use a different
+        seed than the search.
     storage : str or path-like, default=None
-        A file to which every finished fit is added. The same call goes on where one
-        that was interrupted stopped; with more losses, repeats or seeds, only those
-        are fitted. Fits that failed, but not by diverging, are tried again.
+        A file to which every finished fit is added. The same call resumes one that
+        was interrupted; with more losses, repeats or seeds, only those are fitted.
+        Fits that raised an exception are tried again. A second comparison on the same
+        file waits for the first one.
     verbose : int, default=0
         1 shows a progress bar, 2 also a line per fit.
 
@@ -127,9 +132,9 @@ def compare_losses(
 
     Notes
     -----
-    Settings tuned on the same images are flattered a little even on fresh splits:
-    images that no search has seen tell more. A loss with more settings to tune gains
-    more by it.
+    Hyperparameters tuned on the same images score slightly too well even on new splits,
+    the more so the more were tuned. Images that no search has seen give a fairer
+    comparison.
 
     References
     ----------
@@ -157,24 +162,47 @@ def compare_losses(
     X, y, groups = indexable(X, y, groups)
     settings = read_losses(estimator, losses)
     _check_numbers(rope, error_score)
-    journal = None if storage is None else FitJournal(storage)
-    seed = _read_seed(random_state, journal)
-    plan = make_splits(
-        estimator, X, y, groups=groups, cv=cv, n_repeats=n_repeats, n_seeds=n_seeds, seed=seed
+    with open_fit_journal(storage) as journal:
+        seed = _read_seed(random_state, journal)
+        plan = make_splits(
+            estimator, X, y, groups=groups, cv=cv, n_repeats=n_repeats, n_seeds=n_seeds, seed=seed
+        )
+        data = PairedData(
+            estimator=clone(estimator),
+            X=X,
+            y=y,
+            sample_weight=None if sample_weight is None else _check_sample_weight(sample_weight, X),
+            scoring=read_scoring(estimator, scoring),
+            per_image=per_image,
+            catch=error_score != "raise",
+            process=os.getpid(),
+        )
+        if journal is not None:
+            journal.begin(_header(data, groups, seed))
+        fits = _fit_all(settings, plan, data, journal, n_jobs, verbose)
+    comparison = LossComparison(
+        fits,
+        settings=settings,
+        rope=rope,
+        error_score=math.nan if isinstance(error_score, str) else float(error_score),
+        about=_about(data, next(iter(fits.scores)), seed),
     )
-    data = PairedData(
-        estimator=clone(estimator),
-        X=X,
-        y=y,
-        sample_weight=None if sample_weight is None else _check_sample_weight(sample_weight, X),
-        scoring=read_scoring(estimator, scoring),
-        per_image=per_image,
-        catch=error_score != "raise",
-        process=os.getpid(),
-    )
+    worst = [row["image"] for row in comparison.worst_images_]
+    comparison.pictures_ = thumbnails(estimator, X, worst)
+    comparison.image_names_ = _file_names(X)
+    return comparison
+
+
+def _fit_all(
+    settings: Mapping[str, Settings],
+    plan: PairedSplits,
+    data: PairedData,
+    journal: FitJournal | None,
+    n_jobs: int | None,
+    verbose: int,
+) -> FitTable:
+    """Do the fits that are not in the log yet, and collect all results."""
     work = _plan_fits(settings, plan)
-    if journal is not None:
-        journal.begin(_header(data, groups, seed))
     done = {} if journal is None else _stored(journal, work)
     left = [fit for fit in work if fit.key not in done]
     with _interruptible(journal, len(work)):
@@ -185,23 +213,13 @@ def compare_losses(
     _check_any(done.values())
     names = next(list(result["scores"]) for result in done.values() if result["scores"])
     keys = {(fit.key.loss, *fit.position): fit.key for fit in work}
-    fits = collect(
+    return collect(
         list(settings),
         names,
         plan,
-        _num_samples(X),
+        _num_samples(data.X),
         lambda label, j, s: done[keys[label, j, s]],
     )
-    comparison = LossComparison(
-        fits,
-        settings=settings,
-        rope=rope,
-        error_score=math.nan if isinstance(error_score, str) else float(error_score),
-        about=_about(data, names[0], seed),
-    )
-    worst = [row["image"] for row in comparison.worst_images_]
-    comparison.pictures_ = thumbnails(estimator, X, worst)
-    return comparison
 
 
 class FitKey(NamedTuple):
@@ -225,6 +243,8 @@ class Fit:
         Positions of images.
     position : tuple of int
         Numbers of split and seed.
+    baseline : bool
+        Whether to score a constant answer, too.
     key : FitKey
         Its name in a storage.
     """
@@ -233,6 +253,7 @@ class Fit:
     train: Array
     test: Array
     position: tuple[int, int]
+    baseline: bool
     key: FitKey
 
 
@@ -257,9 +278,9 @@ def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit
     for j, (train, test) in enumerate(plan.splits):
         split = digest([train, test])
         for s, seed in enumerate(plan.seeds[j].tolist()):
-            for label, each in settings.items():
+            for number, (label, each) in enumerate(settings.items()):
                 key = FitKey(label, texts[label], split, seed)
-                fits.append(Fit(each, train, test, (j, s), key))
+                fits.append(Fit(each, train, test, (j, s), s == number == 0, key))
     return fits
 
 
@@ -277,7 +298,7 @@ def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
 
 
 def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:
-    """Return the fits that are done; those that failed are not, unless they diverged."""
+    """Return the fits that are done; those that failed are tried again."""
     stored = {FitKey(*(line[name] for name in FitKey._fields)): line for line in journal.lines}
     if stored and not {key.split for key in stored} & {fit.key.split for fit in work}:
         raise ValueError(
@@ -295,7 +316,7 @@ def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
     except KeyboardInterrupt as error:
         if journal is not None:
             error.add_note(
-                f"Finished fits of {n_fits} are in {str(journal.path)!r}: the same call goes on."
+                f"Finished fits of {n_fits} are in {str(journal.path)!r}: the same call resumes."
             )
         raise
 
@@ -305,7 +326,7 @@ def _run(
 ) -> Iterator[tuple[Fit, Result]]:
     """Yield fits with their results as they finish."""
     calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
-    results = Parallel(n_jobs=count_workers(n_jobs), return_as="generator_unordered")(calls)
+    results = _parallel(count_workers(n_jobs))(calls)
     bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
     with bar, contextlib.closing(results):
         for k, result in results:
@@ -315,9 +336,21 @@ def _run(
             yield fits[k], result
 
 
+def _parallel(n_jobs: int) -> Parallel:
+    try:
+        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError as error:
+        raise ValueError(
+            "compare_losses takes the results of fits as they finish, which joblib's backend "
+            "'multiprocessing' cannot give. Use joblib.parallel_config(backend='loky')."
+        ) from error
+
+
 def _numbered(k: int, data: PairedData, fit: Fit) -> tuple[int, Result]:
     seed = fit.key.random_state
-    return k, fit_once(data, fit.settings, fit.train, fit.test, seed=seed, number=k)
+    return k, fit_once(
+        data, fit.settings, fit.train, fit.test, seed=seed, number=k, baseline=fit.baseline
+    )
 
 
 def _line(fit: Fit, result: Result) -> str:
@@ -333,6 +366,13 @@ def _check_any(results: Any) -> None:
             f"None of the {len(reasons)} fits finished. The first one: {reasons[0]} Use "
             f"error_score='raise' to see where."
         )
+
+
+def _file_names(X: Any) -> list[str] | None:
+    """Return the names of images that are files, None for others."""
+    if isinstance(X, (list, tuple)) and all(isinstance(each, (str, os.PathLike)) for each in X):
+        return [Path(each).name for each in X]
+    return None
 
 
 def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a comparison of losses found."""
+"""The result of a comparison of losses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 class LossComparison:
-    """Scores of losses on the same splits, and what they prove.
+    """Scores of losses on the same splits, with intervals and verdicts.
 
     Made by :func:`compare_losses`.
 
@@ -49,20 +49,20 @@ class LossComparison:
         A row per loss, the best first; those with fits that did not finish come last,
         without a score, unless ``error_score`` is a number. Columns: "loss"; "mean",
         "sd_folds" (of the splits' scores, each the mean over seeds), "sd_seeds" (within
-        a split); "p_best", the probability of the highest mean; "diverged", "failed"
-        and all "fits"; "mean_finished" of those that did finish; "fit_seconds", their
-        mean; "reasons" of failures; and "mean_<scorer>" and "sd_folds_<scorer>" for
-        each further scorer.
+        a split); "p_best", the probability of the highest mean; "diverged", "undefined"
+        (a score of nan), "failed" and all "fits"; "mean_finished" of those that did
+        finish; "fit_seconds", their mean; "reasons" of failures; and "mean_<scorer>"
+        and "sd_folds_<scorer>" for each further scorer.
     pairs_ : list of dict
         A row per pair, the better loss as "a". Columns: "a", "b"; "difference" of the
         means, with "low" and "high" of the corrected 95 % interval; "p" and "p_holm",
         adjusted for the number of pairs; "p_worse", "p_equivalent", "p_better", the
         probabilities that a is worse than b by more than ``rope``, not different by
-        more, and better by more; "outcome" ("better", "equivalent", "undecided",
-        "failed" or "unknown"); and "verdict", in words. Descriptive are "image_wins",
-        "image_losses" and "image_ties", over the images' mean scores, and
-        "image_difference" with "image_low" and "image_high", of a bootstrap over fits
-        and then images.
+        more, and better by more, all nan if every split has the same difference;
+        "outcome" ("better", "equivalent", "undecided", "failed" or "unknown"); and
+        "verdict", in words. Descriptive are "image_wins", "image_losses" and
+        "image_ties", over the images' mean scores, and "image_difference" with
+        "image_low" and "image_high", of a bootstrap over fits and then images.
     scores_ : ndarray of shape (n_losses, n_splits, n_seeds)
         Of the first scorer, in the order in which the losses were given.
     all_scores_ : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
@@ -71,6 +71,15 @@ class LossComparison:
         The losses in that order.
     best_ : str or None
         The loss with the highest mean; None if none has one.
+    baseline_ : dict of str to float
+        The mean score of a constant answer, the most frequent label of the training
+        data everywhere, by scorer; nan where it has none.
+    learned_ : bool or None
+        Whether the best loss scores more than the constant answer, by more than
+        ``rope``; None if one of the two has no score.
+    image_names_ : list of str or None
+        Names of the images for reports: of files, if X is a list of files. It may be
+        set.
     image_scores_ : ndarray of shape (n_losses, n_images) or None
         The mean over the fits that did not see the image: of mean IoU, or of being
         right. nan for an image that was never held out.
@@ -109,13 +118,21 @@ class LossComparison:
         self.scores_: Array = next(iter(self.all_scores_.values()))
         self.table_ = loss_rows(fits, self.all_scores_)
         self.pairs_ = pair_rows(fits, self.scores_, self.table_, rope)
+        self.baseline_ = {name: _mean(scores) for name, scores in fits.baseline.items()}
         self.best_ = None if np.isnan(self.table_[0]["mean"]) else str(self.table_[0]["loss"])
+        self.learned_ = self._is_above_baseline()
+        self.image_names_: list[str] | None = None
         self.image_scores_ = mean_image_scores(fits)
         self.worst_images_: list[Row] = []
         if self.image_scores_ is not None:
             add_image_columns(self.pairs_, fits, self.image_scores_)
             self.worst_images_ = worst_images(self.labels_, self.image_scores_, 10)
         self.pictures_: dict[int, Array] = {}
+
+    def _is_above_baseline(self) -> bool | None:
+        baseline = next(iter(self.baseline_.values()), np.nan)
+        above = self.table_[0]["mean"] - baseline
+        return None if np.isnan(above) else bool(above > self.rope_)
 
     def summary(self) -> str:
         """Return the table of the losses and the verdicts as text."""
@@ -219,3 +236,9 @@ class LossComparison:
             f"<LossComparison of {', '.join(self.labels_)} on {n_splits} splits x {n_seeds} "
             f"seeds; best: {self.best_}>"
         )
+
+
+def _mean(scores: Array) -> float:
+    """Return the mean over the splits that have a score, nan if none has."""
+    known = scores[np.isfinite(scores)]
+    return float(known.mean()) if len(known) else np.nan

@@ -56,9 +56,20 @@ def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
         else:
             text = failures(row)
         _annotate(axes, height, text, color)
+    _draw_baseline(axes, next(iter(comparison.baseline_.values()), np.nan))
     _finish(axes, [row["loss"] for row in comparison.table_])
-    axes.set_title(f"{comparison.about_['metric']} on held-out data", fontsize="medium", loc="left")
+    axes.set_title(
+        f"{plain_text(comparison.about_['metric'])} on held-out data", fontsize="medium", loc="left"
+    )
     axes.set_xlabel("a dot per fit, a line at the mean", fontsize="small", color=GREY)
+
+
+def _draw_baseline(axes: Axes, score: float) -> None:
+    """A dotted line at the score of a constant answer."""
+    if np.isfinite(score):
+        axes.axvline(score, color=GREY, lw=1, ls=":", zorder=0)
+        where = axes.get_xaxis_transform()
+        axes.text(score, 1.0, " constant answer", transform=where, fontsize="x-small", color=GREY)
 
 
 def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
@@ -77,7 +88,7 @@ def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
             _draw_interval(axes, heights[label], pairs[label])
     _finish(axes, [row["loss"] for row in comparison.table_])
     axes.set_yticklabels([])
-    axes.set_title(f"difference from {best}", fontsize="medium", loc="left")
+    axes.set_title(f"difference from {plain_text(best)}", fontsize="medium", loc="left")
     axes.set_xlabel(
         f"corrected 95 % interval; green: differences up to {setting(rope)}, which do not matter",
         fontsize="small",
@@ -102,6 +113,20 @@ _LOOKS = {
 }
 
 
+def _widen(axes: Axes) -> None:
+    """Leave room for labels of ticks where all values are the same."""
+    low, high = axes.get_xlim()
+    if high - low < 1e-3:
+        middle = (low + high) / 2
+        axes.set_xlim(middle - 0.05, middle + 0.05)
+
+
+def plain_text(label: str) -> str:
+    """Return a label that matplotlib draws as it is, not as a formula."""
+    readable = label.encode("utf-8", "backslashreplace").decode()
+    return readable.replace("$", r"\$")
+
+
 def _annotate(axes: Axes, height: int, text: str, color: str) -> None:
     """Write to the right of the axes."""
     axes.annotate(
@@ -115,7 +140,8 @@ def _annotate(axes: Axes, height: int, text: str, color: str) -> None:
 
 
 def _finish(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [plain_text(label) for label in labels])
+    _widen(axes)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)

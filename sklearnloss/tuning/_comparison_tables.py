@@ -1,4 +1,4 @@
-"""The numbers of a comparison: a row per loss, a row per pair."""
+"""The tables of a comparison: a row per loss, a row per pair."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._statistics import (
     holm,
     repeats_needed,
 )
-from ._words import failures, verdict
+from ._words import FAILURES, failures, verdict
 
 Array = NDArray[Any]
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def loss_rows(fits: FitTable, scores: dict[str, Array]) -> list[Row]:
     rows = []
     for k, label in enumerate(fits.labels):
         row = {"loss": label, **_moments(scores[decisive][k]), "p_best": float(best[k])}
-        row |= {kind: int((fits.status[k] == kind).sum()) for kind in ("diverged", "failed")}
+        row |= {kind: int((fits.status[k] == kind).sum()) for kind in FAILURES}
         row["fits"] = int(fits.status[k].size)
         finished = fits.status[k] == "ok"
         raw = fits.scores[decisive][k][finished]
@@ -125,7 +125,7 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
             "p_holm": float(adjusted[k]),
         }
         row |= zip(("p_worse", "p_equivalent", "p_better"), probabilities[k].tolist(), strict=True)
-        row["outcome"] = _outcome(row)
+        row["outcome"] = _outcome(row, differences.shape[1])
         row["verdict"] = _verdict(
             row, a, b, differences[k], fits, rope, int(np.isfinite(test.p).sum())
         )
@@ -133,11 +133,11 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
     return rows
 
 
-def _outcome(row: Row) -> str:
+def _outcome(row: Row, n_splits: int) -> str:
     if np.isnan(row["difference"]):
         return "failed"
     if np.isnan(row["p"]):
-        return "unknown"
+        return "unknown" if n_splits < 2 else "undecided"
     if row["p_equivalent"] >= CERTAIN:
         return "equivalent"
     return "better" if row["p_holm"] < ALPHA else "undecided"
@@ -150,7 +150,7 @@ def _verdict(
     if row["outcome"] == "failed":
         return f"no verdict on {a['loss']} and {b['loss']}: {', '.join(failed)}"
     more = None
-    if row["outcome"] == "undecided" and fits.repeatable:
+    if row["outcome"] == "undecided" and np.isfinite(row["p"]) and fits.repeatable:
         n_folds = fits.n_folds
         more = repeats_needed(
             row["difference"],

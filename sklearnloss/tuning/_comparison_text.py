@@ -61,8 +61,29 @@ def legend(comparison: LossComparison) -> str:
     )
 
 
+def baseline_line(comparison: LossComparison) -> str:
+    """Return a sentence on the score of a constant answer, "" if it is unknown."""
+    score = next(iter(comparison.baseline_.values()), math.nan)
+    if math.isnan(score):
+        return ""
+    text = f"A constant answer, the most frequent label everywhere, scores {cell(score)}."
+    if comparison.learned_ is False:
+        text += (
+            " No loss scores more: the networks have learned nothing that this score shows. Train "
+            "longer (max_epochs), check that images and labels belong together, or use a score "
+            "that weighs the classes equally."
+        )
+    return text
+
+
+def image_name(comparison: LossComparison, image: int) -> str:
+    """Return the name of an image, or its number."""
+    names = comparison.image_names_
+    return str(image) if names is None else names[image]
+
+
 def summarise(comparison: LossComparison) -> str:
-    """Return the table of losses, why fits did not finish, and the verdicts."""
+    """Return the table of losses, the reasons of failures, and the verdicts."""
     table = [["", *headings(comparison)]]
     table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -72,6 +93,7 @@ def summarise(comparison: LossComparison) -> str:
         lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
     reasons = [(row["loss"], reason) for row in comparison.table_ for reason in row["reasons"]]
     lines += ["", *(f"{label}: {reason}" for label, reason in reasons)] if reasons else []
+    lines += ["", baseline_line(comparison)] if baseline_line(comparison) else []
     if comparison.pairs_:
         lines += ["", *(pair["verdict"] for pair in comparison.pairs_), "", legend(comparison)]
     return "\n".join(lines)

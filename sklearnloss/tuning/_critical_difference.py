@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,7 +42,8 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
         If it is one comparison: folds of one data set share their training images, and
         are no data sets.
     ValueError
-        If there are fewer than two data sets or two losses, or they differ.
+        If there are fewer than two data sets or two losses, they differ, or a loss has
+        no score on a data set.
 
     See Also
     --------
@@ -62,9 +64,10 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
     Friedman's test: p < .001; critical difference 1.17
     not told apart: dice, bce; bce, focal
     """
+    if not (isinstance(alpha, numbers.Real) and 0 < alpha < 1):
+        raise ValueError(f"alpha={alpha!r}: expected a level between 0 and 1, such as 0.05.")
     data_sets, labels, scores = _read(results)
-    # A loss that failed on a data set has no score there, and ranks last.
-    ranks = stats.rankdata(-np.nan_to_num(scores, nan=-np.inf), axis=1)
+    ranks = stats.rankdata(-scores, axis=1)
     k = len(labels)
     order = np.argsort(ranks.mean(0), kind="stable")
     means = {labels[j]: float(ranks[:, j].mean()) for j in order}
@@ -125,7 +128,19 @@ def _read(results: Any) -> tuple[list[str], list[str], Array]:
             )
     if len(labels) < 2:
         raise ValueError(f"results holds the loss {labels} alone, expected at least 2.")
+    for name, row in rows.items():
+        _check_scores(name, row)
     return list(rows), labels, np.array([[row[label] for label in labels] for row in rows.values()])
+
+
+def _check_scores(name: str, row: Mapping[str, float]) -> None:
+    missing = [label for label, score in row.items() if np.isnan(score)]
+    if missing:
+        raise ValueError(
+            f"results[{name!r}] has no score of {', '.join(missing)}. A loss that was not run has "
+            f"no rank: leave out that data set or that loss. For a loss that failed, pass the "
+            f"score that failures shall have, as error_score of compare_losses."
+        )
 
 
 def _check_unlike(names: Iterable[Any], what: str) -> None:

@@ -1,13 +1,19 @@
-"""Finished fits on the disk, a line of JSON each, so that nothing is done twice."""
+"""The log of finished fits, a line of JSON each, so that no fit is done twice."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 from ._journal import damaged, parse_object
 
@@ -31,6 +37,38 @@ _FIT = {
     "fit_seconds": float | int,
     "images": list | None,
 }
+
+
+@contextlib.contextmanager
+def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal | None]:
+    """Open a log of fits for one comparison at a time; None for no path.
+
+    A second comparison on the same file waits until the first one has ended, and then
+    finds its fits done. The system releases the lock of a process that was killed.
+    """
+    if path is None:
+        yield None
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "ab") as file:
+        _lock(file, target)
+        yield FitJournal(target)
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        warnings.warn(
+            f"Another comparison is running on storage={str(path)!r}. Waiting until it has ended.",
+            stacklevel=5,
+        )
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError:  # some network file systems have no such locks
+        return
 
 
 class FitJournal:

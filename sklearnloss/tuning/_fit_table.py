@@ -1,4 +1,4 @@
-"""What all fits of a comparison gave, in arrays."""
+"""The results of all fits of a comparison, in arrays."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ class FitTable:
     scores : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
         By name of the scorer; nan where a fit did not finish.
     status : ndarray of shape (n_losses, n_splits, n_seeds), str
-        "ok", "diverged" or "failed".
+        "ok", "diverged", "undefined" or "failed".
     reasons : ndarray of the same shape, object
         Why a fit did not finish, "" for those that did.
     seconds : ndarray of the same shape
         Of ``fit``.
+    baseline : dict of str to ndarray of shape (n_splits,)
+        The scores of a constant answer, by name of the scorer; nan where unknown.
     images : list of list of list of float, or None
         The scores of a fit's held-out images, in the same nesting; None for nan.
     tests : list of ndarray
@@ -47,6 +49,7 @@ class FitTable:
     status: Array
     reasons: Array
     seconds: Array
+    baseline: dict[str, Array]
     images: list[Any]
     tests: list[Array]
     n_train: Array
@@ -99,12 +102,24 @@ def collect(
     return FitTable(
         labels=list(labels),
         scores={name: array([each["scores"].get(name, np.nan) for each in flat]) for name in names},
-        status=array([each["status"] for each in flat], "U8"),
+        status=array([each["status"] for each in flat], "U9"),
         reasons=array([each["reason"] for each in flat], object),
         seconds=array([each["fit_seconds"] for each in flat]),
+        baseline={name: _baseline(results, name) for name in names},
         images=[[[each["images"] for each in row] for row in rows] for rows in results],
         tests=[test for _, test in plan.splits],
         n_train=np.array([len(train) for train, _ in plan.splits]),
         n_images=n_images,
         repeatable=plan.repeatable,
     )
+
+
+def _baseline(results: list[list[list[dict[str, Any]]]], name: str) -> Array:
+    """Return the score of a constant answer in each split, from any fit that has it."""
+    by_split = []
+    for of_split in zip(*results, strict=True):
+        known = [
+            each["baseline"] for of_loss in of_split for each in of_loss if each.get("baseline")
+        ]
+        by_split.append(known[0].get(name, np.nan) if known else np.nan)
+    return np.array(by_split, dtype=float)

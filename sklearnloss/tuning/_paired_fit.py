@@ -1,4 +1,4 @@
-"""One fit of one loss on one split: what it scored, or why it did not."""
+"""One fit of one loss on one split: its scores, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sklearn.utils import _safe_indexing
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from ..estimators._constant import constant_model
 from ._compared_losses import unused
 from ._image_scores import score_images
 from ._interrupts import raise_if_interrupted
@@ -27,7 +28,11 @@ from ._prefix import trained_part
 from ._scoring import named_scorers
 
 Array = NDArray[Any]
-Status = Literal["ok", "diverged", "failed"]
+Status = Literal["ok", "diverged", "undefined", "failed"]
+
+
+class UndefinedScore(ValueError):
+    """A scorer returned nan or infinity."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def fit_once(
     *,
     seed: int,
     number: int,
+    baseline: bool = False,
 ) -> dict[str, Any]:
     """Fit on one part, score on the other.
 
@@ -118,13 +124,16 @@ def fit_once(
     seed : int
         The estimator's ``random_state``.
     number : int
-        Of this fit, so that fits side by side take turns on several GPUs.
+        Of this fit, so that fits in parallel take turns on several GPUs.
+    baseline : bool, default=False
+        Whether to score a constant answer on the same images, too.
 
     Returns
     -------
     result : dict
-        "status" ("ok", "diverged" or "failed"), "reason", "scores" (by name),
-        "fit_seconds", and "images", the score of each.
+        "status" ("ok", "diverged", "undefined" for a score of nan, or "failed"),
+        "reason", "scores" (by name), "fit_seconds", "images", the score of each, and
+        "baseline", the scores of a constant answer, if asked for.
     """
     if os.getpid() != data.process:
         torch.set_num_threads(1)
@@ -132,7 +141,7 @@ def fit_once(
     start = time.perf_counter()
     result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
     try:
-        result |= _fit_and_score(data, settings, train, test, seed)
+        result |= _fit_and_score(data, settings, train, test, seed, baseline)
     except Exception as error:
         if not data.catch:
             raise
@@ -152,11 +161,19 @@ def device_of(estimator: Any, number: int) -> dict[str, str]:
 
 
 def _fit_and_score(
-    data: PairedData, settings: Mapping[str, Any], train: Array, test: Array, seed: int
+    data: PairedData,
+    settings: Mapping[str, Any],
+    train: Array,
+    test: Array,
+    seed: int,
+    baseline: bool,
 ) -> dict[str, Any]:
     start = time.perf_counter()
     model = _fit(data, settings, train, seed)
-    return {"fit_seconds": time.perf_counter() - start, **_score(data, model, test)}
+    seconds = time.perf_counter() - start
+    X, y = take(data.X, test), take(data.y, test)
+    constant = {"baseline": _score_constant(data, model, X, y)} if baseline else {}
+    return {"fit_seconds": seconds, **constant, **_score(data, model, X, y)}
 
 
 def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int) -> Any:
@@ -174,12 +191,21 @@ def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int)
         raise_if_interrupted()  # a fit that was cut short is no result
 
 
-def _score(data: PairedData, model: Any, test: Array) -> dict[str, Any]:
-    X, y = take(data.X, test), take(data.y, test)
+def _score_constant(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, float] | None:
+    """Return the scores of a constant answer; None for a scorer that cannot score one."""
+    try:
+        found = _call(data.scoring, constant_model(model), X, y)
+        scores = {name: float(score) for name, score in found.items()}
+    except Exception:  # a comparison without a baseline is better than none
+        return None
+    return scores if all(map(math.isfinite, scores.values())) else None
+
+
+def _score(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, Any]:
     scores = {name: float(score) for name, score in _call(data.scoring, model, X, y).items()}
     for name, score in scores.items():
         if not math.isfinite(score):
-            raise ValueError(f"{name} is {score} on the held-out part.")
+            raise UndefinedScore(f"{name} is {score} on the held-out part.")
     images = None
     if data.per_image:
         scored = score_images(model, X, y).tolist()
@@ -202,11 +228,15 @@ def _call(scoring: dict[str, Any], model: Any, X: Any, y: Any) -> Mapping[str, A
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    diverged = isinstance(error, FloatingPointError)
-    reason = str(error) if diverged else f"{type(error).__name__}: {error}"
+    status: Status = "failed"
+    if isinstance(error, FloatingPointError):
+        status = "diverged"
+    elif isinstance(error, UndefinedScore):
+        status = "undefined"
+    reason = f"{type(error).__name__}: {error}" if status == "failed" else str(error)
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process
     return {
-        "status": "diverged" if diverged else "failed",
+        "status": status,
         "reason": textwrap.shorten(reason, 300, placeholder="..."),
     }
 

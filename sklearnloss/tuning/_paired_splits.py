@@ -1,4 +1,4 @@
-"""Splits and seeds that all losses share."""
+"""Splits and seeds, the same for all losses."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import is_classifier
-from sklearn.model_selection import (
-    GroupKFold,
-    RepeatedKFold,
-    RepeatedStratifiedKFold,
-    check_cv,
-)
+from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples
 
-Array = NDArray[Any]
-Split = tuple[Array, Array]
+from ._folds import N_FOLDS, Split, check_groups, default_splits
 
-N_FOLDS = 5
+Array = NDArray[Any]
 
 
 @dataclass
 class PairedSplits:
-    """Who is trained and tested on, in which order of chance.
+    """Positions of training and test images, and the seeds of the fits.
 
     Attributes
     ----------
@@ -65,10 +59,11 @@ def make_splits(
     groups : array-like of shape (n,) or None
         Images of one group stay together.
     cv : None, int, splitter or iterable
-        None makes five folds, ``n_repeats`` times.
+        None is five folds, ``n_repeats`` times: stratified for a classifier, by group if
+        there are groups, as in :class:`LossSearchCV`.
     n_repeats : int or None
-        For ``cv=None``; None is 3. Five or fewer groups can be held out in one way only: then
-        these are further seeds.
+        For ``cv=None``; None is 3. With five groups or fewer there is only one possible
+        partition; repeats then use further seeds instead.
     n_seeds : int
         Fits per split.
     seed : int
@@ -94,37 +89,28 @@ def make_splits(
         splits = [(np.asarray(a), np.asarray(b)) for a, b in checked.split(X, y, groups)]
         if not splits:
             raise ValueError(f"cv={cv!r} holds no splits.")
-    elif groups is not None:
-        labels = np.asarray(groups)
-        n_groups = len(np.unique(labels))
-        repeatable = n_groups > N_FOLDS
+    else:
+        if groups is not None:
+            groups = check_groups(groups, _num_samples(X))
+            repeatable = len(np.unique(groups)) > N_FOLDS
         if not repeatable:
             n_repeats, n_seeds = 1, n_repeats * n_seeds
-        splits = _grouped(labels, min(n_groups, N_FOLDS), n_repeats, seed)
-    else:
-        splits = _shuffled(estimator, X, y, n_repeats, seed)
+        splits = _repeated(estimator, X, y, groups, n_repeats, seed)
     return PairedSplits(splits, _seeds(seed, len(splits), n_seeds), repeatable)
 
 
-def _grouped(groups: Array, n_folds: int, n_repeats: int, seed: int) -> list[Split]:
-    if n_folds < 2:
-        raise ValueError(
-            f"groups holds one group only, {groups[0]!r}: none is left to train on when it is "
-            f"held out. Expected at least 2 groups, or groups=None."
-        )
+def _repeated(
+    estimator: Any, X: Any, y: Any, groups: Any, n_repeats: int, seed: int
+) -> list[Split]:
+    """Return the default folds, shuffled anew for each repeat."""
     rng = np.random.RandomState(seed)
-    folds = [
-        GroupKFold(n_folds, shuffle=True, random_state=rng.randint(2**31 - 1))
+    return [
+        split
         for _ in range(n_repeats)
+        for split in default_splits(
+            estimator, X, y, groups=groups, seed=int(rng.randint(2**31 - 1))
+        )
     ]
-    return [split for each in folds for split in each.split(groups, groups=groups)]
-
-
-def _shuffled(estimator: Any, X: Any, y: Any, n_repeats: int, seed: int) -> list[Split]:
-    stratified = is_classifier(estimator) and y is not None
-    kind = RepeatedStratifiedKFold if stratified else RepeatedKFold
-    folds = kind(n_splits=N_FOLDS, n_repeats=n_repeats, random_state=seed)
-    return list(folds.split(np.zeros(_num_samples(X)), y if stratified else None))
 
 
 def _seeds(seed: int, n_splits: int, n_seeds: int) -> Array:

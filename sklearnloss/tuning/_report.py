@@ -12,7 +12,7 @@ from .._version import __version__
 from ..estimators._drawing import import_pyplot
 from ..losses._base import describe
 from ._comparison_figure import draw_comparison, figure_size
-from ._comparison_text import cells, design, headings, legend
+from ._comparison_text import baseline_line, cells, design, headings, image_name, legend
 from ._words import cell, interval, number, probability, setting
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def render_report(comparison: LossComparison) -> str:
         f'<img alt="Scores and differences of the losses" src="{_picture(comparison)}">',
         "<h2>Losses</h2>",
         _loss_table(comparison),
+        f'<p class="note">{escape(baseline_line(comparison))}</p>',
         _reasons(comparison),
         _pair_section(comparison),
         _image_section(comparison),
@@ -62,7 +63,7 @@ def render_report(comparison: LossComparison) -> str:
         "<h2>How to read this</h2>",
         f'<p class="note">{escape(_explanation(comparison))}</p>',
     ]
-    return (
+    return _encodable(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Comparison of losses</title><style>{_STYLE}{_PAGE_STYLE}</style></head>"
@@ -76,12 +77,17 @@ def render_snippet(comparison: LossComparison) -> str:
         f'<li class="{pair["outcome"]}">{escape(pair["verdict"])}</li>'
         for pair in comparison.pairs_
     ]
-    return (
+    return _encodable(
         f'<div class="slc"><style>{_STYLE}</style>'
         f'<p class="note">{escape(design(comparison))}, scored by '
         f"{escape(comparison.about_['metric'])}</p>{_loss_table(comparison)}"
         f"<ul>{''.join(verdicts)}</ul></div>"
     )
+
+
+def _encodable(text: str) -> str:
+    """Replace what UTF-8 has no bytes for, as names of files may hold, by escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def headline(comparison: LossComparison) -> str:
@@ -94,9 +100,12 @@ def headline(comparison: LossComparison) -> str:
     equal = [pair["b"] for pair in pairs if pair["outcome"] == "equivalent"]
     open_ = [pair["b"] for pair in pairs if pair["outcome"] in ("undecided", "unknown")]
     failed = [pair["b"] for pair in pairs if pair["outcome"] == "failed"]
+    if comparison.learned_ is False:
+        return f"Nothing was learned: {best}, the best loss, scores no more than a constant answer."
     parts = [f"{best} has the highest score"]
     parts += [f"it beats {_listed(beaten)}"] if beaten else []
-    parts += [f"{_listed(equal)} cannot be told from it in practice"] if equal else []
+    verb = "is" if len(equal) == 1 else "are"
+    parts += [f"{_listed(equal)} {verb} as good in practice"] if equal else []
     parts += [f"whether it is better than {_listed(open_)} is open"] if open_ else []
     parts += (
         [f"there is no verdict on {_listed(failed)}, not all of whose fits finished"]
@@ -125,15 +134,19 @@ def _picture(comparison: LossComparison) -> str:
     return _data_uri(buffer)
 
 
+class _Cell(str):
+    """A cell that is HTML already; any other text is escaped."""
+
+
 def _table(
     head: Iterable[str], rows: Iterable[Sequence[str]], classes: Sequence[str] | None = None
 ) -> str:
-    """Return a table; cells that begin with a tag are taken as they are."""
+    """Return a table of texts and of ready cells."""
     body = []
     for k, row in enumerate(rows):
         kind = f' class="{classes[k]}"' if classes and classes[k] else ""
         inner = "".join(
-            text if text.startswith("<td") else f"<td>{escape(text)}</td>" for text in row
+            text if isinstance(text, _Cell) else f"<td>{escape(text)}</td>" for text in row
         )
         body.append(f"<tr{kind}>{inner}</tr>")
     top = "".join(f"<th>{escape(name)}</th>" for name in head)
@@ -158,7 +171,7 @@ def _pair_section(comparison: LossComparison) -> str:
     head = ["verdict", "p", "p (Holm)", "P(worse)", "P(equiv.)"]
     rows = [
         [
-            f'<td class="words {pair["outcome"]}">{escape(pair["verdict"])}</td>',
+            _Cell(f'<td class="words {pair["outcome"]}">{escape(pair["verdict"])}</td>'),
             probability(pair["p"]).removeprefix("= "),
             probability(pair["p_holm"]).removeprefix("= "),
             *(probability(pair[key]).removeprefix("= ") for key in _PROBABILITIES),
@@ -206,8 +219,8 @@ def _image_section(comparison: LossComparison) -> str:
     return f'<h2>Single images</h2><p class="note">{escape(note)}</p>{pairs}{hard}'
 
 
-def _thumbnail(comparison: LossComparison, image: int) -> str:
-    """Return a cell with the image's number, and its picture if there is one."""
+def _thumbnail(comparison: LossComparison, image: int) -> _Cell:
+    """Return a cell with the image's name, and its picture if there is one."""
     picture = comparison.pictures_.get(image)
     shown = ""
     if picture is not None:
@@ -216,7 +229,7 @@ def _thumbnail(comparison: LossComparison, image: int) -> str:
         buffer = io.BytesIO()
         imsave(buffer, picture, cmap="gray", vmin=0, vmax=255, format="png")
         shown = f'<img class="thumb" alt="image {image}" src="{_data_uri(buffer)}"> '
-    return f"<td>{shown}{image}</td>"
+    return _Cell(f"<td>{shown}{escape(image_name(comparison, image))}</td>")
 
 
 def _data_uri(png: io.BytesIO) -> str:
@@ -225,7 +238,7 @@ def _data_uri(png: io.BytesIO) -> str:
 
 def _settings(comparison: LossComparison) -> str:
     rows = [
-        [label, f'<td class="words"><code>{escape(_written(settings))}</code></td>']
+        [label, _Cell(f'<td class="words"><code>{escape(_written(settings))}</code></td>')]
         for label, settings in comparison.settings_.items()
     ]
     about = {
@@ -237,7 +250,7 @@ def _settings(comparison: LossComparison) -> str:
         "sklearnloss": __version__,
     }
     rows += [
-        [name, f'<td class="words"><code>{escape(text)}</code></td>']
+        [name, _Cell(f'<td class="words"><code>{escape(text)}</code></td>')]
         for name, text in about.items()
     ]
     return _table(["", ""], rows)

@@ -53,7 +53,8 @@ def corrected_t_test(
     Returns
     -------
     test : CorrectedTest
-        Of nan where there are fewer than two splits.
+        Interval and p are nan where there are fewer than two splits, or where all
+        splits have the same difference: then its spread cannot be estimated.
 
     References
     ----------
@@ -68,7 +69,7 @@ def corrected_t_test(
     (0.022, 0.017)
     """
     mean, scale, dof = _posterior(differences, ratio)
-    p = 2 * stats.t.sf(np.abs(_standardised(mean, scale)), dof)
+    p = 2 * stats.t.sf(np.abs(mean / scale), dof)
     half = stats.t.ppf(0.5 + confidence / 2, dof) * scale
     return CorrectedTest(mean, mean - half, mean + half, p)
 
@@ -91,7 +92,8 @@ def correlated_t_probabilities(differences: ArrayLike, ratio: float, rope: float
     Returns
     -------
     probabilities : ndarray of shape (..., 3)
-        Of a difference below -rope, within, and above rope.
+        Of a difference below -rope, within, and above rope; nan where
+        :func:`corrected_t_test` has no interval.
 
     References
     ----------
@@ -106,25 +108,36 @@ def correlated_t_probabilities(differences: ArrayLike, ratio: float, rope: float
     array([0.002, 0.047, 0.95 ])
     """
     mean, scale, dof = _posterior(differences, ratio)
-    worse = stats.t.cdf(_standardised(-rope - mean, scale), dof)
-    better = stats.t.sf(_standardised(rope - mean, scale), dof)
+    worse = stats.t.cdf((-rope - mean) / scale, dof)
+    better = stats.t.sf((rope - mean) / scale, dof)
     return np.stack([worse, 1 - worse - better, better], axis=-1)
 
 
 def _posterior(differences: ArrayLike, ratio: float) -> tuple[Array, Array, int]:
-    """Return mean, scale and degrees of freedom."""
+    """Return mean, scale and degrees of freedom; the scale is nan where it is unknown."""
     values = np.asarray(differences, dtype=float)
     n = values.shape[-1]
     mean = values.mean(-1)
     if n < 2:
         return mean, np.full_like(mean, np.nan), 1
-    return mean, values.std(-1, ddof=1) * np.sqrt(1 / n + ratio), n - 1
+    spread = np.where(has_no_spread(values), np.nan, values.std(-1, ddof=1))
+    return mean, spread * np.sqrt(1 / n + ratio), n - 1
 
 
-def _standardised(value: Array | float, scale: Array) -> Array:
-    """Return value / scale; 0 where both are, as where two losses score the same throughout."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((value == 0) & (scale == 0), 0.0, value / scale)
+def has_no_spread(differences: ArrayLike) -> Array:
+    """Return whether all splits have the same difference, shape (...).
+
+    Scores of few images are coarse, and equal differences are likely by chance. They
+    are no evidence that the next split would have the same.
+
+    Parameters
+    ----------
+    differences : array-like of shape (..., n_splits)
+        A difference of scores per split.
+    """
+    values = np.asarray(differences, dtype=float)
+    same: Array = np.ptp(values, axis=-1) <= 1e-9 * np.maximum(1.0, np.abs(values).max(-1))
+    return same
 
 
 def holm(p: ArrayLike) -> Array:
@@ -180,11 +193,12 @@ def best_probabilities(
     Returns
     -------
     probabilities : ndarray of shape (n_losses,)
-        They add up to 1; ties share. Of nan where there are fewer than two splits.
+        They add up to 1; ties share. All nan where there are fewer than two splits, or
+        where the highest mean is ahead of another one by the same in every split.
     """
     values = np.asarray(scores, dtype=float)
     n_losses, n = values.shape
-    if n < 2:
+    if n < 2 or _leads_without_spread(values):
         return np.full(n_losses, np.nan)
     rng = np.random.default_rng(seed)
     mean = values.mean(1, keepdims=True)
@@ -194,6 +208,12 @@ def best_probabilities(
     first = draws >= draws.max(0) - 1e-12
     shares: Array = (first / first.sum(0)).mean(1)
     return shares
+
+
+def _leads_without_spread(scores: Array) -> bool:
+    """Return whether the best is ahead of another loss by the same in every split."""
+    lead = scores[scores.mean(1).argmax()] - scores
+    return bool((has_no_spread(lead) & (lead.mean(1) > 1e-9)).any())
 
 
 def repeats_needed(
@@ -236,9 +256,9 @@ def repeats_needed(
     repeats = np.arange(done + 1, at_most + 1)
     n = repeats * n_folds
     scale = sd * np.sqrt(1 / n + ratio)
-    p = 2 * stats.t.sf(_standardised(np.abs(mean), scale), n - 1)
-    below = stats.t.cdf(_standardised(-rope - mean, scale), n - 1)
-    within = stats.t.cdf(_standardised(rope - mean, scale), n - 1) - below
+    p = 2 * stats.t.sf(np.abs(mean) / scale, n - 1)
+    below = stats.t.cdf((-rope - mean) / scale, n - 1)
+    within = stats.t.cdf((rope - mean) / scale, n - 1) - below
     settled = (p < level) | (within >= certainty)
     return int(repeats[settled.argmax()]) - done if settled.any() else None
 

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+#: Why a fit has no score: its loss became nan, its score did, or it raised an exception.
+FAILURES = ("diverged", "undefined", "failed")
+
 
 def number(value: float) -> str:
     """Write a score or a difference: three decimals, or two digits of what is smaller.
@@ -78,7 +81,7 @@ def failures(row: Mapping[str, Any]) -> str:
     """Say how many fits of a loss did not finish, "" if all did."""
     parts = [
         f"{kind} in {row[kind]} of {plural(row['fits'], 'fit')}"
-        for kind in ("diverged", "failed")
+        for kind in FAILURES
         if row[kind] > 0
     ]
     return " and ".join(parts)
@@ -103,7 +106,9 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
     within = f"within ±{setting(rope)} (P {probability(pair['p_equivalent'])})"
     outcome = pair["outcome"]
     if outcome == "unknown":
-        return f"one split cannot tell {a} and {b} apart: use several"
+        return f"one split cannot show which of {a} and {b} is better: use several"
+    if math.isnan(pair["p"]):
+        return _without_spread(a, b, pair["difference"])
     if outcome == "equivalent":
         text = f"{a} and {b} are equivalent {within}"
         ahead = pair["low"] > 0 and pair["difference"] > 0
@@ -118,6 +123,19 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
         )
     size += f", adjusted p {probability(pair['p_holm'])}"
     return f"no evidence yet that {a} beats {b}: {size}; {_missing(n_folds, more)}"
+
+
+def _without_spread(a: str, b: str, difference: float) -> str:
+    """Say that equal differences in all splits do not show how certain they are."""
+    what = (
+        f"{a} and {b} have the same score in every split"
+        if abs(difference) < 1e-9
+        else f"{a} is ahead of {b} by {number(difference)} in every split"
+    )
+    return (
+        f"undecided: {what}; with no spread at all the uncertainty cannot be estimated. Use more "
+        f"splits, or more images in each"
+    )
 
 
 def _missing(n_folds: int, more: int | None) -> str:

@@ -24,6 +24,7 @@ def made_up(
     error_score: float = math.nan,
     rope: float = 0.01,
     repeatable: bool = True,
+    baseline: float = math.nan,
     **others: Mapping[str, Any],
 ) -> LossComparison:
     """Return a comparison on repeats of five folds.
@@ -40,11 +41,13 @@ def made_up(
         Numbers of the splits on which a loss diverged.
     error_score, rope, repeatable
         Of the comparison.
+    baseline : float
+        The score of a constant answer in each split.
     **others : dict of str to array-like
         Scores of further scorers.
     """
     tables = {name: _table(each) for name, each in {"score": scores, **others}.items()}
-    status: Array = np.full(tables["score"].shape, "ok", dtype="U8")
+    status: Array = np.full(tables["score"].shape, "ok", dtype="U9")
     labels = list(scores)
     for label, where in (diverged or {}).items():
         status[labels.index(label), where] = "diverged"
@@ -60,6 +63,7 @@ def made_up(
         status=status,
         reasons=np.where(status == "ok", "", "the <loss> became nan").astype(object),
         seconds=np.full(status.shape, 2.0),
+        baseline={"score": np.full(n_splits, baseline)},
         images=_images(tables["score"], tests, images),
         tests=tests,
         n_train=np.array([len(train) for train, _ in splits]),

@@ -7,19 +7,31 @@ import math
 import os
 import pickle
 import signal
+import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
-from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    StratifiedKFold,
+    cross_val_score,
+)
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNet
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -51,13 +63,15 @@ def broken_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 class Counted:
-    """A scorer that counts its calls, and breaks one off."""
+    """A scorer that counts how many trained models it scores, and interrupts one call."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         self.calls = 0
         self.stop_at = stop_at
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        if not isinstance(estimator.net_, NeuralNet):  # the constant answer
+            return 0.0
         self.calls += 1
         if self.calls == self.stop_at:
             raise KeyboardInterrupt
@@ -111,8 +125,8 @@ def test_all_losses_get_the_same_splits_weights_and_batches(digits: Data) -> Non
     found = compare_losses(classifier(), losses, X, y, cv=2, n_seeds=2, random_state=0)
     np.testing.assert_array_equal(found.scores_[0], found.scores_[1])
     np.testing.assert_array_equal(found.scores_[0], found.scores_[2])
-    assert {pair["outcome"] for pair in found.pairs_} == {"equivalent"}
-    assert "are equivalent within ±.01 (P > .999)" in found.pairs_[0]["verdict"]
+    assert {pair["outcome"] for pair in found.pairs_} == {"undecided"}
+    assert "have the same score in every split" in found.pairs_[0]["verdict"]
     assert len(np.unique(found.scores_[0])) > 1  # while splits and seeds differ
 
 
@@ -371,16 +385,95 @@ def test_nothing_that_finishes_is_an_error(digits: Data) -> None:
         compare_losses(classifier(), [broken_loss], *digits, cv=2)
 
 
-def test_a_score_that_is_no_number_is_a_failure(digits: Data) -> None:
+def undefined_for_hinge(model: Any, X: Any, y: Any) -> float:
+    return NAN if model.loss == "hinge" else 0.5
+
+
+def test_a_score_of_nan_is_undefined_and_not_tried_again(digits: Data, tmp_path: Path) -> None:
+    path, losses = tmp_path / "fits.jsonl", ["brier", "hinge"]
+    found = compare(digits, path, undefined_for_hinge, losses)
+    row = found.table_[1]
+    assert (row["undefined"], row["failed"], row["diverged"]) == (2, 0, 0)
+    assert row["reasons"] == ["undefined_for_hinge is nan on the held-out part."]
+    assert "hinge undefined in 2 of 2 fits" in found.pairs_[0]["verdict"]
+    before = path.read_bytes()
+    assert_same(compare(digits, path, undefined_for_hinge, losses), found)
+    assert path.read_bytes() == before
+
+
+def test_default_folds_with_groups_are_stratified_as_in_a_search() -> None:
+    # 20 groups of 5 images; the rare class is in 5 of the groups only.
+    groups = np.repeat(np.arange(20), 5)
+    y = (groups % 4 == 0).astype(int)
+    plan = make_splits(classifier(), y, y, groups=groups, cv=None, n_repeats=2, n_seeds=1, seed=0)
+    assert [int(y[test].sum()) for _, test in plan.splits] == [5] * 10
+    for train, test in plan.splits:
+        assert not set(groups[train]) & set(groups[test])
+    one = sorted(plan.splits[0][1].tolist())
+    assert one not in [sorted(test.tolist()) for _, test in plan.splits[5:]]  # shuffled anew
+
+
+@pytest.mark.parametrize("scoring", [None, "balanced_accuracy"])
+def test_a_constant_answer_is_a_baseline(digits: Data, scoring: Any) -> None:
+    X, y = digits
+    y = np.where(y == 0, "rare", "common")
+    cv = StratifiedKFold(3)
     found = compare_losses(
-        classifier(),
-        ["brier", "hinge"],
-        *digits,
-        cv=2,
-        scoring=lambda model, X, y: NAN if model.loss == "hinge" else 0.5,
+        classifier(), ["cross_entropy", "bce"], X, y, cv=cv, scoring=scoring, random_state=0
     )
-    assert found.table_[1]["failed"] == 2
-    assert "<lambda> is nan on the held-out part" in found.table_[1]["reasons"][0]
+    dummy = cross_val_score(DummyClassifier(), X.reshape(len(X), -1), y, cv=cv, scoring=scoring)
+    (score,) = found.baseline_.values()
+    assert score == pytest.approx(dummy.mean())
+
+
+def test_masks_have_a_constant_answer_scored_as_the_estimator_scores(scenes: Data) -> None:
+    X, y = scenes
+    y = y.copy()
+    y[:, :3] = 255  # ignored
+    model = segmenter(ignore_index=255)
+    cv = [(np.arange(8), np.arange(8, 12)), (np.arange(4, 12), np.arange(4))]
+    found = compare_losses(model, ["dice"], X, y, cv=cv, random_state=0)
+    expected = [iou_score(y[test], np.zeros_like(y[test]), ignore_index=255) for _, test in cv]
+    assert found.baseline_["score"] == pytest.approx(np.mean(expected))
+
+
+def test_networks_that_learn_nothing_are_said_to_learn_nothing(
+    digits: Data, tmp_path: Path
+) -> None:
+    X, y = digits
+    found = compare_losses(
+        classifier(lr=1e-12), ["cross_entropy", "focal"], X, y, cv=3, random_state=0, rope=0.1
+    )
+    assert found.learned_ is False
+    assert "have learned nothing" in found.summary()
+    page = found.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Nothing was learned" in page
+
+
+def test_the_second_of_two_comparisons_on_one_file_waits_for_the_first(
+    digits: Data, tmp_path: Path
+) -> None:
+    path = tmp_path / "fits.jsonl"
+    begun, may_end = threading.Event(), threading.Event()
+
+    def pausing(model: Any, X: Any, y: Any) -> float:
+        begun.set()
+        assert may_end.wait(600)
+        return float(model.score(X, y))
+
+    pausing.__qualname__ = "scorer"
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(compare, digits, path, pausing)
+        assert begun.wait(600)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            second = pool.submit(compare, digits, path, pausing)
+            while not caught and not second.done():
+                may_end.wait(0.01)
+            may_end.set()
+            assert_same(second.result(), first.result())
+    assert "Another comparison is running" in str(caught[0].message)
+    assert len(lines(path)) == 1 + 4
 
 
 LOSSES = ["brier", "focal"]
@@ -409,7 +502,7 @@ def test_an_interrupted_comparison_goes_on_as_if_it_had_not_been(
     path = tmp_path / "new" / "fits.jsonl"
     with pytest.raises(KeyboardInterrupt) as stopped:
         compare(digits, path, Counted(stop_at))
-    assert "the same call goes on" in stopped.value.__notes__[0]
+    assert "the same call resumes" in stopped.value.__notes__[0]
     assert len(lines(path)) == stop_at  # the first line says what it is about
     scorer = Counted()
     resumed = compare(digits, path, scorer)
@@ -440,7 +533,7 @@ def test_ctrl_c_that_ends_one_training_ends_the_comparison(
         patch.setattr(ResNetClassifier, "fit", swallowing)
         with pytest.raises(KeyboardInterrupt) as stopped:
             compare(digits, path)
-    assert "the same call goes on" in stopped.value.__notes__[0]
+    assert "the same call resumes" in stopped.value.__notes__[0]
     assert [line["status"] for line in lines(path)[1:]] == ["ok", "ok"]
     assert_same(compare(digits, path), compare(digits, None))
 
@@ -788,3 +881,11 @@ def test_a_clone_of_a_fitted_estimator_is_compared(digits: Data) -> None:
     one = compare_losses(fitted, ["brier"], X, y, cv=2, random_state=0)
     other = compare_losses(clone(fitted), ["brier"], X, y, cv=2, random_state=0)
     np.testing.assert_array_equal(one.scores_, other.scores_)
+
+
+def test_a_backend_that_cannot_give_results_as_they_finish_is_refused(digits: Data) -> None:
+    with (
+        joblib.parallel_config(backend="multiprocessing"),
+        pytest.raises(ValueError, match="as they finish.*backend='loky'"),
+    ):
+        compare_losses(classifier(), LOSSES, *digits, cv=2, n_jobs=2)

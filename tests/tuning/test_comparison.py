@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sklearnloss.tuning._fit_table import FitTable
+from sklearnloss.tuning._image_summary import add_image_columns, mean_image_scores
 from sklearnloss.tuning._paired_splits import folds_per_repeat
 from sklearnloss.tuning._statistics import corrected_t_test, correlated_t_probabilities, holm
 
@@ -132,10 +133,50 @@ def test_an_open_question_that_repeats_cannot_settle_says_so(repeatable: bool) -
     assert pair["verdict"].endswith("; more repeats would hardly help, more images might")
 
 
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [(0.1, "a is ahead of b by .100 in every split"), (0.0, "have the same score in every split")],
+)
+def test_equal_differences_in_all_splits_decide_nothing(difference: float, words: str) -> None:
+    other = np.array([0.3, 0.6, 0.8, 0.5, 0.7])
+    found = made_up({"a": other + difference, "b": other})
+    (pair,) = found.pairs_
+    assert pair["outcome"] == "undecided"
+    assert words in pair["verdict"]
+    assert np.isnan([pair["p"], pair["p_holm"], pair["low"], pair["p_better"]]).all()
+    best = [row["p_best"] for row in found.table_]
+    assert np.isnan(best).all() if difference else best == pytest.approx([0.5, 0.5])
+
+
+def test_verdicts_follow_the_p_that_is_adjusted_for_the_number_of_pairs() -> None:
+    noise = np.linspace(-1, 1, 15)
+    rng = np.random.default_rng(0)
+    scores = {
+        name: 0.5 + gain + 0.02 * rng.permutation(noise)
+        for name, gain in [("a", 0.0195), ("b", 0.0), ("c", -0.0005), ("d", -0.001)]
+    }
+    found = made_up(scores, rope=0.0)
+    between = [pair for pair in found.pairs_ if pair["p"] < 0.05 <= pair["p_holm"]]
+    assert between  # otherwise this test shows nothing
+    assert {pair["outcome"] for pair in between} == {"undecided"}
+    sure = [pair for pair in found.pairs_ if pair["p_holm"] < 0.05]
+    assert {pair["outcome"] for pair in sure} <= {"better"}
+
+
+def test_the_baseline_stands_below_the_table_and_in_the_picture() -> None:
+    found = made_up(SCORES, baseline=0.2)
+    assert found.learned_ is True
+    assert "most frequent label everywhere, scores .200" in found.summary()
+    axes = found.plot()[0]
+    assert any(np.allclose(line.get_xdata(), 0.2) for line in axes.lines)
+    assert made_up(SCORES).learned_ is None
+    assert made_up(SCORES, baseline=0.99).learned_ is False
+
+
 def test_one_split_gives_no_verdict() -> None:
     (pair,) = made_up({"a": [0.9], "b": [0.1]}).pairs_
     assert pair["outcome"] == "unknown"
-    assert pair["verdict"] == "one split cannot tell a and b apart: use several"
+    assert pair["verdict"] == "one split cannot show which of a and b is better: use several"
 
 
 def test_splits_that_are_no_folds_are_counted_one_by_one() -> None:
@@ -227,6 +268,25 @@ def test_images_are_described() -> None:
     assert (pair["image_wins"], pair["image_losses"], pair["image_ties"]) == (50, 0, 0)
     assert pair["image_low"] < pair["image_difference"] < pair["image_high"]
     assert pair["image_difference"] == pytest.approx(pair["difference"])
+
+
+def test_the_bootstrap_interval_of_images_covers_95_percent() -> None:
+    # Of one fit with many images, the interval is that of a normal mean.
+    rng = np.random.default_rng(0)
+    n, sd = 2000, 0.1
+    fits = made_up({"a": np.full(5, 0.5), "b": np.full(5, 0.5)}, n_images=n, images=True).fits_
+    noise = rng.normal(0, sd, n)
+    for j, test in enumerate(fits.tests):
+        fits.images[0][j][0] = (0.5 + noise[test]).tolist()
+        fits.images[1][j][0] = np.full(len(test), 0.5).tolist()
+    pair: dict[str, Any] = {"a": "a", "b": "b"}
+    means = mean_image_scores(fits)
+    assert means is not None
+    add_image_columns([pair], fits, means)
+    # Fits drawn with replacement, then images: a share of 1/5 of the variance once more.
+    of_fits = np.var([noise[test].mean() for test in fits.tests]) / 5
+    expected = 2 * 1.96 * np.sqrt(sd**2 / n + of_fits)
+    assert pair["image_high"] - pair["image_low"] == pytest.approx(expected, rel=0.06)
 
 
 def test_the_hardest_images_come_first() -> None:

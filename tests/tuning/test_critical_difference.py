@@ -86,13 +86,17 @@ def test_comparisons_are_ranked_by_their_means() -> None:
     assert found.ranks_ == expected
 
 
-def test_a_loss_that_failed_ranks_last() -> None:
-    lucky = {**SCORES, "lucky": SCORES["fine"] + 0.1}
-    comparisons = {
-        "one": made_up(lucky, diverged={"lucky": [0]}),
-        "two": made_up(lucky),
-    }
-    assert critical_difference(comparisons).ranks_["lucky"] == (4 + 1) / 2
+def test_a_loss_without_a_score_is_refused() -> None:
+    scores = table(np.random.default_rng(0).random((4, 3)))
+    scores["data 1"]["b"] = np.nan
+    with pytest.raises(ValueError, match=r"results\['data 1'\] has no score of b.*leave out"):
+        critical_difference(scores)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 2, -0.1, np.nan, "5 %"])
+def test_a_level_that_is_none_is_refused(alpha: Any) -> None:
+    with pytest.raises(ValueError, match="alpha=.*between 0 and 1"):
+        critical_difference(table(np.random.default_rng(0).random((4, 3))), alpha=alpha)
 
 
 def test_a_data_frame_has_a_row_per_data_set() -> None:

@@ -17,6 +17,7 @@ from sklearnloss import compare_losses
 from sklearnloss.losses import FocalLoss
 from sklearnloss.tuning import LossComparison
 from sklearnloss.tuning._report import headline
+from sklearnloss.tuning._words import cell
 
 from ..estimators.conftest import Data, segmenter
 from .comparisons import made_up
@@ -156,9 +157,34 @@ def test_a_report_of_real_fits_has_their_hardest_images(scenes: Data, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    "label", ["<td><script>alert(1)</script>", "<td", "$\\bad{$", "$x$ and $y", "\udce9t\udce9.png"]
+)
+def test_any_label_is_shown_as_it_is(label: str, tmp_path: Path) -> None:
+    found = made_up({label: SCORES["fine"], "b": SCORES["poor"]}, images=True)
+    found.image_names_ = [label] * 50
+    text = found.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    shown = label.encode("utf-8", "backslashreplace").decode()
+    page = Page(text)
+    assert page.rows[1][0].strip() == shown
+    assert page.rows[1][1] == cell(SCORES["fine"].mean())
+    figure = found.plot()[0].figure
+    figure.canvas.draw()  # a label that were read as a formula would raise here
+    assert any(row[0].strip() == shown for row in Page(found._repr_html_()).rows)
+
+
+def test_files_are_named(tmp_path: Path) -> None:
+    found = made_up(SCORES, images=True)
+    worst = found.worst_images_[0]["image"]
+    found.image_names_ = [f"cell {k}.tif" for k in range(50)]
+    page = Page(found.to_html(tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert any(row[0].strip() == f"cell {worst}.tif" for row in page.rows)
+
+
+@pytest.mark.parametrize(
     ("scores", "diverged", "expected"),
     [
-        (SCORES, {}, "has the highest score; it beats poor; {} cannot be told from it"),
+        (SCORES, {}, "has the highest score; it beats poor; {} is as good in practice"),
         (SCORES, {"poor": [0]}, "there is no verdict on poor, not all of whose fits finished"),
         ({"a": [0.5, 0.6]}, {}, "a has the highest score."),
         ({"a": [0.5, 0.6], "b": [0.5, 0.7], "c": [0.4, 0.7]}, {}, "better than a and c is open"),

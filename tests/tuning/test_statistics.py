@@ -56,17 +56,21 @@ def test_one_split_proves_nothing() -> None:
     assert np.isnan(best_probabilities([[0.3], [0.4]], 0.25)).all()
 
 
-def test_the_same_scores_are_equivalent() -> None:
-    assert corrected_t_test(np.zeros(10), 0.25).p == 1
-    np.testing.assert_array_equal(correlated_t_probabilities(np.zeros(10), 0.25, 0.01), [0, 1, 0])
-    # Without a region of equivalence neither side is more probable.
-    np.testing.assert_array_equal(correlated_t_probabilities(np.zeros(10), 0.25, 0), [0.5, 0, 0.5])
+@pytest.mark.parametrize("difference", [0.0, 0.125, 0.9 - 0.8])
+def test_a_difference_without_spread_has_no_interval_and_no_probability(difference: float) -> None:
+    constant = np.full(10, difference)
+    constant[1] = np.nextafter(difference, 1)  # rounding is no spread either
+    mean, *others = corrected_t_test(constant, 0.25)
+    assert mean == pytest.approx(difference)
+    assert np.isnan(others).all()
+    assert np.isnan(correlated_t_probabilities(constant, 0.25, 0.01)).all()
 
 
-def test_a_difference_without_spread_is_certain() -> None:
-    constant = np.full(10, 0.125)
-    assert corrected_t_test(constant, 0.25).p == 0
-    np.testing.assert_array_equal(correlated_t_probabilities(constant, 0.25, 0.01), [0, 0, 1])
+def test_a_lead_without_spread_has_no_probability_of_being_best() -> None:
+    scores = np.array([[0.9, 0.7, 0.8], [0.8, 0.6, 0.7], [0.5, 0.6, 0.4]])
+    assert np.isnan(best_probabilities(scores, 0.25)).all()
+    equal = scores[[0, 0, 2]]  # the same answers share
+    np.testing.assert_allclose(best_probabilities(equal, 0.25)[:2], 0.5, atol=0.05)
 
 
 def test_probabilities_integrate_the_posterior(differences: Array) -> None:

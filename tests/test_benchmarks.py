@@ -34,6 +34,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", TABLES)
 def test_a_quick_run_writes_all_tables(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -56,6 +57,7 @@ def test_a_quick_run_writes_all_tables(
             assert all(value is not None for value in row.values())
 
 
+@pytest.mark.slow
 def test_the_loop_by_hand_learns_what_our_estimator_learns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_finished_run_is_printed_again(folder: Path, capsys: pytest.CaptureFix
     assert {file: file.stat().st_mtime_ns for file in results.iterdir()} == times
 
 
+@pytest.mark.slow
 def test_more_trials_and_repeats_go_on_with_what_is_there(folder: Path) -> None:
     assert main(command(folder)) == 0
     results = folder.parent / "results"
@@ -300,6 +301,7 @@ def test_the_comparison_is_on_other_folds_than_the_search(
     assert not set(searched) & set(compared)
 
 
+@pytest.mark.slow
 def test_folds_that_are_all_there_are_get_other_seeds(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -333,6 +335,7 @@ def test_the_winner_of_the_comparison_is_trained_with_its_settings(
     assert model.get_params()[name] == 0.25
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_is_compared(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +381,7 @@ def test_names_that_are_no_text_lose_nothing(
     assert {"caf\\xe9.npy", "'=1+1.npy", "\\x1b]0;owned\\x07.npy"} < shown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
 def test_data_that_are_read_batch_by_batch_may_move(
     folder: Path, capsys: pytest.CaptureFixture[str]

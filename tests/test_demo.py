@@ -35,6 +35,7 @@ def small_task() -> Task:
     return task
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_scores() -> None:
     first, second = evaluate(small_task(), 2), evaluate(small_task(), 1)
     for name in first.scores:

@@ -76,6 +76,7 @@ def in_words(key: str, ranges: Any) -> str:
     return f"`{key}` {low:g} to {high:g}" + (" (log)" if scale else "")
 
 
+@pytest.mark.slow
 def test_the_picture_is_small_and_drawn_by_the_code_beside_it(tmp_path: Path) -> None:
     (code,) = [block for block in blocks(DOCS / "losses.md", "python") if "savefig" in block]
     exec(compile(code, "losses.md", "exec"), {})

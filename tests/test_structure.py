@@ -93,6 +93,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert run(code) == "[]"
 
 
+@pytest.mark.slow
 def test_a_fit_needs_neither_optuna_nor_plotting() -> None:
     code = """
 import sys, numpy as np

@@ -158,7 +158,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     >>> from sklearn.datasets import load_digits
     >>> from sklearn.model_selection import train_test_split
     >>> from sklearnloss import ResNetClassifier
-    >>> X, y = load_digits(n_class=4, return_X_y=True)
+    >>> X, y = load_digits(n_class=2, return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = ResNetClassifier(
     ...     loss="focal", loss__gamma=1, width=8, image_shape=(8, 8), max_epochs=3, random_state=0

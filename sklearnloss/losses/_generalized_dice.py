@@ -89,8 +89,7 @@ class GeneralizedDiceLoss(RegionLoss):
 
     def _combine(self, counts: SoftCounts) -> Tensor:
         if counts.tp.shape[1] == 1:
-            pairs = zip(counts.of_background(), counts, strict=True)
-            counts = SoftCounts(*(torch.cat(pair, 1) for pair in pairs))
+            counts = counts.with_background()
         weight = self._size_weight(counts.t) * self._class_vector(counts.t)
         above = (2 * weight * counts.tp).sum(1)
         below = (weight * (counts.p + counts.t)).sum(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +18,8 @@ from ._inputs import Inputs, read_inputs
 from ._pixel import ratio, sum_per_sample
 
 
-class SoftCounts(NamedTuple):
+@dataclass(frozen=True)
+class SoftCounts:
     """Soft counts of shape (n, C): what a confusion matrix holds for masks.
 
     A soft target counts as in Z. Wang et al., "Dice semimetric losses: Optimizing
@@ -59,6 +61,21 @@ class SoftCounts(NamedTuple):
     def of_background(self) -> SoftCounts:
         """Return the counts of 1 - p and 1 - t."""
         return SoftCounts(self.tn, self.n - self.p, self.n - self.t, self.n)
+
+    def pooled(self, weight: Tensor) -> SoftCounts:
+        """Return the counts of the whole batch, (1, C), by weights (n,) of the samples."""
+        parts = (self.tp, self.p, self.t, self.n)
+        return SoftCounts(*((weight.unsqueeze(1) * part).sum(0, keepdim=True) for part in parts))
+
+    def with_background(self) -> SoftCounts:
+        """Return the counts of both classes of one channel, (n, 2)."""
+        other = self.of_background()
+        return SoftCounts(
+            tp=torch.cat([other.tp, self.tp], 1),
+            p=torch.cat([other.p, self.p], 1),
+            t=torch.cat([other.t, self.t], 1),
+            n=torch.cat([other.n, self.n], 1),
+        )
 
 
 class RegionLoss(Loss):
@@ -183,7 +200,7 @@ class RegionLoss(Loss):
     def _pooled_value(self, inputs: Inputs, weight: Tensor) -> Tensor:
         """Return the loss of the whole batch as one image, samples weighted."""
         counts = soft_counts(inputs, self.squared)
-        pooled = SoftCounts(*((weight.unsqueeze(1) * c).sum(0, keepdim=True) for c in counts))
+        pooled = counts.pooled(weight)
         return self._combine(pooled).sum()
 
     def _combine(self, counts: SoftCounts) -> Tensor:

@@ -93,7 +93,8 @@ class UnifiedFocalLoss(SumsLoss):
         self.reduction = reduction
 
     def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
-        return self._cross_entropy(inputs), *soft_counts(inputs)
+        counts = soft_counts(inputs)
+        return self._cross_entropy(inputs), counts.tp, counts.p, counts.t, counts.n
 
     def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
         counts = SoftCounts(*sums[1:])

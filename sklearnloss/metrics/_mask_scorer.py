@@ -7,7 +7,10 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+from sklearn import __version__ as sklearn_version
+from sklearn.base import is_classifier
 from sklearn.metrics._scorer import _Scorer
+from sklearn.utils.fixes import parse_version
 
 from ._boundary_iou import boundary_iou_score
 from ._calibration import expected_calibration_error
@@ -16,6 +19,9 @@ from ._hausdorff import hausdorff_distance
 from ._overlap import dice_score, iou_score
 from ._pairs import MaskPairs
 from ._surface_dice import surface_dice_score
+
+# Before 1.9, scikit-learn asks only classifiers of labels for probabilities.
+_ANY_METHOD = parse_version(sklearn_version) >= parse_version("1.9")
 
 #: Metrics of labels, and whether higher is better.
 METRICS: dict[Callable[..., Any], bool] = {
@@ -71,7 +77,7 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
         method = self._response_method
         if hasattr(reach_final(estimator, None)[0], "_pair_masks"):
             final, X = reach_final(estimator, X)
-            call = partial(method_caller, final, method, pos_label=None)
+            call = _caller(method_caller, final, method, None)
             pairs = final._pair_masks(X, y_true, method, call)
             settings = self._settings_for(pairs)
             streams = self._score_func in self._streams
@@ -80,7 +86,7 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
             if y_true is None:
                 raise ValueError(f"{type(estimator).__name__} is to be scored, but y is None.")
             settings = self._settings_without_masks(estimator)
-            y_pred = method_caller(estimator, method, X, pos_label=self._get_pos_label())
+            y_pred = _caller(method_caller, estimator, method, self._get_pos_label())(X)
         score = self._score_func(y_true, y_pred, **{**settings, **self._kwargs, **params})
         return self._sign * score
 
@@ -200,3 +206,13 @@ def as_mask_scorer(scorer: Any) -> Any:
 
 def _name(score_func: Any) -> str:
     return str(getattr(score_func, "__name__", repr(score_func)))
+
+
+def _caller(
+    method_caller: Any, estimator: Any, method: str, pos_label: Any
+) -> Callable[[Any], Any]:
+    """Return what predicts; scikit-learn's own way shares predictions among scorers."""
+    if method == "predict" or _ANY_METHOD or is_classifier(estimator):
+        return partial(method_caller, estimator, method, pos_label=pos_label)
+    predict: Callable[[Any], Any] = getattr(estimator, method)
+    return predict

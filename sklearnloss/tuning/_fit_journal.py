@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from ._journal import damaged, parse_object
+from ._patience import is_read_only
+from ._storage import check_file_storage
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-from ._journal import damaged, parse_object
-from ._storage import check_file_storage
 
 FORMAT = 1
 KEY = "sklearnloss comparison"
@@ -46,25 +47,25 @@ def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal
 
     A second comparison on the same file waits until the first one has ended, and then
     finds its fits done. The system releases the lock of a process that was killed.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no path, such as the address of a database, before anything is written.
     """
+    check_file_storage(path)
     if path is None:
         yield None
         return
-    check_file_storage(path)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _open(target) as file:
-        _lock(file, target)
+    with contextlib.ExitStack() as stack:
+        try:
+            _lock(stack.enter_context(open(target, "ab")), target)
+        except OSError as error:
+            if not (target.exists() and is_read_only(error)):
+                raise  # else what is finished can still be read
         yield FitJournal(target)
-
-
-def _open(path: Path) -> IO[bytes]:
-    try:
-        return open(path, "ab")
-    except OSError:
-        if path.is_file():  # a finished comparison can be read from where nothing can be written
-            return open(path, "rb")
-        raise
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
@@ -160,8 +161,11 @@ class FitJournal:
             if line != first:  # two comparisons may have begun at once
                 self.lines.append(self._parse_fit(number, line))
         if torn:  # the power failed, or the disk was full, while it was written
-            with contextlib.suppress(PermissionError):  # it may be looked at all the same
+            try:
                 os.truncate(self.path, len(whole) + 1)
+            except OSError as error:
+                if not is_read_only(error):
+                    raise
 
     def _parse_header(self, line: bytes) -> Line:
         header = parse_object(str(self.path), 1, line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import IO, Any
 from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
-from ._patience import ReplacedError
+from ._patience import ReplacedError, is_read_only
 
 try:
     import fcntl
@@ -64,8 +63,8 @@ class RepairingJournal(BaseJournalBackend):
             with self._open_alone() as file:
                 _cut_torn_tail(file)
         except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise  # else it can still be looked at
+            if not is_read_only(error):
+                raise  # else it can still be read
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write lines that are on the disk when this returns."""

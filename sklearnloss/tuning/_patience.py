@@ -37,6 +37,11 @@ class ReplacedError(OSError):
     """The file of a storage was replaced by another one."""
 
 
+def is_read_only(error: OSError) -> bool:
+    """Tell whether a file cannot be written, though it may be read."""
+    return error.errno in _REFUSED
+
+
 def is_transient(error: BaseException) -> bool:
     """Tell whether a retry may succeed after an error of a storage."""
     if isinstance(error, StorageInternalError):  # Optuna's, about one of SQLAlchemy's
@@ -44,7 +49,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, ReplacedError):
         return False
     if isinstance(error, OSError):
-        return error.errno not in _REFUSED
+        return not is_read_only(error)
     wrong = type(error).__name__ in _WRONG or _BROKEN.search(str(error))
     return _is_client_error(error) and not wrong
 

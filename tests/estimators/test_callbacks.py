@@ -198,6 +198,7 @@ def search_losses(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
     return search.fit(X, y).best_estimator_
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "n_fits"),
     [
@@ -243,6 +244,7 @@ def test_a_callback_that_holds_another_one_holds_its_copy() -> None:
     assert clone(model).callbacks[0][1] is not saved
 
 
+@pytest.mark.slow
 def test_workers_get_copies_and_call_functions(digits: Data, tmp_path: Path) -> None:
     out: list[float] = []
     callbacks = [Recorder(out), lambda: sc.TensorBoard(Writer()), *others(tmp_path)]

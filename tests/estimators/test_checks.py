@@ -65,6 +65,7 @@ def test_classifier_passes_scikit_learn_s_checks(
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -15,6 +15,7 @@ from sklearnloss.losses import list_losses
 from .conftest import Data, classifier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", list_losses("classification"))
 def test_every_loss_learns_digits(loss: str) -> None:
     X, y = load_digits(n_class=4, return_X_y=True)
@@ -23,6 +24,7 @@ def test_every_loss_learns_digits(loss: str) -> None:
     assert model.fit(X_train, y_train).score(X_test, y_test) > 0.9
 
 
+@pytest.mark.slow
 def test_every_layout_gives_the_same_model(digits: Data) -> None:
     X, y = digits
     expected = classifier().fit(X, y).predict_proba(X)

@@ -69,6 +69,7 @@ def test_arguments_of_the_optimizer_may_change(digits: Data) -> None:
     assert model.net_.optimizer_.param_groups[0]["betas"] == (0.9, 0.999)
 
 
+@pytest.mark.slow
 def test_an_optimizer_may_follow_that_wants_another_layout(digits: Data) -> None:
     model = classifier(weight_decay=0).fit(*digits)
     kernel = model.module_.get_parameter("layer1.0.conv1.weight")

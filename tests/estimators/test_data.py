@@ -18,6 +18,7 @@ from .conftest import Data, classifier, segmenter
 KINDS = [bool, np.uint8, np.int8, np.uint16, np.int16, np.int64, np.float16, np.float64, ">f4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_of_every_dtype_train_the_same_model(kind: Any, digits: Data, scenes: Data) -> None:
     for make, (X, y) in ((classifier, digits), (segmenter, scenes)):
@@ -95,6 +96,7 @@ def test_neither_images_nor_masks_are_changed(scenes: Data) -> None:
     np.testing.assert_array_equal(y, scenes[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32])
 def test_binary_masks_work_everywhere(kind: Any, binary_scenes: Data) -> None:
     X, y = binary_scenes

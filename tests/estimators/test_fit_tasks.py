@@ -22,6 +22,7 @@ class Stop(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params",
     [
@@ -143,6 +144,7 @@ class Keeper:
         self.metadata.append(metadata)
 
 
+@pytest.mark.slow
 def test_a_fitted_estimator_that_is_kept_does_not_change(digits: Data) -> None:
     pytest.importorskip("sklearn.callback")
     X, y = digits

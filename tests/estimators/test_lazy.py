@@ -225,6 +225,7 @@ def test_augmented_batches_are_read(files: Files, scenes: Data) -> None:
     np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The least populated class")
 def test_scikit_learn_indexes_lists_of_files(files: Files, scenes: Data, digits: Data) -> None:
     X, y = files(scenes[0], ".npy"), files(scenes[1], ".npy")
@@ -246,6 +247,7 @@ def test_scikit_learn_takes_a_dataset_of_pairs(scenes: Data) -> None:
 SIZES = [(16, 16), (16, 16), (9, 20), (40, 7), (16, 16)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [None, "first", "last"])
 def test_images_of_unlike_sizes_are_predicted(channels: str | None, scenes: Data) -> None:
     rng = np.random.default_rng(0)
@@ -268,6 +270,7 @@ def test_images_of_unlike_sizes_are_predicted(channels: str | None, scenes: Data
     assert perfect == 1
 
 
+@pytest.mark.slow
 def test_images_of_unlike_sizes_train_a_segmenter(files: Files, scenes: Data) -> None:
     X, y = scenes
     parts = [(X[i, : 16 - 4 * (i % 3)], y[i, : 16 - 4 * (i % 3)]) for i in range(12)]

@@ -58,6 +58,7 @@ CLASSIFIER_LOSSES: dict[str, dict[str, Any]] = {
 on_forms = pytest.mark.parametrize("form", CLASSIFIER_LOSSES)
 
 
+@pytest.mark.slow
 @on_forms
 def test_every_form_fits_clones_and_pickles(form: str, digits: Data) -> None:
     X, y = digits

@@ -117,6 +117,7 @@ def test_nothing_but_masked_pixels_is_refused(masked: Masked) -> None:
         segmenter().fit(X, np.ma.MaskedArray(y, np.ones(y.shape, bool)))
 
 
+@pytest.mark.slow
 def test_folds_searches_and_comparisons_keep_the_mask(masked: Masked) -> None:
     X, y, void = masked
     ignoring, folds = segmenter(ignore_index=255), list(KFold(2).split(X))

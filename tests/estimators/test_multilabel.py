@@ -32,6 +32,7 @@ def trained(*args: Any, **params: Any) -> Any:
     return segmenter(*args, multilabel=True, **{"max_epochs": 10, "lr": 0.02, **params})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["auto", "bce", "dice", "tversky", "lovasz_hinge"])
 def test_overlapping_labels_are_found(loss: str, overlapping: Data) -> None:
     X, y = overlapping
@@ -46,6 +47,7 @@ def test_auto_is_dice_with_binary_cross_entropy(overlapping: Data) -> None:
     assert repr(model.loss_) == "DiceLoss() + BCEWithLogitsLoss()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.float32])
 @pytest.mark.parametrize("on", [1, 255])
 def test_masks_come_back_as_given(kind: Any, on: int, overlapping: Data) -> None:

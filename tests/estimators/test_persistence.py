@@ -111,6 +111,7 @@ CLASSIFIERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", CLASSIFIERS, ids=lambda params: ",".join(map(str, params)))
 def test_a_classifier_comes_back(params: dict[str, Any], digits: Data, tmp_path: Path) -> None:
     X, y = digits

@@ -55,6 +55,7 @@ def joblibbed(model: Any) -> Any:
     return joblib.load(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [pickled, joblibbed, copy.deepcopy])
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_a_copy_predicts_and_trains_on_bit_for_bit(loss: Any, copied: Any, digits: Data) -> None:
@@ -107,6 +108,7 @@ def test_unpickling_draws_no_random_numbers(digits: Data) -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_another_process_predicts_the_same(digits: Data, tmp_path: Path) -> None:
     X, y = digits
     model = classifier().fit(X, y)

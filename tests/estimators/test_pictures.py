@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ def test_alpha_is_a_channel_of_images_and_none_of_masks(tmp_path: Path, alpha: i
 def test_other_ways_to_write_colors_become_red_green_and_blue(
     tmp_path: Path, suffix: str, mode: str
 ) -> None:
+    if (mode, suffix) == ("YCbCr", ".tif") and int(version("pillow").partition(".")[0]) < 13:
+        pytest.skip("Pillow before 13 does not read what it writes")
     smooth = np.stack([np.full((16, 16), level, np.uint8) for level in (200, 120, 40)], -1)
     Image.fromarray(smooth).convert(mode).save(tmp_path / f"a{suffix}")
     image = read_image(tmp_path / f"a{suffix}").values

@@ -84,6 +84,7 @@ def with_patience(folder: Path) -> list[Any]:
     return [*patience(), *every_epoch(folder)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "callbacks"),
     [

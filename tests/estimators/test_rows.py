@@ -47,6 +47,7 @@ def assert_as_a_copy(model: Any, X: Any, y: np.ndarray, rows: np.ndarray, new: n
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["f4", "f8", "f2", "u1", "i2", "u2", "i8", "?", ">f4", "u4"])
 def test_rows_of_every_dtype_are_a_copy_of_them(kind: str, digits: Data, tmp_path: Path) -> None:
     X = (digits[0] * (1 if kind != "?" else 0.2)).astype(kind)
@@ -54,6 +55,7 @@ def test_rows_of_every_dtype_are_a_copy_of_them(kind: str, digits: Data, tmp_pat
         assert_as_a_copy(classifier(), array, digits[1], ROWS, NEW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "params"),
     [

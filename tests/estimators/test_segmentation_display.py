@@ -335,6 +335,7 @@ def test_mistakes_are_named(arguments: dict[str, Any], message: str) -> None:
         from_predictions(X, TRUTH, PREDICTION, **arguments)
 
 
+@pytest.mark.slow
 def test_data_that_do_not_fit_are_refused(digits: Data) -> None:
     with pytest.raises(ValueError, match="X has 1 images, but y_pred has 2 masks"):
         from_predictions(X, TRUTH, np.concatenate([PREDICTION, PREDICTION]))

@@ -15,6 +15,7 @@ from sklearnloss.metrics import dice_score, iou_score
 from .conftest import Data, segmenter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["auto", *list_losses("segmentation")])
 @pytest.mark.parametrize("border", [False, True])
 def test_every_loss_finds_nuclei(loss: str, border: bool) -> None:
@@ -89,6 +90,7 @@ def test_images_of_any_size_are_predicted(size: tuple[int, int], binary_scenes: 
     assert model.predict_proba(images).shape == (2, 2, *size)
 
 
+@pytest.mark.slow
 def test_volumes_and_signals() -> None:
     rng = np.random.default_rng(0)
     y = (rng.random((6, 8, 8, 8)) > 0.5).astype(int)

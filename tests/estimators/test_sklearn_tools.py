@@ -70,6 +70,7 @@ def able(**params: Any) -> ResNetClassifier:
 # Ensembles and wrappers of the classifier
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -85,6 +86,7 @@ def test_tools_for_rows_take_images_as_rows(rows: Data, wrap: Any) -> None:
     assert model.score(*rows) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -106,6 +108,7 @@ def test_tools_that_do_not_look_into_samples_take_images(digits: Data, wrap: Any
     assert model.score(X, y) > 0.8
 
 
+@pytest.mark.slow
 def test_thresholds_move_the_decision(two_digits: Data) -> None:
     X, y = two_digits
     model = able().fit(X, y)
@@ -122,6 +125,7 @@ def test_thresholds_move_the_decision(two_digits: Data) -> None:
     assert 0 < tuned.best_threshold_ < 1
 
 
+@pytest.mark.slow
 def test_pixels_have_an_importance(rows: Data) -> None:
     model = able(image_shape=(8, 8)).fit(*rows)
     result = permutation_importance(model, *rows, n_repeats=1, random_state=0)
@@ -151,6 +155,7 @@ def test_halving_searches_spend_epochs(digits: Data, binary_scenes: Data, kind: 
     assert search.best_estimator_.n_iter_ == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classifier", "segmenter"])
 def test_learning_and_validation_curves(digits: Data, scenes: Data, kind: str) -> None:
     model, data = (able(max_epochs=2), digits) if kind == "classifier" else (segmenter(), scenes)
@@ -267,6 +272,7 @@ def test_weights_that_nobody_asked_for_are_refused(problem: tuple[Any, ...]) -> 
         cross_val_score(type(model)(), X, y, params={"sample_weight": weight}, error_score="raise")
 
 
+@pytest.mark.slow
 def test_groups_stay_together(problem: tuple[Any, ...]) -> None:
     model, X, y, _ = problem
     groups = np.arange(len(X)) % 3

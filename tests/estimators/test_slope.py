@@ -65,6 +65,7 @@ def test_a_softmax_over_one_channel_is_refused(loss: Any, name: str, binary_scen
     assert not hasattr(model, "net_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{"precision": "bfloat16"}, {"compile": True}])
 def test_it_is_refused_in_every_arithmetic(
     params: dict[str, Any], binary_scenes: Data, monkeypatch: pytest.MonkeyPatch
@@ -107,6 +108,7 @@ def test_more_channels_and_labels_of_images_are_looked_at_as_well(
             model.fit(*data)
 
 
+@pytest.mark.slow
 def test_a_loss_at_its_minimum_is_no_mistake(digits: Data) -> None:
     X, y = digits
     X, y = X[y < 2], y[y < 2]

@@ -32,6 +32,7 @@ with temporary_file(Path(sys.argv[1])) as (path, file):
 """
 
 
+@pytest.mark.slow
 def test_the_file_of_a_killed_process_is_removed_at_the_next_save(
     digits: Data, tmp_path: Path
 ) -> None:

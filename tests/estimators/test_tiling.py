@@ -105,6 +105,7 @@ def test_blending_leaves_a_pixelwise_network_s_scores_alone(spatial: tuple[int, 
     np.testing.assert_allclose(finished[0], 3 * image, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_fits_one_tile_is_predicted_whole(
     nuclei_model: UNetSegmenter, large_image: np.ndarray
 ) -> None:
@@ -145,6 +146,7 @@ def test_labels_and_probabilities_are_made_of_blended_scores(scenes: Data) -> No
     np.testing.assert_allclose(model.predict_proba(image), expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_volumes_signals_and_multilabel_masks_have_tiles() -> None:
     rng = np.random.default_rng(0)
     for size in ((24,), (24, 24), (24, 24, 24)):
@@ -188,6 +190,7 @@ def test_memory_does_not_grow_with_the_scores_of_the_whole_image() -> None:
     assert int(result.stdout) < 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classifier", "segmenter"])
 @pytest.mark.parametrize("onednn", [True, False])
 def test_an_image_alone_is_predicted_as_in_company(
@@ -242,6 +245,7 @@ def test_mirrored_scores_are_averaged(
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_mirroring_goes_with_tiles_and_volumes() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(3, 1, 16, 16, 16)).astype(np.float32)

@@ -161,6 +161,7 @@ def test_any_torch_optimizer(optimizer: Any, digits: Data) -> None:
     assert type(model.net_.optimizer_).__name__.lower() == name.lower()
 
 
+@pytest.mark.slow
 def test_lbfgs_trains_and_goes_on(digits: Data) -> None:
     X, y = digits
     settings: dict[str, Any] = {"optimizer": "lbfgs", "weight_decay": 0, "scheduler": None}
@@ -498,6 +499,7 @@ def test_the_global_random_state_is_left_alone(digits: Data) -> None:
     np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.slow
 def test_workers_train_the_same_model(digits: Data) -> None:
     X, y = digits
     alone = cross_val_score(classifier(max_epochs=3), X, y, cv=3)

@@ -122,6 +122,7 @@ def fit(estimator: Any, y: np.ndarray, **settings: Any) -> None:
     assert next(estimator.module_.parameters()).device == META
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_values", "closed_forms")
 @pytest.mark.parametrize("name", NAMES)
 def test_no_loss_of_masks_looks_at_values(name: str) -> None:
@@ -130,12 +131,14 @@ def test_no_loss_of_masks_looks_at_values(name: str) -> None:
         fit(UNetSegmenter(depth=1), y, loss=name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_values")
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cl_dice"])
 def test_no_loss_of_labels_looks_at_values(name: str) -> None:
     fit(ResNetClassifier(), data()[1], loss=name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_values", "closed_forms")
 @pytest.mark.parametrize(
     "settings",

@@ -69,6 +69,7 @@ def test_an_illegal_target_gives_nan_where_values_cannot_be_looked_at(name: str)
     assert each(Z[:, :1], mask).isnan().tolist() == [True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bce", "cross_entropy", "focal", "dice"])
 def test_an_illegal_target_gives_nan_in_compiled_code(name: str) -> None:
     t = torch.zeros(2, 4, 5).long()

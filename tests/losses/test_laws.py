@@ -46,6 +46,7 @@ def test_value_is_a_finite_non_negative_scalar(name: str, case: str) -> None:
     assert value >= 0 or name in MAY_BE_NEGATIVE
 
 
+@pytest.mark.slow
 @on_cases
 def test_gradient_agrees_with_finite_differences(name: str, case: str) -> None:
     z, t = CASES[case](2)

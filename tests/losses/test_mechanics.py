@@ -31,6 +31,7 @@ GRAPHS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "case"), GRAPHS)
 def test_compiles_without_graph_breaks(name: str, case: str) -> None:
     z, t = CASES[case]()
@@ -120,6 +121,7 @@ def test_gradients_of_each_sample_beside_ignored_elements(name: str, case: str) 
     torch.testing.assert_close(each, torch.stack(alone))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["focal", "dice", "topk"])
 def test_batches_of_any_size_share_one_compiled_graph(name: str) -> None:
     loss = build(name, ignore_index=255)
@@ -216,6 +218,7 @@ def test_cuda_agrees_with_the_cpu(name: str, case: str) -> None:
     torch.testing.assert_close(cuda_z.grad.cpu(), expected_z.grad)
 
 
+@pytest.mark.slow
 def test_large_images_pass() -> None:
     z = torch.randn(1, 1, 2048, 2048)
     t = torch.zeros(1, 1, 2048, 2048)

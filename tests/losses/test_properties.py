@@ -35,6 +35,7 @@ def problems(draw: Any, needs_axes: bool = False) -> tuple[torch.Tensor, torch.T
     return z[:, :1], t if draw(st.booleans()) else t.round()
 
 
+@pytest.mark.slow
 @on_losses
 @given(data=st.data())
 @quick

@@ -343,6 +343,7 @@ def test_weights_are_routed_on_request(model: UNetSegmenter) -> None:
     assert (plain != found).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", ["dice", make_scorer(dice_score)])
 def test_searches_and_comparisons_read_files_of_unlike_sizes(scoring: Any, tmp_path: Path) -> None:
     images, masks = unlike()

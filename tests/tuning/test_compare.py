@@ -85,6 +85,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_losses_of_nuclei_are_compared() -> None:
     X, y, groups = (part[::2] for part in load_nuclei(border=False))
     model = UNetSegmenter(width=4, depth=1, max_epochs=1, batch_size=4, lr=1e-2)
@@ -119,6 +120,7 @@ def test_each_score_is_that_of_a_fit_made_by_hand(digits: Data, tmp_path: Path) 
     assert line["images"] == (predicted == y[test]).tolist()
 
 
+@pytest.mark.slow
 def test_all_losses_get_the_same_splits_weights_and_batches(digits: Data) -> None:
     X, y = digits
     losses = {"name": "cross_entropy", "object": CrossEntropyLoss(), "class": CrossEntropyLoss}
@@ -255,6 +257,7 @@ def test_splits_that_cannot_be_are_refused() -> None:
         splits_of(cv=[])
 
 
+@pytest.mark.slow
 def test_of_several_scorers_the_first_decides(scenes: Data) -> None:
     X, y = scenes
     scoring = {"dice": dice_scorer, "iou": make_scorer(iou_score)}
@@ -301,6 +304,7 @@ def test_scorers_of_one_function_are_numbered(digits: Data) -> None:
     np.testing.assert_allclose(found.all_scores_["f1_score_2"], alone.scores_)
 
 
+@pytest.mark.slow
 def test_memory_is_given_back_when_a_fit_that_had_too_little_is_gone(
     digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -550,6 +554,7 @@ def test_a_torn_last_line_costs_one_fit(digits: Data, tmp_path: Path) -> None:
     assert len(lines(path)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [0, 5, 30])
 def test_a_torn_first_line_costs_nothing(digits: Data, tmp_path: Path, left: int) -> None:
     path = tmp_path / "fits.jsonl"
@@ -558,6 +563,7 @@ def test_a_torn_first_line_costs_nothing(digits: Data, tmp_path: Path, left: int
     assert_same(compare(digits, path), whole)
 
 
+@pytest.mark.slow
 def test_more_losses_repeats_and_seeds_build_on_what_is_there(digits: Data, tmp_path: Path) -> None:
     path = tmp_path / "fits.jsonl"
     few = compare(digits, path, Counted(), losses=["brier"], cv=None, n_repeats=1)
@@ -641,6 +647,7 @@ def other_splits(digits: Data, path: Path) -> None:
     compare(digits, path, cv=KFold(2, shuffle=True, random_state=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("begin", "message"),
     [
@@ -768,6 +775,7 @@ def data_sets(X: Any, y: Any) -> Iterator[tuple[Any, Any]]:
     yield Pairs(X, y), None
 
 
+@pytest.mark.slow
 def test_data_may_be_tensors_lists_or_datasets(scenes: Data, tmp_path: Path) -> None:
     X, y = scenes
     expected = compare_losses(segmenter(), ["dice", "bce"], X, y, cv=KFold(2), random_state=0)

@@ -242,6 +242,7 @@ def test_nothing_is_best_if_all_failed_somewhere() -> None:
     assert {pair["outcome"] for pair in found.pairs_} == {"failed"}
 
 
+@pytest.mark.slow
 def test_equally_good_losses_are_rarely_declared_unlike() -> None:
     # Three losses, the third as good: one false verdict in a family is one too many.
     pair, other = simulate(3), simulate(3)[::-1]

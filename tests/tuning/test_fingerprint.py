@@ -244,6 +244,7 @@ print([digest(each) for each in (loss, make_scorer(f1_score), losses, in_order(l
 """
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_every_process() -> None:
     found = {
         subprocess.run(

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.svm import SVC
 
-from sklearnloss.tuning._fit_journal import FitJournal
+from sklearnloss import LossSearchCV, UNetSegmenter, compare_losses
+from sklearnloss.tuning import _fit_journal
+from sklearnloss.tuning._fit_journal import FitJournal, open_fit_journal
 
 HEADER = {"random_state": 7, "data": "abc"}
 FIRST = b'{"sklearnloss comparison": 1, "random_state": 7, "data": "abc"}\n'
@@ -108,3 +113,39 @@ def test_another_comparison_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(FIRST)
     with pytest.raises(ValueError, match="holds fits of another comparison: other data. Pass"):
         FitJournal(tmp_path / "f").begin({**HEADER, "data": "xyz"})
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["postgresql://me:secret@host/db", "sqlite:///s.db", Path("postgresql://me:secret@h/d")],
+)
+def test_the_address_of_a_database_is_refused_before_anything_is_written(
+    given: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    search = LossSearchCV(SVC(), storage=given)
+    for storage in (given, search.storage):
+        with pytest.raises(ValueError, match="is the address of a database, which only") as caught:
+            compare_losses(UNetSegmenter(), ["dice"], [0], [0], storage=storage)
+        assert "secret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("torn", [b"", b"{"])
+def test_a_journal_on_a_read_only_disk_is_read(
+    torn: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f").write_bytes(FIRST + _line() + torn)
+    monkeypatch.setattr(_fit_journal, "open", _read_only, raising=False)
+    monkeypatch.setattr(os, "truncate", _read_only)
+    with open_fit_journal(tmp_path / "f") as journal:
+        assert journal is not None
+        assert journal.lines == [FIT]
+        with pytest.raises(OSError, match="Read-only file system"):
+            journal.append(FIT)
+    with pytest.raises(OSError, match="Read-only file system"), open_fit_journal(tmp_path / "g"):
+        pass
+
+
+def _read_only(path: Any, mode: Any) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)

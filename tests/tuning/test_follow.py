@@ -235,6 +235,7 @@ def fail_after(n: int) -> Any:
     return callback
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_error_in_a_callback_leaves_what_was_found(n_jobs: int) -> None:
     found = search(space=GRID, n_trials=None, callbacks=[fail_after(3)], n_jobs=n_jobs)

@@ -129,6 +129,7 @@ def _die_while_writing(path: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_writer_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     Process(_die_while_writing, str(path), folder=tmp_path).finish(fails=True)

@@ -15,6 +15,7 @@ from sklearnloss.tuning import loss_param_grid
 
 # On a busy machine Dask warns that it is slow, and its sockets are closed late.
 pytestmark = [
+    pytest.mark.slow,  # starts processes
     pytest.mark.filterwarnings("ignore:.*surprisingly long time"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -56,17 +57,20 @@ def _assert_same(search: GridSearchCV, alone: GridSearchCV) -> None:
     np.testing.assert_array_equal(search.predict_proba(IMAGES), alone.predict_proba(IMAGES))
 
 
+@pytest.mark.slow
 def test_a_grid_search_over_losses_on_loky(alone: GridSearchCV) -> None:
     with joblib.parallel_backend("loky", inner_max_num_threads=1):
         _assert_same(_search(2).fit(IMAGES, MASKS), alone)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_a_grid_search_over_losses_on_dask(alone: GridSearchCV) -> None:
     with joblib.parallel_backend("dask"):
         _assert_same(_search(-1).fit(IMAGES, MASKS), alone)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_a_fitted_classifier_comes_back_from_dask() -> None:
     from distributed import default_client

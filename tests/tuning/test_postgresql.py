@@ -36,6 +36,8 @@ from .processes import (
     y,
 )
 
+pytestmark = pytest.mark.slow  # starts processes
+
 pytest.importorskip("psycopg2")
 
 PASSWORD = "s3cret-word"
@@ -124,6 +126,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "jobs"
 
 
+@pytest.mark.slow
 def test_four_workers_one_of_them_killed_in_a_fold(
     server: Server, tmp_path: Path, jobs: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_four_workers_one_of_them_killed_in_a_fold(
     assert not list(jobs.glob(f"{PREFIX}*"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
 def test_a_server_changes_nothing(server: Server) -> None:
     url = server.make("same")
@@ -185,6 +189,7 @@ def _begin(url: str, name: str, ready: Path) -> None:
     study.set_user_attr(name, study._study_id)
 
 
+@pytest.mark.slow
 def test_processes_that_begin_at_once_on_a_new_database_are_all_there(
     server: Server, tmp_path: Path
 ) -> None:
@@ -198,6 +203,7 @@ def test_processes_that_begin_at_once_on_a_new_database_are_all_there(
     assert len(set(record.study.user_attrs.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_joins_from_the_command_line_and_its_death_costs_one_fold(
     server: Server, tmp_path: Path
 ) -> None:

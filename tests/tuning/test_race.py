@@ -46,6 +46,7 @@ def race(model: Any = None, losses: Any = None, **options: Any) -> LossSearchCV:
     return LossSearchCV(model_of() if model is None else model, losses, **options)
 
 
+@pytest.mark.slow
 def test_a_search_over_losses_of_a_segmenter_is_a_grid_search() -> None:
     X, y, _ = load_nuclei(tile=128)
     X, y = X[:8, ::4, ::4], y[:8, ::4, ::4]
@@ -109,6 +110,7 @@ def test_all_candidates_start_from_the_same_weights_on_the_same_batches(
     assert not np.array_equal(fits[0][0][0], fits[1][0][0])
 
 
+@pytest.mark.slow
 def test_reruns_are_identical_and_pruning_changes_no_score_of_who_is_left(
     binary_scenes: Data,  # noqa: F811
 ) -> None:
@@ -135,6 +137,7 @@ def worst(logits: Tensor, target: Tensor) -> Tensor:
     return -(logits.sigmoid() - target).square().mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pruner",
     [
@@ -211,6 +214,7 @@ def test_a_pipeline_and_further_parameters_are_searched(
     assert fitted.loss == search.best_params_["unetsegmenter__loss"]
 
 
+@pytest.mark.slow
 def test_every_kind_of_loss_is_trained(binary_scenes: Data) -> None:  # noqa: F811
     def own(logits: Tensor, target: Tensor, power: float = 1.0) -> Tensor:
         return (logits.sigmoid() - target).abs().pow(power).mean()

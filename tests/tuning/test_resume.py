@@ -40,7 +40,10 @@ from .processes import (
 
 STORAGES = ["search.journal", "search.db"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*candidates failed.*")
+pytestmark = [
+    pytest.mark.slow,  # starts processes
+    pytest.mark.filterwarnings("ignore:.*candidates failed.*"),
+]
 
 
 @pytest.fixture
@@ -88,6 +91,7 @@ def test_the_budget_counts_what_is_there(tmp_path: Path) -> None:
 KILLS = [1, 2, 3, 4, 12, 5, 9, 6, 10, 7, 11, 8, 13, 4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STORAGES)
 def test_killed_many_times_it_ends_as_if_nothing_had_happened(
     name: str, tmp_path: Path, whole: dict[str, Any]
@@ -305,6 +309,7 @@ def test_an_unseeded_search_goes_on_with_the_seed_that_it_began_with(tmp_path: P
     assert len(search.cv_results_["params"]) == 4
 
 
+@pytest.mark.slow
 def test_a_killed_search_for_a_loss_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
     options = {"race": True, "storage": str(tmp_path / "s.journal"), "kill_at": [3, 7, 8, 4, 5]}
     data = images()

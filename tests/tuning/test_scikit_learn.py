@@ -29,6 +29,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
     return {"check_supervised_y_2d": "no warning"} if is_regressor(estimator) else {}
 
 
+@pytest.mark.slow
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
     [
         LossSearchCV(Ridge(), param_distributions={"alpha": [0.1, 1.0]}, **CHECKED),

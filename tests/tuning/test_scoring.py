@@ -24,6 +24,7 @@ def test_the_nearest_name_is_said(scoring: object) -> None:
         named_scorers(scoring)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SCORERS if name != "calibration"])
 def test_searches_and_comparisons_take_the_names(name: str) -> None:
     X, y, _ = load_nuclei(tile=128, border=False)

@@ -41,6 +41,7 @@ def search() -> LossSearchCV:
     return search
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_table(search: LossSearchCV) -> None:
     display = LossSearchDisplay.from_search(search)
     results = search.cv_results_

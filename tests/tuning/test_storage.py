@@ -254,6 +254,7 @@ def test_a_database_without_tables_is_no_storage(tmp_path: Path) -> None:
     assert (tmp_path / "s.db").stat().st_size == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s.journal", "s.db"])
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
 def test_a_finished_search_on_a_read_only_disk_can_be_looked_at(

@@ -20,6 +20,8 @@ from sklearnloss.tuning._workers import JOB, STORAGE
 
 from .processes import Fits, join, record_of, start, trap_of, wait_until
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     fits, storage = Fits(tmp_path), tmp_path / "s.journal"

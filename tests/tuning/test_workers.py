@@ -42,6 +42,8 @@ from .processes import (
     y,
 )
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 @pytest.fixture
 def fits(tmp_path: Path) -> Fits:
@@ -234,6 +236,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_what_a_script_defines_reaches_the_workers(reports: list[dict[str, Any]]) -> None:
     assert {report["loss"] for report in reports} == {"MyLoss"}
     assert {report["function"] for report in reports} == {3}
@@ -247,6 +250,7 @@ def test_workers_share_the_cores(reports: list[dict[str, Any]]) -> None:
     assert n_threads(10_000) == 1
 
 
+@pytest.mark.slow
 def test_each_worker_sees_one_gpu(reports: list[dict[str, Any]]) -> None:
     assert {report["gpu"] for report in reports} == {"5", "GPU-7"}
     assert len({(report["pid"], report["gpu"]) for report in reports}) == 2

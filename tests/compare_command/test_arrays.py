@@ -176,9 +176,7 @@ def test_what_is_no_array_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b\.npz' .*it does not begin as a .npz file does"):
         load_arrays(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_text("hello")
-    with pytest.raises(
-        ValueError, match=r"c\.npz' .*it holds Python objects, not an array of numbers"
-    ):
+    with pytest.raises(ValueError, match=r"c\.npz' .*it does not begin as a .npz file does"):
         load_arrays(tmp_path / "c.npz")
     save(tmp_path, X=np.zeros((1, 4, 4)), y=np.array(3))
     with pytest.raises(ValueError, match=r"X holds 1 images, but y is a single number\."):

@@ -16,15 +16,16 @@ from sklearnloss.estimators._augment import Augmentation
 from sklearnloss.estimators._augment_masks import MaskLabels
 from sklearnloss.estimators._images import Scaling
 
+from ..optional import import_or_skip
 from .conftest import Data, classifier, segmenter
 
 
 def torchvision() -> Any:
-    return pytest.importorskip("torchvision.transforms.v2")
+    return import_or_skip("torchvision.transforms.v2")
 
 
 def albumentations() -> Any:
-    return pytest.importorskip("albumentations")
+    return import_or_skip("albumentations")
 
 
 def kornia() -> Any:
@@ -235,7 +236,7 @@ REFUSED: list[tuple[Make, str]] = [
         "augment holds MixUp, which mixes images and their labels",
     ),
     (
-        lambda: pytest.importorskip("torchvision.transforms").RandomHorizontalFlip(),
+        lambda: import_or_skip("torchvision.transforms").RandomHorizontalFlip(),
         "RandomHorizontalFlip of torchvision.transforms, which knows no masks. Use that of torch",
     ),
     (lambda: torchvision().JPEG(50), "augment=JPEG of torchvision fails on .* float32 in"),
@@ -273,7 +274,7 @@ def test_transforms_that_are_of_no_use_are_refused(
 
 
 def test_older_transforms_of_torchvision_change_images_with_labels(digits: Data) -> None:
-    old = pytest.importorskip("torchvision.transforms")
+    old = import_or_skip("torchvision.transforms")
     for transform in (old.RandomRotation(10), old.Compose([old.ColorJitter(0.2)])):
         first, again = (classifier(augment=transform).fit(*digits) for _ in range(2))
         X = digits[0]
@@ -282,7 +283,7 @@ def test_older_transforms_of_torchvision_change_images_with_labels(digits: Data)
 
 @pytest.mark.parametrize("library", ["torchvision", "albumentations"])
 def test_the_guide_s_example_runs(library: str) -> None:
-    pytest.importorskip(library)
+    import_or_skip(library)
     guide = Path(__file__).parents[2] / "docs" / "augmentation.md"
     blocks = re.findall(r"^```(python|py)\n(.*?)^```", guide.read_text(), re.DOTALL | re.MULTILINE)
     scope: dict[str, Any] = {}

@@ -23,6 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 
 from sklearnloss import LossSearchCV
 
+from ..optional import import_or_skip
 from .conftest import Data, classifier
 
 EPOCHS = 2
@@ -322,7 +323,7 @@ def test_scikit_learns_callbacks_are_pointed_to_their_place(digits: Data) -> Non
 
 
 def test_tensorboard_writes_events(digits: Data, tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
+    import_or_skip("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     def board() -> sc.TensorBoard:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sklearnloss.estimators._weights import load_weights, read_weights
 from sklearnloss.networks import ResNet, UNet
 
+from ..optional import import_or_skip
 from .conftest import Data, classifier, segmenter
 
 State = dict[str, Tensor]
@@ -179,7 +180,7 @@ def test_a_prefix_of_some_names_is_named(imagenet: State) -> None:
 
 
 def test_a_network_of_torchvision_gives_what_it_gave() -> None:
-    models = pytest.importorskip("torchvision.models")
+    models = import_or_skip("torchvision.models")
     theirs = models.resnet18(weights=None).eval()
     for module in theirs.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -14,6 +14,7 @@ from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, Fo
 from sklearnloss.losses._foreign import call_loss, loss_form
 from sklearnloss.losses._known_losses import refuse_probability_loss
 
+from ..optional import import_or_skip
 from .cases import binary, multiclass, two_classes, whole_images
 
 REPEATS = torch.tensor([0, 1, 3])
@@ -179,7 +180,7 @@ class TestTimm:
 
     @pytest.fixture
     def timm(self) -> Any:
-        return pytest.importorskip("timm.loss")
+        return import_or_skip("timm.loss")
 
     @pytest.mark.parametrize("case", [multiclass, whole_images])
     def test_pixels_are_samples(self, timm: Any, case: Any) -> None:
@@ -199,7 +200,7 @@ class TestTimm:
 class TestSegmentationModels:
     @pytest.fixture
     def smp(self) -> Any:
-        return pytest.importorskip("segmentation_models_pytorch.losses", exc_type=ImportError)
+        return import_or_skip("segmentation_models_pytorch.losses")
 
     @pytest.mark.parametrize(
         ("mode", "form"),
@@ -219,7 +220,7 @@ class TestSegmentationModels:
 
 
 def test_the_focal_loss_of_torchvision_reads_a_mask_per_class() -> None:
-    sigmoid_focal_loss = pytest.importorskip("torchvision.ops").sigmoid_focal_loss
+    sigmoid_focal_loss = import_or_skip("torchvision.ops").sigmoid_focal_loss
     z, t = multiclass()
     assert loss_form(sigmoid_focal_loss) == "sigmoid"
     masks = F.one_hot(t, 4).movedim(-1, 1).double()

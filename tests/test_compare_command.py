@@ -155,6 +155,7 @@ def test_a_constant_answer_that_no_loss_beats_is_told(
     assert "max_epochs" not in printed
 
 
+@pytest.mark.slow
 def test_pictures_of_unlike_sizes_are_compared(folder: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     for name, end in (("images", ""), ("masks", "_mask")):
@@ -202,6 +203,7 @@ def test_mistakes_are_told_in_one_line_before_any_training(
     assert not (folder.parent / "results").exists()
 
 
+@pytest.mark.slow
 def test_another_question_for_the_same_folder_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -249,6 +251,7 @@ def test_a_run_that_failed_does_not_lock_its_folder(
     assert "Tried 3 settings of 1 loss" in printed
 
 
+@pytest.mark.slow
 def test_results_inside_the_data_are_no_data(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -416,6 +419,7 @@ def test_a_model_that_cannot_be_trained_costs_no_result(
     assert capsys.readouterr().out.startswith(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colors", [(), (3,)], ids=["gray", "colors"])
 def test_what_is_said_of_the_model_works(
     tmp_path: Path,

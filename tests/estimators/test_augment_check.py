@@ -155,11 +155,13 @@ HARMFUL: dict[str, Change] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", HARMFUL.values(), ids=HARMFUL)
 def test_what_moves_images_alone_is_refused(change: Change) -> None:
     refused(change, n_channels=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spatial", [(16, 16), (24, 90), (150, 150), (200,), (16, 24, 24)])
 def test_images_of_any_size_and_number_of_axes_are_tried(spatial: tuple[int, ...]) -> None:
     trial(HARMLESS["noise"], spatial)

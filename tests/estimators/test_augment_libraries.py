@@ -197,6 +197,7 @@ def test_libraries_see_images_in_the_unit_range(
     torch.testing.assert_close(Seen.images, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", FLIPS.values(), ids=FLIPS)
 def test_estimators_take_transforms(make: Make, binary_scenes: Data, digits: Data) -> None:
     X, y = binary_scenes

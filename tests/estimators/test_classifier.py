@@ -56,6 +56,7 @@ def test_memory_mapped_images_are_not_copied_or_written(digits: Data, tmp_path: 
     np.testing.assert_array_equal(mapped, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(16,), (4, 4), (2, 4, 4), (2, 4, 4, 4)])
 def test_signals_images_and_volumes(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
@@ -68,6 +69,7 @@ def test_signals_images_and_volumes(shape: tuple[int, ...]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [

@@ -100,6 +100,7 @@ def test_torch_s_cross_entropy_is_refused_and_its_binary_one_is_not(overlapping:
     assert trained(torch.nn.BCEWithLogitsLoss()).fit(*overlapping).score(*overlapping) > 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", list_losses("segmentation"))
 def test_every_loss_trains_or_is_refused(loss: str, overlapping: Data) -> None:
     X, y = overlapping
@@ -112,6 +113,7 @@ def test_every_loss_trains_or_is_refused(loss: str, overlapping: Data) -> None:
         assert model.predict(X).shape == y.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["auto", "bce", "focal", "dice"])
 @pytest.mark.parametrize("ignore", [255, -1])
 def test_ignored_pixels_teach_nothing(loss: str, ignore: int, overlapping: Data) -> None:
@@ -147,6 +149,7 @@ def test_a_label_that_never_occurs_weighs_one(overlapping: Data) -> None:
     assert model.loss_.pos_weight[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("augment", ["affine", "flip", "mirror", "rot90", "shift"])
 def test_masks_of_all_labels_move_with_the_image(augment: str, overlapping: Data) -> None:
     X, y = overlapping
@@ -161,6 +164,7 @@ def test_other_values_are_named(overlapping: Data) -> None:
         trained().fit(X, y[:, 0])
 
 
+@pytest.mark.slow
 def test_searches_and_cross_validation_take_multilabel_masks(overlapping: Data) -> None:
     X, y = overlapping
     assert (cross_val_score(trained(), X, y, cv=2) > 0.1).all()

@@ -61,6 +61,7 @@ def test_a_softmax_loss_of_ones_own_trains_as_the_built_in_one(
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [SigmoidBCE, SigmoidBCE(), nn.BCEWithLogitsLoss()])
 def test_probabilities_follow_the_form_of_a_loss(loss: Any, scenes: Data, digits: Data) -> None:
     for build, (X, y) in ((segmenter, scenes), (classifier, digits)):
@@ -108,6 +109,7 @@ def test_a_misspelt_form_is_refused(binary_scenes: Data) -> None:
         segmenter(loss).fit(*binary_scenes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [nn.MSELoss(), nn.MultiLabelSoftMarginLoss(), nn.HuberLoss])
 def test_losses_of_torch_that_want_masks_learn_labels(loss: Any, digits: Data) -> None:
     assert classifier(loss, max_epochs=8).fit(*digits).score(*digits) > 0.8

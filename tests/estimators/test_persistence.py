@@ -185,6 +185,7 @@ def test_volumes_and_channels_come_back(tmp_path: Path) -> None:
     assert_same(reloaded(model, tmp_path), model, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "params", "custom"),
     [

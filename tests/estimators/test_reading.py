@@ -141,6 +141,7 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("X", "message"), WRONG)
 def test_what_holds_no_images_is_named(X: Any, message: str, scenes: Data, digits: Data) -> None:
     for make in (segmenter, classifier):

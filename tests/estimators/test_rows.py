@@ -78,6 +78,7 @@ def test_rows_in_every_layout_are_a_copy_of_them(
         assert_as_a_copy(classifier(**params), array, digits[1], ROWS, NEW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{}, {"tile": 8}, {"channels": "last"}, {"batch_size": 1}])
 def test_rows_of_images_with_masks(params: dict[str, Any], scenes: Data) -> None:
     X, y = scenes

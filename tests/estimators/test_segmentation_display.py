@@ -257,6 +257,7 @@ def test_images_may_differ_in_size_and_come_as_files_or_tensors(tmp_path: Path) 
     assert titles(tensors)[3] == "errors, Dice 1.00"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["none", "pipeline", "search"])
 def test_an_estimator_predicts_what_is_drawn(binary_scenes: Data, tool: str) -> None:
     images, truth = binary_scenes

@@ -138,6 +138,7 @@ def test_pixels_have_an_importance(rows: Data) -> None:
 # Searches and curves of both estimators
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classifier", "segmenter"])
 def test_halving_searches_spend_epochs(digits: Data, binary_scenes: Data, kind: str) -> None:
     model, data = (classifier(), digits) if kind == "classifier" else (segmenter(), binary_scenes)
@@ -240,6 +241,7 @@ def test_weights_reach_the_fits_of_searches_and_pipelines(problem: tuple[Any, ..
     np.testing.assert_array_equal(pipe.decision_function(X), expected)
 
 
+@pytest.mark.slow
 def test_weights_are_routed_where_they_are_asked_for(problem: tuple[Any, ...]) -> None:
     model, X, y, weight = problem
     train, test = next(iter(KFold(2).split(X)))

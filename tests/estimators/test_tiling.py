@@ -115,6 +115,7 @@ def test_what_fits_one_tile_is_predicted_whole(
         np.testing.assert_array_equal(proba, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", [96, (128, 64)])
 def test_tiles_give_what_the_whole_image_gives(
     tile: Any, nuclei_model: UNetSegmenter, large_image: np.ndarray
@@ -221,6 +222,7 @@ def test_more_images_than_a_batch_are_predicted_in_their_order(digits: Data) -> 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tta", "flips"), [("mirror", [(), (2,)]), ("flip", [(), (1,), (2,), (1, 2)])]
 )

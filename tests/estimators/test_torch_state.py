@@ -24,6 +24,7 @@ SETTINGS: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
 def test_fits_and_predictions_are_as_without(
     setting: Callable[[], AbstractContextManager[Any]],

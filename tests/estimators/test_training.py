@@ -49,6 +49,7 @@ def recorded(model: Any, kind: type = Stepwise) -> Any:
     return next(c for _, c in model.net_.callbacks_ if isinstance(c, kind))
 
 
+@pytest.mark.slow
 def test_early_stopping_goes_back_to_the_best_epoch(digits: Data) -> None:
     X, y = digits
     model = classifier(
@@ -131,6 +132,7 @@ def test_skorch_s_scoring_callbacks_work(digits: Data) -> None:
     assert all(0 <= value <= 1 for value in model.history_[:, "valid_acc"])
 
 
+@pytest.mark.slow
 def test_one_cycle_rises_and_falls_to_nothing(digits: Data) -> None:
     model = classifier(callbacks=[Stepwise()], max_epochs=10, lr=0.01).fit(*digits)
     lrs = recorded(model).lrs
@@ -142,6 +144,7 @@ def test_one_cycle_rises_and_falls_to_nothing(digits: Data) -> None:
     assert lrs[-1] < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheduler", "first", "last"),
     [(None, 0.01, 0.01), ("cosine", 0.01, 0.0), (lambda progress: 1 - progress, 0.01, 0.00025)],
@@ -263,6 +266,7 @@ def test_gradients_are_clipped(digits: Data) -> None:
     assert not torch.equal(weights(loose), weights(model))
 
 
+@pytest.mark.slow
 def test_warm_start_goes_on_and_fit_begins_anew(digits: Data) -> None:
     cold = classifier(max_epochs=2).fit(*digits)
     assert cold.fit(*digits).n_iter_ == 2
@@ -286,6 +290,7 @@ def test_partial_fit_honours_what_was_changed(digits: Data) -> None:
     assert model.history_[-1, "lr"] == 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_a_schedule_of_a_callback_continues_with_the_training(method: str, digits: Data) -> None:
     decay = LRScheduler("StepLR", step_size=1, gamma=0.1)
@@ -394,6 +399,7 @@ def test_the_history_holds_a_row_per_epoch(digits: Data) -> None:
     assert model.n_iter_ == len(model.history_) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_the_fit_and_says_where(bad: float, digits: Data) -> None:
     def explode(logits: Tensor, target: Tensor) -> Tensor:
@@ -427,6 +433,7 @@ def test_nothing_is_printed_by_default(digits: Data, capsys: pytest.CaptureFixtu
     assert shown.err == ""
 
 
+@pytest.mark.slow
 def test_scikit_learn_s_callbacks_see_each_epoch(digits: Data) -> None:
     callback = pytest.importorskip("sklearn.callback")
     X, y = digits

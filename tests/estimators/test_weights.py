@@ -78,6 +78,7 @@ def test_weights_without_a_last_layer_are_taken(imagenet: State) -> None:
         load_weights(resnet(), backbone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_channels", [1, 2, 4, 6, 7])
 def test_equal_channels_give_what_they_gave_before(in_channels: int, imagenet: State) -> None:
     network = resnet(in_channels)
@@ -119,6 +120,7 @@ def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:
     assert torch.equal(network.bn1.bias, imagenet["bn1.bias"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -179,6 +181,7 @@ def test_a_prefix_of_some_names_is_named(imagenet: State) -> None:
         load_weights(resnet(), given)
 
 
+@pytest.mark.slow
 def test_a_network_of_torchvision_gives_what_it_gave() -> None:
     models = import_or_skip("torchvision.models")
     theirs = models.resnet18(weights=None).eval()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -110,3 +113,22 @@ def cases_of(name: str) -> list[str]:
 
 
 LOSS_CASES = [(name, case) for name in DATA_LOSSES for case in cases_of(name)]
+
+
+def on_cases(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test for every loss, on each of the cases that the loss is meant for."""
+
+    @functools.wraps(test)
+    def on_each_case(name: str, **params: object) -> None:
+        for case in cases_of(name):
+            try:
+                test(name=name, case=case, **params)
+            except Exception as error:
+                error.add_note(f"case: {case}")
+                raise
+
+    signature = inspect.signature(test)
+    rest = [p for p in signature.parameters.values() if p.name != "case"]
+    on_each_case.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+    decorated: Callable[..., None] = pytest.mark.parametrize("name", DATA_LOSSES)(on_each_case)
+    return decorated

@@ -29,6 +29,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATA_LOSSES)
 def test_our_losses_obey_all_laws(name: str) -> None:
     report = check_loss(name, verbose=False)

@@ -23,10 +23,10 @@ from .cases import (
     binary,
     build,
     multiclass,
+    on_cases,
     whole_images,
 )
 
-on_cases = pytest.mark.parametrize(("name", "case"), LOSS_CASES)
 on_losses = pytest.mark.parametrize("name", DATA_LOSSES)
 
 

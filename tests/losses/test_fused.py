@@ -298,6 +298,7 @@ def test_small_inputs_take_the_formula(calls: list[Tensor], loss: Loss, case: An
     assert not calls
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is")  # by torch.export
 @pytest.mark.parametrize(("loss", "case"), TAKEN)
 def test_all_but_plain_training_takes_the_formula(

@@ -15,16 +15,15 @@ from sklearnloss.losses import Loss
 from .cases import (
     CASES,
     DATA_LOSSES,
-    LOSS_CASES,
     MAY_BE_NEGATIVE,
     REGION_LOSSES,
     SEES_BATCH,
     SEES_NEIGHBOURS,
     WANTS_FINITE_LOGITS,
     build,
+    on_cases,
 )
 
-on_cases = pytest.mark.parametrize(("name", "case"), LOSS_CASES)
 on_losses = pytest.mark.parametrize("name", DATA_LOSSES)
 
 

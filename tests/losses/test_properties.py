@@ -49,6 +49,7 @@ def test_values_and_gradients_are_finite(name: str, data: st.DataObject) -> None
     assert gradient.isfinite().all()
 
 
+@pytest.mark.slow
 @on_losses
 @given(data=st.data())
 @quick

@@ -131,6 +131,7 @@ def write(arrays: list[np.ndarray], folder: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scorer", "function"), SCORERS)
 def test_lists_of_files_and_of_arrays_are_read(
     scorer: Any, function: Any, model: UNetSegmenter, tmp_path: Path

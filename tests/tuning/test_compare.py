@@ -501,6 +501,7 @@ def assert_same(one: LossComparison, other: LossComparison) -> None:
     assert repr(one.pairs_) == repr(other.pairs_)  # nan is not equal to itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 2, 4])
 def test_an_interrupted_comparison_goes_on_as_if_it_had_not_been(
     digits: Data, tmp_path: Path, stop_at: int
@@ -519,6 +520,7 @@ def test_an_interrupted_comparison_goes_on_as_if_it_had_not_been(
     assert again.calls == 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("breaks", [False, True])
 def test_ctrl_c_that_ends_one_training_ends_the_comparison(

@@ -136,6 +136,7 @@ def test_a_candidate_is_not_stopped_when_it_is_done(binary_scenes: Data) -> None
     assert outcome(evaluate(task, {}, stop_at=2))[0] == TrialState.COMPLETE
 
 
+@pytest.mark.slow
 def test_candidates_of_unlike_lengths_report_shares_of_a_fold(
     binary_scenes: Data,  # noqa: F811
 ) -> None:
@@ -172,6 +173,7 @@ def test_an_epoch_without_a_score_is_passed_over(binary_scenes: Data) -> None:  
     assert [step for step, _ in done.results["reports"]] == [2, 3, 5, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", [{"loss": "dice"}, {"loss": "dice", "batch_size": "none"}])
 def test_networks_are_gone_with_their_folds(
     binary_scenes: Data,  # noqa: F811
@@ -375,6 +377,7 @@ def piped(*, nested: bool) -> Any:
     return make_pipeline(FunctionTransformer(half), inner) if nested else inner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_pipeline_is_watched_like_its_last_step(
     binary_scenes: Data,  # noqa: F811

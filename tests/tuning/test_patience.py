@@ -155,6 +155,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]]:
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("naps")
 @pytest.mark.parametrize("after", [False, True])
 def test_a_search_survives_an_error_of_the_disk_at_any_write(

@@ -238,6 +238,7 @@ def test_every_kind_of_loss_is_trained(binary_scenes: Data) -> None:  # noqa: F8
     assert set(search.best_per_loss_) == set(results["loss"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memmap", "list", "files", "dataset", "tensor"])
 def test_images_come_in_every_form(
     binary_scenes: Data,  # noqa: F811

@@ -313,6 +313,7 @@ def test_nothing_that_failed_is_tried_again_where_there_is_enough(journal: Path)
 CALLS = ["create_new_trial", "get_all_trials", "set_trial_user_attr", "set_trial_state_values"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [False, True])
 @pytest.mark.parametrize("name", CALLS)
 def test_an_unavailable_storage_is_retried_at_any_call(

@@ -156,6 +156,7 @@ def test_a_report_of_real_fits_has_their_hardest_images(scenes: Data, tmp_path: 
     assert "loss=FocalLoss(gamma=3)" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "label", ["<td><script>alert(1)</script>", "<td", "$\\bad{$", "$x$ and $y", "\udce9t\udce9.png"]
 )
@@ -173,6 +174,7 @@ def test_any_label_is_shown_as_it_is(label: str, tmp_path: Path) -> None:
     assert any(row[0].strip() == shown for row in Page(found._repr_html_()).rows)
 
 
+@pytest.mark.slow
 def test_files_are_named(tmp_path: Path) -> None:
     found = made_up(SCORES, images=True)
     worst = found.worst_images_[0]["image"]

@@ -89,6 +89,7 @@ def test_the_default_folds_take_routed_groups() -> None:
     assert sorted(seen) == [25, 25, 25, 25, 50]  # six groups of 25
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("routing")
 def test_groups_go_through_cross_validation_to_the_inner_folds() -> None:
     scores = cross_validate(

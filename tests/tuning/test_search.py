@@ -51,6 +51,7 @@ def scores_by_params(results: dict[str, Any], n_splits: int) -> dict[str, list[f
     return {key(params): row for params, row in zip(results["params"], rows, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("estimator", "grid"),
     [
@@ -73,6 +74,7 @@ def test_a_finite_space_without_pruning_is_a_grid_search(estimator: Any, grid: A
             assert ours.cv_results_[name].mask.sum() == column.mask.sum()
 
 
+@pytest.mark.slow
 def test_a_step_and_its_parameters_are_searched_as_in_a_grid_search() -> None:
     model = Pipeline([("scale", "passthrough"), ("model", LogisticRegression())])
     grid = {
@@ -109,6 +111,7 @@ def test_a_search_without_losses_has_none_to_compare() -> None:
         made.fit(X, y).compare(X, y)
 
 
+@pytest.mark.slow
 def test_a_comparison_takes_the_best_settings_and_the_metric_of_the_search(
     binary_scenes: Data,  # noqa: F811
 ) -> None:
@@ -215,6 +218,7 @@ def test_a_pruner_for_independent_scores_is_refused() -> None:
             search(pruner=pruner).fit(X, y)
 
 
+@pytest.mark.slow
 def test_reruns_with_the_same_seed_are_identical() -> None:
     one, other = (search(n_trials=8).fit(X, y) for _ in range(2))
     assert one.cv_results_["params"] == other.cv_results_["params"]
@@ -301,6 +305,7 @@ def test_a_fit_leaves_nothing_of_the_one_before() -> None:
     assert not hasattr(found, "best_score_")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"param_distributions": {"D": [1]}}, {"cv": 200}, {"n_trials": 0}, {"losses": "x"}]
 )
@@ -421,6 +426,7 @@ def test_several_metrics_are_kept_and_one_is_searched_by(scoring: Any, metric: s
     assert found.score(X, y) == grid.score(X, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [["accuracy", "f1_macro"], two_metrics])
 def test_several_metrics_need_the_name_of_one(scoring: Any) -> None:
     with pytest.raises(ValueError, match="For multi-metric scoring, the parameter refit must be"):
@@ -455,6 +461,7 @@ def test_a_second_metric_that_is_not_finite_does_not_win_by_it() -> None:
     assert ranks == {0.9: 2, 0.5: 1}
 
 
+@pytest.mark.slow
 def test_groups_stay_together_by_default_and_go_to_the_splitter() -> None:
     groups = np.arange(150) % 7
     found = search(cv=None).fit(X, y, groups=groups)
@@ -479,6 +486,7 @@ def test_tags_are_those_of_the_estimator() -> None:
     assert is_regressor(search(Ridge(), {"alpha": (0.1, 1.0)}))
 
 
+@pytest.mark.slow
 def test_it_nests_in_cross_validation_with_stratified_folds() -> None:
     scores = cross_validate(search(n_trials=2), X, y, cv=3, return_estimator=True)
     assert min(scores["test_score"]) > 0.9
@@ -487,6 +495,7 @@ def test_it_nests_in_cross_validation_with_stratified_folds() -> None:
     assert accuracy_score(y, predicted) > 0.9
 
 
+@pytest.mark.slow
 def test_it_is_a_step_of_a_pipeline_and_a_grid_search_over_it_works() -> None:
     pipeline = make_pipeline(StandardScaler(), search(n_trials=2))
     grid = GridSearchCV(pipeline, {"losssearchcv__n_trials": [1, 2]}, cv=2).fit(X, y)
@@ -599,6 +608,7 @@ def test_optunas_plots_and_importances_work_on_the_study() -> None:
         pyplot.close("all")
 
 
+@pytest.mark.slow
 def test_the_best_trial_of_the_study_is_the_best_candidate() -> None:
     found = search(n_trials=10, cv=3).fit(X, y)
     best = found.study_.best_trial

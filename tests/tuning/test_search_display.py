@@ -53,6 +53,7 @@ def test_scores_are_those_of_the_table(search: LossSearchCV) -> None:
     assert np.isnan(display.error[~done]).all()
 
 
+@pytest.mark.slow
 def test_the_best_loss_is_at_the_top_and_its_settings_come_first(search: LossSearchCV) -> None:
     display = LossSearchDisplay.from_search(search)
     labels = [text.get_text() for text in display.axes_[0].get_yticklabels()]

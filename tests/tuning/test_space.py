@@ -193,6 +193,7 @@ def test_randomized_search_over_losses(digits: Data) -> None:  # noqa: F811
     assert search.fit(X, y).score(X, y) >= 0
 
 
+@pytest.mark.slow
 def test_a_grid_of_names_objects_and_functions_in_two_processes(digits: Data) -> None:  # noqa: F811
     X, y = digits
     losses = ["cross_entropy", get_loss("focal", gamma=1.0), lambda z, t: z.logsumexp(1).mean()]
@@ -201,6 +202,7 @@ def test_a_grid_of_names_objects_and_functions_in_two_processes(digits: Data) ->
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+@pytest.mark.slow
 def test_losses_in_a_pipeline_whose_first_step_is_a_transformer(scenes: Data) -> None:  # noqa: F811
     X, y = scenes
     pipe = make_pipeline(FunctionTransformer(np.sqrt, kw_args={"where": X > 0}), segmenter())
@@ -218,6 +220,7 @@ def test_cross_val_score_takes_our_scorers(scenes: Data) -> None:  # noqa: F811
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.slow
 def test_a_plain_optuna_study(scenes: Data) -> None:  # noqa: F811
     X, y = scenes
     model = segmenter()

@@ -146,6 +146,7 @@ def test_more_repeats_of_the_same_images_may_not_help() -> None:
     assert repeats_needed(0.03, 0.1, 0.25, 5, 1, **settings) is None  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_bootstrap_over_fits_and_images_has_the_variance_of_both() -> None:
     rng = np.random.default_rng(0)
     n_fits, n_images, between, within = 12, 40, 0.05, 0.2
@@ -159,6 +160,7 @@ def test_the_bootstrap_over_fits_and_images_has_the_variance_of_both() -> None:
     assert draws.std() > 1.3 * np.concatenate(fits).std() / np.sqrt(n_fits * n_images)
 
 
+@pytest.mark.slow
 def test_many_images_are_drawn_as_few_are() -> None:
     rng = np.random.default_rng(0)
     covariance = [[0.04, 0.03], [0.03, 0.05]]

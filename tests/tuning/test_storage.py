@@ -46,6 +46,7 @@ def test_the_ending_of_a_path_says_what_it_is(name: str, kind: type, tmp_path: P
     assert (tmp_path / name).is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a?b.db", "a%20b.db", "a b.db", "a{b}.db", "a#b&c=d.db", "é.db"])
 def test_a_database_lies_in_the_file_that_was_named(name: str, tmp_path: Path) -> None:
     with opened_storage(tmp_path / name) as storage:
@@ -207,6 +208,7 @@ def _failing(errors: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RDBStorage, "__init__", open_it)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "message",
     [

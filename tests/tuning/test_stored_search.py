@@ -40,6 +40,7 @@ def sound(path: Path, **options: Any) -> LossSearchCV:
     return make_search(**{**settings, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "data", "difference"),
     [
@@ -108,6 +109,7 @@ def losses(path: Path, given: Any, **options: Any) -> LossSearchCV:
     return LossSearchCV(model, given, **{**settings, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
@@ -191,6 +193,7 @@ def test_a_generator_as_random_state_is_named(path: Path) -> None:
         sound(path, random_state=rng).fit(X, y)
 
 
+@pytest.mark.slow
 def test_another_order_of_losses_and_parameters_is_the_same_search(
     scenes: Data,  # noqa: F811
     path: Path,
@@ -250,6 +253,7 @@ def test_a_search_beside_one_of_other_data_says_so(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s.journal", "s.db"])
 def test_searches_that_begin_at_once_keep_their_data_apart(name: str, tmp_path: Path) -> None:
     barrier = threading.Barrier(3)

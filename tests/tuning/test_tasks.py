@@ -70,6 +70,7 @@ def test_a_progress_bar_shows_candidates_folds_and_the_networks_epochs(
     assert "LossSearchCV - refit-with-best-params | UNetSegmenter" in shown
 
 
+@pytest.mark.slow
 def test_scores_of_each_epoch_are_monitored_within_a_search(
     binary_scenes: Data,  # noqa: F811
 ) -> None:

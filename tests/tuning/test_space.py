@@ -256,7 +256,7 @@ def test_compound_parameters_in_a_grid(scenes: Data) -> None:  # noqa: F811
 @pytest.mark.filterwarnings("ignore:.*optuna.terminator:FutureWarning")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_optuna_s_own_search_tunes_a_loss_in_a_pipeline(digits: Data) -> None:  # noqa: F811
-    from optuna_integration import OptunaSearchCV
+    OptunaSearchCV = pytest.importorskip("optuna_integration").OptunaSearchCV
 
     X, y = digits
     pipe = make_pipeline(FunctionTransformer(np.sqrt), classifier("focal"))

@@ -87,7 +87,14 @@ def test_other_types_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [ADDRESS.replace("//", "/"), ADDRESS.replace("//", ""), Path(ADDRESS)]
+    "given",
+    [
+        ADDRESS.replace("//", "/"),
+        ADDRESS.replace("//", ""),
+        ADDRESS.replace("://", "//"),
+        Path(ADDRESS),
+        "host=h user=me password=secret",
+    ],
 )
 def test_a_mistyped_address_is_refused_as_a_path(given: Any) -> None:
     with pytest.raises(ValueError, match=r"is no address of a database\. Expected a") as caught:
@@ -293,3 +300,9 @@ def test_connections_are_closed_after_a_fit(tmp_path: Path) -> None:
             pool: Any = storage.storage._backend.engine.pool  # type: ignore[attr-defined]
             assert pool.checkedin() + pool.checkedout() > 0
         assert (pool.checkedin() + pool.checkedout() > 0) == stays
+
+
+def test_a_pipe_is_no_storage(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe' is a device or a pipe"):
+        open_storage(tmp_path / "pipe")

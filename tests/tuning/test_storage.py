@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -306,3 +308,11 @@ def test_a_pipe_is_no_storage(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="pipe' is a device or a pipe"):
         open_storage(tmp_path / "pipe")
+
+
+def test_a_database_with_a_table_of_the_same_name_is_refused_at_once(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        connection.execute("create table studies (name text)")
+    storage = open_storage(tmp_path / "s.db")
+    with pytest.raises(StorageError, match=r"could not be used: no such column"):
+        storage.get_all_studies()

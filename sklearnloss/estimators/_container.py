@@ -47,6 +47,7 @@ def write(
         raises if it is no good.
     """
     target = Path(os.path.realpath(path))
+    _check_target(target, path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": FORMAT, **config}, allow_nan=False)
     metadata = {KEY: text, "sha256": checksum(text, tensors)}
@@ -59,6 +60,19 @@ def write(
         os.replace(temporary, target)
 
 
+def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
+    """Raise an error unless a file may be put here; a device or a pipe is not replaced."""
+    name = os.fspath(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(target.parent)!r} for {name!r}. Make it first."
+        )
+
+
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a file's JSON and tensors.
 
@@ -68,6 +82,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
         If it was not written by :func:`write`, by a newer version of it, or is
         not as it was written.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError("it is a folder, a device or a pipe")
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}

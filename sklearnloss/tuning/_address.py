@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 #: How an address begins. At least two letters: "C:/" is a disk of Windows'.
 _SCHEME = r"[A-Za-z][\w+.-]+:/"
-_MISTYPED = re.compile(rf"{_SCHEME}|(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\+\w+)?:")
+_MISTYPED = re.compile(
+    rf"(?s){_SCHEME}|(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\+\w+)?(?::|//)"
+    r"|(?:[\w ]+=.*[;\s])?(?i:password|passwd|pwd)\s*="  # options of a driver, not an address
+)
 _EMBEDDED = re.compile(rf"(?s){_SCHEME}/(?:(?!{_SCHEME}/).)*")
-_PARTS = re.compile(r"(?s)([\w+.-]+:/{0,2})(.*)")
+_PARTS = re.compile(r"(?s)([\w+.-]+(?::/{0,2}|//)|)(.*)")
 
 #: Names of secret options.
 _SECRET = r"[^=&\s]*(?:pass|pwd|secret|token|credential|auth|key|odbc_connect)[^=&\s]*"
@@ -189,4 +192,4 @@ def _hide(address: str, value: str) -> str:
         user, colon, _ = login.partition(":")
         # A user without a password may be a token.
         rest = f"{user}:***@{rest}" if colon else f"***@{rest}"
-    return scheme + re.sub(rf"(?i)([?&;]{_SECRET}=){value}", r"\1***", rest)
+    return scheme + re.sub(rf"(?i)((?:^|[?&;\s]){_SECRET}\s*=){value}", r"\1***", rest)

@@ -162,6 +162,7 @@ def compare_losses(
     X, y, groups = indexable(X, y, groups)
     settings = read_losses(estimator, losses)
     _check_numbers(rope, error_score)
+    n_workers = count_workers(n_jobs)
     with open_fit_journal(storage) as journal:
         seed = _read_seed(random_state, journal)
         plan = make_splits(
@@ -179,7 +180,7 @@ def compare_losses(
         )
         if journal is not None:
             journal.begin(_header(data, groups, seed))
-        fits = _fit_all(settings, plan, data, journal, n_jobs, verbose)
+        fits = _fit_all(settings, plan, data, journal, n_workers, verbose)
     comparison = LossComparison(
         fits,
         settings=settings,
@@ -198,15 +199,15 @@ def _fit_all(
     plan: PairedSplits,
     data: PairedData,
     journal: FitJournal | None,
-    n_jobs: int | None,
+    n_workers: int,
     verbose: int,
 ) -> FitTable:
     """Do the fits that are not in the log yet, and collect all results."""
     work = _plan_fits(settings, plan)
-    done = {} if journal is None else _stored(journal, work)
+    done = {} if journal is None else _stored(journal, work, data.per_image)
     left = [fit for fit in work if fit.key not in done]
     with _interruptible(journal, len(work)):
-        for fit, result in _run(left, data, n_jobs, verbose):
+        for fit, result in _run(left, data, n_workers, verbose):
             done[fit.key] = result
             if journal is not None:
                 journal.append({**fit.key._asdict(), **result})
@@ -260,8 +261,9 @@ class Fit:
 def _check_numbers(rope: float, error_score: float | str) -> None:
     if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
         raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
-    if not isinstance(error_score, numbers.Real) and error_score != "raise":
-        raise ValueError(f"error_score={error_score!r}: expected a number, nan or 'raise'.")
+    known = isinstance(error_score, numbers.Real) and not math.isinf(error_score)
+    if not known and error_score != "raise":
+        raise ValueError(f"error_score={error_score!r}: expected a finite number, nan or 'raise'.")
 
 
 def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
@@ -297,8 +299,9 @@ def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
     }
 
 
-def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:
+def _stored(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> dict[FitKey, Result]:
     """Return the fits that are done; those that failed are tried again."""
+    _check_images(journal, work, per_image)
     stored = {FitKey(*(line[name] for name in FitKey._fields)): line for line in journal.lines}
     if stored and not {key.split for key in stored} & {fit.key.split for fit in work}:
         raise ValueError(
@@ -306,6 +309,20 @@ def _stored(journal: FitJournal, work: Sequence[Fit]) -> dict[FitKey, Result]:
             f"with, one with a random_state if it shuffles, or the path of a new file."
         )
     return {key: line for key, line in stored.items() if line["status"] != "failed"}
+
+
+def _check_images(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> None:
+    """Refuse a damaged file, in which a fit has scores of other images than its split."""
+    sizes = {fit.key.split: len(fit.test) for fit in work}
+    for number, line in enumerate(journal.lines, 1):
+        size = sizes.get(line["split"])
+        expected = size if per_image and line["status"] == "ok" else 0
+        found = len(line["images"] or [])
+        if size is not None and found != expected:
+            raise ValueError(
+                f"storage={str(journal.path)!r} is damaged: fit {number} has {found} scores of "
+                f"images, expected {expected}. Remove its line, or pass the path of a new file."
+            )
 
 
 @contextlib.contextmanager
@@ -322,11 +339,11 @@ def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
 
 
 def _run(
-    fits: Sequence[Fit], data: PairedData, n_jobs: int | None, verbose: int
+    fits: Sequence[Fit], data: PairedData, n_workers: int, verbose: int
 ) -> Iterator[tuple[Fit, Result]]:
     """Yield fits with their results as they finish."""
     calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
-    results = _parallel(count_workers(n_jobs))(calls)
+    results = _parallel(n_workers)(calls)
     bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
     with bar, contextlib.closing(results):
         for k, result in results:

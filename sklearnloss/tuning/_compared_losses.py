@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -13,6 +12,8 @@ from ..estimators._loss_param import resolve_loss
 from ..losses._base import describe
 from ._fingerprint import in_order
 from ._prefix import loss_prefix, trained_part
+from ._values import shorten
+from ._words import text_keys
 
 Settings = dict[str, Any]
 
@@ -53,7 +54,7 @@ def _steps(estimator: Any) -> list[tuple[str, Any]]:
 
 def _labelled(losses: Any) -> dict[str, Any]:
     if isinstance(losses, Mapping):
-        named = {str(label): loss for label, loss in losses.items()}
+        named = text_keys(losses, "losses")
     elif isinstance(losses, Iterable) and not isinstance(losses, str):
         named = {}
         for loss in in_order(losses) if isinstance(losses, Set) else losses:
@@ -75,7 +76,7 @@ def _label(loss: Any) -> str:
             f"losses={{'label': {{...}}}}."
         )
     text = loss if isinstance(loss, str) else describe(loss)
-    return textwrap.shorten(text, 60, placeholder="...")
+    return shorten(text, 60)
 
 
 def unused(label: str, named: Mapping[str, Any]) -> str:
@@ -89,6 +90,12 @@ def unused(label: str, named: Mapping[str, Any]) -> str:
 
 def _check(estimator: Any, label: str, settings: Settings) -> None:
     """Find mistakes before the first fit, where they would count as failures."""
+    seeds = [name for name in settings if name.split("__")[-1] == "random_state"]
+    if seeds:
+        raise ValueError(
+            f"losses[{label!r}] sets {seeds[0]!r}, but all losses are trained with the same seeds. "
+            f"Leave it out; n_seeds= and random_state= of compare_losses decide on seeds."
+        )
     try:
         part = trained_part(clone(estimator).set_params(**settings))[1]
         if part.loss != "auto":

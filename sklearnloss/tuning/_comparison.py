@@ -196,11 +196,13 @@ class LossComparison:
         if ax is None:
             axes = new_axes(len(self.labels_))
         else:
-            axes = [ax] if hasattr(ax, "plot") else list(ax)  # type: ignore[list-item]
+            axes = list(np.ravel(np.asarray(ax, dtype=object)))
         if len(axes) not in (1, 2):
             raise ValueError(
                 f"ax holds {len(axes)} axes, expected one or two: for scores and differences."
             )
+        if not all(hasattr(each, "plot") for each in axes):
+            raise TypeError(f"ax={ax!r}: expected matplotlib Axes, or two of them.")
         draw_comparison(axes, self)
         return axes
 

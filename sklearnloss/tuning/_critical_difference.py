@@ -13,7 +13,7 @@ from scipy import stats
 
 from ..estimators._drawing import import_pyplot
 from ._comparison import LossComparison
-from ._words import probability, setting
+from ._words import probability, setting, text_keys
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,9 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
     if not (isinstance(alpha, numbers.Real) and 0 < alpha < 1):
         raise ValueError(f"alpha={alpha!r}: expected a level between 0 and 1, such as 0.05.")
     data_sets, labels, scores = _read(results)
-    ranks = stats.rankdata(-scores, axis=1)
+    # Means of the same scores in another order differ by rounding, and are ties all the same.
+    size = np.abs(scores).max(axis=1, keepdims=True)
+    ranks = stats.rankdata(-np.round(scores / np.where(size > 0, size, 1), 12), axis=1)
     k = len(labels)
     order = np.argsort(ranks.mean(0), kind="stable")
     means = {labels[j]: float(ranks[:, j].mean()) for j in order}
@@ -115,8 +117,8 @@ def _read(results: Any) -> tuple[list[str], list[str], Array]:
             f"results is a {type(results).__name__}: expected a dict from data set to "
             f"LossComparison or to scores, or a DataFrame with a row per data set."
         )
-    _check_unlike(results, "data set")
-    rows = {str(name): _scores(each) for name, each in results.items()}
+    results = text_keys(results, "results")
+    rows = {name: _scores(name, each) for name, each in results.items()}
     if len(rows) < 2:
         raise ValueError(f"results holds {len(rows)} data set(s), expected at least 2.")
     labels = list(next(iter(rows.values())))
@@ -153,15 +155,32 @@ def _check_unlike(names: Iterable[Any], what: str) -> None:
         )
 
 
-def _scores(result: Any) -> dict[str, float]:
+def _scores(name: str, result: Any) -> dict[str, float]:
     if isinstance(result, LossComparison):
         return {row["loss"]: row["mean"] for row in result.table_}
     if not isinstance(result, Mapping):
         raise TypeError(
-            f"A data set has a {type(result).__name__}: expected a LossComparison, or a dict from "
-            f"loss to score."
+            f"results[{name!r}] is a {type(result).__name__}: expected a LossComparison, or a dict "
+            f"from loss to score."
         )
-    return {str(label): float(score) for label, score in result.items()}
+    named = text_keys(result, f"results[{name!r}]")
+    return {label: _score(name, label, score) for label, score in named.items()}
+
+
+def _score(name: str, label: str, given: Any) -> float:
+    """Return a score as a float, nan for one that is missing."""
+    if given is None or type(given).__name__ == "NAType":
+        return np.nan
+    try:
+        score = float(given)
+    except (TypeError, ValueError):
+        score = np.inf
+    if np.isinf(score):
+        raise ValueError(
+            f"results[{name!r}] has the score {given!r} of {label!r}. Expected one finite number: "
+            f"the mean over splits and seeds."
+        )
+    return score
 
 
 class CriticalDifference:

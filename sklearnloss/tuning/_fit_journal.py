@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from ._journal import damaged, parse_object
-from ._patience import is_read_only
+from ._patience import StorageError, is_read_only
 from ._storage import check_file_storage
+from ._words import FAILURES
 
 try:
     import fcntl
@@ -26,18 +28,42 @@ Line = dict[str, Any]
 #: How a file begins.
 _BEGINNING = f'{{"{KEY}"'.encode()
 
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_seed(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**32
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_score_dict(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_number, value.values()))
+
+
+def _are_images(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list) and all(each is None or _is_number(each) for each in value)
+    )
+
+
 #: What a comparison reads of the first line, and of those with its fits.
-_HEADER = {"random_state": int}
+_HEADER = {"random_state": _is_seed}
 _FIT = {
-    "loss": str,
-    "settings": str,
-    "split": str,
-    "random_state": int,
-    "status": str,
-    "reason": str,
-    "scores": dict,
-    "fit_seconds": float | int,
-    "images": list | None,
+    "loss": _is_text,
+    "settings": _is_text,
+    "split": _is_text,
+    "random_state": _is_seed,
+    "status": lambda value: value in ("ok", *FAILURES),
+    "reason": _is_text,
+    "scores": _is_score_dict,
+    "fit_seconds": _is_number,
+    "images": _are_images,
+    "baseline": lambda value: value is None or _is_score_dict(value),
 }
 
 
@@ -58,13 +84,17 @@ def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal
         yield None
         return
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             _lock(stack.enter_context(open(target, "ab")), target)
         except OSError as error:
-            if not (target.exists() and is_read_only(error)):
-                raise  # else what is finished can still be read
+            if not (is_read_only(error) and target.exists()):
+                raise StorageError(
+                    f"storage={str(path)!r} cannot be opened: {error.strerror or error}. Pass the "
+                    f"path of a file that you can read and write."
+                ) from error
+            # else what is finished can still be read
         yield FitJournal(target)
 
 
@@ -181,10 +211,11 @@ class FitJournal:
 
     def _parse_fit(self, number: int, line: bytes) -> Line:
         fit = parse_object(str(self.path), number, line)
-        if not _has(fit, _FIT):
+        known = _has({"baseline": None, **fit}, _FIT)  # only one of the losses has a baseline
+        if not known or bool(fit["scores"]) != (fit["status"] == "ok"):
             raise ValueError(damaged(str(self.path), number, line, "no fit of a comparison"))
         return fit
 
 
-def _has(line: Line, kinds: Mapping[str, Any]) -> bool:
-    return all(name in line and isinstance(line[name], kind) for name, kind in kinds.items())
+def _has(line: Line, checks: Mapping[str, Callable[[Any], bool]]) -> bool:
+    return all(name in line and check(line[name]) for name, check in checks.items())

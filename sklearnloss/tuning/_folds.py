@@ -227,14 +227,19 @@ def make_folds(
         return default_splits(estimator, X, y, groups=groups, seed=seed)
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     if groups is not None and isinstance(splitter, GroupsConsumerMixin):
-        check_groups(groups, _num_samples(X))
+        labels = check_groups(groups, _num_samples(X))
+        if labels.dtype == object:  # such as pairs, which a splitter would take for columns
+            labels = np.unique(labels, return_inverse=True)[1]
+        split_params = {**split_params, "groups": labels}
     if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
         splitter = copy.copy(splitter)
         splitter.random_state = seed
+    n = _num_samples(X)
     splits = [
-        (np.asarray(train), np.asarray(test))
-        for train, test in splitter.split(X, y, **split_params)
+        (_positions(train, n, k, "train"), _positions(test, n, k, "test"))
+        for k, (train, test) in enumerate(splitter.split(X, y, **split_params))
     ]
+    _warn_of_overlap(splits)
     expected = splitter.get_n_splits(X, y, **split_params)
     if len(splits) != expected:
         raise ValueError(
@@ -242,5 +247,40 @@ def make_folds(
             f"Expected {expected} splits, got {len(splits)}"
         )
     if not splits:
-        raise ValueError("No fits were performed. Was the CV iterator empty?")
+        raise ValueError(
+            f"cv={cv!r} holds no splits. Expected at least one pair (train, test); an iterator can "
+            f"be used only once."
+        )
     return splits
+
+
+def _positions(given: Any, n: int, fold: int, part: str) -> np.ndarray:
+    """Return a part of a split as positions of samples, of a mask too."""
+    positions = np.asarray(given)
+    if positions.dtype == bool and positions.shape == (n,):
+        positions = np.flatnonzero(positions)
+    where = f"The {part} part of split {fold} of cv"
+    if not positions.size:
+        raise ValueError(f"{where} is empty. Expected at least one position of a sample.")
+    if positions.ndim != 1 or positions.dtype.kind not in "iu":
+        raise ValueError(
+            f"{where} is an array of shape {positions.shape} and type {positions.dtype}. Expected "
+            f"the positions of samples, or a mask of {n} values."
+        )
+    if positions.min() < 0 or positions.max() >= n:
+        raise ValueError(
+            f"{where} holds positions from {positions.min()} to {positions.max()}. Expected "
+            f"positions from 0 to {n - 1}, as X holds {n} samples."
+        )
+    return positions
+
+
+def _warn_of_overlap(splits: list[Split]) -> None:
+    shared = [len(np.intersect1d(train, test)) for train, test in splits]
+    if any(shared):
+        fold = int(np.argmax(np.array(shared) > 0))
+        warnings.warn(
+            f"In split {fold} of cv, {shared[fold]} of the samples to score on are trained on, "
+            f"too. Such scores say little about new samples.",
+            stacklevel=5,
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import numbers
 import os
 import re
-import textwrap
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from ._image_scores import score_images
 from ._interrupts import raise_if_interrupted
 from ._prefix import trained_part
 from ._scoring import named_scorers
+from ._values import shorten
+from ._words import text_keys
 
 Array = NDArray[Any]
 Status = Literal["ok", "diverged", "undefined", "failed"]
@@ -76,7 +79,7 @@ def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
         If there is none, or scikit-learn does not know it.
     """
     if isinstance(scoring, Mapping):
-        named = {str(name): each for name, each in scoring.items()}
+        named = text_keys(scoring, "scoring")
     elif scoring is None or isinstance(scoring, str) or callable(scoring):
         named = {_name(scoring): scoring}
     elif isinstance(scoring, Iterable):
@@ -195,14 +198,15 @@ def _score_constant(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, f
     """Return the scores of a constant answer; None for a scorer that cannot score one."""
     try:
         found = _call(data.scoring, constant_model(model), X, y)
-        scores = {name: float(score) for name, score in found.items()}
+        scores = {name: _number(name, score) for name, score in found.items()}
     except Exception:  # a comparison without a baseline is better than none
         return None
     return scores if all(map(math.isfinite, scores.values())) else None
 
 
 def _score(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, Any]:
-    scores = {name: float(score) for name, score in _call(data.scoring, model, X, y).items()}
+    found = _call(data.scoring, model, X, y)
+    scores = {name: _number(name, score) for name, score in found.items()}
     for name, score in scores.items():
         if not math.isfinite(score):
             raise UndefinedScore(f"{name} is {score} on the held-out part.")
@@ -211,6 +215,20 @@ def _score(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, Any]:
         scored = score_images(model, X, y).tolist()
         images = [None if math.isnan(score) else round(score, 6) for score in scored]
     return {"scores": scores, "images": images}
+
+
+def _number(name: str, score: Any) -> float:
+    """Return a score as a float, that of an array or tensor of one element, too."""
+    value = score
+    if hasattr(score, "item"):
+        with contextlib.suppress(ValueError, RuntimeError):  # it has several elements
+            value = score.item()
+    if not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"The scorer {name} returned {shorten(repr(score), 60)}. Expected a number, or a dict "
+            f"of numbers by name."
+        )
+    return float(value)
 
 
 def _call(scoring: dict[str, Any], model: Any, X: Any, y: Any) -> Mapping[str, Any]:
@@ -237,7 +255,7 @@ def _failure(error: Exception) -> dict[str, Any]:
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process
     return {
         "status": status,
-        "reason": textwrap.shorten(reason, 300, placeholder="..."),
+        "reason": shorten(reason, 300),
     }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import is_classifier
-from sklearn.model_selection import check_cv
 from sklearn.utils.validation import _num_samples
 
-from ._folds import N_FOLDS, Split, check_groups, default_splits
+from ._folds import N_FOLDS, Split, check_groups, default_splits, make_folds
 
 Array = NDArray[Any]
 
@@ -81,14 +80,11 @@ def make_splits(
         )
     n_repeats = 3 if n_repeats is None else n_repeats
     for name, number in (("n_repeats", n_repeats), ("n_seeds", n_seeds)):
-        if number < 1:
+        if not isinstance(number, numbers.Integral) or number < 1:
             raise ValueError(f"{name}={number!r}: expected an int of at least 1.")
     repeatable = True
     if cv is not None:
-        checked = check_cv(cv, y, classifier=is_classifier(estimator))
-        splits = [(np.asarray(a), np.asarray(b)) for a, b in checked.split(X, y, groups)]
-        if not splits:
-            raise ValueError(f"cv={cv!r} holds no splits.")
+        splits = make_folds(cv, estimator, X, y, {} if groups is None else {"groups": groups}, seed)
     else:
         if groups is not None:
             groups = check_groups(groups, _num_samples(X))

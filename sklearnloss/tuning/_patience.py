@@ -23,7 +23,9 @@ PATIENCE, FIRST_NAP, LAST_NAP = 60.0, 0.05, 5.0
 #: Errors that no retry mends.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WRONG = ("DataError", "NotSupportedError", "ArgumentError")  # of SQLAlchemy's
-_BROKEN = re.compile(r"read.?only|malformed|not a database", re.IGNORECASE)
+_BROKEN = re.compile(
+    r"read.?only|malformed|not a database|no such column|column .* does not exist", re.IGNORECASE
+)
 
 #: Libraries whose errors say that a server is unavailable; two are for the user's own storages.
 _CLIENTS = ("sqlalchemy", "grpc", "redis")

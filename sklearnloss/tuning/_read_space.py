@@ -21,6 +21,7 @@ from ._fingerprint import in_order
 from ._prefix import has_loss, no_loss, trained_part
 from ._space import COMPOUNDS
 from ._values import Free, read_choices, read_free, shorten
+from ._words import text_keys
 
 
 def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
@@ -131,7 +132,7 @@ def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
     if isinstance(losses, Mapping):
         pairs = [
             (label, (label, spec) if isinstance(spec, Mapping) else spec)
-            for label, spec in losses.items()
+            for label, spec in text_keys(losses, "losses").items()
         ]
     elif isinstance(losses, str):
         pairs = [(losses, losses)]

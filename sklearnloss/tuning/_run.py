@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import numbers
 import os
 import tempfile
 import time
@@ -108,6 +109,11 @@ def _n_finished(record: Record) -> int:
 
 def count_workers(n_jobs: int | None) -> int:
     """Return the number of processes; -1 is one per GPU, or per core where there is none."""
+    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
+        raise ValueError(
+            f"n_jobs={n_jobs!r}: expected a number of processes, -1 for as many as there are GPUs "
+            f"or cores, or None."
+        )
     n_gpus = torch.cuda.device_count()
     if n_jobs == -1 and n_gpus:
         return n_gpus

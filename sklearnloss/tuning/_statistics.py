@@ -11,6 +11,9 @@ from scipy import stats
 
 Array = NDArray[Any]
 
+#: Differences of scores that single precision cannot tell apart.
+_ROUNDING = 1e-6
+
 
 class CorrectedTest(NamedTuple):
     """What :func:`corrected_t_test` returns; arrays without the axis of the splits.
@@ -136,7 +139,7 @@ def has_no_spread(differences: ArrayLike) -> Array:
         A difference of scores per split.
     """
     values = np.asarray(differences, dtype=float)
-    same: Array = np.ptp(values, axis=-1) <= 1e-9 * np.maximum(1.0, np.abs(values).max(-1))
+    same: Array = np.ptp(values, axis=-1) <= _ROUNDING * np.maximum(1.0, np.abs(values).max(-1))
     return same
 
 
@@ -213,7 +216,7 @@ def best_probabilities(
 def _leads_without_spread(scores: Array) -> bool:
     """Return whether the best is ahead of another loss by the same in every split."""
     lead = scores[scores.mean(1).argmax()] - scores
-    return bool((has_no_spread(lead) & (lead.mean(1) > 1e-9)).any())
+    return bool((has_no_spread(lead) & (lead.mean(1) > _ROUNDING)).any())
 
 
 def repeats_needed(

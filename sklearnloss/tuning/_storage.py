@@ -122,6 +122,8 @@ def _read_path(storage: Any) -> Path:
         raise ValueError(f"storage={text!r} is no path. Pass the path of a file, or None.")
     if os.path.isdir(text):
         raise ValueError(f"storage={text!r} is a folder. Pass the path of a file in it.")
+    if os.path.exists(text) and not os.path.isfile(text):
+        raise ValueError(f"storage={text!r} is a device or a pipe. Pass the path of a file.")
     return Path(text)
 
 

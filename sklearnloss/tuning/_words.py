@@ -38,6 +38,27 @@ def cell(value: float) -> str:
     return number(value) if tiny or not math.isfinite(value) else _short(f"{value:.3f}")
 
 
+def text_keys(given: Mapping[Any, Any], what: str) -> dict[str, Any]:
+    """Return a dict with its keys as texts, such as labels of losses.
+
+    Raises
+    ------
+    ValueError
+        If a key is blank, or two keys have the same text; ``what`` says of what.
+    """
+    named: dict[str, Any] = {}
+    for key, value in given.items():
+        if str(key) in named:
+            raise ValueError(
+                f"{what} holds {str(key)!r} twice, once as {type(key).__name__}. Give each a "
+                f"name of its own."
+            )
+        if not str(key).strip():
+            raise ValueError(f"{what} holds a blank name, {key!r}. Give each a name.")
+        named[str(key)] = value
+    return named
+
+
 def setting(value: float) -> str:
     """Write a number that was chosen: 0.01 is .01."""
     return _short(f"{value:g}")
@@ -129,7 +150,7 @@ def _without_spread(a: str, b: str, difference: float) -> str:
     """Say that equal differences in all splits do not show how certain they are."""
     what = (
         f"{a} and {b} have the same score in every split"
-        if abs(difference) < 1e-9
+        if abs(difference) < 1e-6
         else f"{a} is ahead of {b} by {number(difference)} in every split"
     )
     return (

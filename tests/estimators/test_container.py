@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import importlib
 import json
+import os
 import pickle
 import random
 import tracemalloc
@@ -364,3 +365,19 @@ def test_loading_runs_and_imports_nothing(saved: Path, monkeypatch: pytest.Monke
     again = load(saved)
     monkeypatch.undo()
     assert repr(again) == repr(expected)
+
+
+def test_only_files_are_replaced_and_read(saved: Path, tmp_path: Path) -> None:
+    model, pipe = load(saved), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match="pipe' is a device or a pipe"):
+        model.save(pipe)
+    assert pipe.is_fifo()
+    with pytest.raises(ValueError, match="Cannot load .*it is a folder, a device or a pipe"):
+        load(pipe)
+    with pytest.raises(ValueError, match="Cannot load .*it is a folder, a device or a pipe"):
+        load(tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder. Pass the path of a file in it"):
+        model.save(tmp_path)
+    with pytest.raises(FileNotFoundError, match="There is no folder .*missing.*Make it first"):
+        model.save(tmp_path / "missing" / "model")

@@ -75,6 +75,10 @@ def test_a_search_never_shows_a_password(password: str) -> None:
         ("at 'mysql://u:p@h/d' and 'a+b://b:c@d'", "at 'mysql://u:***@h/d' and 'a+b://b:***@d'"),
         ("at mysql://h/d?password=p now", "at mysql://h/d?password=*** now"),
         ("C:/me:secret@home/s.journal", "C:/me:secret@home/s.journal"),
+        ("postgresql//me:secret@h/d", "postgresql//me:***@h/d"),
+        ("host=h user=me password=secret", "host=h user=me password=***"),
+        ("Driver={x};PWD=secret", "Driver={x};PWD=***"),
+        ("password = secret", "password =***"),
     ],
 )
 def test_passwords_are_hidden(text: str, shown: str) -> None:

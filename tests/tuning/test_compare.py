@@ -19,6 +19,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, f1_score, log_loss, make_scorer
@@ -40,6 +41,7 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss, FocalLoss
 from sklearnloss.metrics import dice_scorer, iou_score
 from sklearnloss.tuning import LossComparison
+from sklearnloss.tuning._compared_losses import read_losses
 from sklearnloss.tuning._paired_fit import device_of
 from sklearnloss.tuning._paired_splits import make_splits
 
@@ -862,12 +864,71 @@ def test_other_estimators_are_refused(digits: Data) -> None:
         compare_losses(LogisticRegression(), ["dice"], *digits)
 
 
+def test_labels_that_read_alike_or_are_blank_are_refused(digits: Data) -> None:
+    alike: dict[Any, str] = {1: "dice", "1": "brier"}
+    with pytest.raises(ValueError, match="losses holds '1' twice, once as str"):
+        compare_losses(classifier(), alike, *digits)
+    with pytest.raises(ValueError, match="scoring holds '1' twice"):
+        compare_losses(classifier(), ["dice"], *digits, scoring=dict.fromkeys(alike, "accuracy"))
+    with pytest.raises(ValueError, match="losses holds a blank name"):
+        compare_losses(classifier(), {" ": "dice"}, *digits)
+
+
+def test_a_seed_for_one_of_the_losses_is_refused(digits: Data) -> None:
+    losses = {"dice, again": {"loss": "dice", "random_state": 3}}
+    with pytest.raises(ValueError, match="all losses are trained with the same seeds"):
+        compare_losses(classifier(), losses, *digits)
+
+
+def test_a_long_label_is_cut_but_not_dropped() -> None:
+    loss = "dice+cross_entropy+focal_tversky+generalized_dice+label_smoothing"
+    assert list(read_losses(classifier(), [loss])) == [loss[:57] + "..."]
+
+
+@pytest.mark.parametrize("score", ["good", None, [0.5], np.array([0.5, 0.6]), 1j, torch.ones(2)])
+def test_a_scorer_that_returns_no_number_is_named(digits: Data, score: Any) -> None:
+    with pytest.raises(ValueError, match=r"The scorer accurate returned .*Expected a number"):
+        compare_losses(classifier(), ["brier"], *digits, cv=2, scoring={"accurate": Fixed(score)})
+
+
+@pytest.mark.parametrize("score", [0.5, True, np.float32(0.5), np.array([0.5]), torch.ones(1, 1)])
+def test_a_scorer_may_return_a_number_of_any_type(digits: Data, score: Any) -> None:
+    found = compare_losses(classifier(), ["brier"], *digits, cv=2, scoring=Fixed(score))
+    assert found.scores_.ravel().tolist() == [np.asarray(score).item()] * 2
+
+
+class Fixed:
+    """A scorer that returns what it was made with."""
+
+    def __init__(self, score: Any) -> None:
+        self.score = score
+
+    def __call__(self, model: Any, X: Any, y: Any) -> Any:
+        return self.score
+
+
+def test_splits_given_as_masks_are_those_of_their_positions(digits: Data) -> None:
+    train = np.arange(len(digits[1])) % 4 > 0
+    masks = compare_losses(classifier(), ["brier"], *digits, cv=[(train, ~train)], random_state=0)
+    splits = [(np.flatnonzero(train), np.flatnonzero(~train))]
+    expected = compare_losses(classifier(), ["brier"], *digits, cv=splits, random_state=0)
+    assert masks.fits_.ratio == expected.fits_.ratio == pytest.approx(1 / 3, abs=0.03)
+    assert_array_equal(masks.image_scores_, expected.image_scores_)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"rope": -1}, "rope=-1: expected a number of at least 0"),
-        ({"error_score": "rise"}, "error_score='rise': expected a number, nan or 'raise'"),
+        ({"error_score": "rise"}, "error_score='rise': expected a finite number, nan or 'raise'"),
+        ({"error_score": -np.inf}, "error_score=-inf: expected a finite number"),
         ({"n_seeds": 0}, "n_seeds=0: expected an int of at least 1"),
+        ({"n_seeds": None}, "n_seeds=None: expected an int of at least 1"),
+        ({"n_repeats": 1.5}, "n_repeats=1.5: expected an int of at least 1"),
+        ({"n_repeats": "3"}, "n_repeats='3': expected an int of at least 1"),
+        ({"n_jobs": 0}, "n_jobs=0: expected a number of processes"),
+        ({"n_jobs": "2"}, "n_jobs='2': expected a number of processes"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5: expected a number of processes"),
     ],
 )
 def test_illegal_numbers_are_refused(digits: Data, settings: dict[str, Any], message: str) -> None:

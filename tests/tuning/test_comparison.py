@@ -403,6 +403,10 @@ def test_pictures_can_be_drawn_on_axes_that_are_there() -> None:
     assert found.plot(axes) == list(axes)
     (alone,) = found.plot(plt.figure().gca())
     assert alone.lines
+    assert len(found.plot(axes[None])) == 2  # as subplots(squeeze=False) returns them
+    for wrong in ("a", figure, {"a": alone}):
+        with pytest.raises(TypeError, match="expected matplotlib Axes, or two of them"):
+            found.plot(wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="ax holds 3 axes, expected one or two"):
         found.plot(figure.subplots(1, 3))
 

@@ -70,6 +70,25 @@ def test_high_scores_rank_first_and_ties_share() -> None:
     assert list(found.ranks_) == ["a", "c", "b"]
 
 
+def test_scores_that_differ_by_rounding_are_ties() -> None:
+    found = critical_difference(
+        table([[0.1 + 0.2, 0.3], [0.3, 0.1 + 0.2]]) | {"x": {"a": 0, "b": 0}}
+    )
+    assert found.ranks_ == {"a": 1.5, "b": 1.5}
+
+
+@pytest.mark.parametrize("score", [np.inf, -np.inf, "91 %", (0.1, 0.2), [0.1], 1j])
+def test_scores_that_are_no_finite_numbers_are_refused(score: Any) -> None:
+    with pytest.raises(ValueError, match=r"results\['one'\] has the score .* of 'a'. Expected one"):
+        critical_difference({"one": {"a": score, "b": 1}, "two": {"a": 1, "b": 1}})
+
+
+@pytest.mark.parametrize("score", [None, np.nan, pd.NA])
+def test_scores_that_are_missing_are_refused(score: Any) -> None:
+    with pytest.raises(ValueError, match=r"results\['one'\] has no score of a"):
+        critical_difference({"one": {"a": score, "b": 1}, "two": {"a": 1, "b": 1}})
+
+
 def test_groups_are_the_largest_that_are_not_told_apart() -> None:
     # Mean ranks 1, 2, 3, 4, 5 over 20 data sets: critical difference 1.36.
     found = critical_difference(table([[5, 4, 3, 2, 1]] * 20))
@@ -115,7 +134,11 @@ def test_the_folds_of_one_data_set_are_refused() -> None:
     [
         ({"one": made_up(SCORES)}, ValueError, "holds 1 data set"),
         ([[1, 2]], TypeError, "results is a list: expected a dict from data set"),
-        ({"one": [1, 2], "two": [1, 2]}, TypeError, "A data set has a list"),
+        (
+            {"one": [1, 2], "two": [1, 2]},
+            TypeError,
+            "results['one'] is a list: expected a LossComparison",
+        ),
         ({"one": {"a": 1, "b": 2}, "two": {"a": 1}}, ValueError, "the losses ['a'], but others"),
         ({"one": {"a": 1}, "two": {"a": 1}}, ValueError, "the loss ['a'] alone"),
     ],
@@ -133,7 +156,8 @@ def test_what_are_no_data_sets_is_refused(
     [
         (pd.DataFrame(np.eye(3), index=["a", "a", "b"]), "the data set 'a' 2 times"),
         (pd.DataFrame(np.eye(3), columns=["x", "y", "y"]), "the loss 'y' 2 times"),
-        (dict(zip((1, "1"), [{"x": 0.1, "y": 0.2}] * 2, strict=True)), "the data set '1' 2 times"),
+        (dict(zip((1, "1"), [{"x": 0.1, "y": 0.2}] * 2, strict=True)), "results holds '1' twice"),
+        ({"a": {1: 0.1, "1": 0.2}, "b": {"1": 0.1}}, r"results\['a'\] holds '1' twice"),
     ],
 )
 def test_names_that_are_there_twice_are_refused(results: Any, message: str) -> None:

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from sklearnloss import LossSearchCV, UNetSegmenter, compare_losses
+from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
 from sklearnloss.tuning import _fit_journal
 from sklearnloss.tuning._fit_journal import FitJournal, open_fit_journal
 
@@ -62,6 +63,18 @@ def test_a_second_equal_first_line_is_no_fit(tmp_path: Path) -> None:
         (_line(random_state="1"), "no fit of a comparison"),
         (_line().replace(b'"images"', b'"pictures"'), "no fit of a comparison"),
         (FIRST.replace(b"7", b"8"), "no fit of a comparison"),
+        (_line(scores={"score": "abc"}), "no fit of a comparison"),
+        (_line(scores={"score": None}), "no fit of a comparison"),
+        (_line(scores={"score": float("inf")}), "no fit of a comparison"),
+        (_line(scores={}), "no fit of a comparison"),
+        (_line(status="failed"), "no fit of a comparison"),
+        (_line(status="other"), "no fit of a comparison"),
+        (_line(images=["a"]), "no fit of a comparison"),
+        (_line(images=[[1]]), "no fit of a comparison"),
+        (_line(baseline=[1]), "no fit of a comparison"),
+        (_line(baseline={"score": "x"}), "no fit of a comparison"),
+        (_line(fit_seconds=True), "no fit of a comparison"),
+        (_line(random_state=-1), "no fit of a comparison"),
     ],
 )
 def test_a_line_that_is_no_fit_is_named(line: bytes, what: str, tmp_path: Path) -> None:
@@ -149,3 +162,37 @@ def test_a_journal_on_a_read_only_disk_is_read(
 
 def _read_only(path: Any, mode: Any) -> None:
     raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+
+@pytest.mark.parametrize("images", [None, [0.5]])
+def test_scores_of_other_images_than_those_of_the_split_are_refused(
+    images: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "fits.jsonl"
+    X, y = np.random.default_rng(0).random((8, 8, 8), dtype="f4"), np.arange(8) % 2
+    model = ResNetClassifier(width=2, max_epochs=1)
+    compare_losses(model, ["brier"], X, y, cv=2, random_state=0, storage=path)
+    first, second, rest = path.read_bytes().split(b"\n", 2)
+    changed = json.dumps({**json.loads(second), "images": images}).encode()
+    path.write_bytes(b"\n".join([first, changed, rest]))
+    with pytest.raises(ValueError, match=r"damaged: fit 1 has [01] scores of images, expected 4"):
+        compare_losses(model, ["brier"], X, y, cv=2, random_state=0, storage=path)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "file/in/a/file"])
+def test_a_file_that_cannot_be_made_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OSError, match="storage='.*' cannot be opened: .*Pass the path of a file"),
+        open_fit_journal(tmp_path / name),
+    ):
+        pass
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (
+        pytest.raises(ValueError, match="pipe' is a device or a pipe"),
+        open_fit_journal(tmp_path / "pipe"),
+    ):
+        pass

@@ -232,8 +232,46 @@ class Empty(KFold):  # type: ignore[misc]
         return 0
 
 
+@pytest.mark.parametrize(
+    "form", [lambda g: g[:, None], lambda g: [(each, 1) for each in g.tolist()]]
+)
+def test_a_splitter_takes_groups_of_any_form(form: Any) -> None:
+    groups = np.arange(len(y)) // 4
+    expected, found = (folds(GroupKFold(3), groups=each) for each in (groups, form(groups)))
+    assert [test.tolist() for _, test in found] == [test.tolist() for _, test in expected]
+
+
+def test_masks_of_samples_are_positions() -> None:
+    ((train, test),) = folds([(np.arange(len(y)) > 5, np.arange(len(y)) <= 5)])
+    assert test.tolist() == list(range(6))
+    assert train.tolist() == list(range(6, len(y)))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0, 1], [], "The test part of split 0 of cv is empty"),
+        ([], [0, 1], "The train part of split 0 of cv is empty"),
+        ([0, 10**6], [1], "holds positions from 0 to 1000000. Expected positions from 0 to"),
+        ([0, 1], [-1], "holds positions from -1 to -1"),
+        ([0.0, 1.0], [2], "type float64. Expected the positions"),
+        ([[0, 1]], [2], r"of shape \(1, 2\)"),
+        ([True, False], [2], r"of shape \(2,\) and type bool"),
+        (slice(0, 2), [2], "type object"),
+    ],
+)
+def test_splits_that_are_no_positions_are_refused(train: Any, test: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        folds([(train, test)])
+
+
+def test_samples_that_are_trained_and_tested_on_are_announced() -> None:
+    with pytest.warns(UserWarning, match="In split 1 of cv, 2 of the samples to score on"):
+        folds([([0, 1], [2]), ([0, 1, 2], [1, 2, 3])])
+
+
 def test_a_splitter_must_split_as_often_as_it_says() -> None:
     with pytest.raises(ValueError, match="inconsistent results. Expected 3 splits, got 2"):
         folds(Lying(3))
-    with pytest.raises(ValueError, match="No fits were performed"):
+    with pytest.raises(ValueError, match="holds no splits"):
         folds(Empty(3))

@@ -453,3 +453,11 @@ def test_in_a_pipeline_other_names_are_those_of_the_last_step() -> None:
     ]
     with pytest.raises(ValueError, match="no parameter 'depht'"):
         read_space(pipe, ["dice"], {"depht": [1, 2]})
+
+
+def test_labels_may_be_numbers_if_they_differ_as_texts() -> None:
+    assert list(read_space(UNetSegmenter(), {1: "dice", 2: "hinge"}, None).branches) == ["1", "2"]
+    with pytest.raises(ValueError, match="losses holds '1' twice, once as str"):
+        read_space(UNetSegmenter(), {1: "dice", "1": "hinge"}, None)
+    with pytest.raises(ValueError, match="losses holds a blank name, ''"):
+        read_space(UNetSegmenter(), {"": "dice"}, None)

@@ -66,6 +66,12 @@ def test_a_difference_without_spread_has_no_interval_and_no_probability(differen
     assert np.isnan(correlated_t_probabilities(constant, 0.25, 0.01)).all()
 
 
+def test_scores_in_single_precision_have_no_spread_by_rounding_alone() -> None:
+    ahead, behind = np.array([[0.9, 0.8, 0.5], [0.8, 0.7, 0.4]], dtype=np.float32)
+    assert np.isnan(corrected_t_test(ahead - behind, 0.25).p)
+    assert np.isnan(best_probabilities([ahead, behind], 0.25)).all()
+
+
 def test_a_lead_without_spread_has_no_probability_of_being_best() -> None:
     scores = np.array([[0.9, 0.7, 0.8], [0.8, 0.6, 0.7], [0.5, 0.6, 0.4]])
     assert np.isnan(best_probabilities(scores, 0.25)).all()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,14 @@ def test_other_types_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [ADDRESS.replace("//", "/"), ADDRESS.replace("//", ""), Path(ADDRESS)]
+    "given",
+    [
+        ADDRESS.replace("//", "/"),
+        ADDRESS.replace("//", ""),
+        ADDRESS.replace("://", "//"),
+        Path(ADDRESS),
+        "host=h user=me password=secret",
+    ],
 )
 def test_a_mistyped_address_is_refused_as_a_path(given: Any) -> None:
     with pytest.raises(ValueError, match=r"is no address of a database\. Expected a") as caught:
@@ -295,3 +304,17 @@ def test_connections_are_closed_after_a_fit(tmp_path: Path) -> None:
             pool: Any = storage.storage._backend.engine.pool  # type: ignore[attr-defined]
             assert pool.checkedin() + pool.checkedout() > 0
         assert (pool.checkedin() + pool.checkedout() > 0) == stays
+
+
+def test_a_pipe_is_no_storage(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe' is a device or a pipe"):
+        open_storage(tmp_path / "pipe")
+
+
+def test_a_database_with_a_table_of_the_same_name_is_refused_at_once(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "s.db")) as connection:
+        connection.execute("create table studies (name text)")
+    storage = open_storage(tmp_path / "s.db")
+    with pytest.raises(StorageError, match=r"could not be used: no such column"):
+        storage.get_all_studies()

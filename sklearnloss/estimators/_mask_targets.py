@@ -32,10 +32,12 @@ from ._mask_classes import (
     check_classes,
     check_void,
     find_blobs,
-    jpeg_masks,
+    jpeg_names,
+    mask_files,
     number_objects,
     void_label,
 )
+from ._palettes import check_palettes
 from ._reading import Images
 from ._rows import RowImages
 from ._survey import Survey, tally
@@ -107,7 +109,10 @@ class MaskEstimator(ImageEstimator):
         parts = [part for mask in survey.seen for part, _ in mask]
         dtypes = {part.dtype for part in parts}
         labels = np.unique(np.concatenate(parts))
-        jpegs = jpeg_masks(survey.samples)
+        files = mask_files(survey.samples)
+        if classes is None and not self.multilabel:
+            check_palettes(files)
+        jpegs = jpeg_names(files)
         values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
         encode(labels, values, self.ignore_index)  # raises for a label that is no class
         counts = tally(survey.seen, values)

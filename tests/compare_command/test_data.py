@@ -290,6 +290,17 @@ def test_masks_with_palettes_that_differ_are_refused(tmp_path: Path) -> None:
         load_data(tmp_path)
 
 
+def test_a_class_of_two_values_may_be_masks(tmp_path: Path) -> None:
+    for k in range(3):
+        write(tmp_path / "photo" / f"photo{k}.npy", RNG.integers(0, 255, (8, 8), np.uint8))
+        write(tmp_path / "outline" / f"outline{k}.npy", 255 * np.eye(8, k=k, dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"of outline/ are of two values.*--task classification"):
+        load_data(tmp_path)
+    assert load_data(tmp_path, task="classification").labels == ["outline", "photo"]
+    write(tmp_path / "photo" / "dark.npy", np.zeros((8, 8), np.uint8))
+    assert load_data(tmp_path).task == "classification"
+
+
 def test_two_channels_that_differ_are_no_mask(tmp_path: Path) -> None:
     masked_folder(tmp_path, kind=".tif", shape=(2, 8, 8))
     image = pytest.importorskip("PIL.Image")

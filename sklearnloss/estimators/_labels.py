@@ -140,6 +140,11 @@ def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
             "Input y contains NaN or infinity. Give pixels that do not count a label, and pass it "
             "as ignore_index; or mask them: np.ma.masked_invalid(y)."
         )
+    if (np.abs(masks) >= 2.0**63).any():
+        raise ValueError(
+            f"y holds {masks[np.abs(masks) >= 2.0**63].flat[0]:.4g}, which is too large for a "
+            f"label. If it marks pixels that do not count, mask them: np.ma.masked_equal(y, ...)."
+        )
     whole = masks.astype(np.int64)
     if not np.array_equal(whole, masks):
         raise ValueError("y holds fractions, but masks hold labels. Threshold or round them first.")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
-from ._items import PATHS
 from ._labels import distinct_labels
-
-if TYPE_CHECKING:
-    from ._lazy import Samples
 
 Array = NDArray[Any]
 
@@ -161,15 +156,6 @@ def _listed(labels: Sequence[int]) -> str:
     if len(labels) <= 8:
         return f"[{', '.join(map(str, labels))}]"
     return f"[{', '.join(map(str, labels[:4]))}, ..., {labels[-1]}]"
-
-
-def mask_files(samples: Samples) -> list[Path]:
-    """Return the files that masks are read from, where they are known."""
-    targets = samples.targets
-    if targets is None and isinstance(samples.items, list | tuple):
-        targets = [item[1] for item in samples.items if isinstance(item, tuple)]
-    listed = targets if isinstance(targets, list | tuple) else ()
-    return [Path(os.fsdecode(each)) for each in listed if isinstance(each, PATHS)]
 
 
 def jpeg_names(paths: Iterable[Path]) -> list[str]:

@@ -33,7 +33,6 @@ from ._mask_classes import (
     check_void,
     find_blobs,
     jpeg_names,
-    mask_files,
     number_objects,
     void_label,
 )
@@ -109,7 +108,7 @@ class MaskEstimator(ImageEstimator):
         parts = [part for mask in survey.seen for part, _ in mask]
         dtypes = {part.dtype for part in parts}
         labels = np.unique(np.concatenate(parts))
-        files = mask_files(survey.samples)
+        files = survey.samples.mask_files()
         if classes is None and not self.multilabel:
             check_palettes(files)
         jpegs = jpeg_names(files)
@@ -192,6 +191,8 @@ class MaskEstimator(ImageEstimator):
 
     def _read_mask(self, target: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Return the mask of an image (C, *spatial) as (1, *spatial) or (1, K, *spatial)."""
+        if target is None:
+            raise ValueError("there is no mask. Expected one for each image.")
         one = as_masks(target)
         if not self.multilabel:
             one = one_label_per_pixel(one, len(shape) - 1)

@@ -121,7 +121,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
         multilabel: bool,
         per_image: bool = False,
     ) -> None:
-        if np.ndim(ignore_index) > 0:
+        if ignore_index is not None and np.ndim(ignore_index) > 0:
             raise ValueError(
                 f"ignore_index={ignore_index!r}: expected one label. Mask pixels of several, as "
                 f"np.ma.masked_array(y_true, np.isin(y_true, {np.ravel(ignore_index).tolist()}))."
@@ -141,7 +141,9 @@ class CheckedPairs(Sized, Iterable[Pair]):
         self._n = same_number(true, pred, "y_pred")
         self._in_arrays = isinstance(true, np.ndarray) and isinstance(pred, np.ndarray)
         if not multilabel:
-            self.may_be_rows = self._in_arrays and true.ndim == pred.ndim == 2 and self._n > 1
+            self.may_be_rows = self._n > 1 and all(
+                isinstance(masks, np.ndarray) and masks.ndim == 2 for masks in (true, pred)
+            )
             true, pred = _without_channel(true), _without_channel(pred)
         self._pairs = zip(true, pred, strict=True)
 

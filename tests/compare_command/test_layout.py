@@ -89,7 +89,18 @@ def test_masks_among_the_images_of_a_class_are_refused(tmp_path: Path, end: str)
 
 
 @pytest.mark.parametrize(
-    "name", ["image_files", "my_masks", "LabelMaps", "annots", "gt_png", "gtFine", "target2", "seg", "ROIs"]
+    "name",
+    [
+        "image_files",
+        "my_masks",
+        "LabelMaps",
+        "annots",
+        "gt_png",
+        "gtFine",
+        "target2",
+        "seg",
+        "ROIs",
+    ],
 )
 def test_a_folder_called_after_masks_may_be_no_class(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "cat", "a.png")

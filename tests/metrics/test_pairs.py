@@ -160,7 +160,12 @@ PATHS = ["a.png", "b.png"]
         ([Path("a.png")] * 2, PRED, {}, "read files before, or score with dice_scorer"),
         (PATHS, PATHS, {}, "read files before, or score with dice_scorer"),
         (TRUE * 1e300, PRED, {}, r"y_true holds 1e\+300, which is too large for a label"),
-        (TRUE, PRED, {"ignore_index": [1, 2]}, r"expected one label. Mask pixels of several, as np"),
+        (
+            TRUE,
+            PRED,
+            {"ignore_index": [1, 2]},
+            r"expected one label. Mask pixels of several, as np",
+        ),
         (TRUE, PRED, {"ignore_index": "1"}, "ignore_index='1', but y_true has dtype int64"),
         (TRUE * 255, PRED, {}, "Foreground is 255 in y_true, but 1 in y_pred"),
         (TRUE > 0, PRED * 255, {}, "Foreground is 1 in y_true, but 255 in y_pred"),

@@ -74,7 +74,9 @@ def test_masks_are_not_changed(score: Any) -> None:
 @pytest.mark.parametrize("score", ALL)
 def test_two_axes_may_be_one_mask(score: Any) -> None:
     (true,), (pred,) = pair((1, 9, 8), 2)
-    with pytest.warns(UserWarning, match=r"read as signals.*pass y_true\[None\] and y_pred\[None\]"):
+    with pytest.warns(
+        UserWarning, match=r"read as signals.*pass y_true\[None\] and y_pred\[None\]"
+    ):
         signals = score(true, pred)
     assert score(true[:, None], pred[:, None]) == signals == score(list(true), list(pred))
     assert score(true[None], pred[None]) != signals

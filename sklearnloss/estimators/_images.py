@@ -236,7 +236,18 @@ def learn_scaling(images: Tensor | RowImages, kept: Tensor | None = None) -> Sca
 
 
 def as_scaling(found: ChannelStatistics) -> Scaling:
-    """Return the scaling of channels; constant ones are only shifted."""
+    """Return the scaling of channels; constant ones are only shifted.
+
+    Raises
+    ------
+    ValueError
+        If no pixel of a channel counts.
+    """
+    if (found.count == 0).any():
+        raise ValueError(
+            f"No pixel counts in channel {int((found.count == 0).nonzero()[0])} of X: all are "
+            f"masked, or ignored in y. Leave the channel out, or fill it."
+        )
     scale = found.variance.sqrt()
     scale = torch.where(scale > 1e-12 * found.mean.abs().clamp(min=1e-300), scale, 1.0)
     return Scaling(found.mean.float(), scale.float())

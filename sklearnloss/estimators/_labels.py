@@ -160,7 +160,7 @@ def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
     if (np.abs(masks) >= 2.0**63).any():
         raise ValueError(
             f"y holds {masks[np.abs(masks) >= 2.0**63].flat[0]:.4g}, which is too large for a "
-            f"label. If it marks pixels that do not count, mask them: np.ma.masked_equal(y, ...)."
+            f"label. If it marks pixels that do not count, mask them: np.ma.masked_values(y, ...)."
         )
     whole = masks.astype(np.int64)
     if not np.array_equal(whole, masks):

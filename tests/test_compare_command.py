@@ -269,6 +269,10 @@ def test_results_inside_the_data_are_no_data(
     assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
     assert main([*here, "--output", "of_images"]) == 2
     assert "is a folder of DATA that holds something else" in capsys.readouterr().err
+    (folder / "file").touch()
+    for name in ("file", "file/below"):
+        assert main([*here, "--output", name]) == 2
+        assert "is a file, or lies below one. Expected a folder." in capsys.readouterr().err
 
 
 def test_losses_for_which_there_is_no_time_are_listed(

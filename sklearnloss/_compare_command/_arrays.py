@@ -148,7 +148,7 @@ def _check_images(X: Array, n_targets: int) -> None:
 
 
 def _with_masks(X: Array, y: Array, groups: Array | None, channels: Channels | None) -> ArrayData:
-    if y.ndim == X.ndim and y.shape != X.shape and 1 in (y.shape[1], y.shape[-1]):
+    if y.ndim >= X.ndim and y.shape != X.shape and 1 in (y.shape[1], y.shape[-1]):
         y = y[:, 0] if y.shape[1] == 1 else y[..., 0]
     found = "first"
     if X.ndim > 3 and X.shape == y.shape:

@@ -106,11 +106,27 @@ def load_data(
         data = _of_arrays(path, groups, channels)
     elif path.is_dir():
         data = _of_files(find_files(path, task, output=output), groups, resize, channels)
+        if task == "auto":
+            _refuse_binary_class(data)
     else:
         raise ValueError(f"{str(path)!r} is no folder. {EXPECTED}.")
     if task not in ("auto", data.task):
         raise ValueError(f"{str(path)!r} is data for {data.task}, but --task is {task}.")
     return data
+
+
+def _refuse_binary_class(data: ImageData) -> None:
+    """Raise if images of one of two classes look like masks of the other's."""
+    if data.task != "classification" or len(data.labels) != 2 or isinstance(data.X, list):
+        return
+    binary = [((image == image.min()) | (image == image.max())).all() for image in data.X]
+    for label in data.labels:
+        if np.array_equal(binary, data.y == label):
+            raise ValueError(
+                f"All images of {label}/ are of two values, and no others are: classes, or images "
+                f"and their masks? If these are classes, say --task classification. For "
+                f"segmentation, call the folders images and masks."
+            )
 
 
 def _of_arrays(path: Path, spec: str | None, channels: Channels | None) -> ImageData:

@@ -28,6 +28,7 @@ from ..estimators._mask_classes import (
     find_blobs,
     jpeg_names,
 )
+from ..estimators._palettes import check_palettes
 from ._culprits import first_few
 from ._image_axes import with_mask, without_channel, without_mask
 from ._layout import ImageFiles
@@ -108,6 +109,7 @@ def load_images(
         numbers = ObjectNumbers()
         for sample in samples:
             numbers.add(sample.blobs)
+        check_palettes(files.masks, advice=COMMAND_LINE)
         check_labels(labels, numbers, jpegs=jpeg_names(files.masks))
         dtypes = {sample.mask_dtype for sample in samples if sample.mask_dtype is not None}
         dtype = in_mask_dtype(np.array(labels), dtypes).dtype

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 from .._printable import printable
 from ._culprits import first_few
-from ._pairs import pair, plain_names
+from ._pairs import masks_beside, pair, plain_names
 from ._walk import SUFFIXES, Walk, describe
 
 # The last of each are nnU-Net's, mmsegmentation's, and those of pairs of images.
@@ -25,7 +26,8 @@ SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 # How a folder is called that more likely holds images, or their masks, than a class.
 _NO_CLASS = re.compile(
-    r"image|img|input|label|mask|annot|segment|truth|target|^ann|(?-i:^gt(?![a-z])|^GT(?![A-Za-z]))",
+    r"image|img|input|label|mask|annot|segment|truth|target|^ann|^segs?$|^rois?$"
+    r"|(?-i:^gt(?![a-z])|^GT(?![A-Za-z]))",
     re.IGNORECASE,
 )
 
@@ -183,6 +185,7 @@ def _class_folders(
         if label in (found.labels or []):
             raise ValueError(f"Two folders of {str(folder)!r} are shown as {label}. Rename one.")
         inside[child.name] = [file.relative_to(child).as_posix() for file in files]
+        _refuse_masks_beside(child, inside[child.name])
         found.images += files
         found.labels = [*(found.labels or []), *[label] * len(files)]
         found.names += [file.relative_to(folder).as_posix() for file in files]
@@ -202,15 +205,24 @@ def _class_folders(
     return found
 
 
+def _refuse_masks_beside(folder: Path, names: Sequence[str]) -> None:
+    """Refuse masks among the images of a class, which would become images of it."""
+    masks = masks_beside(names)
+    if masks:
+        raise ValueError(
+            f"{str(folder)!r} holds masks beside images: {first_few(masks)}. For segmentation, "
+            f"move all images to a folder, images, and all masks to one, masks, with the folders "
+            f"that they are in. For classification, move the masks away."
+        )
+
+
 def _refuse_unclear(folder: Path, inside: dict[str, list[str]]) -> None:
     """Refuse folders that could hold classes, or images and their masks."""
     why = ""
     named = [name for name in inside if _NO_CLASS.search(name)]
-    first_with: dict[frozenset[str], str] = {}
-    for name, files in inside.items():
-        other = first_with.setdefault(plain_names(files), name)
-        if files and other != name:
-            why = f"{printable(other)}/ and {printable(name)}/ hold the same file names"
+    same = _folders_of_same_names({name: plain_names(f) for name, f in inside.items() if f})
+    if same:
+        why = f"{printable(same[0])}/ and {printable(same[1])}/ hold the same file names"
     if named and not why:
         why = f"{first_few(named)} may be called after what it holds"
     if why:
@@ -219,6 +231,19 @@ def _refuse_unclear(folder: Path, inside: dict[str, list[str]]) -> None:
             f"images and their masks? {why}. If these are classes, say --task classification. For "
             f"segmentation, call the folders images and masks."
         )
+
+
+def _folders_of_same_names(names: dict[str, frozenset[str]]) -> tuple[str, str] | None:
+    """Return two folders of the same names; where there are few, one may lack some."""
+    first: dict[frozenset[str], str] = {}
+    for folder, found in names.items():
+        other = first.setdefault(found, folder)
+        if other != folder:
+            return other, folder
+    for one, other in combinations(names, 2) if len(names) <= 3 else ():
+        if names[one] <= names[other] or names[other] <= names[one]:
+            return one, other
+    return None
 
 
 def _listing(children: Sequence[Path]) -> str:

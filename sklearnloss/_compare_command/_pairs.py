@@ -72,6 +72,20 @@ def plain_names(names: Sequence[str]) -> frozenset[str]:
     return frozenset(_MASK_ENDS.sub("", _IMAGE_ENDS.sub("", _stem(name))) for name in names)
 
 
+def masks_beside(names: Sequence[str]) -> list[str]:
+    """Return those names that are masks of other ones.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._pairs import masks_beside
+    >>> masks_beside(["a.png", "a_mask.png", "b_mask.png"])
+    ['a_mask.png']
+    """
+    stems = {_stem(name) for name in names}
+    bare = {name: _MASK_ENDS.sub("", _stem(name)) for name in names}
+    return [name for name in names if bare[name] != _stem(name) and bare[name] in stems]
+
+
 def _refuse_channels(
     images: Sequence[str], of_image: dict[str, int], of_mask: dict[str, int]
 ) -> None:

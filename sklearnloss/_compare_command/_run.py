@@ -102,6 +102,10 @@ def _check_output(data: Path, output: Path) -> None:
             f"--output {str(output)!r} is {printable(real)}, a name that files of models cannot "
             f"have. Expected plain text in UTF-8."
         )
+    if any(each.exists() and not each.is_dir() for each in (output, *output.parents)):
+        raise ValueError(
+            f"--output {str(output)!r} is a file, or lies below one. Expected a folder."
+        )
     if not data.is_dir() or not output.is_dir() or (output / SETTINGS).exists():
         return
     if output.resolve().is_relative_to(data.resolve()) and any(output.iterdir()):

@@ -14,7 +14,7 @@ from ..losses._foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
 from ._dataset import TrainingData
-from ._labels import encode, read_labels
+from ._labels import encode, one_label, read_labels
 from ._loss_param import resolve_loss
 from ._predict import Mirrored
 from ._reading import Images
@@ -304,7 +304,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         """
         self._check_targets(X, y)
         if y is None:
-            y = [np.asarray(target).item() for _, target in self._samples(X)]
+            y = [one_label(target, k) for k, (_, target) in enumerate(self._samples(X))]
         accuracy: float = super().score(X, y, sample_weight)
         return accuracy
 
@@ -315,7 +315,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
 
     def _read_targets(self, y: Any, images: Images, weight: Tensor | None, classes: Any) -> Tensor:
         if y is None and isinstance(images, Survey):
-            y = [np.asarray(target).item() for target in images.seen]
+            y = [one_label(target, k) for k, target in enumerate(images.seen)]
         labels = read_labels(y)
         if len(labels) != len(images):
             raise ValueError(

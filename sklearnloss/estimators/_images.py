@@ -128,6 +128,7 @@ def read_images(
 
 def is_masked(X: Any) -> bool:
     """Tell whether there are masked pixels in an array, or in a list of arrays."""
+    X = listed(X)
     if isinstance(X, (list, tuple)):
         return any(is_masked(item) for item in X if isinstance(item, np.ma.MaskedArray))
     if isinstance(X, np.ma.MaskedArray):
@@ -190,8 +191,17 @@ def check_finite(images: Tensor, name: str | None = None, start: int = 0) -> Non
         start += len(part)
 
 
+def listed(values: Any) -> Any:
+    """Return a column of a table, or an array, of arrays as a list; anything else as it is."""
+    if getattr(values, "ndim", 0) != 1 or len(values) == 0 or values.dtype != object:
+        return values
+    items = list(values)
+    return items if all(getattr(item, "ndim", 0) > 0 for item in items) else values
+
+
 def _joined(X: Any) -> Any:
     """Return a list of tensors or arrays of one shape as one; masks of arrays are kept."""
+    X = listed(X)
     if not isinstance(X, (list, tuple)) or len(X) == 0:
         return X
     if isinstance(X[0], Tensor):
@@ -226,7 +236,18 @@ def learn_scaling(images: Tensor | RowImages, kept: Tensor | None = None) -> Sca
 
 
 def as_scaling(found: ChannelStatistics) -> Scaling:
-    """Return the scaling of channels; constant ones are only shifted."""
+    """Return the scaling of channels; constant ones are only shifted.
+
+    Raises
+    ------
+    ValueError
+        If no pixel of a channel counts.
+    """
+    if (found.count == 0).any():
+        raise ValueError(
+            f"No pixel counts in channel {int((found.count == 0).nonzero()[0])} of X: all are "
+            f"masked, or ignored in y. Leave the channel out, or fill it."
+        )
     scale = found.variance.sqrt()
     scale = torch.where(scale > 1e-12 * found.mean.abs().clamp(min=1e-300), scale, 1.0)
     return Scaling(found.mean.float(), scale.float())

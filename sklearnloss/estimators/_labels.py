@@ -27,6 +27,23 @@ def read_labels(y: Any) -> np.ndarray:
     return labels
 
 
+def one_label(target: Any, position: int) -> Any:
+    """Return the label of an image as a Python object.
+
+    Raises
+    ------
+    ValueError
+        If it is an array of several.
+    """
+    label = np.asarray(target)
+    if label.size != 1:
+        raise ValueError(
+            f"y[{position}] has shape {label.shape}. Expected one class label for each image, "
+            f"such as the position of the 1 in a one-hot vector."
+        )
+    return label.item()
+
+
 def check_classes(classes: Any) -> None:
     """Raise a ValueError if NaN or infinity is among classes."""
     for label in np.asarray(classes).ravel().tolist():
@@ -126,8 +143,8 @@ def as_masks(y: Any) -> np.ndarray:
     """Return masks as an array, or a masked array if some are."""
     if isinstance(y, Tensor):
         y = y.detach().cpu()
-    if isinstance(y, np.ndarray) and y.dtype == object and y.ndim == 1:
-        y = y.tolist()
+    if getattr(y, "ndim", 0) == 1 and y.dtype == object:  # of arrays, perhaps a table's column
+        y = list(y)
     if isinstance(y, list | tuple) and any(isinstance(mask, np.ma.MaskedArray) for mask in y):
         y = np.ma.stack(y)
     masks: np.ndarray = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
@@ -139,6 +156,11 @@ def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
         raise ValueError(
             "Input y contains NaN or infinity. Give pixels that do not count a label, and pass it "
             "as ignore_index; or mask them: np.ma.masked_invalid(y)."
+        )
+    if (np.abs(masks) >= 2.0**63).any():
+        raise ValueError(
+            f"y holds {masks[np.abs(masks) >= 2.0**63].flat[0]:.4g}, which is too large for a "
+            f"label. If it marks pixels that do not count, mask them: np.ma.masked_values(y, ...)."
         )
     whole = masks.astype(np.int64)
     if not np.array_equal(whole, masks):

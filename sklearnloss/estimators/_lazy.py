@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -145,6 +146,7 @@ class Samples:
         self.n_axes = n_axes
         self.fill = fill
         self.of_arrays = False
+        self._mask_files: dict[int, Path] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -157,6 +159,8 @@ class Samples:
         names = name_item("X", position, item), name_item("y", position, target)
         masked = self.masks and target is not None
         if masked:
+            if isinstance(target, PATHS):
+                self._mask_files[position] = Path(os.fsdecode(target))
             target = open_mask(target, multilabel=self.multilabel)
         mask = tuple(np.shape(target)) if masked else None
         image, hidden = (item, True) if self.ready else self._read_image(item, names[0], mask)
@@ -171,6 +175,10 @@ class Samples:
                 names=names,
             )
         return image, target
+
+    def mask_files(self) -> list[Path]:
+        """Return the files of those masks that were read so far, in their order."""
+        return [path for _, path in sorted(self._mask_files.items())]
 
     def name(self, position: int) -> str:
         """Return how an error names an image."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from ._labels import distinct_labels
-
-if TYPE_CHECKING:
-    from ._lazy import Samples
 
 Array = NDArray[Any]
 
@@ -39,10 +35,13 @@ class Advice(NamedTuple):
         What to do if pixels do not count; with ``{label}``.
     classes : str
         What to do if labels are classes after all; with ``{labels}``.
+    any_classes : str
+        The same where it is not known which labels there are.
     """
 
     ignore: str = "Pass ignore_index={label}"
     classes: str = "pass classes={labels}"
+    any_classes: str = "list them as classes="
 
     def if_classes(self, labels: Sequence[int]) -> str:
         """Return what to do if all labels are classes."""
@@ -53,6 +52,7 @@ PYTHON = Advice()
 COMMAND_LINE = Advice(
     ignore="Say --ignore-index {label}",
     classes="compare losses in Python, with UNetSegmenter(classes={labels})",
+    any_classes="compare losses in Python, with UNetSegmenter(classes=...)",
 )
 
 
@@ -158,18 +158,9 @@ def _listed(labels: Sequence[int]) -> str:
     return f"[{', '.join(map(str, labels[:4]))}, ..., {labels[-1]}]"
 
 
-def jpeg_masks(samples: Samples) -> list[str]:
-    """Return the names of masks that are read from JPEG files, where names are known."""
-    targets = samples.targets
-    if targets is None and isinstance(samples.items, list | tuple):
-        targets = [item[1] for item in samples.items if isinstance(item, tuple)]
-    return jpeg_names(targets if isinstance(targets, list | tuple) else ())
-
-
-def jpeg_names(paths: Iterable[Any]) -> list[str]:
+def jpeg_names(paths: Iterable[Path]) -> list[str]:
     """Return the names of those paths that are JPEG files."""
-    names = [Path(path).name for path in paths if isinstance(path, str | os.PathLike)]
-    return [name for name in names if name.lower().endswith((".jpg", ".jpeg"))]
+    return [path.name for path in paths if path.suffix.lower() in (".jpg", ".jpeg")]
 
 
 class Blobs(NamedTuple):

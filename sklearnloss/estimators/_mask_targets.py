@@ -32,10 +32,11 @@ from ._mask_classes import (
     check_classes,
     check_void,
     find_blobs,
-    jpeg_masks,
+    jpeg_names,
     number_objects,
     void_label,
 )
+from ._palettes import check_palettes
 from ._reading import Images
 from ._rows import RowImages
 from ._survey import Survey, tally
@@ -107,7 +108,10 @@ class MaskEstimator(ImageEstimator):
         parts = [part for mask in survey.seen for part, _ in mask]
         dtypes = {part.dtype for part in parts}
         labels = np.unique(np.concatenate(parts))
-        jpegs = jpeg_masks(survey.samples)
+        files = survey.samples.mask_files()
+        if classes is None and not self.multilabel:
+            check_palettes(files)
+        jpegs = jpeg_names(files)
         values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
         encode(labels, values, self.ignore_index)  # raises for a label that is no class
         counts = tally(survey.seen, values)
@@ -187,6 +191,8 @@ class MaskEstimator(ImageEstimator):
 
     def _read_mask(self, target: Any, shape: tuple[int, ...]) -> np.ndarray:
         """Return the mask of an image (C, *spatial) as (1, *spatial) or (1, K, *spatial)."""
+        if target is None:
+            raise ValueError("there is no mask. Expected one for each image.")
         one = as_masks(target)
         if not self.multilabel:
             one = one_label_per_pixel(one, len(shape) - 1)

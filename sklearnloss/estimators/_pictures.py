@@ -62,8 +62,9 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
     picture : PIL.Image.Image
         Of any mode.
     mask : bool
-        Whether its numbers are labels: then a palette is left alone. Otherwise it becomes
-        gray levels or colors, as do CMYK and other ways to write colors.
+        Whether its numbers are labels: then a palette is left alone, but for gray levels in
+        a GIF file, which has no other way to write them. Otherwise it becomes gray levels
+        or colors, as do CMYK and other ways to write colors.
 
     Returns
     -------
@@ -85,6 +86,8 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
         )
     _check_depth(picture)
     highest = _highest_number(picture)
+    if mask and is_gray_gif(picture):
+        picture = picture.convert("RGB").getchannel("R")
     picture.load()  # turns a TIFF by itself, which then must not be turned again
     turned = ImageOps.exif_transpose(picture)
     values = np.asarray(_as_labels(turned) if mask else _as_colors(turned))
@@ -136,8 +139,21 @@ def _without_palette(picture: Any) -> Any:
         colored = colored.convert("RGB")
     else:
         colored = picture.convert("RGB")
-    palette = np.reshape(picture.getpalette("RGB"), (-1, 3))
-    return colored.getchannel("R") if (palette == palette[:, :1]).all() else colored
+    return colored.getchannel("R") if _is_gray(palette_of(picture)) else colored
+
+
+def palette_of(picture: Any) -> np.ndarray:
+    """Return the colors of a picture of mode P, of shape (n, 3)."""
+    return np.reshape(picture.getpalette("RGB"), (-1, 3))
+
+
+def is_gray_gif(picture: Any) -> bool:
+    """Tell whether a picture is of gray levels, which GIF files have in a palette."""
+    return picture.format == "GIF" and picture.mode == "P" and _is_gray(palette_of(picture))
+
+
+def _is_gray(palette: np.ndarray) -> bool:
+    return bool((palette == palette[:, :1]).all())
 
 
 def _as_labels(picture: Any) -> Any:

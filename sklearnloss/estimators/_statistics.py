@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -106,9 +107,11 @@ class ChannelStatistics:
             which = f"Channel {channels[0]} of X holds"
             if len(channels) > 1:
                 which = f"Channels {', '.join(map(str, channels))} of X hold"
+            # Not masked_equal, to which float32 and float64 differ.
+            text = str(np.float32(value)).removesuffix(".0")
             warnings.warn(
-                f"{which} the value {value:g}, which is far from all others. If it marks pixels "
-                f"without data, mask them, as np.ma.masked_equal(X, {value:g}): they then stay out "
+                f"{which} the value {text}, which is far from all others. If it marks pixels "
+                f"without data, mask them, as np.ma.masked_values(X, {text}): they then stay out "
                 f"of the scaling, and become their channel's mean.",
                 UserWarning,
                 stacklevel=2,

@@ -7,6 +7,7 @@ from functools import partial
 from inspect import signature
 from typing import Any
 
+import numpy as np
 from sklearn import __version__ as sklearn_version
 from sklearn.base import is_classifier
 from sklearn.metrics._scorer import _Scorer
@@ -114,7 +115,20 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
                     f"The segmenter has {name}={value!r}, but {_name(self._score_func)} has no "
                     f"such parameter. Add it, so that masks are scored as they are trained on."
                 )
+        self._check_labels(pairs)
         return reading
+
+    def _check_labels(self, pairs: MaskPairs) -> None:
+        """Raise a ValueError if none of the labels to score can be predicted: all are perfect."""
+        labels, classes = self._kwargs.get("labels"), pairs.classes
+        if labels is None or classes is None or pairs.multilabel:
+            return
+        if not np.isin(labels, classes).any():
+            raise ValueError(
+                f"The scorer has labels={labels!r}, but the classes of the segmenter are "
+                f"{np.asarray(classes).tolist()}. Expected some of these; pass classes= to the "
+                f"segmenter if a part of the data lacks some."
+            )
 
     def _settings_without_masks(self, estimator: Any) -> dict[str, Any]:
         """Return what to tell the function of any other estimator."""

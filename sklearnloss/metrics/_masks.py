@@ -51,6 +51,11 @@ def _from_floats(values: Array, name: str) -> Array:
             f"{name} holds fractions, such as {values[fraction].flat[0]:.4g}, but masks hold "
             f"labels. Pass what predict returns, or threshold probabilities: proba > 0.5."
         )
+    if (np.abs(values) >= 2.0**63).any():
+        raise ValueError(
+            f"{name} holds {values[np.abs(values) >= 2.0**63].flat[0]:.4g}, which is too large for "
+            f"a label. Expected whole numbers of 64 bits."
+        )
     return values.astype(np.int64)
 
 

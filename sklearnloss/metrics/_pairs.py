@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._foreground import Foreground
 from ._masks import check_channels, check_kinds, drop_channel, whole_labels
 
 Array = NDArray[Any]
@@ -99,6 +100,11 @@ class CheckedPairs(Sized, Iterable[Pair]):
     per_image : bool, default=False
         Whether there may be nothing that counts: then no image has a score.
 
+    Attributes
+    ----------
+    may_be_rows : bool
+        Whether these are arrays (n, L), which may also be one mask (H, W) each.
+
     Raises
     ------
     ValueError
@@ -115,18 +121,29 @@ class CheckedPairs(Sized, Iterable[Pair]):
         multilabel: bool,
         per_image: bool = False,
     ) -> None:
+        if ignore_index is not None and np.ndim(ignore_index) > 0:
+            raise ValueError(
+                f"ignore_index={ignore_index!r}: expected one label. Mask pixels of several, as "
+                f"np.ma.masked_array(y_true, np.isin(y_true, {np.ravel(ignore_index).tolist()}))."
+            )
         self.multilabel = multilabel
+        self.may_be_rows = False
         self._ignore = ignore_index
         self._per_image = per_image
         self._in_arrays = False
+        self._foreground = Foreground()
         self._pairs: Iterable[tuple[Any, Any]]
         if isinstance(y_true, MaskPairs):
             self._pairs, self._n = y_true, len(y_true)
+            self._foreground = Foreground(y_true.classes)
             return
         true, pred = as_images(y_true, "y_true"), as_images(y_pred, "y_pred")
         self._n = same_number(true, pred, "y_pred")
         self._in_arrays = isinstance(true, np.ndarray) and isinstance(pred, np.ndarray)
         if not multilabel:
+            self.may_be_rows = self._n > 1 and all(
+                isinstance(masks, np.ndarray) and masks.ndim == 2 for masks in (true, pred)
+            )
             true, pred = _without_channel(true), _without_channel(pred)
         self._pairs = zip(true, pred, strict=True)
 
@@ -140,18 +157,23 @@ class CheckedPairs(Sized, Iterable[Pair]):
             if self.multilabel:
                 n_labels = len(pair.true) if n_labels is None else n_labels
                 _check_n_labels(len(pair.true), n_labels, number)
+            else:
+                self._foreground.add(*pair)
             counts |= pair.counted is None or bool(pair.counted.any())
             yield pair
         if not counts:
             raise ValueError("No pixel of y_true counts: all are ignored. Expected some that do.")
+        self._foreground.check()
 
     def _check(self, number: int, true: Array, pred: Array) -> Pair:
         if not self.multilabel and true.shape in [(math.prod(pred.shape),), (*pred.shape, 1)]:
             true = true.reshape(pred.shape)
-        if true.shape != pred.shape and {true.dtype.kind, pred.dtype.kind} & {*"USO"}:
+        no_masks = true.shape != pred.shape or not true.shape
+        if no_masks and {true.dtype.kind, pred.dtype.kind} & {*"USO"}:
             raise ValueError(
-                f"y_true holds {true.dtype} and y_pred {pred.dtype}, of unlike shapes. Expected "
-                f"masks; read files before, or score with dice_scorer and the like, which do so."
+                f"y_true holds {true.dtype} of shape {true.shape} and y_pred {pred.dtype} of shape "
+                f"{pred.shape} for one image. Expected masks; read files before, or score with "
+                f"dice_scorer and the like, which do so."
             )
         self._check_shapes(number, true.shape, pred.shape)
         true, counted = read_true(true, "y_true", self._ignore)
@@ -182,6 +204,8 @@ def as_images(values: Any, name: str) -> Images:
 
     A list of arrays stays one, as they may be of unlike sizes, or masked arrays.
     """
+    if hasattr(values, "detach"):  # a tensor of torch
+        values = as_array(values)
     if isinstance(values, np.ndarray) and not _holds_arrays(values):
         array: Array = values
     else:
@@ -201,6 +225,8 @@ def as_images(values: Any, name: str) -> Images:
 
 def as_array(mask: Any) -> Array:
     """Return an array, or the masked array that it is."""
+    if hasattr(mask, "detach"):  # a tensor of torch, perhaps on a GPU
+        mask = mask.detach().cpu()
     array: Array = mask if isinstance(mask, np.ma.MaskedArray) else np.asarray(mask)
     return array
 
@@ -228,6 +254,10 @@ def read_true(true: Array, name: str, ignore: int | None) -> tuple[Array, Array 
             counted = ~np.ma.getmaskarray(true)
         true = true.filled(0)
     true = whole_labels(true, name)
+    if ignore is not None and isinstance(ignore, str) != (true.dtype.kind in "US"):
+        raise ValueError(
+            f"ignore_index={ignore!r}, but {name} has dtype {true.dtype}. Expected a label of it."
+        )
     if ignore is not None:
         kept = true != ignore
         counted = kept if counted is None else counted & kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -65,6 +66,14 @@ def cut_regions(
     ValueError
         If masks have no spatial axis, or unlike numbers of them.
     """
+    if pairs.may_be_rows:
+        warnings.warn(
+            "y_true and y_pred have two axes, and are read as signals (n, L). If they are one mask "
+            "(H, W), pass y_true[None] and y_pred[None]; y_true[:, None] and y_pred[:, None] are "
+            "signals without a doubt.",
+            UserWarning,
+            stacklevel=3,
+        )
     asked = None if labels is None else np.unique(np.asarray(labels)).tolist()
     pixels: Array | None = None
     for number, pair in enumerate(pairs):

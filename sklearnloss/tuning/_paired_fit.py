@@ -90,7 +90,10 @@ def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
         raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
     if not named:
         raise ValueError("scoring is empty. Expected at least one scorer, or None.")
-    return {name: check_scoring(estimator, named_scorers(each)) for name, each in named.items()}
+    return {
+        name: check_scoring(estimator, named_scorers(each, estimator))
+        for name, each in named.items()
+    }
 
 
 def _name(scorer: Any) -> str:

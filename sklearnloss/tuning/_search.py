@@ -377,7 +377,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _get_scorers(self) -> tuple[Any, Any]:
         given = self.scoring
-        self.scoring = named_scorers(given)
+        self.scoring = named_scorers(given, self.estimator)
         try:
             scorers: tuple[Any, Any] = super()._get_scorers()
         finally:

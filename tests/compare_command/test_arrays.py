@@ -50,6 +50,8 @@ def test_masks_may_have_a_channel_axis(tmp_path: Path, axis: int) -> None:
     X = RNG.integers(0, 255, (6, 3, 8, 9), dtype=np.uint8)
     data = load_arrays(save(tmp_path, X=X, y=np.expand_dims(MASKS, axis)))
     np.testing.assert_array_equal(data.y, MASKS)
+    bare = load_arrays(save(tmp_path, X=X[:, 0], y=np.expand_dims(MASKS, axis)))
+    np.testing.assert_array_equal(bare.y, MASKS)
     alike = load_arrays(save(tmp_path, X=X[:, :1], y=MASKS[:, None]))
     np.testing.assert_array_equal(alike.y, MASKS)
     assert alike.X.shape == (6, 1, 8, 9)

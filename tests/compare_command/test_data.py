@@ -279,6 +279,28 @@ def test_jpeg_masks_are_refused_unless_they_kept_two_labels(tmp_path: Path) -> N
     assert load_data(tmp_path).labels == [0, 255]
 
 
+def test_masks_with_palettes_that_differ_are_refused(tmp_path: Path) -> None:
+    masked_folder(tmp_path, kind=".png")
+    image = pytest.importorskip("PIL.Image")
+    for k, color in enumerate([200, 90]):
+        picture = image.fromarray(np.eye(8, dtype=np.uint8))
+        picture.putpalette([0, 0, 0, color, 0, 0])
+        picture.save(tmp_path / "masks" / f"{k}_mask.png")
+    with pytest.raises(ValueError, match=r"1 is the color \(200, 0, 0\) in .*0_mask.*in Python"):
+        load_data(tmp_path)
+
+
+def test_a_class_of_two_values_may_be_masks(tmp_path: Path) -> None:
+    for k in range(3):
+        write(tmp_path / "photo" / f"photo{k}.npy", RNG.integers(0, 255, (8, 8), np.uint8))
+        write(tmp_path / "outline" / f"outline{k}.npy", 255 * np.eye(8, k=k, dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"of outline/ are of two values.*--task classification"):
+        load_data(tmp_path)
+    assert load_data(tmp_path, task="classification").labels == ["outline", "photo"]
+    write(tmp_path / "photo" / "dark.npy", np.zeros((8, 8), np.uint8))
+    assert load_data(tmp_path).task == "classification"
+
+
 def test_two_channels_that_differ_are_no_mask(tmp_path: Path) -> None:
     masked_folder(tmp_path, kind=".tif", shape=(2, 8, 8))
     image = pytest.importorskip("PIL.Image")

@@ -68,8 +68,39 @@ def test_folders_of_the_same_names_may_hold_masks(tmp_path: Path, first: str, se
     assert find_files(tmp_path, "classification").labels == [first] * 2 + [second] * 2
 
 
+def test_folders_of_masks_may_lack_some(tmp_path: Path) -> None:
+    touch(tmp_path / "photos", "a.png", "b.png", "c.png")
+    touch(tmp_path / "outlines", "a.png", "b.png")
+    with pytest.raises(ValueError, match=r"outlines/ and photos/ hold the same file names"):
+        find_files(tmp_path)
+    # Of many folders with numbers for names these are classes.
+    touch(tmp_path, "third/a.png", "third/d.png", "fourth/a.png", "fourth/e.png")
+    assert len(set(find_files(tmp_path).labels or ())) == 4
+
+
+@pytest.mark.parametrize("end", ["_mask", " mask", "-seg", "_GT"])
+def test_masks_among_the_images_of_a_class_are_refused(tmp_path: Path, end: str) -> None:
+    touch(tmp_path, "cat/a.png", "cat/b.png", "dog/c.png", "dog/d.png", "dog/e_mask.png")
+    assert find_files(tmp_path).labels == ["cat"] * 2 + ["dog"] * 3
+    touch(tmp_path, f"dog/d{end}.png")
+    for task in ("auto", "classification"):
+        with pytest.raises(ValueError, match=rf"dog' holds masks beside images: d{end}\.png\. For"):
+            find_files(tmp_path, task)
+
+
 @pytest.mark.parametrize(
-    "name", ["image_files", "my_masks", "LabelMaps", "annots", "gt_png", "gtFine", "target2"]
+    "name",
+    [
+        "image_files",
+        "my_masks",
+        "LabelMaps",
+        "annots",
+        "gt_png",
+        "gtFine",
+        "target2",
+        "seg",
+        "ROIs",
+    ],
 )
 def test_a_folder_called_after_masks_may_be_no_class(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "cat", "a.png")

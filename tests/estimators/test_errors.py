@@ -103,6 +103,9 @@ def test_masks_that_are_no_masks_are_named(scenes: Data) -> None:
     X, y = scenes
     refuses(segmenter(), X, y[:, :8], r"y has shape \(12, 8, 16\), but X holds 12 images of shape")
     refuses(segmenter(), X, y / 2, "y holds fractions, but masks hold labels")
+    refuses(
+        segmenter(), X, y * 1e300, r"y holds 1e\+300, which is too large for a label.*mask them"
+    )
     refuses(segmenter(), X, y.astype(str), "Expected masks of integers or booleans")
     refuses(segmenter(), X, np.stack([y] * 2, 1), r"y has shape \(12, 2, 16, 16\)")
 

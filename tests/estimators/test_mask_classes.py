@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from scipy.ndimage import label
+from torch.utils.data import Dataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.datasets import load_nuclei, make_digit_scenes
@@ -46,6 +47,19 @@ def save(masks: Any, folder: Path, suffix: str) -> list[Path]:
         else:
             pytest.importorskip("PIL.Image").fromarray(mask).save(path)
     return paths
+
+
+class DataOfPairs(Dataset):  # type: ignore[type-arg]
+    """A torch data set of paths."""
+
+    def __init__(self, pairs: list[tuple[Path, str]]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> tuple[Path, str]:
+        return self.pairs[index]
 
 
 OBJECTS = "look like a number per object.*one class: mask > 0.*pass classes="
@@ -218,8 +232,12 @@ def test_masks_in_jpeg_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         fit(files, X=X)
     images = save(np.stack(X), tmp_path, ".npy")
+    pairs = list(zip(images, map(str, files), strict=True))
+    for data in (pairs, DataOfPairs(pairs)):
+        with pytest.raises(ValueError, match=message):
+            fit(None, X=data)
     with pytest.raises(ValueError, match=message):
-        fit(None, X=list(zip(images, map(str, files), strict=True)))
+        fit([str(file).encode() for file in files], X=X)
 
 
 def test_what_jpeg_makes_of_two_labels_is_refused(tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ def test_palettes_are_colors_of_images_and_numbers_of_masks(tmp_path: Path, suff
     np.testing.assert_array_equal(read_mask(path), GRAY % 4)
 
 
+@pytest.mark.parametrize("labels", [[0], [255], [0, 2], [0, 1, 2, 255]])
+def test_gray_gifs_are_masks_of_their_gray_levels(tmp_path: Path, labels: list[int]) -> None:
+    # Pillow numbers the gray levels that occur in each file.
+    mask = np.resize(labels, (8, 9)).astype(np.uint8)
+    Image.fromarray(mask).save(tmp_path / "a.gif")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.gif"), mask)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".tif"])
 def test_gray_palettes_are_gray_levels(tmp_path: Path, suffix: str) -> None:
     levels = np.array([200, 100, 50, 0], dtype=np.uint8)

@@ -182,6 +182,34 @@ def test_the_wrong_mask_of_many_is_named(scenes: Data) -> None:
         segmenter().fit(Made(lambda k: (X[k], y[k][: 9 if k == 3 else 16])))
     with pytest.raises(ValueError, match=r"y\[3\]: y holds fractions"):
         segmenter().fit(Made(lambda k: (X[k], y[k] / (2 if k == 3 else 1))))
+    for lacks in (
+        lambda k: (X[k], None if k == 3 else y[k]),
+        lambda k: X[3] if k == 3 else (X[k], y[k]),
+    ):
+        with pytest.raises(ValueError, match=r"y\[3\]: there is no mask. Expected one for each"):
+            segmenter().fit(Made(lacks))
+
+
+def test_labels_of_a_dataset_are_one_each(digits: Data) -> None:
+    X, y = digits
+    with pytest.raises(ValueError, match=r"y\[0\] has shape \(10,\). Expected one class label"):
+        classifier().fit(Made(lambda k: (X[k], np.eye(10)[y[k]])))
+
+
+def test_columns_of_arrays_are_images_and_masks(scenes: Data) -> None:
+    X, y = scenes
+    expected = segmenter().fit(X, y).score(X, y)
+    images, masks = np.empty((2, 12), object)
+    images[:], masks[:] = list(X), list(y)
+    series = pytest.importorskip("pandas").Series
+    for column in (np.asarray, series):
+        model = segmenter().fit(column(images), column(masks))
+        assert model.score(column(images), column(masks)) == expected
+    images[3] = np.ma.masked_less(X[3], X[3].max())
+    hidden = np.ma.stack(images.tolist())
+    expected = segmenter().fit(hidden, y).predict_proba(hidden)
+    model = segmenter().fit(series(images), y)
+    np.testing.assert_array_equal(model.predict_proba(series(images)), expected)
 
 
 class Changing(Dataset):  # type: ignore[type-arg]

@@ -13,7 +13,7 @@ from sklearnloss.estimators._survey import learn_scaling
 
 from .conftest import Data, classifier, segmenter
 
-FAR = "Channel 0 of X holds the value -9999, which is far from all others.*np.ma.masked_equal"
+FAR = "Channel 0 of X holds the value -9999, which is far from all others.*np.ma.masked_values"
 
 
 def by_channel(X: np.ndarray, kept: np.ndarray) -> tuple[list[float], list[float]]:
@@ -118,3 +118,25 @@ def test_a_far_value_of_ignored_pixels_is_pointed_out(binary_scenes: Data) -> No
 def test_usual_images_raise_no_warning(make: Any) -> None:
     X = make(np.random.default_rng(0))
     segmenter(depth=1, width=1).fit(X, np.arange(4)[:, None, None] % 2 * np.ones((4, 64, 64), int))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [-9999, 65535, -3.4028235e38, 1e20, -999.9])
+def test_the_value_that_is_pointed_out_is_the_one_to_mask(
+    scenes: Data, value: float, dtype: Any
+) -> None:
+    X = scenes[0].astype(dtype)
+    X[:, :2, :2] = value
+    with pytest.warns(UserWarning, match="far from all others") as warned:
+        segmenter().fit(X, scenes[1])
+    advice = str(warned[0].message).partition("masked_values(X, ")[2].partition(")")[0]
+    assert np.ma.masked_values(X, float(advice)).mask.sum() == 12 * 4
+
+
+def test_a_channel_without_a_pixel_that_counts_is_refused(scenes: Data) -> None:
+    X, y = np.stack([scenes[0]] * 2, 1), scenes[1]
+    hidden = np.ma.masked_array(X, np.zeros(X.shape, bool))
+    hidden[:, 1] = np.ma.masked
+    for images in (hidden, list(zip(hidden, y, strict=True))):
+        with pytest.raises(ValueError, match=r"No pixel counts in channel 1 of X: all are masked"):
+            segmenter().fit(images, None if isinstance(images, list) else y)

@@ -25,6 +25,7 @@ def test_equals_eroded_masks(shape: tuple[int, ...], width: int) -> None:
     for label in range(3):
         t, p = rims(true, label, width), rims(pred, label, width)
         expected.append((t & p).sum() / (t | p).sum())
+    true, pred = true[:, None], pred[:, None]
     found = boundary_iou_score(true, pred, width=width, average=None)
     np.testing.assert_allclose(found, expected)
     assert boundary_iou_score(true, pred, width=width) == pytest.approx(np.mean(expected))

@@ -262,6 +262,12 @@ class Constant(BaseEstimator):  # type: ignore[misc]
         return np.ones(X.shape, np.uint8)
 
 
+def test_labels_of_a_scorer_are_classes_of_the_segmenter(model: UNetSegmenter) -> None:
+    with pytest.raises(ValueError, match=r"labels=\[9\], but the classes of the segmenter are \[0"):
+        make_mask_scorer(dice_score, labels=[9])(model, X, VOID)
+    assert make_mask_scorer(dice_score, labels=[1, 9])(model, X, VOID) > 0.5
+
+
 def test_settings_of_scorers_are_kept(model: UNetSegmenter) -> None:
     scorer = make_mask_scorer(dice_score, labels=[1])
     assert repr(scorer) == "make_mask_scorer(dice_score, labels=[1])"

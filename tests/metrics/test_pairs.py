@@ -158,6 +158,17 @@ PATHS = ["a.png", "b.png"]
         (TRUE, PRED.astype(str), {}, "y_pred holds text and y_true numbers.*of one kind"),
         (PATHS, PRED, {}, "read files before, or score with dice_scorer"),
         ([Path("a.png")] * 2, PRED, {}, "read files before, or score with dice_scorer"),
+        (PATHS, PATHS, {}, "read files before, or score with dice_scorer"),
+        (TRUE * 1e300, PRED, {}, r"y_true holds 1e\+300, which is too large for a label"),
+        (
+            TRUE,
+            PRED,
+            {"ignore_index": [1, 2]},
+            r"expected one label. Mask pixels of several, as np",
+        ),
+        (TRUE, PRED, {"ignore_index": "1"}, "ignore_index='1', but y_true has dtype int64"),
+        (TRUE * 255, PRED, {}, "Foreground is 255 in y_true, but 1 in y_pred"),
+        (TRUE > 0, PRED * 255, {}, "Foreground is 1 in y_true, but 255 in y_pred"),
         (None, PRED, {}, "y_true is a single NoneType. Expected masks of shape"),
         (TRUE * 0, PRED, {"ignore_index": 0}, "No pixel of y_true counts: all are ignored"),
         (TRUE, PRED[:1], {}, "y_true has 2 images, but y_pred has 1"),
@@ -175,6 +186,22 @@ def test_what_is_no_mask_is_refused(
     for score in (dice_score, hausdorff_distance):
         with pytest.raises(ValueError, match=message):
             score(true, pred, **params)
+
+
+def test_foreground_may_be_255_where_1_is_another_label() -> None:
+    true = np.array([[[0, 0, 255, 255]], [[0, 1, 255, 255]]])
+    assert dice_score(true, np.array([[[0, 1, 1, 0]]] * 2)) > 0
+    assert dice_score(true[:1], true[:1] * 0) > 0  # nothing is found
+    assert dice_score(true[:1], true[:1] > 0, ignore_index=255) == 1.0  # it does not count
+    assert dice_score(true[:1, None], true[:1, None] > 0, multilabel=True) == 1.0
+
+
+def test_tensors_with_gradients_are_masks() -> None:
+    torch = pytest.importorskip("torch")
+    true, pred = pair((2, 6, 6), 2)
+    tensor = torch.tensor(pred.astype(float), requires_grad=True)
+    for each in (tensor, list(tensor)):
+        assert dice_score(true, each) == dice_score(true, pred)
 
 
 def test_void_pixels_of_multilabel_masks_are_asked_about() -> None:

@@ -69,3 +69,14 @@ def test_masks_are_not_changed(score: Any) -> None:
     before = [m.copy() for m in masks]
     score(*masks, ignore_index=1)
     np.testing.assert_array_equal(masks, before)
+
+
+@pytest.mark.parametrize("score", ALL)
+def test_two_axes_may_be_one_mask(score: Any) -> None:
+    (true,), (pred,) = pair((1, 9, 8), 2)
+    with pytest.warns(
+        UserWarning, match=r"read as signals.*pass y_true\[None\] and y_pred\[None\]"
+    ):
+        signals = score(true, pred)
+    assert score(true[:, None], pred[:, None]) == signals == score(list(true), list(pred))
+    assert score(true[None], pred[None]) != signals

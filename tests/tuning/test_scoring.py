@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from sklearn.pipeline import make_pipeline
 
-from sklearnloss import LossSearchCV, UNetSegmenter, compare_losses
+from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, dice_scorer, iou_scorer
 from sklearnloss.tuning._scoring import SCORERS, named_scorers
@@ -22,6 +23,19 @@ def test_our_names_stand_beside_scikit_learns() -> None:
 def test_the_nearest_name_is_said(scoring: object) -> None:
     with pytest.raises(ValueError, match=r"scoring='dise' is unknown.*'dice'.*Did you mean 'dice'"):
         named_scorers(scoring)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "dice"], {"a": "accuracy"}])
+def test_scores_of_labels_are_refused_for_masks(scoring: object) -> None:
+    message = r"scoring='accuracy' scores one label per image, but UNetSegmenter .*'dice', 'iou'"
+    for model in (UNetSegmenter(), make_pipeline("passthrough", UNetSegmenter())):
+        with pytest.raises(ValueError, match=message):
+            named_scorers(scoring, model)
+        with pytest.raises(ValueError, match=message):
+            LossSearchCV(model, ["dice"], scoring=scoring).fit([[1]], [[1]])
+        with pytest.raises(ValueError, match=message):
+            compare_losses(model, ["dice", "bce"], [[1]] * 4, [[1]] * 4, scoring=scoring)
+    assert named_scorers(scoring, ResNetClassifier()) == named_scorers(scoring)
 
 
 @pytest.mark.slow

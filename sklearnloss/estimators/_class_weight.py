@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._class_weight import LARGEST_WEIGHT, SMALLEST_WEIGHT
-from ..losses._foreign import AnyLoss
+from ..losses._foreign import AnyLoss, function_params
 from ._loss_param import data_terms
 
 # Values that stand for "not set".
@@ -226,7 +226,8 @@ def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
         if not isinstance(term, nn.Module) or not hasattr(term, "ignore_index"):
             said = "y has masked pixels" if masked else f"ignore_index={label!r} is set"
             raise ValueError(
-                f"{said}, but the loss {term!r} cannot ignore pixels: it has no ignore_index."
+                f"{said}, but the loss {term!r} cannot ignore pixels: it has no attribute "
+                f"ignore_index. Use one that has, such as 'cross_entropy' or nn.CrossEntropyLoss()."
             )
         if term.ignore_index not in (*_UNSET_IGNORE, code):
             said = "y has masked pixels" if masked else f"ignore_index={label!r} on the estimator"
@@ -240,7 +241,7 @@ def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
 def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
     """Refuse a loss that ignores one of the labels: losses are given codes."""
     for term in data_terms(loss):
-        own = getattr(term, "ignore_index", None)
+        own = getattr(term, "ignore_index", function_params(term).get("ignore_index"))
         labels = classes.tolist()
         if not isinstance(own, int) or isinstance(own, bool):
             continue

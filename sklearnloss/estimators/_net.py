@@ -458,7 +458,7 @@ class LossNet(PredictingNet):
         """Return network and loss as one function, compiled on request."""
         module, criterion, dtype = self.module_, self.criterion_, self.autocast_
 
-        def score(x: Tensor) -> Tensor:
+        def score(x: Tensor, module: nn.Module = module) -> Tensor:
             with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
                 logits: Tensor = module(x).contiguous()  # losses may want to view them
             return logits
@@ -470,9 +470,9 @@ class LossNet(PredictingNet):
         def seeded_forward(
             x: Tensor, codes: Tensor, weight: Tensor | None
         ) -> tuple[Tensor, Tensor]:
-            logits = score(x)
+            logits = score(x, self.module_)  # a callback may have exchanged either
             with self._random_numbers():  # networks draw none, and may run in parallel threads
-                return logits, criterion(logits, codes, weight)
+                return logits, self.criterion_(logits, codes, weight)
 
         if not self.compile_:
             return seeded_forward

@@ -38,13 +38,15 @@ class SoftmaxOfOne(TorchDispatchMode):
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
-        self.size = logits.numel()
+        self.logits = logits
         self.seen = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in ("_softmax", "_log_softmax"):
             x, axis = args[:2]
-            self.seen |= x.ndim > 0 and x.numel() == self.size and x.shape[axis] == 1
+            if x.numel() == self.logits.numel() and x.ndim and x.shape[axis] == 1:
+                # Over a batch that happens to be of one sample it is no mistake.
+                self.seen |= len(self.logits) > 1 or axis % x.ndim > 0
         return func(*args, **(kwargs or {}))
 
 

@@ -115,6 +115,8 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
             _PROBABILITIES,
             "F.binary_cross_entropy_with_logits or 'bce'",
         ),
+        "CosineSimilarity": ("is a similarity, which grows as scores fit", "'dice'"),
+        "PairwiseDistance": ("is a distance along the last axis of images", "nn.MSELoss"),
         "KLDivLoss": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
         "kl_div": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
         "SoftMarginLoss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,8 @@ def test_a_loss_that_ignores_the_code_of_another_label_is_refused(digits: Data) 
     X, y = digits
     with pytest.raises(ValueError, match="ignores 0, the code of the label 1"):
         classifier(CrossEntropyLoss(ignore_index=0)).fit(X, y + 1)
+    with pytest.raises(ValueError, match="ignores 0, the code of the label 1"):
+        classifier(functools.partial(nn.functional.cross_entropy, ignore_index=0)).fit(X, y + 1)
 
 
 def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:

@@ -86,6 +86,11 @@ def test_a_softmax_over_several_channels_or_pixels_is_no_mistake(
     def over_two(logits: Tensor, target: Tensor) -> Tensor:
         return F.cross_entropy(torch.cat([-logits, logits], 1), target[:, 0].long())
 
+    def over_samples(logits: Tensor, target: Tensor) -> Tensor:
+        share = len(logits) * logits.detach().softmax(0)
+        return (share * (logits.sigmoid() - target).square()).mean()
+
+    segmenter(over_samples, batch_size=1).fit(*binary_scenes)
     segmenter(cross_entropy).fit(*scenes)
     for loss in (over_pixels, over_two):
         segmenter(loss).fit(*binary_scenes)

@@ -52,6 +52,8 @@ def test_regressions_read_a_mask_per_class(case: Any) -> None:
         (F.binary_cross_entropy, "probabilities.*Use F.binary_cross_entropy_with_logits or 'bce'"),
         (functools.partial(F.nll_loss, ignore_index=255), "Use F.cross_entropy or 'cross_entropy'"),
         (nn.KLDivLoss(), "probabilities.*Use 'cross_entropy'"),
+        (nn.CosineSimilarity(), "is a similarity.*Use 'dice'"),
+        (nn.PairwiseDistance(), "is a distance along the last axis"),
         (nn.SoftMarginLoss(), "targets of -1 and 1.*Use 'bce'"),
         (F.hinge_embedding_loss, "targets of -1 and 1.*Use 'hinge'"),
         (nn.PoissonNLLLoss(), "counts, not for classes.*Use 'cross_entropy'"),

@@ -35,6 +35,7 @@ from ._class_weight import (
     fill_class_weight,
     fill_ignore_index,
     read_class_weight,
+    require_split_weight,
     require_weight,
 )
 from ._continuing import check_unchanged, update_net
@@ -336,6 +337,7 @@ class ImageEstimator(
         valid = None
         if self.early_stopping:
             training, held_out = self._split(data, seed)
+            require_split_weight(data.weight, training, held_out)
             data, valid = data.subset(training), data.subset(held_out)
         device = resolve_device(self.device)
         augmentation = make_augmentation(self, data, device, again=again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._class_weight import LARGEST_WEIGHT, SMALLEST_WEIGHT
-from ..losses._foreign import AnyLoss
+from ..losses._foreign import AnyLoss, function_params
 from ._loss_param import data_terms
 
 # Values that stand for "not set".
@@ -24,7 +25,7 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
     ----------
     class_weight : "balanced", dict of label to weight, or sequence
         "balanced" is n / (n_classes * count). Labels a dict leaves out weigh 1;
-        a sequence is in the order of ``classes``.
+        a sequence is in the order of ``classes``. A Series has its labels in the index.
     classes : ndarray of shape (n_classes,)
         The labels.
     counts : ndarray of shape (n_classes,), or (2, n_classes) for multilabel masks
@@ -35,6 +36,7 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
     -------
     weight : Tensor of shape (n_classes,)
     """
+    class_weight = _by_label(class_weight)
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ValueError(
@@ -48,7 +50,8 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
             present = counts > 0
             balanced = counts.sum() / (present.sum() * np.maximum(counts, 1))
         return torch.from_numpy(np.where(present, balanced, 1.0)).float()
-    if isinstance(class_weight, dict):
+    values = class_weight
+    if isinstance(class_weight, Mapping):
         labels = classes.tolist()
         foreign = [label for label in class_weight if label not in labels]
         if foreign:
@@ -56,9 +59,14 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
                 f"class_weight names the label {foreign[0]!r}, which is not among the classes "
                 f"{labels}."
             )
-        weight = np.array([class_weight.get(label, 1.0) for label in labels], dtype=float)
-    else:
-        weight = np.asarray(class_weight, dtype=float)
+        values = [class_weight.get(label, 1.0) for label in labels]
+    try:
+        weight = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"class_weight={class_weight!r} cannot be read. Expected 'balanced', a dict from label "
+            f"to weight, one weight per class, or None."
+        ) from error
     if weight.shape != (len(classes),):
         raise ValueError(
             f"class_weight has shape {weight.shape}, but there are {len(classes)} classes: "
@@ -68,6 +76,11 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
         raise ValueError(f"class_weight must be finite and not negative, got {weight.tolist()}.")
     check_weight_range(weight, "class_weight")
     return torch.from_numpy(weight).float()
+
+
+def _by_label(class_weight: Any) -> Any:
+    """Return a Series as a dict of its index to its values, anything else as it is."""
+    return class_weight.to_dict() if hasattr(class_weight, "to_dict") else class_weight
 
 
 def require_weight(weight: Tensor, classes: np.ndarray, counts: np.ndarray) -> None:
@@ -90,6 +103,17 @@ def check_weight_range(weight: np.ndarray, name: str) -> None:
         )
 
 
+def require_split_weight(weight: Tensor | None, training: np.ndarray, held_out: np.ndarray) -> None:
+    """Raise a ValueError if no sample of one of the parts has a weight above 0."""
+    for does, part in (("trains on", training), ("holds out", held_out)):
+        if weight is not None and not weight[torch.from_numpy(part)].any():
+            raise ValueError(
+                f"All {len(part)} samples that early_stopping {does} weigh 0: their loss says "
+                f"nothing. Leave samples of weight 0 out of X and y, or set another "
+                f"validation_fraction."
+            )
+
+
 def check_class_order(class_weight: Any, given: Any, classes: np.ndarray) -> None:
     """Refuse a sequence of weights where it is not clear which label each is for.
 
@@ -102,7 +126,8 @@ def check_class_order(class_weight: Any, given: Any, classes: np.ndarray) -> Non
     classes : ndarray of shape (n_classes,)
         The labels in the order of their codes.
     """
-    if given is None or class_weight is None or isinstance(class_weight, (str, dict)):
+    class_weight = _by_label(class_weight)
+    if given is None or class_weight is None or isinstance(class_weight, (str, Mapping)):
         return
     labels = classes.tolist()
     named = [label for label in dict.fromkeys(np.asarray(given).tolist()) if label in labels]
@@ -201,7 +226,8 @@ def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
         if not isinstance(term, nn.Module) or not hasattr(term, "ignore_index"):
             said = "y has masked pixels" if masked else f"ignore_index={label!r} is set"
             raise ValueError(
-                f"{said}, but the loss {term!r} cannot ignore pixels: it has no ignore_index."
+                f"{said}, but the loss {term!r} cannot ignore pixels: it has no attribute "
+                f"ignore_index. Use one that has, such as 'cross_entropy' or nn.CrossEntropyLoss()."
             )
         if term.ignore_index not in (*_UNSET_IGNORE, code):
             said = "y has masked pixels" if masked else f"ignore_index={label!r} on the estimator"
@@ -215,7 +241,7 @@ def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
 def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
     """Refuse a loss that ignores one of the labels: losses are given codes."""
     for term in data_terms(loss):
-        own = getattr(term, "ignore_index", None)
+        own = getattr(term, "ignore_index", function_params(term).get("ignore_index"))
         labels = classes.tolist()
         if not isinstance(own, int) or isinstance(own, bool):
             continue

@@ -64,7 +64,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
         Weights of the classes. They become the loss's own where it has such a
         parameter, and weights of the samples otherwise. A sequence is in the order
-        of ``classes_``.
+        of ``classes_``; a pandas Series has the labels in its index.
     classes : array-like, default=None
         All labels, for data that may lack some.
     augment : str, callable, list of them or None, default=None

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._base import did_you_mean
 from ..losses._foreign import AnyLoss, call_loss, is_own, weighted_mean
-from ..losses._random import seeded
 from ._callback_checks import check_net_callbacks, check_pattern, reads_batches
 from ._callback_predictions import PredictingNet
 from ._callbacks import EpochBar, copy_callbacks, picklable_callbacks
@@ -26,9 +25,10 @@ from ._fit_tasks import FitTasks
 from ._interrupts import watch_interrupts
 from ._layout import lay_out
 from ._loss_param import data_terms
+from ._random_state import seeded
 from ._resume import continue_from_record
 from ._schedule import LearningRatePlan
-from ._slope import require_slope
+from ._slope import SoftmaxOfOne, refuse_softmax_of_one, require_slope
 from ._training_state import StopTraining, Training
 
 
@@ -46,6 +46,8 @@ class Objective(nn.Module):
     ----------
     looked_at : bool
         Whether the loss is known to depend on the scores.
+    is_constant : bool
+        Whether a softmax over one channel was seen in it.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:
@@ -53,11 +55,17 @@ class Objective(nn.Module):
         self.loss = loss
         self.masks = masks
         self.looked_at = False
+        self.is_constant = False
 
     def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
         target = codes.reshape(logits.shape).float() if self.masks else codes.long()
-        value = call_loss(self.loss, logits, target, sample_weight)
+        if self.looked_at or logits.shape[1] > 1 or torch.compiler.is_compiling():
+            value = call_loss(self.loss, logits, target, sample_weight)
+        else:
+            with SoftmaxOfOne(logits) as mode:
+                value = call_loss(self.loss, logits, target, sample_weight)
+            self.is_constant = mode.seen
         if value.ndim == 0:
             return value
         if sample_weight is not None and isinstance(self.loss, Loss):
@@ -168,8 +176,10 @@ class LossNet(PredictingNet):
     def initialize_callbacks(self) -> LossNet:
         super().initialize_callbacks()
         names = [name for name, _ in self._uniquely_named_callbacks()]
-        for key in vars(self):
+        for key, value in vars(self).items():
             name = key.removeprefix("callbacks__").partition("__")[0]
+            if key in ("callbacks__train_loss", "callbacks__valid_loss") and value is None:
+                raise ValueError(f"net_params holds {key}=None, but training needs this callback.")
             if key.startswith("callbacks__") and name not in names:
                 raise ValueError(
                     f"net_params holds {key!r}, but there is no callback of this name. Expected "
@@ -265,9 +275,14 @@ class LossNet(PredictingNet):
                 codes,
                 weight,
             )
+            if self.compile_:  # in which it cannot be noticed
+                objective = Objective(objective.loss, objective.masks)
+                objective(logits.detach(), codes, weight)
+        if objective.is_constant:
+            refuse_softmax_of_one(objective.loss)
 
     def _random_numbers(self) -> contextlib.AbstractContextManager[None]:
-        """Give the random numbers that a user's loss draws from torch a seed of their own."""
+        """Give the random numbers that a user's loss draws a seed of their own."""
         training = self.training_
         if training is None or not training.may_draw:
             return contextlib.nullcontext()
@@ -443,7 +458,7 @@ class LossNet(PredictingNet):
         """Return network and loss as one function, compiled on request."""
         module, criterion, dtype = self.module_, self.criterion_, self.autocast_
 
-        def score(x: Tensor) -> Tensor:
+        def score(x: Tensor, module: nn.Module = module) -> Tensor:
             with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
                 logits: Tensor = module(x).contiguous()  # losses may want to view them
             return logits
@@ -455,9 +470,9 @@ class LossNet(PredictingNet):
         def seeded_forward(
             x: Tensor, codes: Tensor, weight: Tensor | None
         ) -> tuple[Tensor, Tensor]:
-            logits = score(x)
+            logits = score(x, self.module_)  # a callback may have exchanged either
             with self._random_numbers():  # networks draw none, and may run in parallel threads
-                return logits, criterion(logits, codes, weight)
+                return logits, self.criterion_(logits, codes, weight)
 
         if not self.compile_:
             return seeded_forward

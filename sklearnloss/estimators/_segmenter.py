@@ -77,7 +77,8 @@ class UNetSegmenter(MaskEstimator):
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
         Weights of the classes, handed to the loss. For multilabel masks, how much
-        more a label's pixels count than the others.
+        more a label's pixels count than the others. A sequence is in the order of
+        ``classes_``; a pandas Series has the labels in its index.
     classes : array-like, default=None
         All labels, for data that may lack some, and for labels that do not look like
         classes; see the notes. For multilabel masks, the names of the K labels, in their

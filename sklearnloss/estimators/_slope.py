@@ -1,12 +1,14 @@
-"""Whether a loss depends on the scores at all, looked at once in a fit."""
+"""Whether a loss depends on the scores as it should, looked at once in a fit."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..losses import CompoundLoss, Penalty
 from ..losses._foreign import GUIDE, AnyLoss, is_own, loss_name
@@ -14,6 +16,38 @@ from ..losses._foreign import GUIDE, AnyLoss, is_own, loss_name
 Criterion = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Random scores of a few samples may all satisfy a hinge; those of many draws do not.
 _N_DRAWS = 8
+_FORM = (
+    'Set form = "softmax" on the loss, as an attribute of the function, class or module, and it is '
+    "given a channel per class and class indices. "
+)
+
+
+class SoftmaxOfOne(TorchDispatchMode):
+    """Notice a softmax over one channel, which is 1 whatever the scores.
+
+    Parameters
+    ----------
+    logits : Tensor
+        What a loss is called with meanwhile.
+
+    Attributes
+    ----------
+    seen : bool
+        Whether there was one over as many numbers as there are logits.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in ("_softmax", "_log_softmax"):
+            x, axis = args[:2]
+            if x.numel() == self.logits.numel() and x.ndim and x.shape[axis] == 1:
+                # Over a batch that happens to be of one sample it is no mistake.
+                self.seen |= len(self.logits) > 1 or axis % x.ndim > 0
+        return func(*args, **(kwargs or {}))
 
 
 def require_slope(
@@ -52,6 +86,15 @@ def require_slope(
     for term in filter(is_own, terms):
         if not _has_slope(term, build, logits, codes, weight):
             raise ValueError(_no_slope(term, logits))
+
+
+def refuse_softmax_of_one(loss: AnyLoss) -> None:
+    """Raise a ValueError for a loss of which some part is a softmax over one channel."""
+    own = next((term for term, _ in _data_terms(loss) if is_own(term)), loss)
+    raise ValueError(
+        f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 whatever the "
+        f"scores: nothing would be learned from this part of it. {_FORM}{GUIDE}"
+    )
 
 
 def _data_terms(loss: AnyLoss) -> Iterator[tuple[AnyLoss, float | Tensor]]:
@@ -117,9 +160,5 @@ def _no_slope(loss: AnyLoss, logits: Tensor) -> str:
     if not is_own(loss):
         return f"{message}Look at its parameters."
     if shape[1] == 1:
-        message += (
-            "There is one channel here, and a softmax over one channel is constant: set "
-            'form = "softmax" on the loss, as an attribute of the function, class or module, and '
-            "it is given a channel per class and class indices. "
-        )
+        message += f"There is one channel here, and a softmax over one channel is constant. {_FORM}"
     return f"{message}Do not round, threshold or detach the scores. {GUIDE}"

@@ -2,47 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import re
 from typing import Any
 
 from torch import nn
 
+from ._known_losses import bare
+
+# Words that names are made of.
 _TARGETS = {
-    "actual",
-    "ground_truth",
-    "gt",
-    "label",
-    "labels",
-    "mask",
-    "masks",
-    "target",
-    "targets",
-    "true",
-    "truth",
-    "y_true",
-    "ytrue",
+    *("actual", "annotation", "annotations", "expected", "ground", "groundtruth", "gt", "gts"),
+    *("label", "labels", "lbl", "lbls", "mask", "masks", "observed", "real", "ref", "reference"),
+    *("targ", "target", "targets", "targs", "tgt", "true", "trues", "truth", "yt", "ytrue"),
 }
 _PREDICTIONS = {
-    "input",
-    "inputs",
-    "logit",
-    "logits",
-    "out",
-    "output",
-    "outputs",
-    "pred",
-    "prediction",
-    "predictions",
-    "preds",
-    "prob",
-    "probs",
-    "score",
-    "scores",
-    "y_hat",
-    "y_pred",
-    "yhat",
-    "ypred",
+    *("estimate", "estimated", "fake", "hat", "input", "inputs", "logit", "logits", "out"),
+    *("output", "outputs", "outs", "pr", "prd", "pred", "predicted", "prediction", "predictions"),
+    *("preds", "prob", "probability", "probabilities", "probs", "score", "scores"),
+    *("yhat", "yp", "ypred"),
 }
+# What follows a name that may mean both, where it means the target.
+_AFTER = {"y": ("prediction", "p"), "t": ("prediction", "p", "x", "y", "z")}
 
 
 def refuse_target_first(loss: Any) -> None:
@@ -53,9 +35,9 @@ def refuse_target_first(loss: Any) -> None:
     names = _first_two(loss)
     if len(names) < 2:
         return
-    first, second = (name.lower() for name in names)
-    certain = first in _TARGETS and second not in _TARGETS
-    if certain or (first in ("y", "t") and second in _PREDICTIONS):
+    first, second = map(_role, names)
+    certain = first == "target" and second != "target"
+    if certain or second in _AFTER.get(first, ()):
         name = getattr(loss, "__name__", type(loss).__name__)
         raise ValueError(
             f"The arguments of {name} are ({', '.join(names)}), but a loss is called as "
@@ -64,8 +46,23 @@ def refuse_target_first(loss: Any) -> None:
         )
 
 
+def _role(name: str) -> str:
+    """Return "target", "prediction" or, where no word of a name tells, the name.
+
+    "pred_mask" is a prediction, "mask_true" a target; "y_p" is "p", "y_t" a target.
+    """
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    if _PREDICTIONS & {*words}:
+        return "prediction"
+    if _TARGETS & {*words} or words == ["y", "t"]:
+        return "target"
+    return "p" if words == ["y", "p"] else "_".join(words)
+
+
 def _first_two(loss: Any) -> list[str]:
-    function = loss.forward if isinstance(loss, nn.Module) else loss
+    function = loss if isinstance(loss, functools.partial) else bare(loss)
+    if isinstance(function, nn.Module):
+        function = function.forward
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # written in C

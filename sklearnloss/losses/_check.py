@@ -144,7 +144,7 @@ def check_loss(
     if task is not None:
         list_losses(task)  # refuses an unknown task
     targets = [name for key, names in FORMATS.items() if task in (None, key) for name in names]
-    with seeded(0), torch.inference_mode(False), torch.enable_grad():
+    with seeded(0), torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
         built = _build(loss)
         report = LossReport(describe(built))
         for target in targets:

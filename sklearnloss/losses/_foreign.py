@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ._base import FORMS, Form, Loss, describe, did_you_mean
 from ._inputs import one_hot
-from ._known_losses import known_reading
+from ._known_losses import bare, known_reading
 from ._pixel import ratio, sum_per_sample
 from ._torch_cross_entropy import mean_cross_entropy
 
@@ -44,7 +44,7 @@ def loss_form(loss: AnyLoss) -> Form:
 
 
 def _declared_form(loss: AnyLoss) -> Form | None:
-    """Return the attribute ``form`` of a loss, or of the function that it binds arguments of."""
+    """Return the attribute ``form`` of a loss, or of what is inside it."""
     form = getattr(loss, "form", None)
     if isinstance(form, str):
         if form not in FORMS:
@@ -53,7 +53,8 @@ def _declared_form(loss: AnyLoss) -> Form | None:
                 f"{', '.join(map(repr, FORMS))}.{did_you_mean(form, FORMS)}"
             )
         return form
-    return _declared_form(loss.func) if isinstance(loss, functools.partial) else None
+    inner = bare(loss)
+    return None if inner is loss else _declared_form(inner)
 
 
 def is_built_in(loss: AnyLoss) -> bool:

@@ -115,6 +115,8 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
             _PROBABILITIES,
             "F.binary_cross_entropy_with_logits or 'bce'",
         ),
+        "CosineSimilarity": ("is a similarity, which grows as scores fit", "'dice'"),
+        "PairwiseDistance": ("is a distance along the last axis of images", "nn.MSELoss"),
         "KLDivLoss": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
         "kl_div": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
         "SoftMarginLoss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
@@ -152,12 +154,28 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
 }
 
 
+def bare(loss: Any) -> Any:
+    """Return what is inside a partial, what torch.compile made, or a module's forward."""
+    while True:
+        if isinstance(loss, functools.partial):
+            loss = loss.func
+        elif isinstance(getattr(loss, "_orig_mod", None), nn.Module):
+            loss = loss._orig_mod
+        elif hasattr(loss, "_torchdynamo_orig_callable"):
+            loss = loss._torchdynamo_orig_callable
+        elif isinstance(getattr(loss, "__self__", None), nn.Module) and loss.__name__ == "forward":
+            loss = loss.__self__
+        else:
+            return loss
+
+
 def known_reading(loss: Any) -> Reading | None:
     """Return what a loss of a known library reads, None for any other.
 
     A sub-class with a formula of its own is another loss, but if classes compete
     in its base, so they do in it.
     """
+    loss = bare(loss)
     package, name = _formula_origin(loss)
     if name in _READINGS.get(package, {}):
         return _READINGS[package][name]
@@ -189,6 +207,7 @@ def _monai_reading(loss: nn.Module) -> Reading | None:
 
 def refuse_probability_loss(loss: Any) -> None:
     """Raise a ValueError for a loss of a known library that does not fit raw scores and masks."""
+    loss = bare(loss)
     package, name = _formula_origin(loss)
     if name in _REFUSED.get(package, {}):
         what, instead = _REFUSED[package][name]
@@ -215,8 +234,6 @@ def _lacks_activation(part: nn.Module) -> bool:
 
 def _formula_origin(loss: Any) -> tuple[str, str]:
     """Return (package, name) of a function, or of the class that a module's forward is of."""
-    while isinstance(loss, functools.partial):
-        loss = loss.func
     if inspect.isroutine(loss):
         return _origin(loss)
     cls = loss if isinstance(loss, type) else type(loss)

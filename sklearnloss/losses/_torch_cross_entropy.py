@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ._device import as_like
+from ._known_losses import bare
 from ._pixel import ratio, sum_per_sample
 
 _SETTINGS = ("weight", "ignore_index", "label_smoothing", "reduction")
@@ -22,10 +23,11 @@ def mean_cross_entropy(loss: Any) -> Callable[..., Tensor] | None:
     Torch's is nan if all is ignored. Its equal, a function of logits, class indices
     and sample weights, is 0 then.
     """
-    if isinstance(loss, nn.CrossEntropyLoss):
-        if type(loss).forward is not nn.CrossEntropyLoss.forward:
+    module = bare(loss)
+    if isinstance(module, nn.CrossEntropyLoss):
+        if type(module).forward is not nn.CrossEntropyLoss.forward:
             return None
-        settings = {name: getattr(loss, name) for name in _SETTINGS}
+        settings = {name: getattr(module, name) for name in _SETTINGS}
     elif loss is F.cross_entropy:
         settings = {}
     elif isinstance(loss, functools.partial) and loss.func is F.cross_entropy and not loss.args:

@@ -167,6 +167,7 @@ def test_patterns_that_match_nothing_are_refused(pattern: Any, digits: Data) -> 
         ("callbacks__nope", 1, "no callback of this name. Expected one of .*'print_log'"),
         ("callbacks__nope__x", 1, "no callback of this name"),
         ("callbacks__print_lgo", None, "Did you mean 'print_log'"),
+        ("callbacks__train_loss", None, "training needs this callback"),
         ("use_caching", "no", "Expected True or False"),
     ],
 )

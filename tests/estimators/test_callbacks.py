@@ -22,6 +22,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 
 from sklearnloss import LossSearchCV
+from sklearnloss.losses import FocalLoss
 
 from ..optional import import_or_skip
 from .conftest import Data, classifier
@@ -333,6 +334,16 @@ def test_tensorboard_writes_events(digits: Data, tmp_path: Path) -> None:
     cross_val_score(classifier(callbacks=[board, shared]), *digits, cv=2)
     for folder in ("function", "shared"):
         assert len(list((tmp_path / folder).glob("events.*"))) == 2
+
+
+def test_a_loss_that_a_callback_sets_is_trained(digits: Data) -> None:
+    class Exchange(sc.Callback):  # type: ignore[misc]
+        def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+            net.set_params(criterion__loss=FocalLoss())
+
+    model = classifier(callbacks=[Exchange()]).fit(*digits)
+    expected = classifier("focal").fit(*digits)
+    assert model.history_[-1, "train_loss"] == expected.history_[-1, "train_loss"]
 
 
 def test_callbacks_of_the_training_end_with_the_best_weights(digits: Data) -> None:

@@ -41,6 +41,8 @@ SETTINGS: list[tuple[dict[str, Any], str]] = [
     ({"class_weight": "even"}, r"class_weight='even' is unknown"),
     ({"class_weight": {7: 1.0}}, r"class_weight names the label 7"),
     ({"class_weight": [1.0]}, r"class_weight has shape \(1,\)"),
+    ({"class_weight": {0: [1.0]}}, r"class_weight=\{0: \[1.0\]\} cannot be read. Expected"),
+    ({"class_weight": [1j, 1, 1]}, r"class_weight=.* cannot be read. Expected"),
     ({"class_weight": {0: -1.0}}, r"class_weight must be finite and not negative"),
     ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 values, but each sample of X"),
     ({"image_shape": (1, 1, 1, 8, 8)}, r"image_shape=.*: expected \(L,\), \(H, W\)"),

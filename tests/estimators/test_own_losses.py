@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import random
 import threading
 from typing import Any
 
@@ -237,6 +238,17 @@ def test_a_loss_that_draws_numbers_gives_the_same_bits_again(
     np.testing.assert_array_equal(noisy_scores(binary_scenes, **params), expected)
     other = noisy_scores(binary_scenes, **params, random_state=1)
     assert not np.array_equal(other, expected)
+
+
+def test_numbers_of_numpy_and_python_are_the_same_again(binary_scenes: Data) -> None:
+    def shifted(logits: Tensor, target: Tensor) -> Tensor:
+        shift = random.random() + np.random.rand()  # noqa: NPY002
+        return per_image(logits + shift, target).mean()
+
+    before = random.getstate(), str(np.random.get_state())  # noqa: NPY002
+    first, second = (segmenter(shifted).fit(*binary_scenes) for _ in range(2))
+    assert first.history_[-1]["train_loss"] == second.history_[-1]["train_loss"]
+    assert before == (random.getstate(), str(np.random.get_state()))  # noqa: NPY002
 
 
 def test_each_batch_draws_other_numbers(binary_scenes: Data) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,8 @@ def test_a_loss_that_ignores_the_code_of_another_label_is_refused(digits: Data) 
     X, y = digits
     with pytest.raises(ValueError, match="ignores 0, the code of the label 1"):
         classifier(CrossEntropyLoss(ignore_index=0)).fit(X, y + 1)
+    with pytest.raises(ValueError, match="ignores 0, the code of the label 1"):
+        classifier(functools.partial(nn.functional.cross_entropy, ignore_index=0)).fit(X, y + 1)
 
 
 def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:
@@ -244,6 +248,35 @@ def test_a_network_of_a_sub_class_predicts(scenes: Data, tmp_path: Path) -> None
     model.save(tmp_path / "model.safetensors")
     again = PlainSegmenter.load(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(again.predict(large), model.predict(large))
+
+
+def test_a_series_of_class_weights_has_labels_in_its_index(digits: Data) -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = digits
+    weights = pandas.Series([3.0, 1.0, 2.0], index=["two", "zero", "one"])
+    y = np.array(["zero", "one", "two"])[y % 3]
+    for classes in (None, ["two", "zero", "one"]):
+        model = classifier(class_weight=weights, classes=classes).fit(X, y)
+        assert model.classes_.tolist() == ["one", "two", "zero"]
+        assert model.loss_.class_weight.tolist() == [2.0, 3.0, 1.0]
+    with pytest.raises(ValueError, match="names the label 0, which is not among"):
+        classifier(class_weight=weights.reset_index(drop=True)).fit(X, y)
+
+
+def test_parts_of_an_early_stopping_without_weight_are_refused(digits: Data) -> None:
+    X, y = digits
+    model = classifier(early_stopping=True, validation_fraction=0.5)
+    parts = set()
+    for first, second in zip(np.flatnonzero(y == 0), np.flatnonzero(y == 1), strict=False):
+        weight = np.zeros(len(X))
+        weight[[first, second]] = 1
+        try:
+            model.fit(X, y, sample_weight=weight)
+        except ValueError as error:
+            parts |= {*re.findall("that early_stopping (.*) weigh 0: their loss", str(error))}
+        if len(parts) == 2:
+            break
+    assert parts == {"trains on", "holds out"}
 
 
 def test_a_sequence_of_class_weights_needs_sorted_classes(digits: Data, scenes: Data) -> None:

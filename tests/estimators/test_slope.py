@@ -43,7 +43,7 @@ class OwnCrossEntropy(nn.Module):
         return value
 
 
-CONSTANT = r"exactly 0 for any logits of shape \(4, 1, 16, 16\).*set form = \"softmax\" on the loss"
+CONSTANT = r"exactly 0 for any logits of shape \(4, 1, 16, 16\).*Set form = \"softmax\" on the loss"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,37 @@ def test_a_softmax_over_one_channel_is_refused(loss: Any, name: str, binary_scen
     with pytest.raises(ValueError, match=rf"gradient of the loss {name}.*{CONSTANT}"):
         model.fit(*binary_scenes)
     assert not hasattr(model, "net_")
+
+
+def test_a_softmax_over_one_channel_beside_another_term_is_refused(binary_scenes: Data) -> None:
+    def both(logits: Tensor, target: Tensor) -> Tensor:
+        p = logits.sigmoid()
+        dice = 1 - 2 * (p * target).sum() / (p + target).sum()
+        return dice + F.cross_entropy(logits, target)
+
+    message = "loss both takes a softmax over one channel.*Set form"
+    for loss in (both, DiceLoss() + both):
+        with pytest.raises(ValueError, match=message):
+            segmenter(loss).fit(*binary_scenes)
+
+
+def test_a_softmax_over_several_channels_or_pixels_is_no_mistake(
+    scenes: Data, binary_scenes: Data
+) -> None:
+    def over_pixels(logits: Tensor, target: Tensor) -> Tensor:
+        return -(logits.flatten(1).log_softmax(1) * target.flatten(1)).mean()
+
+    def over_two(logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(torch.cat([-logits, logits], 1), target[:, 0].long())
+
+    def over_samples(logits: Tensor, target: Tensor) -> Tensor:
+        share = len(logits) * logits.detach().softmax(0)
+        return (share * (logits.sigmoid() - target).square()).mean()
+
+    segmenter(over_samples, batch_size=1).fit(*binary_scenes)
+    segmenter(cross_entropy).fit(*scenes)
+    for loss in (over_pixels, over_two):
+        segmenter(loss).fit(*binary_scenes)
 
 
 @pytest.mark.slow

@@ -30,6 +30,16 @@ def with_names(first: str, second: str) -> Callable[..., Tensor]:
         ("Y_True", "Y_Pred"),
         ("y", "y_hat"),
         ("t", "logits"),
+        ("t", "y"),
+        ("y", "p"),
+        ("y_t", "y_p"),
+        ("targ", "out"),
+        ("true_mask", "pred_mask"),
+        ("masks_true", "masks_pred"),
+        ("yTrue", "yPred"),
+        ("y_label", "y_logits"),
+        ("real", "fake"),
+        ("reference", "x"),
     ],
 )
 def test_a_target_that_comes_first_is_refused(first: str, second: str) -> None:
@@ -58,10 +68,24 @@ def test_a_target_that_comes_first_is_refused(first: str, second: str) -> None:
         ("z", "t"),
         ("a", "b"),
         ("target", "labels"),
+        ("pred_mask", "true_mask"),
+        ("mask_logits", "mask"),
+        ("yPred", "yTrue"),
+        ("p", "y"),
+        ("predicted", "actual"),
     ],
 )
 def test_other_names_are_taken(first: str, second: str) -> None:
     refuse_target_first(with_names(first, second))
+
+
+def test_a_module_that_was_compiled_is_looked_into() -> None:
+    class Module(nn.Module):
+        def forward(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+            return y_true - y_pred
+
+    with pytest.raises(ValueError, match=r"\(y_true, y_pred\)"):
+        refuse_target_first(torch.compile(Module(), backend="eager"))
 
 
 @pytest.mark.parametrize(

@@ -330,6 +330,11 @@ def test_a_loss_is_checked_in_inference_mode_as_well() -> None:
         assert check_loss("dice", "segmentation", verbose=False).passed
 
 
+def test_a_loss_is_checked_on_the_cpu_whatever_the_default_device() -> None:
+    with torch.device("meta"):
+        assert check_loss("dice", "classification", verbose=False).passed
+
+
 def test_a_softmax_loss_of_ones_own_is_checked_with_a_channel_per_class() -> None:
     def cross_entropy(z: Tensor, t: Tensor) -> Tensor:
         return nn.functional.cross_entropy(z, t)

@@ -52,6 +52,8 @@ def test_regressions_read_a_mask_per_class(case: Any) -> None:
         (F.binary_cross_entropy, "probabilities.*Use F.binary_cross_entropy_with_logits or 'bce'"),
         (functools.partial(F.nll_loss, ignore_index=255), "Use F.cross_entropy or 'cross_entropy'"),
         (nn.KLDivLoss(), "probabilities.*Use 'cross_entropy'"),
+        (nn.CosineSimilarity(), "is a similarity.*Use 'dice'"),
+        (nn.PairwiseDistance(), "is a distance along the last axis"),
         (nn.SoftMarginLoss(), "targets of -1 and 1.*Use 'bce'"),
         (F.hinge_embedding_loss, "targets of -1 and 1.*Use 'hinge'"),
         (nn.PoissonNLLLoss(), "counts, not for classes.*Use 'cross_entropy'"),
@@ -61,6 +63,33 @@ def test_regressions_read_a_mask_per_class(case: Any) -> None:
 def test_losses_that_read_something_else_are_refused(loss: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         refuse_probability_loss(loss)
+
+
+def compiled(loss: nn.Module) -> Any:
+    return torch.compile(loss, backend="eager")
+
+
+@pytest.mark.parametrize("wrap", [functools.partial, lambda loss: loss.forward, compiled])
+def test_a_wrapped_module_is_recognized(wrap: Any) -> None:
+    z, t = multiclass()
+    cross_entropy = wrap(nn.CrossEntropyLoss())
+    assert loss_form(cross_entropy) == "softmax"
+    torch.testing.assert_close(call_loss(cross_entropy, z, t), CrossEntropyLoss()(z, t))
+    ignored = torch.full_like(t, -100)
+    assert call_loss(cross_entropy, z, ignored) == 0
+    bce = wrap(nn.BCEWithLogitsLoss())
+    torch.testing.assert_close(call_loss(bce, z, t), BCEWithLogitsLoss()(z, t))
+    with pytest.raises(ValueError, match="NLLLoss expects probabilities"):
+        refuse_probability_loss(wrap(nn.NLLLoss()))
+
+
+def test_another_method_of_a_module_is_a_loss_of_its_own() -> None:
+    class Own(nn.CrossEntropyLoss):
+        def doubled(self, z: Tensor, t: Tensor) -> Tensor:
+            return 2 * F.cross_entropy(z, t)
+
+    z, t = multiclass()
+    torch.testing.assert_close(call_loss(Own().doubled, z, t), 2 * CrossEntropyLoss()(z, t))
 
 
 def test_a_sub_class_with_a_formula_of_its_own_is_not_refused() -> None:

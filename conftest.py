@@ -55,3 +55,11 @@ def _forget_registered_losses() -> Iterator[None]:
     yield
     _registry._user_losses.clear()
     _registry._user_spaces.clear()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Examples that train a network are slow."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and "max_epochs" in (item.dtest.docstring or ""):
+            item.add_marker(pytest.mark.slow)

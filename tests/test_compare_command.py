@@ -57,6 +57,7 @@ def files(path: Path) -> set[str]:
     return {file.name for file in path.iterdir()}
 
 
+@pytest.mark.slow
 def test_it_writes_tables_a_report_a_picture_and_a_model(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,6 +96,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert set(np.unique(model.predict(np.stack(pixels)))) <= {0, 255}
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_printed_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(folder)) == 0
     first = capsys.readouterr().out
@@ -127,6 +129,7 @@ def test_more_trials_and_repeats_go_on_with_what_is_there(folder: Path) -> None:
     np.testing.assert_array_equal(*(model.predict_proba(pixels) for model in models))
 
 
+@pytest.mark.slow
 def test_classes_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(12, 8, 8, 3)) + np.repeat([0, 2], 6)[:, None, None, None]
@@ -168,6 +171,7 @@ def test_pictures_of_unlike_sizes_are_compared(folder: Path) -> None:
     assert mask.shape == (20, 24)
 
 
+@pytest.mark.slow
 def test_without_matplotlib_only_pictures_are_missing(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +228,7 @@ def test_another_question_for_the_same_folder_is_refused(
     assert {file: file.read_bytes() for file in results.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_a_search_of_something_else_is_refused_in_words_of_the_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +243,7 @@ def test_a_search_of_something_else_is_refused_in_words_of_the_command(
     assert "study_name" not in told
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_does_not_lock_its_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -275,6 +281,7 @@ def test_results_inside_the_data_are_no_data(
         assert "is a file, or lies below one. Expected a folder." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_losses_for_which_there_is_no_time_are_listed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,6 +294,7 @@ def test_losses_for_which_there_is_no_time_are_listed(
     assert "dice, bce" in (folder.parent / "results" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_comparison_is_on_other_folds_than_the_search(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +328,7 @@ def test_folds_that_are_all_there_are_get_other_seeds(
     assert "Comparing 1 loss: 8 fits each." in progress
 
 
+@pytest.mark.slow
 def test_the_winner_of_the_comparison_is_trained_with_its_settings(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +378,7 @@ def test_a_loss_of_ones_own_is_compared(
     assert "holds a run on other code of your own losses." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
 def test_names_that_are_no_text_lose_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str]
@@ -406,6 +416,7 @@ def test_data_that_are_read_batch_by_batch_may_move(
     assert "Tried 2 settings of 1 loss" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_trained_costs_no_result(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,7 @@ def test_an_own_change_is_seeded(digits: Data) -> None:
     assert not np.array_equal(plain, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ["torch", "numpy", "python"])
 def test_random_numbers_of_an_own_change_come_from_the_random_state(
     draw: str, digits: Data
@@ -163,6 +164,7 @@ def test_random_numbers_on_a_gpu_come_from_the_random_state(digits: Data) -> Non
     assert torch.equal(torch.cuda.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_fits_in_threads_draw_as_fits_alone(digits: Data) -> None:
     X, y = digits
 

@@ -282,6 +282,7 @@ def test_older_transforms_of_torchvision_change_images_with_labels(digits: Data)
         np.testing.assert_array_equal(first.predict_proba(X), again.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["torchvision", "albumentations"])
 def test_the_guide_s_example_runs(library: str) -> None:
     import_or_skip(library)

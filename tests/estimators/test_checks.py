@@ -31,7 +31,7 @@ def own_loss(logits: Tensor, target: Tensor, power: float = 1.0) -> Tensor:
 
 
 def small(*args: Any, **params: Any) -> ResNetClassifier:
-    return ResNetClassifier(*args, width=8, max_epochs=10, **params)
+    return ResNetClassifier(*args, width=4, max_epochs=8, **params)
 
 
 # What a check finds does not depend on the loss, but for these: they copy, compare or
@@ -55,7 +55,7 @@ OF_PARAMETERS = [
 
 @pytest.mark.slow
 @parametrize_with_checks(  # type: ignore[untyped-decorator]
-    [ResNetClassifier(width=8), small(0.5 * DiceLoss() + CrossEntropyLoss())],
+    [small(), small(0.5 * DiceLoss() + CrossEntropyLoss())],
     expected_failed_checks=lambda estimator: EXPECTED,
 )
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")

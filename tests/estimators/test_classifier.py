@@ -18,9 +18,9 @@ from .conftest import Data, classifier
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", list_losses("classification"))
 def test_every_loss_learns_digits(loss: str) -> None:
-    X, y = load_digits(n_class=4, return_X_y=True)
+    X, y = load_digits(n_class=3, return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    model = classifier(loss, width=8, max_epochs=5, batch_size=32, image_shape=(8, 8))
+    model = classifier(loss, width=8, max_epochs=4, batch_size=32, image_shape=(8, 8))
     assert model.fit(X_train, y_train).score(X_test, y_test) > 0.9
 
 
@@ -179,6 +179,7 @@ def test_same_seed_same_model_other_seed_other_model(digits: Data) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+@pytest.mark.slow
 def test_fitted_models_pickle(digits: Data) -> None:
     X, y = digits
     model = classifier("focal+1e-4*l2").fit(X, y)

@@ -192,6 +192,7 @@ def _names(config: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     config["params"]["classes"] = ["[{\\"] * 100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [_wide_arrays, _rows("{}"), _rows("[]"), _rows('{"": 0}'), _rows('{"a": [1]}'), _lists, _names],
@@ -327,6 +328,7 @@ HOSTILE: list[tuple[Change, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     HOSTILE,

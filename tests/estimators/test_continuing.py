@@ -10,6 +10,7 @@ import torch
 from .conftest import Data, classifier, segmenter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

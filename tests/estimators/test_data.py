@@ -30,6 +30,7 @@ def test_images_of_every_dtype_train_the_same_model(kind: Any, digits: Data, sce
 TENSORS = [torch.uint8, torch.int64, torch.float64, torch.bfloat16, torch.float16, torch.bool]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TENSORS)
 def test_tensors_of_every_dtype_train_the_same_model(kind: torch.dtype, scenes: Data) -> None:
     X = torch.from_numpy(20 * scenes[0] / scenes[0].max()).byte().to(kind)

@@ -70,6 +70,7 @@ def test_scores_are_those_of_a_training_of_so_many_epochs(digits: Data) -> None:
     np.testing.assert_array_equal(seen[0], first.predict_proba(digits[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Stop("enough"), KeyboardInterrupt(), FloatingPointError("nan")])
 def test_what_is_raised_after_an_epoch_ends_the_fit(error: BaseException, digits: Data) -> None:
     def hook(model: Any, epoch: int) -> None:

@@ -60,6 +60,7 @@ def raise_interrupt() -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_in_a_callback_leaves_fit(moment: str, digits: Data) -> None:
     X, y = digits

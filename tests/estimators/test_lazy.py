@@ -71,6 +71,7 @@ def memory_map(array: np.ndarray, path: Path) -> np.ndarray:
     return mapped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_files_train_the_model_that_arrays_train(suffix: str, files: Files, scenes: Data) -> None:
     X, y = scenes
@@ -84,6 +85,7 @@ def test_files_train_the_model_that_arrays_train(suffix: str, files: Files, scen
     assert model.score(X_files, y_files) == pytest.approx(iou_score(y, model.predict(X)))
 
 
+@pytest.mark.slow
 def test_every_way_of_giving_data_trains_the_same_model(
     files: Files, tmp_path: Path, scenes: Data
 ) -> None:
@@ -139,6 +141,7 @@ def test_16_bit_and_black_and_white_pictures_are_read(files: Files) -> None:
     np.testing.assert_array_equal(read_image(files(flat, ".png")[0]).values, flat[0])
 
 
+@pytest.mark.slow
 def test_the_classifier_reads_files_and_datasets(files: Files, digits: Data) -> None:
     X, y = digits
     names = np.array(["zero", "one", "two"])[y]
@@ -154,6 +157,7 @@ def test_the_classifier_reads_files_and_datasets(files: Files, digits: Data) -> 
     assert classifier(class_weight="balanced", early_stopping=True).fit(Pairs(X, y)).n_iter_ == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaled", [np.float32, np.float64, np.uint8, np.uint16, np.bool_])
 def test_scaling_is_that_of_the_whole_data(scaled: Any, digits: Data) -> None:
     X, y = digits[0].astype(scaled), digits[1]
@@ -195,6 +199,7 @@ def test_class_weights_are_those_of_arrays(files: Files, scenes: Data) -> None:
     np.testing.assert_allclose(model.loss_.alpha, expected.loss_.alpha)
 
 
+@pytest.mark.slow
 def test_weights_early_stopping_and_partial_fit_go_with_files(files: Files, scenes: Data) -> None:
     X, y = scenes
     weight = np.arange(12.0)
@@ -384,6 +389,7 @@ def test_a_missing_pillow_is_named(files: Files, monkeypatch: pytest.MonkeyPatch
         segmenter().fit(paths, np.ones((2, 8, 8)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint8, np.uint16, np.int64, bool])
 def test_memory_maps_are_not_copied(kind: Any, tmp_path: Path, digits: Data) -> None:
     X = memory_map((digits[0] * (1 if kind is not bool else 0.2)).astype(kind), tmp_path / "X.npy")
@@ -418,7 +424,7 @@ def run(n):
     model = UNetSegmenter(width=1, depth=1, batch_size=8, max_epochs=1, early_stopping=True)
     model.fit(Made(n)).score(Made(n))
 
-run(120)
+run(60)
 before = peak()
 run(int(sys.argv[1]))
 print(peak() - before)
@@ -431,10 +437,10 @@ def test_memory_does_not_grow_with_the_data() -> None:
     # Otherwise the allocator keeps freed blocks, a few more the longer it runs.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
     result = subprocess.run(
-        [sys.executable, "-c", MEMORY, "240"],
+        [sys.executable, "-c", MEMORY, "160"],
         capture_output=True,
         text=True,
         check=True,
         env=environment,
     )
-    assert int(result.stdout) < 30  # MiB; the images are 180 MiB
+    assert int(result.stdout) < 30  # MiB; the images are 120 MiB

@@ -230,6 +230,7 @@ def test_what_foreign_losses_receive(binary_scenes: Data, scenes: Data, digits: 
     assert seen[-1] == ((30, 3), (30,), torch.int64)
 
 
+@pytest.mark.slow
 def test_softmax_losses_get_two_channels_for_two_classes(binary_scenes: Data) -> None:
     loss: Any
     for loss in ("cross_entropy", nn.CrossEntropyLoss(), F.cross_entropy, "dice+cross_entropy"):

@@ -27,6 +27,7 @@ def masked(binary_scenes: Data) -> Masked:
     return X, np.ma.MaskedArray(y, hidden), np.where(hidden, 255, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["auto", "cross_entropy", "focal"])
 def test_masked_pixels_teach_what_ignored_ones_do(loss: str, masked: Masked) -> None:
     X, y, void = masked
@@ -41,6 +42,7 @@ def test_masked_pixels_teach_what_ignored_ones_do(loss: str, masked: Masked) -> 
     assert (plain.predict_proba(X) != model.predict_proba(X)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "given",
     [

@@ -41,6 +41,7 @@ class SigmoidBCE(nn.Module):
         return F.binary_cross_entropy_with_logits(logits, masks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss",
     [

@@ -127,6 +127,7 @@ SEGMENTERS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("params", SEGMENTERS, ids=lambda params: ",".join(map(str, params)))
 def test_a_segmenter_comes_back(params: dict[str, Any], scenes: Data, tmp_path: Path) -> None:
     X, y = scenes
@@ -157,6 +158,7 @@ LABELS: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", LABELS, ids=lambda labels: labels.dtype.str)
 def test_labels_keep_their_type(labels: np.ndarray, digits: Data, tmp_path: Path) -> None:
     X, y = digits

@@ -252,6 +252,7 @@ def test_unlike_kinds_of_numbers_are_pointed_out(scenes: Data, tmp_path: Path) -
         segmenter().fit(X, scenes[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int64, np.bool_])
 def test_predicted_masks_have_the_dtype_of_those_in_files(
     kind: Any, scenes: Data, tmp_path: Path

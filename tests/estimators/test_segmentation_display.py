@@ -204,6 +204,7 @@ def test_colours_are_shown_wherever_the_channels_are() -> None:
     assert picture(last, 1).shape == (4, 5)  # below colours of labels it is grey
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_channels", "shape"), [(1, (4, 5)), (2, (4, 5)), (3, (4, 5, 3)), (4, (4, 5, 3)), (5, (4, 5))]
 )

@@ -229,6 +229,7 @@ def problem(request: pytest.FixtureRequest, digits: Data, binary_scenes: Data) -
     return (*made, weight)
 
 
+@pytest.mark.slow
 def test_weights_reach_the_fits_of_searches_and_pipelines(problem: tuple[Any, ...]) -> None:
     model, X, y, weight = problem
     expected = model.fit(X, y, sample_weight=weight).decision_function(X)

@@ -69,6 +69,7 @@ def test_a_file_that_is_being_written_is_nobody_s_leftover(tmp_path: Path) -> No
     assert target.read_bytes() == b"whole"
 
 
+@pytest.mark.slow
 def test_savers_at_once_do_not_disturb_each_other(digits: Data, tmp_path: Path) -> None:
     model = classifier(width=1).fit(*digits)
     with ThreadPoolExecutor(4) as pool:

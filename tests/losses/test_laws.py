@@ -154,6 +154,7 @@ def test_integer_sample_weight_is_repetition(name: str, case: str, reduction: st
     torch.testing.assert_close(weighted, repeated, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @on_cases
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_scores_of_a_sample_without_weight_do_not_matter(

@@ -46,6 +46,7 @@ def test_compiles_without_graph_breaks(name: str, case: str) -> None:
     torch.testing.assert_close(torch.autograd.grad(value, z)[0], expected)
 
 
+@pytest.mark.slow
 def test_a_sum_with_a_penalty_compiles() -> None:
     network = nn.Conv2d(1, 1, 1)
     loss = (0.5 * DiceLoss() + FocalLoss() + 0.1 * L2Penalty()).bind(network)
@@ -160,6 +161,7 @@ def test_functional_gradient_equals_autograd(name: str, case: str) -> None:
     torch.testing.assert_close(grad(lambda z: loss(z, t))(z.detach()), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPILABLE)
 @on_forms
 def test_second_derivatives_agree_with_finite_differences(name: str, case: str) -> None:

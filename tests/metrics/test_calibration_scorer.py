@@ -37,6 +37,7 @@ def tiny(kind: Any) -> Any:
     return kind(width=4, max_epochs=1, batch_size=8, random_state=0, **depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize(("kind", "data"), [(ResNetClassifier, digits), (UNetSegmenter, scenes)])
 def test_scores_folds_of_classifiers_and_segmenters(kind: Any, data: Any, n_classes: int) -> None:

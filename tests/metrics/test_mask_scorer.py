@@ -205,6 +205,7 @@ def test_masks_of_a_large_data_set_are_never_in_memory_together(
     assert data.most < 12
 
 
+@pytest.mark.slow
 def test_the_last_step_of_pipelines_and_searches_is_asked(model: UNetSegmenter) -> None:
     halve = FunctionTransformer(lambda X: X / 2)
     pipeline = make_pipeline(halve, segmenter(ignore_index=255)).fit(X, VOID)
@@ -242,6 +243,7 @@ def test_several_metrics_share_predictions() -> None:
         assert found["test_calibration"][k] == calibration_scorer(fitted, X[test], VOID[test])
 
 
+@pytest.mark.slow
 def test_a_data_set_of_pairs_needs_no_y() -> None:
     pairs = list(zip(X, VOID, strict=True))
     for scoring in (dice_scorer, {"dice": dice_scorer, "iou": iou_scorer}):

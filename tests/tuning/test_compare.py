@@ -421,6 +421,7 @@ def test_default_folds_with_groups_are_stratified_as_in_a_search() -> None:
     assert one not in [sorted(test.tolist()) for _, test in plan.splits[5:]]  # shuffled anew
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scoring", [None, "balanced_accuracy"])
 def test_a_constant_answer_is_a_baseline(digits: Data, scoring: Any) -> None:
     X, y = digits
@@ -577,6 +578,7 @@ def test_more_losses_repeats_and_seeds_build_on_what_is_there(digits: Data, tmp_
     np.testing.assert_array_equal(more.scores_[:1, :5, :1], few.scores_)
 
 
+@pytest.mark.slow
 def test_without_a_seed_a_storage_remembers_its_own(digits: Data, tmp_path: Path) -> None:
     path = tmp_path / "fits.jsonl"
     scorer = Counted()
@@ -605,6 +607,7 @@ def make_loss(factor: float) -> Callable[[Tensor, Tensor], Tensor]:
     return loss
 
 
+@pytest.mark.slow
 def test_a_changed_loss_is_fitted_anew(digits: Data, tmp_path: Path) -> None:
     path = tmp_path / "fits.jsonl"
     for losses, expected in [
@@ -825,6 +828,7 @@ def test_images_need_not_be_scored(scenes: Data) -> None:
     assert "image_wins" not in found.pairs_[0]
 
 
+@pytest.mark.slow
 def test_progress_is_shown_on_request(digits: Data, capsys: pytest.CaptureFixture[str]) -> None:
     compare(digits, None)
     assert capsys.readouterr() == ("", "")

@@ -143,6 +143,7 @@ def test_no_figure_is_left_open(comparison: LossComparison, tmp_path: Path) -> N
     assert plt.get_fignums() == before
 
 
+@pytest.mark.slow
 def test_a_report_of_real_fits_has_their_hardest_images(scenes: Data, tmp_path: Path) -> None:
     X, y = scenes
     found = compare_losses(segmenter(), ["dice", FocalLoss(gamma=3)], X, y, cv=2, random_state=0)

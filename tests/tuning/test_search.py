@@ -398,6 +398,7 @@ def two_metrics(model: Any, X: Any, y: Any) -> dict[str, float]:
     return {"right": accuracy, "wrong": 1 - accuracy}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scoring", "metric"),
     [
@@ -584,6 +585,7 @@ def test_illegal_parameters_are_refused_before_anything_is_trained(
         told([0.5], **changes).fit(*FOLDS)
 
 
+@pytest.mark.slow
 def test_optunas_plots_and_importances_work_on_the_study() -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     grids = [{"kernel": ["linear"], "C": (0.1, 10.0)}, {"kernel": ["rbf"], "gamma": (0.1, 1.0)}]

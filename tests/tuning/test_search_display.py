@@ -62,6 +62,7 @@ def test_the_best_loss_is_at_the_top_and_its_settings_come_first(search: LossSea
     assert display.axes_[2].texts[0].get_text().startswith(f"{search.best_loss_}: ")
 
 
+@pytest.mark.slow
 def test_stopped_candidates_are_hollow(search: LossSearchCV) -> None:
     stopped = search.cv_results_["trial_state"] != "COMPLETE"
     assert stopped.any()

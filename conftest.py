@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.losses import _registry
+from sklearnloss.losses import _names
 
 _warn = warnings.warn
 _OURS = ("sklearnloss", "tests")
@@ -53,8 +53,8 @@ warnings.warn = _warn_with_origin
 @pytest.fixture(autouse=True)
 def _forget_registered_losses() -> Iterator[None]:
     yield
-    _registry._user_losses.clear()
-    _registry._user_spaces.clear()
+    _names.USER_LOSSES.clear()
+    _names.USER_SPACES.clear()
 
 
 @pytest.hookimpl(tryfirst=True)

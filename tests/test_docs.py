@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sklearnloss._cli import main
-from sklearnloss.losses import _registry as registry
-from sklearnloss.losses._registry import LOSSES
+from sklearnloss.losses import _names as names
+from sklearnloss.losses._names import LOSSES
 
 DOCS = Path(__file__).parent.parent / "docs"
 GUIDES = sorted(DOCS.rglob("*.md"))
@@ -88,4 +88,4 @@ def test_the_picture_is_small_and_drawn_by_the_code_beside_it(tmp_path: Path) ->
 
 
 def test_a_registered_loss_of_an_example_is_forgotten() -> None:
-    assert not registry._user_losses
+    assert not names.USER_LOSSES

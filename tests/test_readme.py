@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from sklearnloss.losses import _registry as registry
+from sklearnloss.losses import _names as names
 from sklearnloss.losses import list_losses
 
 README = Path(__file__).parent.parent / "README.md"
@@ -28,8 +28,8 @@ def test_every_python_block_runs(
         for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
             exec(compile(block, str(README), "exec"), scope)
     finally:
-        registry._user_losses.clear()
-        registry._user_spaces.clear()
+        names.USER_LOSSES.clear()
+        names.USER_SPACES.clear()
     shown = capsys.readouterr().out
     score = re.search(r"held-out quadrant: (0\.\d+)", shown)
     assert score is not None

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from .._utils.text import did_you_mean
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..estimators._axes import looks_like
 from ..estimators._mask_classes import COMMAND_LINE, check_void
-from ..losses._base import did_you_mean
 from ..metrics._scorers import NAMED
 from ..tuning._folds import default_splits
 from ._culprits import first_few

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 from ..losses._device import send
 from ._augment_callables import CallableChange
 from ._augment_masks import MaskLabels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ from ._augment_masks import MaskLabels
 from ._images import Scaling, to_network
 
 if TYPE_CHECKING:
-    from ._base import ImageEstimator
     from ._dataset import TrainingData
+
 
 # Calls, each with so many images: enough to meet what happens to every third.
 _CALLS, _IMAGES = 12, 2
@@ -25,13 +25,13 @@ _CELL = 4
 
 
 def make_augmentation(
-    estimator: ImageEstimator, data: TrainingData, device: torch.device, *, again: bool
+    estimator: Any, data: TrainingData, device: torch.device, *, again: bool
 ) -> Augmentation | None:
     """Return what an estimator's ``augment`` asks for, tried if it is the user's own.
 
     Parameters
     ----------
-    estimator : ImageEstimator
+    estimator : Any
         Knows its labels and scaling.
     data : TrainingData
         What will be trained on.

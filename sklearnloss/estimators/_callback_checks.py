@@ -24,7 +24,7 @@ from skorch.callbacks import (
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 
 _VALIDATION = (
     "There are no validation data. Set early_stopping=True, which holds out validation_fraction of "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 from ._labels import as_masks as as_array
 from ._labels import distinct_labels, read_masks
 from ._lazy import _as_list, is_lazy

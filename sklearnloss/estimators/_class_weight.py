@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..losses import Loss
 from ..losses._class_weight import LARGEST_WEIGHT, SMALLEST_WEIGHT
 from ..losses._foreign import AnyLoss, function_params
-from ._loss_param import data_terms
+from ..losses._terms import data_terms
 
 # Values that stand for "not set".
 _UNSET_IGNORE = (None, -100)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +18,8 @@ from ._training import (
     resolve_precision,
 )
 
-if TYPE_CHECKING:
-    from ._base import ImageEstimator
 
-
-def check_unchanged(estimator: ImageEstimator) -> None:
+def check_unchanged(estimator: Any) -> None:
     """Raise if a parameter was changed that a network has from its first training.
 
     Raises
@@ -65,7 +62,7 @@ def _are_the_same(weights: Any, *initial: Any) -> bool:
     )
 
 
-def update_net(estimator: ImageEstimator) -> None:
+def update_net(estimator: Any) -> None:
     """Hand parameters that were changed since the last call to the estimator's net."""
     net = estimator.net_
     device = resolve_device(estimator.device)
@@ -85,7 +82,7 @@ def update_net(estimator: ImageEstimator) -> None:
     net.lr, net.weight_decay_ = estimator.lr, estimator.weight_decay
 
 
-def _update_callbacks(estimator: ImageEstimator, net: LossNet) -> None:
+def _update_callbacks(estimator: Any, net: LossNet) -> None:
     params = estimator.net_params or {}
     for name in [name for name in vars(net) if name.startswith("callbacks__")]:
         delattr(net, name)
@@ -96,7 +93,7 @@ def _update_callbacks(estimator: ImageEstimator, net: LossNet) -> None:
     net.initialize_callbacks()
 
 
-def _differs(estimator: ImageEstimator, net: LossNet, settings: dict[str, Any]) -> bool:
+def _differs(estimator: Any, net: LossNet, settings: dict[str, Any]) -> bool:
     """Tell whether the net has another optimizer, or one with other arguments."""
     if type(net.optimizer_) is not resolve_optimizer(estimator.optimizer):
         return True
@@ -117,7 +114,7 @@ def _move(net: LossNet, device: torch.device) -> None:
     net.optimizer_.load_state_dict(state)
 
 
-def _update_loss(estimator: ImageEstimator, net: LossNet) -> bool:
+def _update_loss(estimator: Any, net: LossNet) -> bool:
     """Exchange the loss; return whether the old or the new one has parameters to learn."""
     old = net.criterion_
     if old.loss is estimator.loss_:
@@ -126,7 +123,7 @@ def _update_loss(estimator: ImageEstimator, net: LossNet) -> bool:
     return any(True for loss in (old, net.criterion_) for _ in loss.parameters())
 
 
-def _update_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
+def _update_optimizer(estimator: Any, net: LossNet) -> None:
     for k, group in enumerate(net.optimizer_.param_groups):
         # Others were chosen through net_params. A callback may have changed the present rate.
         if net.base_lrs_[k] == net.lr != estimator.lr:
@@ -135,7 +132,7 @@ def _update_optimizer(estimator: ImageEstimator, net: LossNet) -> None:
             group["weight_decay"] = estimator.weight_decay
 
 
-def _renew_optimizer(estimator: ImageEstimator, net: LossNet, settings: dict[str, Any]) -> None:
+def _renew_optimizer(estimator: Any, net: LossNet, settings: dict[str, Any]) -> None:
     for name in [name for name in vars(net) if name.startswith("optimizer__")]:
         delattr(net, name)
     optimizer = resolve_optimizer(estimator.optimizer)

@@ -15,16 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .._utils.text import describe as shown
 from ..losses import CompoundLoss, Loss, Penalty
-from ..losses import _registry as registry
-from ..losses._base import describe as shown
+from ..losses._names import LOSSES, registered_name
+from ..losses._registry import parameter_defaults
 from ._training import resolve_optimizer
 
 Node = Any  # what json.loads returns
 
 # The only classes and functions that a file can name; all else is passed in.
 OWN_LOSSES: dict[str, type[Loss]] = {
-    **registry.LOSSES,
+    **LOSSES,
     "compound": CompoundLoss,
     "penalty": Penalty,
 }
@@ -60,7 +61,7 @@ class Names:
     def of(self, value: Any) -> str:
         """Return the registered name, or that of the class or function; unlike ones differ."""
         own = getattr(value, "__name__", type(value).__name__)
-        name = stem = registry.registered_name(value) or own
+        name = stem = registered_name(value) or own
         count = 1
         while self.objects.get(name, value) is not value:
             count += 1
@@ -143,7 +144,7 @@ def _describe_loss(value: Any, names: Names) -> Node:
             return {"is": "loss", "name": own, "params": params}
         return {"is": "own loss", "name": names.of(cls), "params": params}
     if cls in TORCH_LOSSES.values():
-        defaults = registry.parameter_defaults(cls)  # not kept are those of the past
+        defaults = parameter_defaults(cls)  # not kept are those of the past
         params = {k: describe(getattr(value, k)) for k in defaults if hasattr(value, k)}
         return {"is": "torch loss", "name": cls.__name__, "params": params}
     if isinstance(value, functools.partial):

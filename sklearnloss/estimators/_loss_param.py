@@ -12,12 +12,13 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from torch import Tensor, nn
 
-from ..losses import CompoundLoss, Loss, Penalty, get_loss
+from .._utils.text import did_you_mean, unknown_parameter
+from ..losses import Loss, get_loss
 from ..losses._argument_order import refuse_target_first
-from ..losses._base import did_you_mean, unknown_parameter
 from ..losses._foreign import AnyLoss
 from ..losses._known_losses import refuse_probability_loss
 from ..losses._registry import build_loss, lookup, parameter_defaults, parse_name
+from ..losses._terms import data_terms
 
 PREFIX = "loss__"
 REQUIRED = inspect.Parameter.empty
@@ -214,13 +215,6 @@ def loss_parameters(loss: Any) -> dict[str, Any] | None:
     if isinstance(loss, nn.Module):
         return {}
     return parameter_defaults(loss) if callable(loss) else None
-
-
-def data_terms(loss: AnyLoss) -> list[AnyLoss]:
-    """Return the losses on the data that a loss consists of: all but penalties."""
-    if isinstance(loss, CompoundLoss):
-        return [term for member in loss.members for term in data_terms(member.loss)]
-    return [] if isinstance(loss, Penalty) else [loss]
 
 
 def _check_names(loss: Any, given: Mapping[str, Any], valid: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 from ._mask_panels import Palette, label_colors
 from ._mask_rows import Row, as_picture, channel_codes, mask_codes, mean_dice, plane
 

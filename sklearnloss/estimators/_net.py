@@ -14,17 +14,18 @@ from skorch import NeuralNet
 from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
+from .._utils.text import did_you_mean
 from ..losses import Loss
-from ..losses._base import did_you_mean
 from ..losses._foreign import AnyLoss, call_loss, is_own, weighted_mean
+from ..losses._terms import data_terms
+from ._batches import Batches
 from ._callback_checks import check_net_callbacks, check_pattern, reads_batches
 from ._callback_predictions import PredictingNet
 from ._callbacks import EpochBar, copy_callbacks, picklable_callbacks
-from ._dataset import Batches, TrainingData
+from ._dataset import TrainingData
 from ._fit_tasks import FitTasks
 from ._interrupts import watch_interrupts
 from ._layout import lay_out
-from ._loss_param import data_terms
 from ._random_state import seeded
 from ._resume import continue_from_record
 from ._schedule import LearningRatePlan

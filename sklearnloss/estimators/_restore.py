@@ -14,7 +14,7 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from ..losses import Loss
-from ..losses import _registry as registry
+from ..losses._names import USER_LOSSES
 from ._container import NETWORK, from_json, read
 from ._describe import Node, build
 from ._images import Scaling
@@ -64,7 +64,7 @@ def load_estimator(
     check_default_dtype()
     try:
         config, tensors = read(path)
-        return _restore(config, tensors, classes, {**registry._user_losses, **custom}, device)
+        return _restore(config, tensors, classes, {**USER_LOSSES, **custom}, device)
     except OSError:
         raise
     except Exception as error:  # a file may hold anything

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 
 
 def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import functools
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from torch import Tensor, nn
+
+from .._utils.text import describe, unknown_parameter
 
 if TYPE_CHECKING:
     from ._compound import CompoundLoss
@@ -230,14 +230,6 @@ class Loss(nn.Module):
         return f"{type(self).__name__}({', '.join(given)})"
 
 
-def describe(value: Any) -> str:
-    """Return a value's repr, or the bare name of a function or class."""
-    if isinstance(value, functools.partial):
-        bound = "".join(f", {key}={describe(each)}" for key, each in value.keywords.items())
-        return f"partial({describe(value.func)}{bound})"
-    return getattr(value, "__name__", None) or repr(value)
-
-
 def _is_same(value: Any, default: Any) -> bool:
     if value is default:
         return True
@@ -249,22 +241,6 @@ def _is_same(value: Any, default: Any) -> bool:
 def _is_whole(value: Any) -> bool:
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     return is_integer or (isinstance(value, float) and value.is_integer())
-
-
-def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:
-    """Say which parameter name was wrong, which exist and which is nearest."""
-    names = sorted(valid)
-    message = (
-        f"Invalid parameter {key!r} for {owner}. "
-        f"Valid parameters are: {', '.join(map(repr, names)) or 'none'}."
-    )
-    return message + did_you_mean(key, names)
-
-
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest choice, or nothing."""
-    nearest = difflib.get_close_matches(name, list(choices), n=1)
-    return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def check_interval(label: str, value: Any, interval: str) -> None:

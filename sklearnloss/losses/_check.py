@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ._base import Loss, describe
+from .._utils.text import describe
+from ._base import Loss
 from ._check_laws import LAWS, Case, Skip, make_case
 from ._compound import CompoundLoss
 from ._foreign import AnyLoss, loss_form

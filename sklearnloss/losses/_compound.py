@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from ._base import Form, Loss, describe, unknown_parameter
+from .._utils.text import describe, unknown_parameter
+from ._base import Form, Loss
 from ._foreign import AnyLoss, call_loss, function_params, loss_form, weighted_mean
 from ._inputs import LossInputError
+from ._names import registered_name
 from ._penalty import Penalty
 
 Weight = float | Tensor
@@ -297,8 +299,6 @@ def scale(loss: Loss, weight: Weight) -> CompoundLoss:
 
 def default_name(loss: AnyLoss) -> str:
     """Name a loss by the registry, else by its class or function."""
-    from ._registry import registered_name
-
     name = registered_name(loss)
     if name is None:
         loss = getattr(loss, "func", loss)  # of a functools.partial

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._base import Loss, describe
+from .._utils.text import describe
+from ._base import Loss
 from ._foreign import AnyLoss, call, loss_form
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._base import FORMS, Form, Loss, describe, did_you_mean
+from .._utils.text import describe, did_you_mean
+from ._base import FORMS, Form, Loss
 from ._inputs import one_hot
 from ._known_losses import bare, known_reading
 from ._pixel import ratio, sum_per_sample

@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from .._utils.text import did_you_mean, unknown_parameter
 from ._asymmetric import AsymmetricLoss
-from ._base import Loss, did_you_mean, unknown_parameter
+from ._base import Loss
 from ._bce import BCEWithLogitsLoss
 from ._bi_tempered import BiTemperedLoss
 from ._boundary import BoundaryLoss
@@ -33,6 +34,7 @@ from ._log_cosh_dice import LogCoshDiceLoss
 from ._logit_adjusted import LogitAdjustedLoss
 from ._lovasz import LovaszHingeLoss, LovaszSoftmaxLoss
 from ._mcc import MCCLoss
+from ._names import LOSSES, USER_LOSSES, USER_SPACES
 from ._penalty import L1Penalty, L2Penalty, Penalty
 from ._poly1 import Poly1CrossEntropyLoss
 from ._symmetric_ce import SymmetricCrossEntropyLoss
@@ -41,43 +43,41 @@ from ._tversky import TverskyLoss
 from ._unified_focal import UnifiedFocalLoss
 from ._weston_watkins import WestonWatkinsHingeLoss
 
-# Storages and tables keep these names: they are never renamed.
-LOSSES: dict[str, type[Loss]] = {
-    "bce": BCEWithLogitsLoss,
-    "cross_entropy": CrossEntropyLoss,
-    "focal": FocalLoss,
-    "dice": DiceLoss,
-    "tversky": TverskyLoss,
-    "label_smoothing": LabelSmoothingCrossEntropy,
-    "hinge": MultiClassHingeLoss,
-    "jaccard": JaccardLoss,
-    "focal_tversky": FocalTverskyLoss,
-    "log_cosh_dice": LogCoshDiceLoss,
-    "generalized_dice": GeneralizedDiceLoss,
-    "lovasz_hinge": LovaszHingeLoss,
-    "lovasz_softmax": LovaszSoftmaxLoss,
-    "unified_focal": UnifiedFocalLoss,
-    "topk": TopKCrossEntropyLoss,
-    "boundary": BoundaryLoss,
-    "hausdorff": HausdorffDTLoss,
-    "cl_dice": SoftClDiceLoss,
-    "mcc": MCCLoss,
-    "brier": BrierLoss,
-    "weston_watkins": WestonWatkinsHingeLoss,
-    "poly1": Poly1CrossEntropyLoss,
-    "generalized_ce": GeneralizedCrossEntropyLoss,
-    "symmetric_ce": SymmetricCrossEntropyLoss,
-    "asymmetric": AsymmetricLoss,
-    "ldam": LDAMLoss,
-    "logit_adjusted": LogitAdjustedLoss,
-    "bi_tempered": BiTemperedLoss,
-    "l1": L1Penalty,
-    "l2": L2Penalty,
-}
+LOSSES.update(
+    {
+        "bce": BCEWithLogitsLoss,
+        "cross_entropy": CrossEntropyLoss,
+        "focal": FocalLoss,
+        "dice": DiceLoss,
+        "tversky": TverskyLoss,
+        "label_smoothing": LabelSmoothingCrossEntropy,
+        "hinge": MultiClassHingeLoss,
+        "jaccard": JaccardLoss,
+        "focal_tversky": FocalTverskyLoss,
+        "log_cosh_dice": LogCoshDiceLoss,
+        "generalized_dice": GeneralizedDiceLoss,
+        "lovasz_hinge": LovaszHingeLoss,
+        "lovasz_softmax": LovaszSoftmaxLoss,
+        "unified_focal": UnifiedFocalLoss,
+        "topk": TopKCrossEntropyLoss,
+        "boundary": BoundaryLoss,
+        "hausdorff": HausdorffDTLoss,
+        "cl_dice": SoftClDiceLoss,
+        "mcc": MCCLoss,
+        "brier": BrierLoss,
+        "weston_watkins": WestonWatkinsHingeLoss,
+        "poly1": Poly1CrossEntropyLoss,
+        "generalized_ce": GeneralizedCrossEntropyLoss,
+        "symmetric_ce": SymmetricCrossEntropyLoss,
+        "asymmetric": AsymmetricLoss,
+        "ldam": LDAMLoss,
+        "logit_adjusted": LogitAdjustedLoss,
+        "bi_tempered": BiTemperedLoss,
+        "l1": L1Penalty,
+        "l2": L2Penalty,
+    }
+)
 TASKS = ("classification", "segmentation")
-
-_user_losses: dict[str, Callable[..., Any]] = {}
-_user_spaces: dict[str, Mapping[str, Any]] = {}
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TERM = rf"\s*(?:({_NUMBER})\s*\*\s*)?([A-Za-z]\w*)\s*"
@@ -140,10 +140,10 @@ def list_losses(task: str | None = None) -> list[str]:
     (True, False)
     """
     if task is None:
-        return [*LOSSES, *_user_losses]
+        return [*LOSSES, *USER_LOSSES]
     if task not in TASKS:
         raise ValueError(f"Unknown task {task!r}. Expected 'classification' or 'segmentation'.")
-    everything: dict[str, Callable[..., Any]] = {**LOSSES, **_user_losses}
+    everything: dict[str, Callable[..., Any]] = {**LOSSES, **USER_LOSSES}
     return [
         name
         for name, loss in everything.items()
@@ -191,8 +191,8 @@ def register_loss(
         )
     if not callable(cls) or isinstance(cls, nn.Module):
         raise TypeError(f"Cannot register {cls!r}: expected a loss class or a function.")
-    _user_losses[name] = cls
-    _user_spaces[name] = getattr(cls, "search_space", {}) if search_space is None else search_space
+    USER_LOSSES[name] = cls
+    USER_SPACES[name] = getattr(cls, "search_space", {}) if search_space is None else search_space
 
 
 def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
@@ -241,7 +241,7 @@ def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
 
 def _own_space(name: str, task: str | None) -> dict[str, Any]:
     loss = lookup(name)
-    space = _user_spaces.get(name, getattr(loss, "search_space", {}))
+    space = USER_SPACES.get(name, getattr(loss, "search_space", {}))
     left_out = getattr(loss, "_sigmoid_only", ()) if task == "classification" else ()
     return {key: value for key, value in space.items() if key not in left_out}
 
@@ -294,17 +294,8 @@ def parameter_defaults(loss: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def registered_name(loss: AnyLoss) -> str | None:
-    """Return the name under which a loss's class, or a function, is registered."""
-    function = loss.func if isinstance(loss, functools.partial) else loss
-    for name, registered in {**LOSSES, **_user_losses}.items():
-        if type(loss) is registered or function is registered:
-            return name
-    return None
-
-
 def lookup(name: str) -> Callable[..., Any]:
-    everything: dict[str, Callable[..., Any]] = {**LOSSES, **_user_losses}
+    everything: dict[str, Callable[..., Any]] = {**LOSSES, **USER_LOSSES}
     if name not in everything:
         raise ValueError(
             f"Unknown loss {name!r}. Expected one of {', '.join(map(repr, sorted(everything)))}, a "

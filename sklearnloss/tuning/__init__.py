@@ -3,10 +3,10 @@
 from ._compare import compare_losses
 from ._comparison import LossComparison
 from ._critical_difference import CriticalDifference, critical_difference
+from ._join import join_search
 from ._search import LossSearchCV
 from ._search_display import LossSearchDisplay
 from ._space import loss_param_distributions, loss_param_grid, suggest_loss
-from ._workers import join_search
 
 __all__ = [
     "CriticalDifference",

@@ -28,8 +28,8 @@ from ._interrupts import noting_interrupts
 from ._paired_fit import PairedData, fit_once, read_scoring
 from ._paired_splits import PairedSplits, make_splits
 from ._prefix import trained_part
-from ._run import count_workers
 from ._thumbnails import thumbnails
+from ._workers import count_workers
 
 Array = NDArray[Any]
 Result = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from .._utils.text import describe
 from ..estimators._loss_param import resolve_loss
-from ..losses._base import describe
 from ._fingerprint import in_order
 from ._prefix import loss_prefix, trained_part
 from ._values import shorten

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
+from ._workers import MAX_DEATHS
+
 if TYPE_CHECKING:
     from ._record import Row
-
-#: Crashes at the same point, within one call of ``fit``, at which a candidate is given up.
-MAX_DEATHS = 3
 
 #: Calls of ``fit`` that ended within one fold of a candidate at which a warning is given.
 _MANY_CALLS = 3

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import cloudpickle
-import joblib
 import numpy as np
 import torch
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from ..losses import _registry
+from ..losses import _names
 from ._branches import Space
 from ._objective import Task
 from ._owner import Owner
@@ -113,7 +112,7 @@ class Job:
             score_params=_park_all(self.task.score_params, path, "score"),
             tasks=None,
         )
-        users = (_registry._user_losses, _registry._user_spaces)
+        users = (_names.USER_LOSSES, _names.USER_SPACES)
         content = _pickled(replace(self, task=task), users)
         part = path / f"{FILE}.part"
         write_private(part, content)
@@ -148,8 +147,8 @@ class Job:
         if digest not in (None, hashlib.sha256(content).hexdigest()):
             raise PermissionError(f"{str(path / FILE)!r} was changed by somebody else.")
         job, (losses, spaces) = cloudpickle.loads(content)
-        _registry._user_losses.update(losses)
-        _registry._user_spaces.update(spaces)
+        _names.USER_LOSSES.update(losses)
+        _names.USER_SPACES.update(spaces)
         task = job.task
         task.X, task.y = _fetch(task.X, path), _fetch(task.y, path)
         for params in ("fit_params", "score_params"):
@@ -279,8 +278,3 @@ def remove_left_over(home: Path, owner: Owner) -> None:
             token = json.loads(read_private(folder, _OWNER))
             if not owner.is_alive(token, None, -1):
                 remove(folder)
-
-
-def n_threads(n_workers: int) -> int:
-    """Return how many threads each of several workers on this machine gets."""
-    return max(1, int(joblib.cpu_count()) // n_workers)

@@ -10,12 +10,13 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.base import is_classifier
 from torch import nn
 
+from .._utils.text import did_you_mean
 from ..estimators._loss_param import REQUIRED, loss_parameters, resolve_loss
 from ..losses import CompoundLoss, Loss, get_search_space, list_losses
-from ..losses._base import did_you_mean
 from ..losses._compound import default_name
 from ..losses._foreign import loss_form
-from ..losses._registry import get_loss, registered_name
+from ..losses._names import registered_name
+from ..losses._registry import get_loss
 from ._branches import BRANCH, Branch, Space
 from ._fingerprint import in_order
 from ._prefix import has_loss, no_loss, trained_part

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .._utils.text import describe
 from .._version import __version__
 from ..estimators._drawing import import_pyplot
-from ..losses._base import describe
 from ._comparison_figure import draw_comparison, figure_size
 from ._comparison_text import baseline_line, cells, design, headings, image_name, legend
 from ._words import cell, interval, number, probability, setting

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import numbers
 import os
 import tempfile
 import time
@@ -11,19 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import joblib
-import torch
 from optuna.storages import BaseStorage
 
+from . import _worker_main
 from ._address import as_address
 from ._follow import Follower
 from ._interrupts import noting_interrupts
 from ._job import PREFIX, Job, remove, remove_left_over, sign
+from ._join import JOB
 from ._objective import Task
 from ._patience import StorageError
 from ._record import Record
 from ._work import Budget, Worker
-from ._workers import JOB, Pool
+from ._workers import Pool, count_workers
 
 #: Names the folder for jobs, which other machines must see under the same name.
 SHARED = "SKLEARNLOSS_JOBS"
@@ -81,7 +80,8 @@ def _score_candidates(search: Any, job: Job, record: Record) -> None:
             on_finish=follower.look,
         )
         if n_workers > 1 and not is_done:
-            with Pool(folder, _reveal(record.address), n_workers, digest) as pool:
+            address = _reveal(record.address)
+            with Pool(folder, address, n_workers, digest, _worker_main.__name__) as pool:
                 while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
                     follower.look(worker)
                     time.sleep(0.2)
@@ -105,19 +105,6 @@ def _is_done(record: Record, budget: Budget) -> bool:
 def _n_finished(record: Record) -> int:
     """Return how many folds and candidates are finished."""
     return sum(row.is_finished + len(row.results.get("folds", [])) for row in record.rows())
-
-
-def count_workers(n_jobs: int | None) -> int:
-    """Return the number of processes; -1 is one per GPU, or per core where there is none."""
-    if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
-        raise ValueError(
-            f"n_jobs={n_jobs!r}: expected a number of processes, -1 for as many as there are GPUs "
-            f"or cores, or None."
-        )
-    n_gpus = torch.cuda.device_count()
-    if n_jobs == -1 and n_gpus:
-        return n_gpus
-    return int(joblib.effective_n_jobs(n_jobs))
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
-from ..losses._base import did_you_mean
+from .._utils.text import did_you_mean
 from ..metrics._final import reach_final
 from ..metrics._mask_scorer import as_mask_scorer
 from ..metrics._scorers import NAMED

@@ -45,7 +45,7 @@ from ._results import (
     warn_of_too_few_trials,
     warn_of_untried,
 )
-from ._run import count_workers, run_search, shared_storage
+from ._run import run_search, shared_storage
 from ._scoring import named_scorers
 from ._setup import make_task
 from ._sklearn import BaseSearchCV, fit_context, method_params
@@ -53,6 +53,7 @@ from ._storage import opened_storage, quiet_optuna
 from ._stored_search import DEFAULT_NAME, join_study, open_study
 from ._tasks import SearchTasks, warn_of_workers
 from ._work import Budget
+from ._workers import count_workers
 
 
 class LossSearchCV(BaseSearchCV):  # type: ignore[misc]

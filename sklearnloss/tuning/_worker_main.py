@@ -17,6 +17,7 @@ import torch
 
 from ._interrupts import Terminated
 from ._job import Job, remove
+from ._join import work
 from ._private import seal, write_private
 from ._workers import (
     DIGEST,
@@ -28,7 +29,6 @@ from ._workers import (
     STORAGE,
     TERMINATED,
     error_file,
-    work,
 )
 
 

@@ -10,7 +10,8 @@ import torch
 from sklearn.model_selection import cross_val_score
 from torch import Tensor
 
-from sklearnloss.estimators._dataset import Batches, TrainingData
+from sklearnloss.estimators._batches import Batches
+from sklearnloss.estimators._dataset import TrainingData
 from sklearnloss.metrics import iou_score
 
 from .conftest import Data, classifier, segmenter

@@ -27,7 +27,7 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses._registry import LOSSES
+from sklearnloss.losses._names import LOSSES
 
 
 class OwnLoss(Loss):

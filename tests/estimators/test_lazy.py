@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from sklearnloss.estimators._dataset import Batches
+from sklearnloss.estimators._batches import Batches
 from sklearnloss.estimators._files import read_image
 from sklearnloss.estimators._lazy import LazyData, Samples
 from sklearnloss.metrics import iou_score

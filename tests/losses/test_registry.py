@@ -18,7 +18,7 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses import _registry as registry
+from sklearnloss.losses import _names as names
 
 from .cases import DATA_LOSSES, binary
 
@@ -26,8 +26,8 @@ from .cases import DATA_LOSSES, binary
 @pytest.fixture(autouse=True)
 def _forget_registrations() -> Iterator[None]:
     yield
-    registry._user_losses.clear()
-    registry._user_spaces.clear()
+    names.USER_LOSSES.clear()
+    names.USER_SPACES.clear()
 
 
 def test_a_name_is_built_with_its_parameters() -> None:

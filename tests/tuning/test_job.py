@@ -15,7 +15,7 @@ from optuna.samplers import RandomSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearnloss.losses import FocalLoss, _registry, get_loss, register_loss
+from sklearnloss.losses import FocalLoss, _names, get_loss, register_loss
 from sklearnloss.tuning._job import FILE, PREFIX, Job, remove, remove_left_over, sign
 from sklearnloss.tuning._objective import Task
 from sklearnloss.tuning._owner import Owner, _start_of
@@ -194,11 +194,11 @@ def test_a_sampler_that_cannot_be_pickled_is_named(tmp_path: Path) -> None:
 def test_registered_losses_travel_with_a_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_registry, "_user_losses", {})
-    monkeypatch.setattr(_registry, "_user_spaces", {})
+    for names in (_names.USER_LOSSES, _names.USER_SPACES):
+        monkeypatch.setitem(names, "mine", None)  # forgotten at the end
     register_loss("mine", type("Mine", (FocalLoss,), {}))
     _job(DATA).write(tmp_path)
-    _registry._user_losses.clear()
+    _names.USER_LOSSES.clear()
     Job.read(tmp_path)
     assert type(get_loss("mine")).__name__ == "Mine"
 

@@ -26,7 +26,7 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses import _registry as registry
+from sklearnloss.losses import _names as names
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid
 from sklearnloss.tuning._branches import Space
 from sklearnloss.tuning._prefix import loss_prefix
@@ -59,8 +59,8 @@ class Demanding(Loss):
 def registered() -> Iterator[str]:
     register_loss("powered", powered, search_space={"power": (0.5, 2.0)})
     yield "powered"
-    registry._user_losses.pop("powered")
-    registry._user_spaces.pop("powered")
+    names.USER_LOSSES.pop("powered")
+    names.USER_SPACES.pop("powered")
 
 
 def ranges(space: Space, label: str) -> dict[str, Any]:

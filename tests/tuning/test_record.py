@@ -10,7 +10,6 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._deaths import MAX_DEATHS
 from sklearnloss.tuning._owner import Owner
 from sklearnloss.tuning._patience import StorageError
 from sklearnloss.tuning._record import (
@@ -21,6 +20,7 @@ from sklearnloss.tuning._record import (
     create_study,
 )
 from sklearnloss.tuning._storage import open_storage, opened_storage, quiet_optuna
+from sklearnloss.tuning._workers import MAX_DEATHS
 
 from .processes import record_of
 

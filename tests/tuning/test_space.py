@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import CompoundLoss, DiceLoss, Loss, get_loss, list_losses, register_loss
-from sklearnloss.losses import _registry as registry
+from sklearnloss.losses import _names as names
 from sklearnloss.metrics import dice_scorer
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid, suggest_loss
 
@@ -138,8 +138,8 @@ def _own_loss() -> Iterator[None]:
 
     register_loss("stepped", Stepped, search_space={"eps": (1, 4), "batch": [True]})
     yield
-    registry._user_losses.clear()
-    registry._user_spaces.clear()
+    names.USER_LOSSES.clear()
+    names.USER_SPACES.clear()
 
 
 @pytest.mark.usefixtures("_own_loss")

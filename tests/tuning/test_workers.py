@@ -18,12 +18,11 @@ from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss.tuning import _workers
-from sklearnloss.tuning._deaths import MAX_DEATHS
-from sklearnloss.tuning._job import PREFIX, n_threads
+from sklearnloss.tuning._job import PREFIX
+from sklearnloss.tuning._join import JOB
 from sklearnloss.tuning._private import seal
-from sklearnloss.tuning._run import count_workers
 from sklearnloss.tuning._storage import open_storage
-from sklearnloss.tuning._workers import FAILED, JOB, Pool, _own_gpu
+from sklearnloss.tuning._workers import FAILED, MAX_DEATHS, Pool, _own_gpu, count_workers, n_threads
 
 from .processes import (
     ROOT,
@@ -284,7 +283,10 @@ def test_workers_that_cannot_begin_end_the_search(
 
 
 def test_an_unsigned_error_of_a_worker_is_not_unpickled(tmp_path: Path) -> None:
-    pool, content = Pool(tmp_path, "unused", 0, "unused"), pickle.dumps(ValueError("wrong"))
+    pool, content = (
+        Pool(tmp_path, "unused", 0, "unused", "unused"),
+        pickle.dumps(ValueError("wrong")),
+    )
     (tmp_path / "error-0.pkl").write_bytes(seal(content, pool.key))
     with pytest.raises(ValueError, match="wrong"):
         pool._raise_error(0)
@@ -314,7 +316,7 @@ def test_a_worker_that_does_not_end_when_asked_is_killed(
         f"open({str(ready)!r}, 'w').close(); time.sleep(100)",
     )
     monkeypatch.setattr(_workers, "PATIENCE", 0.1)
-    with Pool(tmp_path, "unused", 1, "unused") as pool:
+    with Pool(tmp_path, "unused", 1, "unused", "unused") as pool:
         wait_until(ready.exists)
     assert pool.processes[0].returncode == -signal.SIGKILL
 

@@ -1,0 +1,1 @@
+"""Helpers for all parts: texts of messages, pipelines, files and imports."""

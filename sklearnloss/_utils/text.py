@@ -1,0 +1,32 @@
+"""Texts of messages: shown values and names that may have been meant."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+
+def describe(value: Any) -> str:
+    """Return a value's repr, or the bare name of a function or class."""
+    if isinstance(value, functools.partial):
+        bound = "".join(f", {key}={describe(each)}" for key, each in value.keywords.items())
+        return f"partial({describe(value.func)}{bound})"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:
+    """Say which parameter name was wrong, which exist and which is nearest."""
+    names = sorted(valid)
+    message = (
+        f"Invalid parameter {key!r} for {owner}. "
+        f"Valid parameters are: {', '.join(map(repr, names)) or 'none'}."
+    )
+    return message + did_you_mean(key, names)
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest choice, or nothing."""
+    nearest = difflib.get_close_matches(name, list(choices), n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""

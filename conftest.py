@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.losses import _names
+from sklearnloss.losses._core import names as _names
 
 _warn = warnings.warn
 _OURS = ("sklearnloss", "tests")

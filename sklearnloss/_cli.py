@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ._import_object import add_current_folder, import_object
-from ._printable import printable
+from ._utils.import_object import add_current_folder, import_object
+from ._utils.printable import printable
 from ._version import __version__
 
 

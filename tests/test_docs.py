@@ -10,8 +10,8 @@ import pytest
 from matplotlib import pyplot as plt
 
 from sklearnloss._cli import main
-from sklearnloss.losses import _names as names
-from sklearnloss.losses._names import LOSSES
+from sklearnloss.losses._core import names
+from sklearnloss.losses._core.names import LOSSES
 
 DOCS = Path(__file__).parent.parent / "docs"
 GUIDES = sorted(DOCS.rglob("*.md"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss._import_object import add_current_folder, import_object
+from sklearnloss._utils.import_object import add_current_folder, import_object
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def test_python_may_forbid_the_current_folder(folder: Path) -> None:
     root = Path(__file__).parent.parent
     code = (
         f"import sys; sys.path.append({str(root)!r})\n"
-        "from sklearnloss._import_object import import_object\n"
+        "from sklearnloss._utils.import_object import import_object\n"
         "try: import_object('a_module_of_mine:value')\n"
         "except ValueError as error: print(error)"
     )

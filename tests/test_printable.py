@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sklearnloss._printable import printable
+from sklearnloss._utils.printable import printable
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from sklearnloss.losses import _names as names
 from sklearnloss.losses import list_losses
+from sklearnloss.losses._core import names
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")

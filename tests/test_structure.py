@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,44 @@ def test_lower_parts_need_few_libraries(part: str) -> None:
             own = package == "sklearnloss" or package in sys.stdlib_module_names
             allowed = LIBRARIES[part] | (LATE if late else set())
             assert own or package in allowed, f"{path} imports {module}"
+
+
+ROOMS = {
+    "losses": ["_core", "", "_checks"],
+    "estimators": ["_data", "_training", "_inference", "_persistence", "", "_displays"],
+    "tuning": ["_evaluation", "_space", "_workers", "_comparison", "_search"],
+}
+
+
+@pytest.mark.parametrize("part", ROOMS)
+def test_rooms_import_only_lower_rooms(part: str) -> None:
+    for path in (ROOT / part).rglob("*.py"):
+        if path.parent.parent != ROOT / part and path.name == "__init__.py":
+            continue
+        room = "" if path.parent == ROOT / part else path.parent.name
+        allowed = ROOMS[part][: ROOMS[part].index(room) + 1]
+        for module, _ in imports(path):
+            names = module.split(".")[1:]
+            if names and names[0] == part and len(names) > 1:
+                used = names[1] if (ROOT / part / names[1]).is_dir() else ""
+                assert used in allowed, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("part", ROOMS)
+def test_a_room_says_what_is_in_it(part: str) -> None:
+    for folder in (path for path in (ROOT / part).iterdir() if (path / "__init__.py").exists()):
+        tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+        assert folder.name in ROOMS[part]
+        plan = ast.get_docstring(tree) or ""
+        for module in (path.stem for path in folder.glob("*.py") if path.stem != "__init__"):
+            assert f"``{module}``" in plan, f"{folder} does not name {module}"
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+    docs = ROOT.parent / "docs"
+    graph = runpy.run_path(str(docs / "draw_rooms.py"))["graph"]()
+    page = (docs / "architecture.md").read_text(encoding="utf-8")
+    assert graph in page, "run python docs/draw_rooms.py --write"
 
 
 def test_relative_imports_inside_the_package() -> None:

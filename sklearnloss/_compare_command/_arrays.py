@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..estimators._files import naming, open_archive
-from ..estimators._images import Channels
-from ..estimators._labels import distinct_labels, read_labels, read_masks
-from ..estimators._mask_classes import number_objects
-from ..tuning._folds import check_groups
+from ..estimators._data.arrays import Channels
+from ..estimators._data.files import naming, open_archive
+from ..estimators._data.labels import distinct_labels, read_labels, read_masks
+from ..estimators._data.mask_classes import number_objects
+from ..tuning._evaluation.folds import check_groups
 from ._groups import groups_of_rows
 from ._image_axes import channel_axis, fit_to_mask
 from ._images import check_labels

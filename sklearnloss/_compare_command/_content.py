@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..tuning._fingerprint import digest, digest_data
+from ..tuning._evaluation.fingerprint import digest, digest_data
 from ._data import ImageData
 
 

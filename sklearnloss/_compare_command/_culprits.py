@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._printable import printable
+from .._utils.printable import printable
 
 _SHOWN = 5
 

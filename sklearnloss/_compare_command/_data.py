@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._printable import printable
-from ..estimators._images import Channels
+from .._utils.printable import printable
+from ..estimators._data.arrays import Channels
 from ._arrays import is_arrays, load_arrays
 from ._culprits import first_few
 from ._group_table import is_table

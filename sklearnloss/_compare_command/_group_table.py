@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from .._printable import printable
+from .._utils.printable import printable
 from ._culprits import first_few
 
 Row = list[str]

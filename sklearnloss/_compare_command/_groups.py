@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._printable import printable
+from .._utils.printable import printable
 from ._culprits import first_few
 from ._group_table import is_table, read_rows, read_table
 

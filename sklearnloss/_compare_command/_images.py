@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from ..estimators._axes import channels_advice
-from ..estimators._files import PICTURES, FileError, read_image, read_mask
-from ..estimators._images import Channels, warn_of_unlike_dtypes
-from ..estimators._labels import distinct_labels, in_mask_dtype, read_masks
-from ..estimators._mask_classes import (
+from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
+from ..estimators._data.axes import channels_advice
+from ..estimators._data.files import PICTURES, FileError, read_image, read_mask
+from ..estimators._data.labels import distinct_labels, in_mask_dtype, read_masks
+from ..estimators._data.mask_classes import (
     COMMAND_LINE,
     Blobs,
     ObjectNumbers,
@@ -28,7 +28,7 @@ from ..estimators._mask_classes import (
     find_blobs,
     jpeg_names,
 )
-from ..estimators._palettes import check_palettes
+from ..estimators._data.palettes import check_palettes
 from ._culprits import first_few
 from ._image_axes import with_mask, without_channel, without_mask
 from ._layout import ImageFiles

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from .._printable import printable
+from .._utils.printable import printable
 from ._culprits import first_few
 from ._pairs import masks_beside, pair, plain_names
 from ._walk import SUFFIXES, Walk, describe

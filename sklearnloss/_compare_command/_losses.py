@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from .._import_object import import_object
+from .._utils.import_object import import_object
 from ..losses import Loss, get_search_space
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ def labels_to_try(estimator: Estimator, losses: Mapping[str, Any] | None) -> lis
     ValueError, TypeError
         If one is no loss that an estimator can train with.
     """
-    from ..tuning._read_space import read_space
+    from ..tuning._space.parse import read_space
 
     return list(read_space(estimator, losses, None).branches)
 
 
 def digest_losses(losses: Mapping[str, Any] | None) -> dict[str, str]:
     """Return what tells the user's own losses from others of the same names."""
-    from ..tuning._fingerprint import digest
+    from ..tuning._evaluation.fingerprint import digest
 
     own = {name: loss for name, loss in (losses or {}).items() if not isinstance(loss, str)}
     return {name: digest(loss) for name, loss in own.items()}

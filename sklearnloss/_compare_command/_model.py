@@ -11,10 +11,10 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from .._utils.text import did_you_mean
 from ..estimators import ResNetClassifier, UNetSegmenter
-from ..estimators._axes import looks_like
-from ..estimators._mask_classes import COMMAND_LINE, check_void
+from ..estimators._data.axes import looks_like
+from ..estimators._data.mask_classes import COMMAND_LINE, check_void
 from ..metrics._scorers import NAMED
-from ..tuning._folds import default_splits
+from ..tuning._evaluation.folds import default_splits
 from ._culprits import first_few
 from ._data import ImageData
 from ._options import Options

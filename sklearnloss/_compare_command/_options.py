@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from ..estimators._training import resolve_device
+from ..estimators._training.optimizers import resolve_device
 from ._losses import find_losses
 
 # These may change when a run goes on: they say how much is done and where, not what.

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from .._printable import printable
+from .._utils.printable import printable
 from ._culprits import first_few
 
 _IMAGE_ENDS = re.compile(r"[_\-. ](image|img|im|0000)$", re.IGNORECASE)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
-from .._printable import printable
-from ..tuning._words import plural
+from .._utils.printable import printable
+from ..tuning._comparison.verdicts import plural
 from ._best import best_first
 from ._content import digest_content, digest_groups
 from ._data import ImageData, load_data

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .._printable import printable
+from .._utils.printable import printable
 from ._options import Options
 from ._walk import SETTINGS
 
@@ -124,7 +124,7 @@ def has_results(folder: Path) -> bool:
     """Tell whether a run has finished anything that it would be a pity to lose."""
     from optuna import get_all_study_summaries, load_study
 
-    from ..tuning._storage import open_storage, quiet_optuna
+    from ..tuning._workers.storage import open_storage, quiet_optuna
 
     if not (folder / JOURNAL).exists():
         return False

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._printable import printable
-from ..tuning._words import cell
+from .._utils.printable import printable
+from ..tuning._comparison.verdicts import cell
 from ._best import describe_search, describe_settings
 from ._culprits import first_few
 from ._data import ImageData

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._printable import printable
+from .._utils.printable import printable
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison

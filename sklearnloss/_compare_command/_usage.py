@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import nn
 
-from .._import_object import import_object
-from .._printable import printable
-from ..estimators._container import read
+from .._utils.import_object import import_object
+from .._utils.printable import printable
+from ..estimators._persistence.file_format import read
 from ..losses import Loss
 from ._data import ImageData
 from ._options import Options

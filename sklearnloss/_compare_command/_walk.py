@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..estimators._files import PICTURES
+from ..estimators._data.files import PICTURES
 from ._culprits import first_few
 
 SUFFIXES = {*PICTURES, ".npy", ".npz"}

@@ -1,1 +1,1 @@
-"""Helpers for all parts: texts of messages, pipelines, files and imports."""
+"""Helpers for all parts: texts of messages, names that may have been meant, imports by name."""

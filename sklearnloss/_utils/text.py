@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -30,3 +30,24 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest choice, or nothing."""
     nearest = difflib.get_close_matches(name, list(choices), n=1)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def text_keys(given: Mapping[Any, Any], what: str) -> dict[str, Any]:
+    """Return a dict with its keys as texts, such as labels of losses.
+
+    Raises
+    ------
+    ValueError
+        If a key is blank, or two keys have the same text; ``what`` says of what.
+    """
+    named: dict[str, Any] = {}
+    for key, value in given.items():
+        if str(key) in named:
+            raise ValueError(
+                f"{what} holds {str(key)!r} twice, once as {type(key).__name__}. Give each a "
+                f"name of its own."
+            )
+        if not str(key).strip():
+            raise ValueError(f"{what} holds a blank name, {key!r}. Give each a name.")
+        named[str(key)] = value
+    return named

@@ -2,10 +2,10 @@
 
 from ._classifier import ResNetClassifier
 from ._cross_val import cross_val_predict_proba
-from ._fit_display import FitCurveDisplay
+from ._displays.fit_curve import FitCurveDisplay
+from ._displays.segmentation import SegmentationDisplay
 from ._image_labels import image_level_labels
 from ._load import load
-from ._segmentation_display import SegmentationDisplay
 from ._segmenter import UNetSegmenter
 
 __all__ = [

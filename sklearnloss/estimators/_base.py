@@ -21,13 +21,25 @@ from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from ..losses import Loss
-from ..losses._foreign import AnyLoss
-from ._augment import Augmentation
-from ._augment_check import make_augmentation
-from ._augment_masks import MaskLabels
-from ._callback_checks import check_callbacks, check_schedule
-from ._callbacks import CallbackParameterMixin, fit_callbacks
-from ._class_weight import (
+from ..losses._core.foreign import AnyLoss
+from ._constraints import Number
+from ._data.dataset import TrainingData
+from ._data.labels import IGNORED, check_classes
+from ._data.lazy import LazyCodes, LazyData
+from ._data.reading import ImageReadingMixin, Images
+from ._data.rows import RowImages
+from ._data.survey import Survey, learn_scaling
+from ._inference.predict import Mirrored, Scorer, as_numpy, predict_images
+from ._loss_parameter import LossParameterMixin, module_settings
+from ._persistence.initial_weights import load_weights
+from ._persistence.mixin import PersistenceMixin
+from ._training.augment_check import make_augmentation
+from ._training.augment_masks import MaskLabels
+from ._training.augmentations import Augmentation
+from ._training.callback_checks import check_callbacks, check_schedule
+from ._training.callbacks import CallbackParameterMixin, fit_callbacks
+from ._training.checkpoints import fit_key, has_checkpoints
+from ._training.class_weight import (
     check_class_order,
     check_own_ignore_index,
     check_weight_range,
@@ -38,23 +50,8 @@ from ._class_weight import (
     require_split_weight,
     require_weight,
 )
-from ._continuing import check_unchanged, update_net
-from ._dataset import TrainingData
-from ._fit_tasks import CallbackSupportMixin, FitTasks, with_callbacks
-from ._labels import IGNORED, check_classes
-from ._lazy import LazyCodes, LazyData
-from ._loss_param import LossParameterMixin, module_settings
-from ._net import LossNet, Objective
-from ._number import Number
-from ._persistence import PersistenceMixin
-from ._predict import Mirrored, Scorer, as_numpy, predict_images
-from ._random_state import seeded
-from ._reading import ImageReadingMixin, Images
-from ._resume import fit_key, has_checkpoints
-from ._rows import RowImages
-from ._survey import Survey, learn_scaling
-from ._torch_state import check_default_dtype, usual_torch
-from ._training import (
+from ._training.net import LossNet, Objective
+from ._training.optimizers import (
     SCHEDULES,
     check_net_params,
     deterministic_algorithms,
@@ -63,8 +60,11 @@ from ._training import (
     resolve_optimizer,
     resolve_precision,
 )
-from ._undo import UndoMixin
-from ._weights import load_weights
+from ._training.random_state import seeded
+from ._training.rollback import UndoMixin
+from ._training.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from ._training.torch_settings import check_default_dtype, usual_torch
+from ._training.warm_start import check_unchanged, update_net
 
 # Parameters that are used after fit, too, and may have been changed since.
 _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", "tta"}

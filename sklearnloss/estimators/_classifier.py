@@ -10,15 +10,15 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..losses._foreign import AnyLoss, loss_form
+from ..losses._core.foreign import AnyLoss, loss_form
 from ..networks import ResNet
 from ._base import ImageEstimator
-from ._dataset import TrainingData
-from ._labels import encode, one_label, read_labels
-from ._loss_param import resolve_loss
-from ._predict import Mirrored
-from ._reading import Images
-from ._survey import Survey
+from ._data.dataset import TrainingData
+from ._data.labels import encode, one_label, read_labels
+from ._data.reading import Images
+from ._data.survey import Survey
+from ._inference.predict import Mirrored
+from ._loss_parameter import resolve_loss
 
 
 class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]

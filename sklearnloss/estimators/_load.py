@@ -8,7 +8,7 @@ from typing import Any
 
 from ._base import ImageEstimator
 from ._classifier import ResNetClassifier
-from ._restore import load_estimator
+from ._persistence.restore import load_estimator
 from ._segmenter import UNetSegmenter
 
 _OWN: dict[str, type[ImageEstimator]] = {

@@ -12,17 +12,17 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..losses._foreign import AnyLoss, loss_form
+from ..losses._core.foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
-from ._dataset import TrainingData
-from ._lazy import Samples
-from ._loss_param import resolve_loss
-from ._mask_targets import MaskEstimator
-from ._number import Number
-from ._predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
-from ._reading import Images
-from ._torch_state import usual_torch
+from ._constraints import Number
+from ._data.dataset import TrainingData
+from ._data.lazy import Samples
+from ._data.reading import Images
+from ._inference.predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
+from ._loss_parameter import resolve_loss
+from ._mask_estimator import MaskEstimator
+from ._training.torch_settings import usual_torch
 
 
 class UNetSegmenter(MaskEstimator):

@@ -1,14 +1,19 @@
 """Losses for images, on raw scores, for every number of classes and axes."""
 
 from ._asymmetric import AsymmetricLoss
-from ._base import Loss
 from ._bce import BCEWithLogitsLoss
 from ._bi_tempered import BiTemperedLoss
 from ._boundary import BoundaryLoss
 from ._brier import BrierLoss
-from ._check import LossCheckError, LossReport, check_loss
+from ._checks.check_loss import LossCheckError, LossReport, check_loss
 from ._cl_dice import SoftClDiceLoss
-from ._compound import CompoundLoss
+from ._core.base import Loss
+from ._core.compound import CompoundLoss
+from ._core.inputs import Inputs, LossInputError
+from ._core.label import LabelLoss
+from ._core.penalty import L1Penalty, L2Penalty, Penalty
+from ._core.pixel import PixelLoss
+from ._core.region import RegionLoss, SoftCounts
 from ._cross_entropy import CrossEntropyLoss, LabelSmoothingCrossEntropy
 from ._dice import DiceLoss
 from ._display import LossDisplay
@@ -18,18 +23,13 @@ from ._generalized_ce import GeneralizedCrossEntropyLoss
 from ._generalized_dice import GeneralizedDiceLoss
 from ._hausdorff import HausdorffDTLoss
 from ._hinge import MultiClassHingeLoss
-from ._inputs import Inputs, LossInputError
 from ._jaccard import JaccardLoss
-from ._label import LabelLoss
 from ._ldam import LDAMLoss
 from ._log_cosh_dice import LogCoshDiceLoss
 from ._logit_adjusted import LogitAdjustedLoss
 from ._lovasz import LovaszHingeLoss, LovaszSoftmaxLoss
 from ._mcc import MCCLoss
-from ._penalty import L1Penalty, L2Penalty, Penalty
-from ._pixel import PixelLoss
 from ._poly1 import Poly1CrossEntropyLoss
-from ._region import RegionLoss, SoftCounts
 from ._registry import get_loss, get_search_space, list_losses, register_loss
 from ._symmetric_ce import SymmetricCrossEntropyLoss
 from ._topk import TopKCrossEntropyLoss

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Reduction
-from ._device import as_like
-from ._inputs import Inputs
-from ._numeric import safe_power
-from ._pixel import PixelLoss
+from ._core.base import Reduction
+from ._core.inputs import Inputs
+from ._core.numeric import safe_power
+from ._core.pixel import PixelLoss
+from ._core.transfer import as_like
 
 
 class AsymmetricLoss(PixelLoss):

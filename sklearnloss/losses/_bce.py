@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Reduction
-from ._class_weight import ClassWeight, per_channel
-from ._fused import as_number
-from ._fused_pixel import BinaryCrossEntropy, ClosedForm
-from ._inputs import Inputs
-from ._pixel import PixelLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight, per_channel
+from ._core.closed_form import as_number
+from ._core.closed_form_pixel import BinaryCrossEntropy, ClosedForm
+from ._core.inputs import Inputs
+from ._core.pixel import PixelLoss
 
 
 class BCEWithLogitsLoss(PixelLoss):

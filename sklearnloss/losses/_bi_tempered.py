@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight, per_channel
-from ._device import as_like
-from ._inputs import Inputs
-from ._label import LabelLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight, per_channel
+from ._core.inputs import Inputs
+from ._core.label import LabelLoss
+from ._core.transfer import as_like
 
 
 class BiTemperedLoss(LabelLoss):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._distance import Spacing, distances
-from ._inputs import Inputs
-from ._pixel import ratio
-from ._region import soft_masks, sum_spatial
-from ._sums import SumsLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.distance_maps import Spacing, distances
+from ._core.inputs import Inputs
+from ._core.pixel import ratio
+from ._core.region import soft_masks, sum_spatial
+from ._core.sums import SumsLoss
 
 
 class BoundaryLoss(SumsLoss):

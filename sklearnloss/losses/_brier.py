@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._base import Reduction
-from ._inputs import Inputs
-from ._pixel import PixelLoss
+from ._core.base import Reduction
+from ._core.inputs import Inputs
+from ._core.pixel import PixelLoss
 
 
 class BrierLoss(PixelLoss):

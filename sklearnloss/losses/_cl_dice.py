@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._inputs import Inputs
-from ._region import soft_masks, soft_ratio, sum_spatial
-from ._sums import SumsLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.inputs import Inputs
+from ._core.region import soft_masks, soft_ratio, sum_spatial
+from ._core.sums import SumsLoss
 
 _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 

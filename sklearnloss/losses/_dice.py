@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._region import RegionLoss, SoftCounts, soft_ratio
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.region import RegionLoss, SoftCounts, soft_ratio
 
 
 class DiceLoss(RegionLoss):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .._utils.text import describe
-from ._base import Loss
-from ._foreign import AnyLoss, call, loss_form
+from ._core.base import Loss
+from ._core.foreign import AnyLoss, call, loss_form
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Reduction
-from ._class_weight import class_vector, per_channel
-from ._fused import as_number
-from ._fused_pixel import ClosedForm, SigmoidFocal, SoftmaxFocal
-from ._inputs import Inputs
-from ._pixel import PixelLoss
+from ._core.base import Reduction
+from ._core.class_weight import class_vector, per_channel
+from ._core.closed_form import as_number
+from ._core.closed_form_pixel import ClosedForm, SigmoidFocal, SoftmaxFocal
+from ._core.inputs import Inputs
+from ._core.pixel import PixelLoss
 
 
 class FocalLoss(PixelLoss):

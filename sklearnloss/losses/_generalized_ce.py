@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._label import LabelLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.label import LabelLoss
 
 
 class GeneralizedCrossEntropyLoss(LabelLoss):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._inputs import Inputs
-from ._pixel import PixelLoss
+from ._core.base import Reduction
+from ._core.inputs import Inputs
+from ._core.pixel import PixelLoss
 
 
 class MultiClassHingeLoss(PixelLoss):

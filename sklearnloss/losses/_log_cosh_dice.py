@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss, SoftCounts, soft_ratio
 
 
 class LogCoshDiceLoss(RegionLoss):

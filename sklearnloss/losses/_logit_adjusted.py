@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_counts import ClassCounts, ClassCountsLoss
-from ._class_weight import ClassWeight
-from ._inputs import Inputs
+from ._core.base import Reduction
+from ._core.class_counts import ClassCounts, ClassCountsLoss
+from ._core.class_weight import ClassWeight
+from ._core.inputs import Inputs
 
 
 class LogitAdjustedLoss(ClassCountsLoss):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._inputs import Inputs
-from ._pixel import ratio
-from ._region import RegionLoss, soft_ratio
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.inputs import Inputs
+from ._core.pixel import ratio
+from ._core.region import RegionLoss, soft_ratio
 
 
 class _LovaszLoss(RegionLoss):

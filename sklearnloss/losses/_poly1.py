@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._label import LabelLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.label import LabelLoss
 
 
 class Poly1CrossEntropyLoss(LabelLoss):

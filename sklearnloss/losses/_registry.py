@@ -12,18 +12,20 @@ from torch import nn
 
 from .._utils.text import did_you_mean, unknown_parameter
 from ._asymmetric import AsymmetricLoss
-from ._base import Loss
 from ._bce import BCEWithLogitsLoss
 from ._bi_tempered import BiTemperedLoss
 from ._boundary import BoundaryLoss
 from ._brier import BrierLoss
 from ._cl_dice import SoftClDiceLoss
-from ._compound import CompoundLoss
+from ._core.base import Loss
+from ._core.compound import CompoundLoss
+from ._core.foreign import AnyLoss
+from ._core.names import LOSSES, USER_LOSSES, USER_SPACES
+from ._core.penalty import L1Penalty, L2Penalty, Penalty
 from ._cross_entropy import CrossEntropyLoss, LabelSmoothingCrossEntropy
 from ._dice import DiceLoss
 from ._focal import FocalLoss
 from ._focal_tversky import FocalTverskyLoss
-from ._foreign import AnyLoss
 from ._generalized_ce import GeneralizedCrossEntropyLoss
 from ._generalized_dice import GeneralizedDiceLoss
 from ._hausdorff import HausdorffDTLoss
@@ -34,8 +36,6 @@ from ._log_cosh_dice import LogCoshDiceLoss
 from ._logit_adjusted import LogitAdjustedLoss
 from ._lovasz import LovaszHingeLoss, LovaszSoftmaxLoss
 from ._mcc import MCCLoss
-from ._names import LOSSES, USER_LOSSES, USER_SPACES
-from ._penalty import L1Penalty, L2Penalty, Penalty
 from ._poly1 import Poly1CrossEntropyLoss
 from ._symmetric_ce import SymmetricCrossEntropyLoss
 from ._topk import TopKCrossEntropyLoss

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._inputs import Inputs
-from ._label import LabelLoss
-from ._pixel import per_sample
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.inputs import Inputs
+from ._core.label import LabelLoss
+from ._core.pixel import per_sample
 
 
 class TopKCrossEntropyLoss(LabelLoss):

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ._base import Reduction
-from ._class_weight import ClassWeight
-from ._inputs import Inputs
-from ._numeric import safe_power
-from ._pixel import ratio
-from ._region import SoftCounts, soft_counts, soft_ratio, sum_spatial
-from ._sums import SumsLoss
+from ._core.base import Reduction
+from ._core.class_weight import ClassWeight
+from ._core.inputs import Inputs
+from ._core.numeric import safe_power
+from ._core.pixel import ratio
+from ._core.region import SoftCounts, soft_counts, soft_ratio, sum_spatial
+from ._core.sums import SumsLoss
 
 
 class UnifiedFocalLoss(SumsLoss):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._device import as_like
+from ._core.inputs import Inputs
+from ._core.transfer import as_like
 from ._hinge import MultiClassHingeLoss
-from ._inputs import Inputs
 
 
 class WestonWatkinsHingeLoss(MultiClassHingeLoss):

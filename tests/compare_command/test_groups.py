@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss._compare_command._groups import (
-    describe_groups,
-    groups_of_names,
-    groups_of_rows,
-)
+from sklearnloss._compare_command._groups import describe_groups, groups_of_names, groups_of_rows
 
 NAMES = ["p1/a_x.png", "p1/b_x.png", "p2/c_y.png"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss._compare_command._options import Options
-from sklearnloss.tuning._read_space import read_space
+from sklearnloss.tuning._space.parse import read_space
 
 OPTIONS = Options(data="images", losses=("dice", "focal"), epochs=3)
 

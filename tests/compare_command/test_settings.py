@@ -11,7 +11,7 @@ import pytest
 
 from sklearnloss._compare_command._options import Options
 from sklearnloss._compare_command._settings import FITS, JOURNAL, Settings
-from sklearnloss.tuning._storage import open_storage, quiet_optuna
+from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 OPTIONS = Options(data="images", losses=("dice", "focal"), epochs=3)
 ABOUT = {"path": "/here/images", "images": 12}

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sklearnloss.estimators._augment import CHANGES, Augmentation
-from sklearnloss.estimators._augment_masks import MaskLabels
+from sklearnloss.estimators._training.augment_masks import MaskLabels
+from sklearnloss.estimators._training.augmentations import CHANGES, Augmentation
 
 from .conftest import Data, classifier, segmenter
 

@@ -12,10 +12,10 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearnloss.estimators._augment import Augmentation
-from sklearnloss.estimators._augment_check import check_augmentation
-from sklearnloss.estimators._augment_masks import MaskLabels
-from sklearnloss.estimators._images import Scaling
+from sklearnloss.estimators._data.arrays import Scaling
+from sklearnloss.estimators._training.augment_check import check_augmentation
+from sklearnloss.estimators._training.augment_masks import MaskLabels
+from sklearnloss.estimators._training.augmentations import Augmentation
 
 from .conftest import Data, classifier, segmenter
 

@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sklearnloss.estimators._augment import Augmentation
-from sklearnloss.estimators._augment_masks import MaskLabels
-from sklearnloss.estimators._images import Scaling
+from sklearnloss.estimators._data.arrays import Scaling
+from sklearnloss.estimators._training.augment_masks import MaskLabels
+from sklearnloss.estimators._training.augmentations import Augmentation
 
 from ..optional import import_or_skip
 from .conftest import Data, classifier, segmenter

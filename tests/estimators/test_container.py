@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sklearnloss import load
-from sklearnloss.estimators._container import FORMAT, KEY, checksum, read
+from sklearnloss.estimators._persistence.file_format import FORMAT, KEY, checksum, read
 
 from .conftest import Data, classifier, segmenter
 

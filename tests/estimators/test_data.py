@@ -10,8 +10,8 @@ import torch
 from sklearn.model_selection import cross_val_score
 from torch import Tensor
 
-from sklearnloss.estimators._batches import Batches
-from sklearnloss.estimators._dataset import TrainingData
+from sklearnloss.estimators._data.dataset import TrainingData
+from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
 from .conftest import Data, classifier, segmenter

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from sklearnloss.estimators._describe import CannotDescribe, Names, build, describe
+from sklearnloss.estimators._persistence.codec import CannotDescribe, Names, build, describe
 from sklearnloss.losses import (
     CompoundLoss,
     CrossEntropyLoss,
@@ -27,7 +27,7 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses._names import LOSSES
+from sklearnloss.losses._core.names import LOSSES
 
 
 class OwnLoss(Loss):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sklearnloss.estimators._files import FileError, read_image, read_mask
+from sklearnloss.estimators._data.files import FileError, read_image, read_mask
 
 from .conftest import classifier, segmenter
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss.estimators._layout import align_state, put_channels_last
+from sklearnloss.estimators._training.memory_format import align_state, put_channels_last
 from sklearnloss.networks import ResNet, UNet
 
 

@@ -17,9 +17,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_sp
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from sklearnloss.estimators._batches import Batches
-from sklearnloss.estimators._files import read_image
-from sklearnloss.estimators._lazy import LazyData, Samples
+from sklearnloss.estimators._data.files import read_image
+from sklearnloss.estimators._data.lazy import LazyData, Samples
+from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
 from .conftest import Data, classifier, segmenter

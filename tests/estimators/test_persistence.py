@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 from sklearnloss import ResNetClassifier, UNetSegmenter, load
-from sklearnloss.estimators._persistence import TRAINING_ONLY
+from sklearnloss.estimators._persistence.mixin import TRAINING_ONLY
 from sklearnloss.losses import (
     CompoundLoss,
     CrossEntropyLoss,

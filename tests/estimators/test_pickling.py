@@ -18,15 +18,15 @@ import torch
 from skorch.callbacks import Freezer
 from torch import nn
 
-from sklearnloss.estimators._net import LossNet, Objective
-from sklearnloss.estimators._pickling import (
+from sklearnloss.estimators._training.net import LossNet, Objective
+from sklearnloss.estimators._training.optimizers import available_device
+from sklearnloss.estimators._training.portable_net import (
     as_arrays,
     as_tensors,
     is_elsewhere,
     module_on_cpu,
     on_cpu,
 )
-from sklearnloss.estimators._training import available_device
 from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, L2Penalty
 from sklearnloss.networks import ResNet
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from sklearnloss.estimators import SegmentationDisplay
-from sklearnloss.estimators._rows import Rows
+from sklearnloss.estimators._data.rows import Rows
 
 from .conftest import Data, classifier, segmenter
 

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.estimators._continuing import _move
+from sklearnloss.estimators._training.warm_start import _move
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss
 
 from .conftest import Data, classifier, segmenter

@@ -16,8 +16,8 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
 from torch import Tensor
 
-from sklearnloss.estimators._dataset import TrainingData
-from sklearnloss.estimators._rows import RowImages, Rows
+from sklearnloss.estimators._data.dataset import TrainingData
+from sklearnloss.estimators._data.rows import RowImages, Rows
 
 from .conftest import Data, classifier, segmenter
 
@@ -129,7 +129,7 @@ def test_the_images_stay_where_they_are(
 
 def test_only_the_rows_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     X = torch.arange(60 * 4).reshape(60, 1, 2, 2)
-    monkeypatch.setattr("sklearnloss.estimators._rows._CHUNK", 20)
+    monkeypatch.setattr("sklearnloss.estimators._data.rows._CHUNK", 20)
     assert torch.equal(RowImages(X, ROWS).to(torch.device("cpu")), X[torch.from_numpy(ROWS)])
     data = TrainingData(X, torch.arange(60), torch.ones(60)).subset(ROWS)
     moved = data.to(torch.device("meta"))

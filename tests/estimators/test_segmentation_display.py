@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss.estimators import SegmentationDisplay
-from sklearnloss.estimators._mask_panels import FALSE, FOUND, MISSED, NEUTRAL, label_colors
+from sklearnloss.estimators._displays.panels import FALSE, FOUND, MISSED, NEUTRAL, label_colors
 from sklearnloss.metrics import dice_score
 
 from .conftest import Data, classifier, segmenter

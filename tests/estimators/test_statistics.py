@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearnloss.estimators._survey import learn_scaling
+from sklearnloss.estimators._data.survey import learn_scaling
 
 from .conftest import Data, classifier, segmenter
 

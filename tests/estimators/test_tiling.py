@@ -13,7 +13,7 @@ import torch
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.datasets import load_nuclei
-from sklearnloss.estimators._tiling import finish_tiles, place_tiles, tile_shape
+from sklearnloss.estimators._inference.tiling import finish_tiles, place_tiles, tile_shape
 
 from .conftest import Data, classifier, segmenter
 

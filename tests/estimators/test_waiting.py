@@ -20,10 +20,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.estimators import _base
-from sklearnloss.estimators._images import Scaling
-from sklearnloss.estimators._net import LossNet
-from sklearnloss.losses import LDAMLoss, _fused, get_loss, list_losses
-from sklearnloss.losses._device import as_like, send
+from sklearnloss.estimators._data.arrays import Scaling
+from sklearnloss.estimators._training.net import LossNet
+from sklearnloss.losses import LDAMLoss, get_loss, list_losses
+from sklearnloss.losses._core import closed_form as _fused
+from sklearnloss.losses._core.transfer import as_like, send
 
 META = torch.device("meta")
 # Their distance maps are computed on the CPU, one mask after the other.

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from sklearn.base import clone
 from torch import Tensor, nn
 
-from sklearnloss.estimators._weights import load_weights, read_weights
+from sklearnloss.estimators._persistence.initial_weights import load_weights, read_weights
 from sklearnloss.networks import ResNet, UNet
 
 from ..optional import import_or_skip

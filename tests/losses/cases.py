@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from sklearnloss.losses import Inputs, Loss, Penalty, get_loss, list_losses
-from sklearnloss.losses._class_counts import ClassCountsLoss
-from sklearnloss.losses._names import LOSSES
+from sklearnloss.losses._core.class_counts import ClassCountsLoss
+from sklearnloss.losses._core.names import LOSSES
 
 DATA_LOSSES = [name for name, cls in LOSSES.items() if not issubclass(cls, Penalty)]
 PIXEL_LOSSES = [name for name in DATA_LOSSES if "classification" in LOSSES[name].tasks]

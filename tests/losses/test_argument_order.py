@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearnloss.losses import DiceLoss
-from sklearnloss.losses._argument_order import refuse_target_first
+from sklearnloss.losses._core.argument_order import refuse_target_first
 
 
 def with_names(first: str, second: str) -> Callable[..., Tensor]:

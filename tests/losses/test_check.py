@@ -17,7 +17,7 @@ from sklearnloss.losses import (
     LossCheckError,
     check_loss,
 )
-from sklearnloss.losses._check_laws import LAWS
+from sklearnloss.losses._checks.laws import LAWS
 
 from .cases import DATA_LOSSES
 

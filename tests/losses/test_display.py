@@ -8,13 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from sklearnloss.losses import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    DiceLoss,
-    FocalLoss,
-    LossDisplay,
-)
+from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss, LossDisplay
 
 mpl.use("agg")
 from matplotlib import pyplot as plt

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from sklearnloss.losses import BoundaryLoss, HausdorffDTLoss
-from sklearnloss.losses._distance import distances
+from sklearnloss.losses._core.distance_maps import distances
 
 from .cases import binary, logits, multiclass, whole_images
 

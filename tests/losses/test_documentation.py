@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sklearnloss.losses import Loss, get_loss, list_losses
-from sklearnloss.losses._names import LOSSES
+from sklearnloss.losses._core.names import LOSSES
 
 from .cases import CASES, DATA_LOSSES, PENALTIES, PIXEL_LOSSES, build
 

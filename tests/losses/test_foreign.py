@@ -14,12 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, FocalLoss, Loss
-from sklearnloss.losses._foreign import (
-    accepts,
-    call_loss,
-    loss_form,
-    weighted_mean,
-)
+from sklearnloss.losses._core.foreign import accepts, call_loss, loss_form, weighted_mean
 
 from .cases import binary, multiclass, whole_images
 

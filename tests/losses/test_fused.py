@@ -25,11 +25,11 @@ from sklearnloss.losses import (
     Poly1CrossEntropyLoss,
     TverskyLoss,
     UnifiedFocalLoss,
-    _fused,
-    _inputs,
 )
-from sklearnloss.losses._fused_pixel import BinaryCrossEntropy
-from sklearnloss.losses._inputs import read_inputs
+from sklearnloss.losses._core import closed_form as _fused
+from sklearnloss.losses._core import inputs as _inputs
+from sklearnloss.losses._core.closed_form_pixel import BinaryCrossEntropy
+from sklearnloss.losses._core.inputs import read_inputs
 
 from .cases import labels, logits
 
@@ -114,8 +114,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
         seen.append(z)
         return blocks(z)
 
-    monkeypatch.setattr("sklearnloss.losses._fused_pixel.blocks", count)
-    monkeypatch.setattr("sklearnloss.losses._fused_region.blocks", count)
+    monkeypatch.setattr("sklearnloss.losses._core.closed_form_pixel.blocks", count)
+    monkeypatch.setattr("sklearnloss.losses._core.closed_form_region.blocks", count)
     return seen
 
 
@@ -265,7 +265,7 @@ def test_where_values_cannot_be_looked_at_the_result_is_the_same(
     z, t = case()
     expected = value_and_gradient(loss, z, t)
     n_calls = len(calls)
-    monkeypatch.setattr("sklearnloss.losses._inputs.can_look_at", lambda tensor: False)
+    monkeypatch.setattr("sklearnloss.losses._core.inputs.can_look_at", lambda tensor: False)
     assert_same(value_and_gradient(loss, z, t), expected)
     assert len(calls) == 2 * n_calls
     t[0, 1, 2] = 7

@@ -8,7 +8,7 @@ from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
-from sklearnloss.losses._inputs import read_inputs
+from sklearnloss.losses._core.inputs import read_inputs
 
 from .cases import DATA_LOSSES, NOT_COMPILABLE, build, logits
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
-from sklearnloss.losses._foreign import call_loss, loss_form
-from sklearnloss.losses._known_losses import refuse_probability_loss
+from sklearnloss.losses._core.foreign import call_loss, loss_form
+from sklearnloss.losses._core.known_losses import refuse_probability_loss
 
 from ..optional import import_or_skip
 from .cases import binary, multiclass, two_classes, whole_images

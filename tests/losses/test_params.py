@@ -21,10 +21,10 @@ from sklearnloss.losses import (
     RegionLoss,
     TverskyLoss,
 )
-from sklearnloss.losses._inputs import Inputs
+from sklearnloss.losses._core.inputs import Inputs
+from sklearnloss.losses._core.penalty import _NormPenalty
+from sklearnloss.losses._core.sums import SumsLoss
 from sklearnloss.losses._lovasz import _LovaszLoss
-from sklearnloss.losses._penalty import _NormPenalty
-from sklearnloss.losses._sums import SumsLoss
 
 from .cases import binary, multiclass
 

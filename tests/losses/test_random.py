@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from sklearnloss.losses._random import seeded
+from sklearnloss.losses._core.seeding import seeded
 
 
 def test_the_generator_goes_on_where_it_was() -> None:

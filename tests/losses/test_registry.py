@@ -18,7 +18,7 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses import _names as names
+from sklearnloss.losses._core import names
 
 from .cases import DATA_LOSSES, binary
 

@@ -15,11 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.datasets import make_digit_scenes
-from sklearnloss.metrics import (
-    CalibrationScorer,
-    calibration_scorer,
-    expected_calibration_error,
-)
+from sklearnloss.metrics import CalibrationScorer, calibration_scorer, expected_calibration_error
 
 
 def digits(n_classes: int) -> tuple[np.ndarray, np.ndarray]:

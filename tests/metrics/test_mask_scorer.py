@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from torch.utils.data import Dataset
 
 from sklearnloss import LossSearchCV, UNetSegmenter, compare_losses
-from sklearnloss.estimators import _predict
+from sklearnloss.estimators._inference import predict as _predict
 from sklearnloss.metrics import (
     CalibrationScorer,
     boundary_iou_score,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sklearnloss.estimators._layout import put_channels_last
+from sklearnloss.estimators._training.memory_format import put_channels_last
 from sklearnloss.networks import ResNet
 
 # Names and shapes in torchvision's resnet18 checkpoint, and its number of parameters.

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.model_selection import RepeatedKFold
 
 from sklearnloss.tuning import LossComparison
-from sklearnloss.tuning._fit_table import FitTable
+from sklearnloss.tuning._comparison.fits import FitTable
 
 Array = np.ndarray[Any, Any]
 

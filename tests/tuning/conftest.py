@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sklearnloss.tuning import _patience
+from sklearnloss.tuning._workers import retries as _patience
 
 from ..estimators.conftest import digits, scenes
 

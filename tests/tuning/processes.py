@@ -30,13 +30,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 
 from sklearnloss import LossSearchCV, UNetSegmenter, _cli
-from sklearnloss.tuning import _owner, _progress, _worker_main, _workers
-from sklearnloss.tuning._job import FILE, Job
-from sklearnloss.tuning._owner import Owner
-from sklearnloss.tuning._patience import RetryingStorage
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Record
-from sklearnloss.tuning._storage import open_storage
+from sklearnloss.tuning._search import intermediate_results as _progress
+from sklearnloss.tuning._search import worker_process as _worker_main
+from sklearnloss.tuning._search.job import FILE, Job
+from sklearnloss.tuning._search.store import Record
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._workers import liveness as _owner
+from sklearnloss.tuning._workers import pool as _workers
+from sklearnloss.tuning._workers.liveness import Owner
+from sklearnloss.tuning._workers.retries import RetryingStorage
+from sklearnloss.tuning._workers.storage import open_storage
 
 ROOT = Path(__file__).parents[2]
 

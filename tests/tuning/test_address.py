@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.svm import SVC
 
 from sklearnloss import LossSearchCV
-from sklearnloss.tuning._address import Address, StorageParameter, hide_password, is_url
+from sklearnloss.tuning._workers.address import Address, StorageParameter, hide_password, is_url
 
 URL = "postgresql://me:secret@host/name"
 

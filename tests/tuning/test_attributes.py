@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning._attributes import find_invalid_attribute
+from sklearnloss.tuning._search.attributes import find_invalid_attribute
 
 from .processes import X, make_search, record_of, y
 

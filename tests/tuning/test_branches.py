@@ -8,9 +8,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from scipy import stats
 
-from sklearnloss.tuning._branches import Branch, Space
-from sklearnloss.tuning._proposals import suggest
-from sklearnloss.tuning._values import read_free
+from sklearnloss.tuning._search.sampler import suggest
+from sklearnloss.tuning._space.hyperparameter import read_free
+from sklearnloss.tuning._space.search_space import Branch, Space
 
 
 def branch(fixed: dict[str, Any], defaults: dict[str, Any], **free: Any) -> Branch:

@@ -41,9 +41,9 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss, FocalLoss
 from sklearnloss.metrics import dice_scorer, iou_score
 from sklearnloss.tuning import LossComparison
-from sklearnloss.tuning._compared_losses import read_losses
-from sklearnloss.tuning._paired_fit import device_of
-from sklearnloss.tuning._paired_splits import make_splits
+from sklearnloss.tuning._comparison.fit import device_of
+from sklearnloss.tuning._comparison.losses import read_losses
+from sklearnloss.tuning._comparison.splits import make_splits
 
 from ..estimators.conftest import Data, segmenter
 from ..estimators.conftest import classifier as resnet

@@ -10,10 +10,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from sklearnloss.tuning._fit_table import FitTable
-from sklearnloss.tuning._image_summary import add_image_columns, mean_image_scores
-from sklearnloss.tuning._paired_splits import folds_per_repeat
-from sklearnloss.tuning._statistics import corrected_t_test, correlated_t_probabilities, holm
+from sklearnloss.tuning._comparison.fits import FitTable
+from sklearnloss.tuning._comparison.image_summary import add_image_columns, mean_image_scores
+from sklearnloss.tuning._comparison.splits import folds_per_repeat
+from sklearnloss.tuning._comparison.statistics import (
+    corrected_t_test,
+    correlated_t_probabilities,
+    holm,
+)
 
 from .comparisons import made_up
 from .test_statistics import N_DATA_SETS, simulate

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sklearnloss.tuning import critical_difference
-from sklearnloss.tuning._critical_difference import friedman
+from sklearnloss.tuning._comparison.critical_difference import friedman
 
 from .comparisons import made_up
 from .test_comparison import SCORES

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sklearnloss.tuning._deadline import Deadline
+from sklearnloss.tuning._workers.deadline import Deadline
 
 
 def test_a_deadline_is_past_when_its_seconds_are_over() -> None:

@@ -22,8 +22,8 @@ from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import DiceLoss, FocalLoss
-from sklearnloss.tuning import _fingerprint
-from sklearnloss.tuning._fingerprint import digest, digest_data
+from sklearnloss.tuning._evaluation import fingerprint as _fingerprint
+from sklearnloss.tuning._evaluation.fingerprint import digest, digest_data
 
 #: The type of texts that numpy 2 has.
 TEXT: Any = getattr(np.dtypes, "StringDType", lambda: object)()
@@ -236,7 +236,7 @@ IN_A_PROCESS = """
 import sys
 from sklearn.metrics import f1_score, make_scorer
 from sklearnloss.losses import DiceLoss, FocalLoss, TverskyLoss
-from sklearnloss.tuning._fingerprint import digest, in_order
+from sklearnloss.tuning._evaluation.fingerprint import digest, in_order
 def loss(logits, target, kinds=("a", "b")):
     return logits if target in {"dice", "focal", "tversky"} else kinds
 losses = {"dice", "focal", "tversky", FocalLoss(gamma=1), FocalLoss(gamma=3), DiceLoss()}

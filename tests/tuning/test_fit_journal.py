@@ -11,8 +11,8 @@ import pytest
 from sklearn.svm import SVC
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
-from sklearnloss.tuning import _fit_journal
-from sklearnloss.tuning._fit_journal import FitJournal, open_fit_journal
+from sklearnloss.tuning._comparison import fit_log as _fit_journal
+from sklearnloss.tuning._comparison.fit_log import FitJournal, open_fit_journal
 
 HEADER = {"random_state": 7, "data": "abc"}
 FIRST = b'{"sklearnloss comparison": 1, "random_state": 7, "data": "abc"}\n'

@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.tree import DecisionTreeClassifier
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss.tuning._folds import Split, default_splits, make_folds
+from sklearnloss.tuning._evaluation.folds import Split, default_splits, make_folds
 
 X = np.arange(60.0).reshape(30, 2)
 y = np.repeat([0, 1, 2], [6, 9, 15])

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sklearnloss import LossSearchCV
 from sklearnloss.losses import BCEWithLogitsLoss
-from sklearnloss.tuning._patience import StorageError
+from sklearnloss.tuning._workers.retries import StorageError
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
 from .searches import GRID, Told, X, search, told, y

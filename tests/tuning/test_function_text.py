@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sklearnloss.tuning._fingerprint import digest
+from sklearnloss.tuning._evaluation.fingerprint import digest
 
 
 def make(factor: Any) -> Callable[[Any], Any]:

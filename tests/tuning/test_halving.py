@@ -3,7 +3,7 @@ from __future__ import annotations
 import optuna
 import pytest
 
-from sklearnloss.tuning._halving import HalvingPruner
+from sklearnloss.tuning._search.pruner import HalvingPruner
 
 
 def study_of(n_epochs: int) -> optuna.Study:

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._interrupts import Terminated, noting_interrupts, raise_if_interrupted
+from sklearnloss.tuning._evaluation.interrupts import (
+    Terminated,
+    noting_interrupts,
+    raise_if_interrupted,
+)
 
 from .processes import Stub, X, make_search, outcome, states, y
 

@@ -15,13 +15,14 @@ from optuna.samplers import RandomSampler
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from sklearnloss.losses import FocalLoss, _names, get_loss, register_loss
-from sklearnloss.tuning._job import FILE, PREFIX, Job, remove, remove_left_over, sign
-from sklearnloss.tuning._objective import Task
-from sklearnloss.tuning._owner import Owner, _start_of
-from sklearnloss.tuning._private import write_private
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._work import Budget
+from sklearnloss.losses import FocalLoss, get_loss, register_loss
+from sklearnloss.losses._core import names as _names
+from sklearnloss.tuning._search.evaluate import Task
+from sklearnloss.tuning._search.job import FILE, PREFIX, Job, remove, remove_left_over, sign
+from sklearnloss.tuning._search.worker import Budget
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._workers.liveness import Owner, _start_of
+from sklearnloss.tuning._workers.private_files import write_private
 
 from .processes import trap_of
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss.tuning import _journal
-from sklearnloss.tuning._journal import RepairingJournal
+from sklearnloss.tuning._workers import journal as _journal
+from sklearnloss.tuning._workers.journal import RepairingJournal
 
 from .processes import Process
 

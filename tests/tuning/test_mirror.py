@@ -7,9 +7,9 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState, create_trial
 from sklearn.svm import SVC
 
-from sklearnloss.tuning._mirror import Mirror, as_study, as_trial, stoppable
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Row
+from sklearnloss.tuning._search.shadow_study import Mirror, as_study, as_trial, stoppable
+from sklearnloss.tuning._search.store import Row
+from sklearnloss.tuning._space.parse import read_space
 
 SPACE = read_space(SVC(), None, {"C": (0.1, 10.0)})
 

@@ -20,7 +20,7 @@ from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.metrics import dice_scorer
-from sklearnloss.tuning._objective import Evaluation, Task, seed_estimator, take, transform
+from sklearnloss.tuning._search.evaluate import Evaluation, Task, seed_estimator, take, transform
 
 from ..estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
 

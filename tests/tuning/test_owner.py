@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning import _owner
-from sklearnloss.tuning._owner import Heartbeat, Owner
+from sklearnloss.tuning._workers import liveness as _owner
+from sklearnloss.tuning._workers.liveness import Heartbeat, Owner
 
 from .processes import wait_until
 

@@ -13,8 +13,8 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._patience import PATIENCE, RetryingStorage, StorageError
-from sklearnloss.tuning._storage import open_storage
+from sklearnloss.tuning._workers.retries import PATIENCE, RetryingStorage, StorageError
+from sklearnloss.tuning._workers.storage import open_storage
 
 from .processes import X, make_search, outcome, states, y
 

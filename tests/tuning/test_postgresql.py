@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from sklearnloss.tuning import _owner, join_search
-from sklearnloss.tuning._job import PREFIX
-from sklearnloss.tuning._record import create_study
-from sklearnloss.tuning._run import SHARED
-from sklearnloss.tuning._storage import open_storage, storage_exists
-from sklearnloss.tuning._workers import STORAGE
+from sklearnloss.tuning import join_search
+from sklearnloss.tuning._search.job import PREFIX
+from sklearnloss.tuning._search.launch import SHARED
+from sklearnloss.tuning._search.store import create_study
+from sklearnloss.tuning._workers import liveness as _owner
+from sklearnloss.tuning._workers.pool import STORAGE
+from sklearnloss.tuning._workers.storage import open_storage, storage_exists
 
 from .processes import (
     Fits,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss.tuning._private import read_private, write_private
+from sklearnloss.tuning._workers.private_files import read_private, write_private
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have owners and modes on POSIX")
 

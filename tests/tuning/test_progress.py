@@ -10,13 +10,13 @@ import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
 from sklearn.svm import SVC
 
-from sklearnloss.tuning import _progress
-from sklearnloss.tuning._mirror import Mirror
-from sklearnloss.tuning._owner import Owner
-from sklearnloss.tuning._progress import Progress
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Record, create_study
-from sklearnloss.tuning._storage import open_storage
+from sklearnloss.tuning._search import intermediate_results as _progress
+from sklearnloss.tuning._search.intermediate_results import Progress
+from sklearnloss.tuning._search.shadow_study import Mirror
+from sklearnloss.tuning._search.store import Record, create_study
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._workers.liveness import Owner
+from sklearnloss.tuning._workers.storage import open_storage
 
 FOLD: dict[str, Any] = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0, "epochs": 3}
 

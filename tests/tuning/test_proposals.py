@@ -21,10 +21,10 @@ from optuna.trial import TrialState, create_trial
 from sklearn.svm import SVC
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.tuning._branches import Space
-from sklearnloss.tuning._proposals import Proposals, check_sampler
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Row
+from sklearnloss.tuning._search.sampler import Proposals, check_sampler
+from sklearnloss.tuning._search.store import Row
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._space.search_space import Space
 
 SMALL = {"C": [0.1, 1.0, 10.0], "degree": (2, 3)}
 

@@ -26,11 +26,11 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses import _names as names
+from sklearnloss.losses._core import names
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid
-from sklearnloss.tuning._branches import Space
-from sklearnloss.tuning._prefix import loss_prefix
-from sklearnloss.tuning._read_space import read_space
+from sklearnloss.tuning._evaluation.pipeline import loss_prefix
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._space.search_space import Space
 
 
 def plain(logits: Tensor, target: Tensor) -> Tensor:

@@ -10,17 +10,11 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._owner import Owner
-from sklearnloss.tuning._patience import StorageError
-from sklearnloss.tuning._record import (
-    Claim,
-    LostCandidate,
-    Record,
-    Row,
-    create_study,
-)
-from sklearnloss.tuning._storage import open_storage, opened_storage, quiet_optuna
-from sklearnloss.tuning._workers import MAX_DEATHS
+from sklearnloss.tuning._search.store import Claim, LostCandidate, Record, Row, create_study
+from sklearnloss.tuning._workers.liveness import Owner
+from sklearnloss.tuning._workers.pool import MAX_DEATHS
+from sklearnloss.tuning._workers.retries import StorageError
+from sklearnloss.tuning._workers.storage import open_storage, opened_storage, quiet_optuna
 
 from .processes import record_of
 

@@ -7,10 +7,10 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from sklearn.exceptions import FitFailedWarning
 
-from sklearnloss.tuning._branches import Branch, Space
-from sklearnloss.tuning._record import Row
-from sklearnloss.tuning._results import best_per_loss, format_results, warn_of_failures
-from sklearnloss.tuning._values import read_free
+from sklearnloss.tuning._search.cv_results import best_per_loss, format_results, warn_of_failures
+from sklearnloss.tuning._search.store import Row
+from sklearnloss.tuning._space.hyperparameter import read_free
+from sklearnloss.tuning._space.search_space import Branch, Space
 
 from .searches import search
 

@@ -16,9 +16,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss import LossSearchCV, UNetSegmenter
-from sklearnloss.tuning import _owner, _progress, _work
-from sklearnloss.tuning._record import create_study
-from sklearnloss.tuning._storage import open_storage, quiet_optuna
+from sklearnloss.tuning._search import intermediate_results as _progress
+from sklearnloss.tuning._search import worker as _work
+from sklearnloss.tuning._search.store import create_study
+from sklearnloss.tuning._workers import liveness as _owner
+from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 from .processes import (
     Broken,

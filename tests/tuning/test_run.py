@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning import _run
-from sklearnloss.tuning._address import Address
-from sklearnloss.tuning._patience import PATIENCE, StorageError
-from sklearnloss.tuning._record import Record
-from sklearnloss.tuning._run import SHARED, _home, shared_storage
+from sklearnloss.tuning._search import launch as _run
+from sklearnloss.tuning._search.launch import SHARED, _home, shared_storage
+from sklearnloss.tuning._search.store import Record
+from sklearnloss.tuning._workers.address import Address
+from sklearnloss.tuning._workers.retries import PATIENCE, StorageError
 
 from .processes import X as DATA
 from .processes import make_search, outcome, y

@@ -6,7 +6,7 @@ from sklearn.pipeline import make_pipeline
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, dice_scorer, iou_scorer
-from sklearnloss.tuning._scoring import SCORERS, named_scorers
+from sklearnloss.tuning._evaluation.scoring import SCORERS, named_scorers
 
 
 def test_our_names_stand_beside_scikit_learns() -> None:

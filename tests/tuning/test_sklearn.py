@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, check_scoring, get_scorer, make_scorer
 
 from sklearnloss.metrics import dice_scorer
-from sklearnloss.tuning._sklearn import only_predicts
+from sklearnloss.tuning._evaluation.sklearn_private import only_predicts
 
 
 def own(model: Any, X: Any, y: Any) -> float:

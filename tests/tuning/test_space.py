@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import CompoundLoss, DiceLoss, Loss, get_loss, list_losses, register_loss
-from sklearnloss.losses import _names as names
+from sklearnloss.losses._core import names
 from sklearnloss.metrics import dice_scorer
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid, suggest_loss
 

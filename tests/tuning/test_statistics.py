@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate, stats
 from sklearn.model_selection import RepeatedKFold
 
-from sklearnloss.tuning._statistics import (
+from sklearnloss.tuning._comparison.statistics import (
     best_probabilities,
     corrected_t_test,
     correlated_t_probabilities,

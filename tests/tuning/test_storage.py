@@ -13,10 +13,10 @@ import sqlalchemy
 from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
 from optuna.study import StudyDirection
 
-from sklearnloss.tuning import _journal
-from sklearnloss.tuning._address import Address
-from sklearnloss.tuning._patience import PATIENCE, RetryingStorage, StorageError
-from sklearnloss.tuning._storage import (
+from sklearnloss.tuning._workers import journal as _journal
+from sklearnloss.tuning._workers.address import Address
+from sklearnloss.tuning._workers.retries import PATIENCE, RetryingStorage, StorageError
+from sklearnloss.tuning._workers.storage import (
     check_file_storage,
     open_storage,
     opened_storage,

@@ -20,8 +20,8 @@ from sklearn.svm import SVC
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter
 from sklearnloss.losses import FocalLoss
-from sklearnloss.tuning import _stored_search
-from sklearnloss.tuning._stored_search import DifferentSearchError
+from sklearnloss.tuning._search import stored_search as _stored_search
+from sklearnloss.tuning._search.stored_search import DifferentSearchError
 
 from ..estimators.conftest import Data, digits, scenes  # noqa: F401
 from .processes import Stub, X, make_search, record_of, table, y

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.tuning._thumbnails import thumbnails
+from sklearnloss.tuning._comparison.thumbnails import thumbnails
 
 
 def test_masked_pixels_have_the_mean_brightness() -> None:

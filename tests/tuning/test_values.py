@@ -14,7 +14,7 @@ from optuna.distributions import (
 from scipy import stats
 
 from sklearnloss.losses import DiceLoss, FocalLoss
-from sklearnloss.tuning._values import read_free
+from sklearnloss.tuning._space.hyperparameter import read_free
 
 
 @pytest.mark.parametrize(

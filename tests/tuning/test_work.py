@@ -9,12 +9,12 @@ from optuna.trial import TrialState, create_trial
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 
-from sklearnloss.tuning._deadline import Deadline
-from sklearnloss.tuning._objective import Task
-from sklearnloss.tuning._owner import Owner
-from sklearnloss.tuning._read_space import read_space
-from sklearnloss.tuning._record import Record, Row, create_study
-from sklearnloss.tuning._work import Budget, Worker
+from sklearnloss.tuning._search.evaluate import Task
+from sklearnloss.tuning._search.store import Record, Row, create_study
+from sklearnloss.tuning._search.worker import Budget, Worker
+from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.tuning._workers.deadline import Deadline
+from sklearnloss.tuning._workers.liveness import Owner
 
 from .searches import Told, X, y
 

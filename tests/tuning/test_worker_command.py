@@ -12,12 +12,12 @@ from sklearn.svm import SVC
 from sklearnloss import LossSearchCV
 from sklearnloss._cli import main
 from sklearnloss.tuning import join_search
-from sklearnloss.tuning._job import FILE, PREFIX
-from sklearnloss.tuning._join import JOB
-from sklearnloss.tuning._private import write_private
-from sklearnloss.tuning._record import create_study
-from sklearnloss.tuning._storage import open_storage, quiet_optuna
-from sklearnloss.tuning._workers import STORAGE
+from sklearnloss.tuning._search.job import FILE, PREFIX
+from sklearnloss.tuning._search.join import JOB
+from sklearnloss.tuning._search.store import create_study
+from sklearnloss.tuning._workers.pool import STORAGE
+from sklearnloss.tuning._workers.private_files import write_private
+from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 from .processes import Fits, join, record_of, start, trap_of, wait_until
 

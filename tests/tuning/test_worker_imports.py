@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss.tuning import _worker_main
-from sklearnloss.tuning._workers import FAILED, Pool
+from sklearnloss.tuning._search import worker_process as _worker_main
+from sklearnloss.tuning._workers.pool import FAILED, Pool
 
 
 @pytest.mark.slow

@@ -17,12 +17,19 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
-from sklearnloss.tuning import _workers
-from sklearnloss.tuning._job import PREFIX
-from sklearnloss.tuning._join import JOB
-from sklearnloss.tuning._private import seal
-from sklearnloss.tuning._storage import open_storage
-from sklearnloss.tuning._workers import FAILED, MAX_DEATHS, Pool, _own_gpu, count_workers, n_threads
+from sklearnloss.tuning._search.job import PREFIX
+from sklearnloss.tuning._search.join import JOB
+from sklearnloss.tuning._workers import pool as _workers
+from sklearnloss.tuning._workers.pool import (
+    FAILED,
+    MAX_DEATHS,
+    Pool,
+    _own_gpu,
+    count_workers,
+    n_threads,
+)
+from sklearnloss.tuning._workers.private_files import seal
+from sklearnloss.tuning._workers.storage import open_storage
 
 from .processes import (
     ROOT,

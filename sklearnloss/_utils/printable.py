@@ -1,0 +1,40 @@
+"""Escaping of text for terminals and files."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Change the direction of what follows them, and so what a terminal shows.
+_DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    r"""Return a text whose control characters, and bytes that are not UTF-8, are escaped.
+
+    Parameters
+    ----------
+    text : str
+        Such as a file's name, in which ``os`` keeps bytes that are not UTF-8 as lone
+        surrogates.
+
+    Returns
+    -------
+    text : str
+        Can be encoded as UTF-8, and moves no cursor.
+
+    Examples
+    --------
+    >>> from sklearnloss._utils.printable import printable
+    >>> printable("caf\udce9.png"), printable("\x1b[2J.txt"), printable("d\u00e9j\u00e0.png")
+    ('caf\\xe9.png', '\\x1b[2J.txt', 'déjà.png')
+    """
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTIONS:
+        return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return character

@@ -1,0 +1,66 @@
+"""What holds no images, or not in a way that can be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from .items import PATHS, split_item
+from .lazy import _as_list
+from .pictures import is_pillow
+
+
+def check_images(X: Any) -> None:
+    """Raise a TypeError for what holds no images, or not in a way that can be read.
+
+    Raises
+    ------
+    TypeError
+        Says what to pass instead.
+    """
+    if isinstance(X, PATHS):
+        path = os.fsdecode(X)
+        if os.path.isdir(path):
+            files = f"sorted(pathlib.Path({path!r}).glob('*.png'))"
+            raise TypeError(f"X is the folder {path!r}. Expected a list of files, such as {files}.")
+        raise TypeError(f"X is {path!r}, one path. Expected a list of files: [{path!r}].")
+    if isinstance(X, DataLoader):
+        raise TypeError(
+            "X is a DataLoader. Expected its data set, X.dataset: the estimator makes batches "
+            "itself, of batch_size images."
+        )
+    if is_pillow(X):
+        raise TypeError("X is one picture. Expected a list of them: [X].")
+    if isinstance(X, (Iterator, Mapping, Set)) and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X is a {type(X).__name__}. Expected images in an order of their own: an array, a "
+            f"list of files or arrays, or a torch Dataset."
+        )
+    items = X if _is_sequence(X) else _as_list(X)
+    if items is not None and len(items) and isinstance(items[0], Mapping):
+        split_item(items[0], 0)
+    if _holds_paths(X):
+        raise TypeError(
+            f"X holds text in {X.ndim} axes. Expected the paths of images in one: a list, or one "
+            f"column of a table."
+        )
+
+
+def _is_sequence(X: Any) -> bool:
+    """Tell whether something has items in order, and is neither an array nor a Dataset."""
+    if isinstance(X, Dataset) or hasattr(X, "__array__") or hasattr(X, "shape"):
+        return False
+    return hasattr(X, "__getitem__") and hasattr(X, "__len__")
+
+
+def _holds_paths(X: Any) -> bool:
+    """Tell whether a table or an array of several axes holds text."""
+    if hasattr(X, "iloc"):
+        X = X.iloc[:1].to_numpy()
+    if not isinstance(X, np.ndarray) or X.ndim < 2 or X.size == 0:
+        return False
+    return X.dtype.kind in "UST" or (X.dtype == object and isinstance(X.flat[0], PATHS))

@@ -1,0 +1,95 @@
+"""One image or mask out of many: a file, an array, a tensor or a picture of Pillow's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .files import naming, read_image, read_mask
+from .pictures import from_pillow, is_pillow
+from .pixels import Pixels, one_label_per_pixel
+
+#: What names a file.
+PATHS = (str, bytes, os.PathLike)
+
+
+def is_image(item: Any) -> bool:
+    """Tell whether something may be an image, or the path of one."""
+    return isinstance(item, (*PATHS, np.ndarray, Tensor)) or is_pillow(item)
+
+
+def split_item(item: Any, position: int) -> tuple[Any, Any]:
+    """Return an item as image and target, which is None if there is none.
+
+    Raises
+    ------
+    TypeError
+        If it is neither an image nor an image with its target.
+    """
+    if isinstance(item, Mapping):
+        keys = ", ".join(map(repr, item))
+        raise TypeError(
+            f"X[{position}] is a {type(item).__name__} with {keys}. Expected an image, or (image, "
+            f"target). Wrap the data in a torch Dataset whose __getitem__ returns such a pair."
+        )
+    if not isinstance(item, (tuple, list)):
+        return item, None
+    if len(item) not in (1, 2):
+        raise TypeError(
+            f"X[{position}] is a {type(item).__name__} of {len(item)} items. Expected an image, or "
+            f"(image, target)."
+        )
+    return (item[0], item[1]) if len(item) == 2 else (item[0], None)
+
+
+def name_item(what: str, position: int, item: Any) -> str:
+    """Return how an error names an image or mask.
+
+    Examples
+    --------
+    >>> from sklearnloss.estimators._data.items import name_item
+    >>> name_item("X", 3, "images/a.png")
+    "X[3] ('images/a.png')"
+    """
+    file = f" ({os.fsdecode(item)!r})" if isinstance(item, PATHS) else ""
+    return f"{what}[{position}]{file}"
+
+
+@contextlib.contextmanager
+def naming_item(name: str) -> Iterator[None]:
+    """Make a ValueError begin with what it is about."""
+    try:
+        yield
+    except ValueError as error:
+        if name in str(error):
+            raise
+        raise ValueError(f"{name}: {error}") from error
+
+
+def open_image(item: Any) -> Pixels:
+    """Return an image, read if it is a path; of arrays and tensors the axes are not known."""
+    if isinstance(item, PATHS):
+        return read_image(item)
+    if is_pillow(item):
+        return from_pillow(item, mask=False)
+    return Pixels(item, None)
+
+
+def open_mask(item: Any, *, multilabel: bool) -> Any:
+    """Return a mask, read if it is a path."""
+    if isinstance(item, PATHS):
+        return read_mask(item, multilabel=multilabel)
+    if is_pillow(item):
+        pixels = from_pillow(item, mask=True)
+        return pixels.values if multilabel else one_label_per_pixel(pixels)
+    return item
+
+
+def naming_path(item: Any) -> contextlib.AbstractContextManager[None]:
+    """Make every error name the file, if the item is one."""
+    return naming(item) if isinstance(item, PATHS) else contextlib.nullcontext()

@@ -1,0 +1,357 @@
+"""Images and masks that are read when they are needed, for data larger than memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset
+
+from .arrays import Channels, as_image, is_masked
+from .axes import check_mask_shape, n_axes_by_mask
+from .dataset import TrainingData
+from .items import (
+    PATHS,
+    is_image,
+    name_item,
+    naming_item,
+    naming_path,
+    open_image,
+    open_mask,
+    split_item,
+)
+from .pictures import is_pillow
+from .pixels import arrange
+from .rows import RowImages
+
+# How many samples are read at the same time where nothing says how many make a batch.
+_AHEAD = 4
+
+
+def is_lazy(values: Any) -> bool:
+    """Tell whether images or masks are to be read one by one.
+
+    They are if they are a torch ``Dataset``, or a list of paths, of pictures of Pillow's,
+    of memory-mapped arrays, of arrays of unlike shapes, or of (image, target) pairs.
+    """
+    if isinstance(values, Dataset):
+        return True
+    items = _as_list(values)
+    if items is None or len(items) == 0:
+        return False
+    if _is_pair(items[0]) or any(isinstance(item, PATHS) or is_pillow(item) for item in items):
+        return True
+    if not all(isinstance(item, (np.ndarray, Tensor)) and item.ndim > 1 for item in items):
+        return False
+    return isinstance(items[0], np.memmap) or len({tuple(item.shape) for item in items}) > 1
+
+
+def has_targets(X: Any) -> bool:
+    """Tell whether what is read lazily are (image, target) pairs."""
+    if isinstance(X, Dataset):
+        check_indexable(X)
+        return len(X) > 0 and split_item(X[0], 0)[1] is not None  # type: ignore[arg-type]
+    items = _as_list(X)
+    return items is not None and len(items) > 0 and _is_pair(items[0])
+
+
+def check_indexable(X: Any) -> None:
+    """Raise a TypeError for data that has no length or no order of its own."""
+    streams = isinstance(X, IterableDataset)
+    if streams or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
+        raise TypeError(
+            f"X is a {type(X).__name__}, which has no length or cannot be indexed. Expected a "
+            f"map-style torch Dataset, with __len__ and __getitem__, or a list of files or arrays."
+        )
+
+
+def _as_list(values: Any) -> Sequence[Any] | None:
+    """Return what may be a list of files or arrays, or None."""
+    if hasattr(values, "to_numpy"):  # a pandas column
+        values = values.to_numpy()
+    if isinstance(values, np.ndarray):
+        return values.tolist() if values.ndim == 1 and values.dtype.kind in "OSUT" else None
+    return values if isinstance(values, (list, tuple)) else None
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) == 2 and is_image(item[0])
+
+
+class Samples:
+    """Images, with their targets where there are any, read one by one.
+
+    Parameters
+    ----------
+    X : Dataset, or sequence of paths or arrays
+        Of images, or of (image, target) pairs.
+    y : sequence, array or None
+        Targets, unless X has them.
+    image_shape : tuple of int or None
+        Shape of one image.
+    channels : {"first", "last"}
+        Where images have their channels.
+    masks : bool
+        Whether targets are masks, of which a path is read.
+    multilabel : bool, default=False
+        Whether masks have a channel per label.
+    ready : bool, default=False
+        Whether images are tensors (C, *spatial) already.
+    n_axes : int, default=None
+        How many spatial axes images have, if that is known.
+    fill : callable, default=None
+        Puts values in the place of NaN, which stands for masked pixels, in images (n, C,
+        *spatial). Without it they stay NaN.
+
+    Attributes
+    ----------
+    of_arrays : bool
+        Whether there was an image whose axes nothing but ``channels`` tells.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        image_shape: tuple[int, ...] | None = None,
+        channels: Channels = "first",
+        masks: bool = False,
+        multilabel: bool = False,
+        ready: bool = False,
+        n_axes: int | None = None,
+        fill: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        items = X if isinstance(X, (Dataset, Tensor, RowImages)) else _as_list(X)
+        check_indexable(X if items is None else items)
+        self.items: Any = items
+        listed = None if y is None else _as_list(y)
+        self.targets: Any = y if listed is None else listed
+        if y is not None and len(self.targets) != len(self):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has {len(self)}, "
+                f"y has {len(self.targets)}."
+            )
+        self.image_shape = image_shape
+        self.channels = channels
+        self.masks = masks
+        self.multilabel = multilabel
+        self.ready = ready
+        self.n_axes = n_axes
+        self.fill = fill
+        self.of_arrays = False
+        self._mask_files: dict[int, Path] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, position: int) -> tuple[Tensor, Any]:
+        """Return an image (C, *spatial) and its target, None if there is none."""
+        item, target = split_item(self.items[position], position)
+        if self.targets is not None:
+            target = self.targets[position]
+        names = name_item("X", position, item), name_item("y", position, target)
+        masked = self.masks and target is not None
+        if masked:
+            if isinstance(target, PATHS):
+                self._mask_files[position] = Path(os.fsdecode(target))
+            target = open_mask(target, multilabel=self.multilabel)
+        mask = tuple(np.shape(target)) if masked else None
+        image, hidden = (item, True) if self.ready else self._read_image(item, names[0], mask)
+        if hidden and self.fill is not None and image.is_floating_point():
+            image = self.fill(image[None])[0]
+        if mask is not None:
+            check_mask_shape(
+                mask,
+                tuple(image.shape),
+                channels=self.channels,
+                multilabel=self.multilabel,
+                names=names,
+            )
+        return image, target
+
+    def mask_files(self) -> list[Path]:
+        """Return the files of those masks that were read so far, in their order."""
+        return [path for _, path in sorted(self._mask_files.items())]
+
+    def name(self, position: int) -> str:
+        """Return how an error names an image."""
+        return name_item("X", position, split_item(self.items[position], position)[0])
+
+    def _read_image(
+        self, item: Any, name: str, mask: tuple[int, ...] | None
+    ) -> tuple[Tensor, bool]:
+        """Return an image (C, *spatial), and whether some of its pixels are masked."""
+        pixels = open_image(item)
+        n_axes = self.n_axes
+        if mask is not None and pixels.is_pages:
+            n_axes = n_axes or n_axes_by_mask(pixels.values.shape, mask, multilabel=self.multilabel)
+        with naming_path(item):
+            values = arrange(pixels, self.channels, self.image_shape, n_axes)
+        if pixels.axes is None:
+            self.of_arrays = True
+        with naming_item(name):
+            image = as_image(values, self.image_shape, self.channels, name)
+        return image, is_masked(values)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        for start in range(0, len(self), _AHEAD):
+            yield from self.read(range(start, min(start + _AHEAD, len(self))))
+
+    def read(self, positions: Sequence[int]) -> list[tuple[Tensor, Any]]:
+        """Return several images and targets; files are read at the same time."""
+        if len(positions) < 2 or not isinstance(self.items, list):
+            return [self[position] for position in positions]
+        with ThreadPoolExecutor(min(len(positions), os.cpu_count() or 1, 16)) as pool:
+            return list(pool.map(self.__getitem__, positions))
+
+    def batches(
+        self, batch_size: Callable[[tuple[int, ...]], int]
+    ) -> Iterator[tuple[Tensor, list[Any]]]:
+        """Yield images and targets, those of one shape that follow each other together.
+
+        Parameters
+        ----------
+        batch_size : callable
+            From (*spatial) to the number of images in a batch.
+        """
+        images: list[Tensor] = []
+        targets: list[Any] = []
+        for image, target in self:
+            full = images and len(images) == batch_size(tuple(image.shape[1:]))
+            if full or (images and image.shape != images[0].shape):
+                yield stack(images), targets
+                images, targets = [], []
+            images.append(image)
+            targets.append(target)
+        if images:
+            yield stack(images), targets
+
+
+def stack(images: Sequence[Tensor]) -> Tensor:
+    """Return images as one tensor, as float32 unless they are of one dtype."""
+    if len({image.dtype for image in images}) > 1:
+        images = [image.float() for image in images]
+    return torch.stack(list(images))
+
+
+class LazyCodes(NamedTuple):
+    """How masks become codes when they are read, and what is known of all.
+
+    Attributes
+    ----------
+    encode : callable
+        From (mask as read, shape of its image) to its codes.
+    dtype : torch.dtype
+        Of the codes.
+    counts : ndarray of shape (n, ...)
+        How often each class occurs in each sample.
+    """
+
+    encode: Callable[[Any, tuple[int, ...]], Tensor]
+    dtype: torch.dtype
+    counts: np.ndarray
+
+
+class LazyData(TrainingData):
+    """What :class:`TrainingData` is, read batch by batch.
+
+    Parameters
+    ----------
+    samples : Samples
+        Images, and masks with them.
+    y : Tensor of shape (n,) or LazyCodes
+        Codes, or how to make them of masks.
+    weight : Tensor of shape (n,), default=None
+        Sample weights.
+    rows : Tensor of shape (m,), default=None
+        Which samples these are; by default all.
+    sizes : Tensor of shape (n,), default=None
+        A number for the size of each image, if they are of unlike sizes.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        y: Tensor | LazyCodes,
+        weight: Tensor | None = None,
+        rows: Tensor | None = None,
+        sizes: Tensor | None = None,
+    ) -> None:
+        self.samples = samples
+        self.codes = y
+        self.weight = weight
+        self.chosen = torch.arange(len(samples)) if rows is None else rows
+        self.all_sizes = sizes
+        self.y = y[self.chosen] if isinstance(y, Tensor) else None  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
+        if isinstance(index, int):
+            image, codes, _ = self.batch(slice(index, index + 1))
+            return image[0], codes[0]
+        return self.batch(index)[:2]
+
+    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        rows = self.chosen[index]
+        images, targets = zip(*self.samples.read(rows.tolist()), strict=True)
+        self._check_shapes(images, rows)
+        if isinstance(self.codes, Tensor):
+            codes = self.codes[rows]
+        else:
+            codes = torch.stack(self._encode(targets, tuple(images[0].shape), rows))
+        return stack(images), codes, None if self.weight is None else self.weight[rows]
+
+    def _check_shapes(self, images: Sequence[Tensor], rows: Tensor) -> None:
+        for image, row in zip(images, rows.tolist(), strict=True):
+            if image.shape != images[0].shape:
+                raise ValueError(
+                    f"{self.samples.name(row)} has shape {tuple(image.shape)} now, but "
+                    f"{self.samples.name(int(rows[0]))} has {tuple(images[0].shape)} (channels "
+                    f"first). Expected images to stay as they were when fit began."
+                )
+
+    def _encode(self, targets: Sequence[Any], shape: tuple[int, ...], rows: Tensor) -> list[Tensor]:
+        assert isinstance(self.codes, LazyCodes)
+        codes = []
+        for target, row in zip(targets, rows.tolist(), strict=True):
+            with naming_item(f"y[{row}]"):
+                codes.append(self.codes.encode(target, shape))
+        return codes
+
+    @property
+    def device(self) -> torch.device:
+        """Where indices of samples are best made."""
+        return torch.device("cpu")
+
+    @property
+    def sizes(self) -> Tensor | None:
+        """A number for the size of each image, if they are of unlike sizes."""
+        return None if self.all_sizes is None else self.all_sizes[self.chosen]
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """The dtype of the codes."""
+        return self.codes.dtype
+
+    def class_counts(self) -> np.ndarray | None:
+        """Return how often each class occurs, None if the codes are there to be counted."""
+        if isinstance(self.codes, Tensor):
+            return None
+        counts: np.ndarray = self.codes.counts[self.chosen.numpy()].sum(0)
+        return counts
+
+    def subset(self, indices: np.ndarray) -> LazyData:
+        chosen = self.chosen[torch.from_numpy(indices)]
+        return LazyData(self.samples, self.codes, self.weight, chosen, self.all_sizes)
+
+    def to(self, device: torch.device) -> LazyData:
+        return self

@@ -1,0 +1,228 @@
+"""How an estimator reads images: at once, or when they are needed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from .arrays import Scaling, is_masked, read_images
+from .axes import channels_advice, looks_like, mask_fits
+from .check_images import check_images
+from .dataset import TrainingData
+from .labels import IGNORED
+from .lazy import LazyData, Samples, has_targets, is_lazy
+from .rows import RowImages, Rows, read_rows
+from .survey import Survey
+
+#: What :meth:`fit` is given, as it was read or will be.
+Images = Tensor | RowImages | Survey
+
+
+class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
+    """Turn what users have into tensors (n, C, *spatial), or into :class:`Samples`."""
+
+    image_shape: tuple[int, ...] | None
+    channels: Any
+    normalize: str | None
+    input_shape_: tuple[int, ...]
+    scaling_: Scaling | None
+    # Of masks.
+    ignore_index: int | None = None
+    _ignored_label: Any
+    multilabel: bool = False
+    _reads_masks: ClassVar[bool] = False
+    _min_images: ClassVar[int] = 2
+
+    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
+        """Return images, or a survey of those that are read batch by batch."""
+        if self._reads_masks:
+            self._check_several(X, y)
+        lazy = is_lazy(X)
+        if not lazy:
+            images = self._read_images(X, reset=reset, min_samples=self._min_images)
+            if not (self._reads_masks and is_lazy(y)):
+                if reset and not self._reads_masks:
+                    self._warn_of_axes(tuple(images.shape[1:]))
+                return images
+            X = images
+        samples = self._samples(X, y, fitted=not reset)
+        survey = Survey(
+            samples,
+            self._look,
+            any_size=self._reads_masks,
+            kept=self._kept_pixels(),
+            min_samples=self._min_images,
+        )
+        if lazy and reset:
+            self.n_features_in_ = survey.shape[1]
+            self.__dict__.pop("feature_names_in_", None)
+            if samples.of_arrays and not self._reads_masks:  # masks would tell
+                self._warn_of_axes(survey.shape[1:])
+        return survey
+
+    def _new_images(self, X: Any) -> Tensor | RowImages | Samples:
+        """Return images to predict, or how to read them."""
+        if isinstance(X, Samples):
+            return X
+        check_images(X)
+        if is_lazy(X):
+            return self._samples(X)
+        images: Tensor | RowImages = self._fill_masked(self._read_images(X, reset=False), X)
+        rows = getattr(X, "ndim", 3) == 2 and self.image_shape is None
+        if rows and tuple(images.shape[1:]) != self.input_shape_:
+            raise ValueError(
+                f"X of shape {tuple(X.shape)} is read as {len(images)} images of one row, but "
+                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}. If it "
+                f"is one image, pass X[None]; if its rows are images, set image_shape."
+            )
+        return images
+
+    def _fill_masked(self, images: Any, X: Any) -> Any:
+        """Return images with the channel's mean where X is masked.
+
+        Parameters
+        ----------
+        images : Tensor, RowImages or Survey
+            As read from X, with NaN where it is masked.
+        X : array-like
+            As given.
+        """
+        if isinstance(images, Survey):
+            if images.statistics.missing:
+                images.samples.fill = self._fill
+            return images
+        return self._fill(images) if is_masked(X.X if isinstance(X, Rows) else X) else images
+
+    def _fill(self, images: Tensor) -> Tensor:
+        """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
+        if self.scaling_ is not None:
+            return self.scaling_.fill(images)
+        if images.isnan().any():
+            raise ValueError(
+                "X has masked pixels, which become their channel's mean, but with normalize=None "
+                "it is not known. Set normalize='auto', or fill them: X.filled(0)."
+            )
+        return images
+
+    def _as_dataset(self, X: Any) -> TrainingData:
+        """Return images, without targets, as the net takes them."""
+        images = self._new_images(X)
+        codes = torch.zeros(len(images), dtype=torch.uint8)
+        if isinstance(images, Samples):
+            return LazyData(images, codes)
+        self._check_image_shape(images)
+        if isinstance(images, RowImages):
+            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
+        return TrainingData(images, codes)
+
+    def _check_targets(self, X: Any, y: Any) -> None:
+        """Raise an error if there are no images, or no targets."""
+        check_images(X)
+        if y is None and not has_targets(X):
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
+
+    def _samples(self, X: Any, y: Any = None, *, fitted: bool = True) -> Samples:
+        """Return how to read images one by one.
+
+        Parameters
+        ----------
+        X, y : list, Dataset or array-like
+            Images, with their targets or without.
+        fitted : bool, default=True
+            Whether they are like those of ``fit``.
+        """
+        like = getattr(self, "input_shape_", None) if fitted else None
+        return Samples(
+            X,
+            y,
+            image_shape=self.image_shape,
+            channels=self.channels,
+            masks=self._reads_masks,
+            multilabel=self.multilabel,
+            ready=isinstance(X, (Tensor, RowImages)),
+            n_axes=None if like is None else len(like) - 1,
+            fill=None if like is None else self._fill,
+        )
+
+    def _check_several(self, X: Any, y: Any) -> None:
+        """Raise a ValueError if X may be one image, and y its mask."""
+        image, mask = (tuple(getattr(values, "shape", ())) for values in (X, y))
+        if len(mask) != 2 or len(image) not in (2, 3) or mask not in (image, image[1:], image[:-1]):
+            return
+        if len(image) == 3 and mask_fits(mask[1:], image[1:], multilabel=False):
+            return
+        if len(image) == 2 and self.image_shape is not None:
+            return
+        rows = "" if len(image) == 3 else f" If they are rows, set image_shape={(1, image[1])}."
+        raise ValueError(
+            f"X has shape {image} and y {mask}. If they are one image and its mask, pass X[None] "
+            f"and y[None].{rows}"
+        )
+
+    def _kept_pixels(self) -> Callable[[Any], np.ndarray | None] | None:
+        """Return what tells of a mask where pixels count in the scaling, None if all do."""
+        ignored = self.ignore_index
+        if not self._reads_masks:
+            return None
+
+        def kept(target: Any) -> np.ndarray | None:
+            hidden = np.ma.getmask(target)
+            if ignored is None and not hidden.any():
+                return None
+            mask = np.asarray(target.cpu() if isinstance(target, Tensor) else target)
+            counted = np.asarray(~hidden & (mask != ignored))
+            return np.asarray(counted.any(0)) if self.multilabel else counted
+
+        return kept
+
+    def _kept_codes(self, codes: Any) -> Tensor | None:
+        """Return where pixels count in the scaling, None if all do."""
+        if self._ignored_label is None or not isinstance(codes, Tensor):
+            return None
+        counted = codes != IGNORED[codes.dtype]
+        return counted.any(1) if self.multilabel else counted
+
+    def _warn_of_axes(self, shape: tuple[int, ...]) -> None:
+        """Warn if images of shape (C, *spatial) may be meant to have other axes."""
+        advice = looks_like(shape)
+        if advice is None or self.channels != "first" or self.image_shape is not None:
+            return
+        n_channels, *spatial = shape
+        warnings.warn(
+            f"X is read as images of {n_channels} channels and {' x '.join(map(str, spatial))} "
+            f"pixels. {advice} If it is right, image_shape={shape} says so.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+    def _look(self, target: Any, shape: tuple[int, ...]) -> Any:
+        """Return what is kept of a target when samples are surveyed."""
+        return target
+
+    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor | RowImages:
+        read = read_rows if isinstance(X, Rows) else read_images
+        return read(
+            self,
+            X,
+            reset=reset,
+            image_shape=self.image_shape,
+            channels=self.channels,
+            min_samples=min_samples,
+        )
+
+    def _check_image_shape(self, images: Images) -> None:
+        """Raise unless images are like those of ``fit``."""
+        if tuple(images.shape[1:]) != self.input_shape_:
+            raise ValueError(
+                f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "
+                f"{type(self).__name__} was fitted on images of shape {self.input_shape_}."
+                + channels_advice(images.shape[1], self.input_shape_[0])
+            )

@@ -1,0 +1,203 @@
+"""Some samples of a large array, which stay where they are until they are needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from .arrays import (
+    _KEPT,
+    _KEPT_IN_FILES,
+    _as_channels_first,
+    _as_tensor,
+    _check_tensor,
+    check_finite,
+)
+from .arrays import read_images as read_copied
+
+# Values that are looked at at a time.
+_CHUNK = 2**22
+
+
+class Rows:
+    """Stands for ``X[rows]``, without a copy of it.
+
+    Estimators read it batch by batch, so that many processes that train on parts of
+    one memory-mapped array need no memory for them. scikit-learn indexes it like an
+    array: integers, slices and masks along the first axis give rows again. Whatever
+    else wants an array gets a copy.
+
+    Parameters
+    ----------
+    X : ndarray or Tensor of shape (n, ...)
+        Images in any layout, in memory or in a memory-mapped file; or other rows.
+    rows : array-like of int of shape (n_rows,), bool of shape (n,), or slice
+        Which samples, in which order.
+
+    Raises
+    ------
+    TypeError
+        If X is neither array nor tensor.
+    IndexError
+        If a row is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearnloss.estimators._data.rows import Rows
+    >>> part = Rows(np.arange(12).reshape(6, 2), [5, 3, 1])
+    >>> part.shape
+    (3, 2)
+    >>> np.asarray(part[[2, 0]])
+    array([[ 2,  3],
+           [10, 11]])
+    """
+
+    def __init__(self, X: Any, rows: Any) -> None:
+        if isinstance(X, Rows):
+            X, rows = X.X, X.rows[rows]
+        if not isinstance(X, (np.ndarray, Tensor)) or X.ndim == 0:
+            raise TypeError(f"X is a {type(X).__name__}. Expected an array or a tensor of samples.")
+        self.X: np.ndarray | Tensor = X
+        self.rows: np.ndarray = np.arange(len(X))[rows]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of ``X[rows]``."""
+        return (len(self.rows), *self.X.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of X."""
+        return self.X.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            key, *rest = key
+            if rest not in ([], [Ellipsis]):
+                return self.copy()[(key, *rest)]
+        if isinstance(key, (int, np.integer)):
+            return self.X[int(self.rows[key])]
+        return Rows(self.X, self.rows[np.asarray(key) if isinstance(key, list) else key])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("Rows of an array cannot be an array without a copy.")
+        return np.asarray(self.copy(), dtype=dtype)
+
+    def copy(self) -> Any:
+        """Return ``X[rows]``."""
+        if isinstance(self.X, np.ndarray):
+            return self.X[self.rows]
+        return self.X[torch.from_numpy(self.rows)]
+
+    def whole(self) -> Tensor | None:
+        """Return X as a tensor in the same memory, None if there is no such tensor."""
+        if isinstance(self.X, np.ma.MaskedArray):
+            return None
+        if isinstance(self.X, Tensor):
+            dense = self.X.layout == torch.strided and not self.X.is_complex()
+            return self.X.detach() if dense else None
+        kept = self.X.dtype in [*_KEPT, *_KEPT_IN_FILES] and min(self.X.strides) >= 0
+        return _as_tensor(self.X) if kept else None
+
+
+class RowImages:
+    """Images (n, C, *spatial) at some rows of a tensor, gathered part by part.
+
+    Parameters
+    ----------
+    whole : Tensor of shape (m, C, *spatial)
+        All images.
+    rows : ndarray of int of shape (n,)
+        Which of them.
+    """
+
+    def __init__(self, whole: Tensor, rows: np.ndarray) -> None:
+        self.whole = whole
+        self.rows = rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, C, *spatial)."""
+        return (len(self.rows), *self.whole.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.whole.ndim
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.whole.device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Tensor:
+        return self.whole[int(self.rows[position])]
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Yield the images, some at a time; those that follow each other are no copy."""
+        for start in range(0, len(self.rows), size):
+            rows = self.rows[start : start + size]
+            if (np.diff(rows) == 1).all():
+                yield self.whole[int(rows[0]) : int(rows[-1]) + 1]
+            else:
+                yield self.whole[torch.from_numpy(rows).to(self.whole.device)]
+
+    def to(self, device: torch.device) -> Tensor:
+        """Return the images on a device, where they are brought part by part."""
+        images = torch.empty(self.shape, dtype=self.whole.dtype, device=device)
+        start = 0
+        for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
+            images[start : start + len(part)] = part.to(device)
+            start += len(part)
+        return images
+
+
+def read_rows(
+    estimator: BaseEstimator,
+    X: Rows,
+    *,
+    reset: bool,
+    image_shape: tuple[int, ...] | None,
+    channels: Any,
+    min_samples: int = 1,
+) -> Tensor | RowImages:
+    """Do what :func:`~.arrays.read_images` does for ``X[rows]``.
+
+    Returns
+    -------
+    images : RowImages, or Tensor
+        A copy of the rows if numbers of this kind have to be converted at once.
+    """
+    whole = X.whole()
+    if whole is None or whole.ndim < 2:
+        options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
+        return read_copied(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
+    # Of the right shape, but without memory.
+    stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
+    _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)
+    images = RowImages(_as_channels_first(whole, image_shape, channels), X.rows)
+    if whole.is_floating_point():
+        start = 0
+        for part in images.split(max(1, _CHUNK // math.prod(images.shape[1:]))):
+            check_finite(part, start=start)
+            start += len(part)
+    return images

@@ -1,0 +1,159 @@
+"""One pass over data that is read lazily: what ``fit`` must know beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .arrays import Scaling, as_scaling, warn_of_unlike_dtypes
+from .arrays import learn_scaling as scaling_of_tensor
+from .axes import channels_advice
+from .items import naming_item
+from .lazy import Samples
+from .rows import RowImages
+from .statistics import ChannelStatistics
+
+# Values of an image that are summed up at a time.
+_CHUNK = 2**18
+
+
+class Survey:
+    """The shape, the scaling and the targets of samples, from reading each once.
+
+    Parameters
+    ----------
+    samples : Samples
+        What is read.
+    look : callable
+        From (target, shape of the image (C, *spatial)) to what is kept of it.
+    any_size : bool
+        Whether images may be of unlike sizes.
+    kept : callable, default=None
+        From a target to where pixels count in the scaling, an array of bool of shape
+        (*spatial).
+    min_samples : int, default=2
+        How many images are needed.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, C, *spatial), of the first image.
+    seen : list
+        What ``look`` kept of each target.
+    statistics : ChannelStatistics
+        Of all pixels that count.
+
+    Raises
+    ------
+    ValueError
+        If images are of unlike shapes, or hold NaN or infinity.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        look: Callable[[Any, tuple[int, ...]], Any],
+        *,
+        any_size: bool,
+        kept: Callable[[Any], np.ndarray | None] | None = None,
+        min_samples: int = 2,
+    ) -> None:
+        if len(samples) < min_samples:
+            raise ValueError(
+                f"X holds {len(samples)} image(s), but a minimum of {min_samples} is required."
+            )
+        self.samples = samples
+        self.any_size = any_size
+        self.seen: list[Any] = []
+        self.statistics = ChannelStatistics()
+        self._shapes: list[tuple[int, ...]] = []
+        dtypes = []
+        for position, (image, target) in enumerate(samples):
+            if position == 0:
+                self.shape = (len(samples), *image.shape)
+            self._check(image, position)
+            self._add(image, None if kept is None else kept(target))
+            self._shapes.append(tuple(image.shape))
+            dtypes.append(image.dtype)
+            with naming_item(f"y[{position}]"):
+                self.seen.append(look(target, tuple(image.shape)))
+        warn_of_unlike_dtypes(dtypes, samples.name)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def scaling(self) -> Scaling:
+        """Return the mean and standard deviation of each channel over all images."""
+        self.statistics.warn_of_extremes()
+        return as_scaling(self.statistics)
+
+    def sizes(self) -> Tensor | None:
+        """Return a number for the size of each image, None if all are of one size."""
+        numbers = {shape: number for number, shape in enumerate(dict.fromkeys(self._shapes))}
+        return torch.tensor([numbers[s] for s in self._shapes]) if len(numbers) > 1 else None
+
+    def _check(self, image: Tensor, position: int) -> None:
+        expected = (*self.shape[1:2], *image.shape[1:]) if self.any_size else self.shape[1:]
+        if tuple(image.shape) != expected or image.ndim != len(self.shape) - 1:
+            raise ValueError(
+                f"{self.samples.name(position)} is an image of shape {tuple(image.shape)} and "
+                f"{self.samples.name(0)} one of shape {self.shape[1:]} (channels first). "
+                f"{self._expected(image)}"
+            )
+
+    def _expected(self, image: Tensor) -> str:
+        """Return what an image should have as the first has it."""
+        if image.ndim != len(self.shape) - 1:
+            return "Expected the same number of axes in all: flat images and volumes do not mix."
+        if len(image) != self.shape[1]:
+            advice = channels_advice(len(image), self.shape[1])
+            return f"Expected the same channels in all.{advice}"
+        return "Expected images of the same size: resize or crop them."
+
+    def _add(self, image: Tensor, kept: np.ndarray | None) -> None:
+        pixels = image.flatten(1)[None]
+        counted = None if kept is None else torch.from_numpy(kept).flatten()[None]
+        size = max(1, _CHUNK // len(image))
+        for start in range(0, pixels.shape[2], size):
+            part = slice(start, start + size)
+            self.statistics.add(pixels[:, :, part], None if counted is None else counted[:, part])
+
+
+def learn_scaling(images: Tensor | RowImages | Survey, kept: Tensor | None = None) -> Scaling:
+    """Return the mean and standard deviation of each channel over all images.
+
+    Parameters
+    ----------
+    images : Tensor or RowImages of shape (n, C, *spatial), or Survey
+        The images.
+    kept : Tensor of shape (n, *spatial), bool, default=None
+        Which pixels count, unless a survey knows it already.
+    """
+    return images.scaling() if isinstance(images, Survey) else scaling_of_tensor(images, kept)
+
+
+def tally(seen: list[list[tuple[np.ndarray, np.ndarray]]], values: np.ndarray) -> np.ndarray:
+    """Return how often each value occurs in each channel of each mask.
+
+    Parameters
+    ----------
+    seen : list of lists of (labels, counts)
+        For each mask and channel.
+    values : ndarray of shape (n_values,)
+        Sorted.
+
+    Returns
+    -------
+    counts : ndarray of shape (n, n_channels, n_values)
+    """
+    counts = np.zeros((len(seen), len(seen[0]), len(values)), dtype=np.int64)
+    for of_mask, row in zip(seen, counts, strict=True):
+        for (labels, number), of_channel in zip(of_mask, row, strict=True):
+            position = np.searchsorted(values, labels).clip(max=len(values) - 1)
+            known = values[position] == labels
+            of_channel[position[known]] = number[known]
+    return counts

@@ -1,0 +1,203 @@
+"""TIFF files, which say of their axes more than other pictures do."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .pictures import from_pillow, open_picture
+from .pixels import Pixels
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# Photometric interpretations by number.
+_WHITE_IS_ZERO, _PALETTE = 0, 3
+_NEEDS_PILLOW = {5, 6, 8}  # CMYK, YCbCr and Lab become red, green and blue
+# What is not an image of its own, by the bits of the tag NewSubfileType: a smaller copy, and a
+# mask of transparency.
+_AUXILIARY = 1 | 4
+# What axes mean, by tifffile's letters. Others of more than one element are refused.
+_MEANING = {"S": "S", "C": "C", "E": "C", "Z": "Z", "Q": "Q", "I": "Q", "Y": "Y", "X": "X"}
+_WAY = "Reading it needs tifffile: pip install 'sklearnloss[images]'"
+
+
+def is_tiff(path: Path) -> bool:
+    """Tell whether a file begins as TIFF does, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(4) in _MAGIC
+
+
+def read_tiff(path: Path, *, mask: bool) -> Pixels:
+    """Read a TIFF file with all its pages.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mask : bool
+        Whether its numbers are labels: then they are left alone. Otherwise palettes
+        become colors, and white is the highest number.
+
+    Returns
+    -------
+    pixels : Pixels
+        Pages whose meaning is not in the file are the axis Q.
+
+    Raises
+    ------
+    ValueError
+        If it holds several images, or more than an image.
+    ImportError
+        If tifffile is needed and not installed.
+    """
+    try:
+        import tifffile
+    except ImportError:
+        return _read_without_tifffile(path, mask=mask)
+    with tifffile.TiffFile(path) as file:
+        _check_whole(file)
+        series = _only_series(file)
+        page = series.keyframe
+        if int(page.photometric) in _NEEDS_PILLOW and not mask:
+            return _read_with_pillow(path, mask=mask)
+        try:
+            values, axes = series.asarray(), series.axes
+        except ValueError as error:  # a compression that tifffile needs another library for
+            if "imagecodecs" not in str(error):
+                raise
+            return _read_with_pillow(path, mask=mask, unread=str(error))
+        if not mask:
+            values, axes = _as_shown(values, axes, page)
+        tag = page.tags.get("Orientation")
+    values, axes = _ordered(values, axes)
+    return Pixels(_turned(values, 1 if tag is None else int(tag.value)), axes)
+
+
+def _check_whole(file: Any) -> None:
+    """Raise if the file ends before a page that it announces."""
+    handle, kind = file.filehandle, file.tiff
+    offset, seen = file.pages.first.offset, set()
+    while offset and offset not in seen:
+        seen.add(offset)
+        handle.seek(offset)
+        n_tags = int.from_bytes(handle.read(kind.tagnosize), _order(kind))
+        handle.seek(offset + kind.tagnosize + n_tags * kind.tagsize)
+        following = handle.read(kind.offsetsize)
+        if len(following) < kind.offsetsize:
+            raise ValueError(f"it is cut off in page {len(seen)}.")
+        offset = int.from_bytes(following, _order(kind))
+
+
+def _order(kind: Any) -> Any:
+    return "little" if kind.byteorder == "<" else "big"
+
+
+def _only_series(file: Any) -> Any:
+    """Return the only image, without smaller copies of it."""
+    found = [s for s in file.series if not int(s.keyframe.subfiletype) & _AUXILIARY]
+    shapes = [tuple(series.shape) for series in found]
+    for series in found:
+        shapes += [
+            tuple(level.shape)
+            for level in series.levels[1:]
+            if not level.keyframe.is_subifd and not int(level.keyframe.subfiletype) & _AUXILIARY
+        ]
+    if len(shapes) != 1:
+        raise ValueError(
+            f"it holds {len(shapes)} images, of shapes {', '.join(map(str, shapes[:5]))}. Expected "
+            f"one: write each to a file of its own."
+        )
+    return found[0]
+
+
+def _as_shown(values: np.ndarray, axes: str, page: Any) -> tuple[np.ndarray, str]:
+    """Return numbers that rise with brightness, or colors."""
+    kind = int(page.photometric)
+    if kind == _WHITE_IS_ZERO and values.dtype.kind in "bu":
+        highest = np.array(2**page.bitspersample - 1).astype(values.dtype)
+        return (~values if values.dtype == bool else highest - values), axes
+    if kind != _PALETTE or page.colormap is None:
+        return values, axes
+    colors = (np.asarray(page.colormap) >> 8).astype(np.uint8)  # (3, n)
+    if (colors == colors[:1]).all():
+        return colors[0][values], axes
+    return colors[:, values], f"S{axes}"
+
+
+def _ordered(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
+    """Return channels, slices, rows and columns in this order, as far as there are any."""
+    kept = [k for k, letter in enumerate(axes) if letter in "YX" or values.shape[k] > 1]
+    values = values.reshape([values.shape[k] for k in kept])
+    letters = [_MEANING.get(axes[k], axes[k]) for k in kept]
+    for letter, length in zip(letters, values.shape, strict=True):
+        if letter not in _MEANING:
+            what = "points in time" if letter == "T" else f"elements along the axis {letter}"
+            raise ValueError(f"it holds {length} {what}. Expected one: write each to its own file.")
+    found = "".join(letters)
+    order = [k for letter in "CSZQYX" for k, other in enumerate(letters) if other == letter]
+    ordered = "".join(letters[k] for k in order)
+    if not re.fullmatch("[CS]?[ZQ]?YX", ordered):
+        raise ValueError(
+            f"it holds the axes {found} of {'x'.join(map(str, values.shape))} elements. Expected "
+            f"an image (Y, X) or a volume (Z, Y, X), perhaps with channels."
+        )
+    if "S" in found[: found.index("Y")]:  # a plane per color, as some writers make of slices
+        ordered = ordered.replace("S", "C")
+    return values.transpose(order), ordered
+
+
+def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
+    """Return an image (..., Y, X) as it is to be seen, by the number in EXIF and TIFF."""
+    if orientation >= 5:
+        values = values.swapaxes(-1, -2)
+    if orientation in (3, 4, 7, 8):
+        values = values[..., ::-1, :]
+    if orientation in (2, 3, 6, 7):
+        values = values[..., ::-1]
+    return values
+
+
+def _read_without_tifffile(path: Path, *, mask: bool) -> Pixels:
+    try:
+        return _read_with_pillow(path, mask=mask)
+    except OSError as error:
+        if type(error).__name__ != "UnidentifiedImageError":
+            raise
+        raise ImportError(
+            f"{str(path)!r} is of a kind that Pillow does not know. {_WAY}"
+        ) from error
+
+
+def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> Pixels:
+    """Read what Pillow reads whole, and refuse what it would read a part of."""
+    with open_picture(path) as picture:
+        n_pages = max(picture.n_frames, _described_pages(picture))
+        if n_pages > 1 and unread is not None:
+            raise ValueError(f"{unread}: pip install imagecodecs")
+        samples, bits = picture.tag_v2.get(277, 1), max(picture.tag_v2.get(258, (1,)))
+        if n_pages > 1 or (samples > 1 and bits > 8):
+            many = f"{n_pages} pages" if n_pages > 1 else f"{bits} bits per color"
+            raise ImportError(f"{str(path)!r} has {many}. {_WAY}")
+        if mask and picture.tag_v2.get(284) == 2:  # a plane per color, or per slice
+            raise ValueError(f"it has {samples} channels, but a mask has one label per pixel.")
+        white_is_zero = picture.tag_v2.get(262) == _WHITE_IS_ZERO
+        is_inverted = white_is_zero and picture.mode in ("1", "L")  # by Pillow
+        values, axes = from_pillow(picture, mask=mask)
+    if is_inverted == (white_is_zero and not mask) or values.dtype.kind not in "bu":
+        return Pixels(values, axes)
+    return Pixels(~values, axes)
+
+
+def _described_pages(picture: Any) -> int:
+    """Return how many pages ImageJ or tifffile say they wrote, perhaps as one."""
+    text = str(picture.tag_v2.get(270, ""))
+    if text.startswith("ImageJ="):
+        found = re.search(r"^images=(\d+)", text, re.MULTILINE)
+        return int(found[1]) if found else 1
+    if text.startswith('{"shape":'):
+        shape = json.loads(text)["shape"]
+        return int(np.prod(shape)) // int(picture.width * picture.height * len(picture.getbands()))
+    return 1

@@ -1,0 +1,4 @@
+"""From images to scores: ``predict`` in batches, ``tiling`` in tiles.
+
+``constant_baseline`` is the model that gives the same answer for every image and pixel.
+"""

@@ -1,0 +1,196 @@
+"""From images to the network's scores, and to what is made of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._data.arrays import Scaling, to_network
+from .._data.lazy import Samples
+from .._data.rows import RowImages
+from .._training.net import LossNet
+from .tiling import finish_tiles, tile_shape
+
+Finish = Callable[[Tensor], np.ndarray]
+Mirrored = Literal["flip", "mirror"] | None
+
+# Pixels of a batch: enough to keep the device busy, and few enough for the
+# last batch to be filled up at no great cost.
+_BATCH_VALUES = 2**20  # of the first layer's output, on a CPU
+_OTHER_BATCH_PIXELS = 2**20
+_BATCH_IMAGES = 256
+# Most networks halve images five times at most.
+_USUAL_MULTIPLE = 32
+
+
+class Scorer:
+    """A trained network that gives an image the same scores alone and in company.
+
+    The arithmetic of convolutions depends on the size of the batch. Here that
+    depends on the network and the size of the images only: the last batch is
+    filled up.
+
+    Parameters
+    ----------
+    net : LossNet
+        Trained.
+    scaling : Scaling or None
+        Of the images.
+    tta : {"flip", "mirror"} or None
+        Whether to average the scores over images mirrored along all spatial axes,
+        or along the last.
+    """
+
+    def __init__(self, net: LossNet, scaling: Scaling | None, tta: Mirrored = None) -> None:
+        self.net = net
+        self.scaling = scaling and scaling.to(net.device)
+        self.tta = tta
+
+    def batch_size(self, spatial: Iterable[int]) -> int:
+        """Return how many images of a shape make a batch."""
+        pixels = _OTHER_BATCH_PIXELS
+        if torch.device(self.net.device).type == "cpu":
+            pixels = _BATCH_VALUES // _first_width(self.net.module_)
+        return min(_BATCH_IMAGES, max(1, pixels // max(1, math.prod(spatial))))
+
+    def whole(self, images: Tensor) -> Tensor:
+        """Return the logits of at most a batch of images (n, C, *spatial)."""
+        missing = self.batch_size(images.shape[2:]) - len(images)
+        x = to_network(images, self.scaling, self.net.device)
+        if missing > 0:
+            x = torch.cat([x, x.new_zeros(missing, *x.shape[1:])])
+        return self._mirrored(x)[: len(images)]
+
+    def tile(self, images: Tensor) -> Tensor:
+        """Return the logits of a tile (1, C, *spatial)."""
+        return self._mirrored(to_network(images, self.scaling, self.net.device))
+
+    def _mirrored(self, x: Tensor) -> Tensor:
+        """Return the mean of the scores over what ``tta`` asks for."""
+        total: Tensor | None = None
+        variants = _mirrored_axes(self.tta, x.ndim)
+        for axes in variants:
+            logits = self.net.infer(x.flip(axes) if axes else x).float()
+            if axes and logits.ndim == x.ndim:  # scores per pixel go back to their place
+                logits = logits.flip(axes)
+            total = logits if total is None else total + logits
+        assert total is not None
+        return total / len(variants) if len(variants) > 1 else total
+
+
+def tile_multiple(module: nn.Module) -> int:
+    """Return what the sides of tiles are multiples of: by how much a network reduces images."""
+    return int(getattr(module, "multiple", _USUAL_MULTIPLE))
+
+
+def _first_width(module: nn.Module) -> int:
+    """Return how many values a network's first layer gives per pixel."""
+    return next((len(p) for p in module.parameters() if p.ndim > 1), 1)
+
+
+@torch.inference_mode()
+def predict_images(
+    scorer: Scorer,
+    images: Tensor | RowImages | Samples,
+    finish: Finish,
+    *,
+    check: Callable[[Tensor], None],
+    tile: int | tuple[int, ...] | None = None,
+    multiple: int = 1,
+) -> np.ndarray:
+    """Apply a network to images, and ``finish`` to their scores.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        The network.
+    images : Tensor or RowImages of shape (n, C, *spatial), or Samples
+        As read, or to be read.
+    finish : callable
+        From logits on the network's device to an array, image by image; if it may
+        be tiled, pixel by pixel.
+    check : callable
+        Refuses images that the network was not made for.
+    tile : int, tuple of int or None
+        See :func:`tile_shape`.
+    multiple : int, default=1
+        See :func:`tile_shape`. 0 never tiles.
+
+    Returns
+    -------
+    finished : ndarray of shape (n, ...)
+        Of dtype object, holding an array per image, where these are of unlike
+        shapes.
+    """
+    scorer.net._set_training(False)
+    outputs = _Outputs(len(images))
+    for batch in _batches(images, scorer):
+        check(batch)
+        shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if multiple else None
+        if shape is None:
+            outputs.add(finish(scorer.whole(batch)))
+            continue
+        for image in batch:
+            outputs.add(finish_tiles(scorer.tile, image, shape, multiple, finish))
+    return outputs.collect()
+
+
+def as_numpy(logits: Tensor) -> np.ndarray:
+    """Return logits as an array."""
+    return logits.cpu().numpy()
+
+
+def _batches(images: Tensor | RowImages | Samples, scorer: Scorer) -> Iterator[Tensor]:
+    if isinstance(images, Samples):
+        yield from (batch for batch, _ in images.batches(scorer.batch_size))
+    else:
+        yield from images.split(scorer.batch_size(images.shape[2:]))
+
+
+class _Outputs:
+    """Arrays put together, in one array if their shapes agree."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.done = 0
+        self.array: np.ndarray | None = None
+
+    def add(self, part: np.ndarray) -> None:
+        """Add the results (m, ...) of the next m images."""
+        if self.array is None:
+            whole = len(part) == self.n
+            self.array = part if whole else np.empty((self.n, *part.shape[1:]), part.dtype)
+        elif self.array.dtype != object and self.array.shape[1:] != part.shape[1:]:
+            self._split()
+        if self.array is not part:
+            for position, item in enumerate(part, self.done):
+                self.array[position] = item
+        self.done += len(part)
+
+    def _split(self) -> None:
+        assert self.array is not None
+        items = np.empty(self.n, dtype=object)
+        for position in range(self.done):
+            items[position] = self.array[position]
+        self.array = items
+
+    def collect(self) -> np.ndarray:
+        """Return all results."""
+        assert self.array is not None
+        return self.array
+
+
+def _mirrored_axes(tta: Mirrored, n_axes: int) -> list[tuple[int, ...]]:
+    """Return the sets of axes along which images (n, C, *spatial) are mirrored."""
+    if tta is None:
+        return [()]
+    if tta == "mirror":
+        return [(), (n_axes - 1,)]
+    spatial = range(2, n_axes)
+    return [axes for k in range(n_axes - 1) for axes in itertools.combinations(spatial, k)]

@@ -1,0 +1,270 @@
+"""How the segmenter reads masks: their classes, their codes, their counts, and to score."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..metrics._pairs import MaskPairs
+from ._base import ImageEstimator
+from ._data.axes import check_masks_shape
+from ._data.dataset import TrainingData
+from ._data.labels import (
+    as_masks,
+    code_dtype,
+    count_labels,
+    distinct_labels,
+    encode,
+    in_mask_dtype,
+    on_off,
+    one_label_per_pixel,
+    read_masks,
+)
+from ._data.lazy import LazyCodes, Samples, is_lazy
+from ._data.mask_classes import (
+    ObjectNumbers,
+    check_classes,
+    check_void,
+    find_blobs,
+    jpeg_names,
+    number_objects,
+    void_label,
+)
+from ._data.palettes import check_palettes
+from ._data.reading import Images
+from ._data.rows import RowImages
+from ._data.survey import Survey, tally
+from ._training.augment_masks import MaskLabels
+from ._training.class_weight import count_positives
+
+
+class MaskEstimator(ImageEstimator):
+    """An estimator of masks, of one label per pixel or of several.
+
+    Attributes
+    ----------
+    mask_values_ : ndarray of shape (2,)
+        What multilabel masks hold: 0, and 1 or 255.
+    """
+
+    multilabel: bool
+    ignore_index: int | None
+    mask_values_: np.ndarray
+    _reads_masks = True
+    _min_images = 1
+    # Whether pixels were masked in the masks that were read last.
+    _masked = False
+    # While masks are read: whether their labels may number objects.
+    _numbers: ObjectNumbers | None = None
+
+    @property
+    def _ignored_label(self) -> Any:
+        """The label of pixels that do not count, None if all do."""
+        if self.ignore_index is None and self._masked:
+            return np.ma.masked
+        return self.ignore_index
+
+    def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
+        if reset:  # an earlier fit has no say in this one
+            self.__dict__.pop("mask_values_", None)
+        self.__dict__.pop("_masked", None)
+        if reset and self.classes is None and not self.multilabel:
+            self._numbers = ObjectNumbers()
+        try:
+            return super()._training_images(X, y, reset=reset)
+        except Exception:
+            self.__dict__.pop("_numbers", None)
+            raise
+
+    def _read_targets(
+        self, y: Any, images: Images, weight: Tensor | None, classes: Any
+    ) -> Tensor | LazyCodes:
+        try:
+            if isinstance(images, Survey):
+                return self._read_lazy_masks(images, classes)
+            return self._read_masks_in_memory(y, images, classes)
+        finally:
+            self.__dict__.pop("_numbers", None)
+
+    def _read_masks_in_memory(self, y: Any, images: Tensor | RowImages, classes: Any) -> Tensor:
+        masks = self._read_masks(y, images)
+        if np.ma.is_masked(masks):
+            self._masked = True
+        labels = distinct_labels(masks)
+        if self._numbers is not None:
+            self._numbers = number_objects(masks, labels, self.ignore_index)
+        n_labels = masks.shape[1] if self.multilabel else 1
+        values = self._find_classes(labels, n_labels, classes, {masks.dtype})
+        return encode(masks, values, self.ignore_index)
+
+    def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
+        numbers = sorted({len(mask) for mask in survey.seen})
+        if len(numbers) > 1:
+            raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
+        parts = [part for mask in survey.seen for part, _ in mask]
+        dtypes = {part.dtype for part in parts}
+        labels = np.unique(np.concatenate(parts))
+        files = survey.samples.mask_files()
+        if classes is None and not self.multilabel:
+            check_palettes(files)
+        jpegs = jpeg_names(files)
+        values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
+        encode(labels, values, self.ignore_index)  # raises for a label that is no class
+        counts = tally(survey.seen, values)
+        counts = counts.swapaxes(1, 2) if self.multilabel else counts[:, 0]
+
+        def encode_mask(target: Any, shape: tuple[int, ...]) -> Tensor:
+            return encode(self._read_mask(target, shape), values, self.ignore_index)[0]
+
+        return LazyCodes(encode_mask, code_dtype(values), counts)
+
+    def _look(self, target: Any, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+        (mask,) = self._read_mask(target, shape)
+        if np.ma.is_masked(mask):
+            self._masked = True
+        if self.multilabel:
+            return [count_labels(channel) for channel in mask]
+        labels, counts = count_labels(mask)
+        if self._numbers is not None:
+            here = [each for each in labels.tolist() if each != self.ignore_index]
+            self._numbers.add(find_blobs(mask, here, look=not self._numbers.disproved))
+        return [(labels, counts)]
+
+    def _find_classes(
+        self,
+        labels: np.ndarray,
+        n_labels: int,
+        classes: Any,
+        dtypes: Collection[np.dtype[Any]],
+        jpegs: Sequence[str] = (),
+    ) -> np.ndarray:
+        """Set ``classes_`` from the labels that occur; return the values of codes 0, 1, ..."""
+        if self.multilabel:
+            labels = in_mask_dtype(labels, dtypes)
+            return self._find_multilabel(labels, n_labels, classes)
+        if classes is not None:
+            labels = np.unique(np.asarray(classes))
+        labels = in_mask_dtype(labels, dtypes)
+        if self.ignore_index is not None:
+            labels = labels[labels != self.ignore_index]
+        if classes is None:
+            check_classes(labels.tolist(), self._numbers or ObjectNumbers(), jpegs=jpegs)
+            check_void(labels.tolist())
+        if len(labels) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs masks of at least 2 classes, but y has only one "
+                f"class: {labels.tolist()}. Pass classes= if this part of the data lacks some."
+            )
+        self.classes_ = labels
+        return labels
+
+    def _check_fitted(self) -> None:
+        super()._check_fitted()
+        fitted = hasattr(self, "mask_values_")
+        if self.multilabel != fitted:
+            raise ValueError(
+                f"{type(self).__name__} was fitted with multilabel={fitted}, but multilabel is "
+                f"{self.multilabel!r} now. Set it back, or fit anew with warm_start=False."
+            )
+
+    def _find_multilabel(self, labels: np.ndarray, n_labels: int, classes: Any) -> np.ndarray:
+        names = np.arange(n_labels) if classes is None else np.asarray(classes)
+        if names.shape != (n_labels,):
+            raise ValueError(
+                f"y has masks of {n_labels} labels, but classes={names.tolist()} names "
+                f"{len(names)}."
+            )
+        self.classes_ = names
+        if hasattr(self, "mask_values_") and set(labels.tolist()) <= {*self.mask_values_.tolist()}:
+            return self.mask_values_  # a part of the data may lack one of them
+        self.mask_values_ = on_off(labels, self.ignore_index)
+        return self.mask_values_
+
+    def _mask_labels(self) -> MaskLabels:
+        values = self.mask_values_ if self.multilabel else self.classes_
+        n_masks = len(self.classes_) if self.multilabel else None
+        return MaskLabels(values, self.ignore_index, n_masks)
+
+    def _read_mask(self, target: Any, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the mask of an image (C, *spatial) as (1, *spatial) or (1, K, *spatial)."""
+        if target is None:
+            raise ValueError("there is no mask. Expected one for each image.")
+        one = as_masks(target)
+        if not self.multilabel:
+            one = one_label_per_pixel(one, len(shape) - 1)
+        return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
+
+    def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
+        shape = (len(images), *images.shape[2:])
+        check_masks_shape(
+            np.shape(y), tuple(images.shape), channels=self.channels, multilabel=self.multilabel
+        )
+        return read_masks(y, shape, multilabel=self.multilabel)
+
+    def _pair_masks(
+        self, X: Any, y: Any, method: str, call: Callable[[Any], np.ndarray]
+    ) -> MaskPairs:
+        """Pair true masks with what a method predicts, as the scorers of masks ask it to.
+
+        Parameters
+        ----------
+        X, y : array-like, or what is read lazily
+            As for ``score``.
+        method : {"predict", "predict_proba"}
+            What to predict.
+        call : callable
+            Does so for images in memory.
+
+        Returns
+        -------
+        pairs : MaskPairs
+            Of what is read lazily, each image is read and predicted when its turn comes.
+        """
+        self._check_fitted()
+        self._check_targets(X, y)
+        pairs: Iterable[tuple[np.ndarray, np.ndarray]]
+        if is_lazy(X) or is_lazy(y):
+            samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
+            n, pairs = len(samples), self._predict_samples(samples, method)
+        else:
+            predicted = call(X)
+            first = 2 if self.multilabel or method == "predict_proba" else 1
+            shape = (len(predicted), *predicted.shape[first:])
+            masks = read_masks(y, shape, multilabel=self.multilabel)
+            n, pairs = len(masks), zip(masks, predicted, strict=True)
+        return MaskPairs(
+            ((self._check_void(true), pred) for true, pred in pairs),
+            n,
+            ignore_index=self.ignore_index,
+            multilabel=self.multilabel,
+            classes=self.classes_,
+        )
+
+    @abc.abstractmethod
+    def _predict_samples(
+        self, samples: Samples, method: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each true mask with what a method predicts."""
+
+    def _check_void(self, mask: np.ndarray) -> np.ndarray:
+        """Return a mask; raise if it holds what seems to mark pixels that do not count."""
+        if self.multilabel or self.ignore_index is not None or np.ma.getmask(mask).all():
+            return mask
+        ends = {int(mask.min()), int(mask.max())} - set(self.classes_.tolist())
+        void = void_label(sorted({*map(int, self.classes_), *ends})) if ends else None
+        if void in ends:
+            raise ValueError(
+                f"y holds the label {void}, which is not among the classes "
+                f"{self.classes_.tolist()} and often marks pixels that do not count. Set "
+                f"ignore_index={void} if it does."
+            )
+        return mask
+
+    def _class_counts(self, data: TrainingData) -> np.ndarray:
+        if self.multilabel and data.class_counts() is None:
+            return count_positives(data.y)
+        return super()._class_counts(data)

@@ -1,0 +1,158 @@
+"""One file of tensors and JSON: safetensors, with a checksum over both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from .temporary_file import remove_leftovers, temporary_file
+
+#: The version of the format that is written; older ones are read.
+FORMAT = 1
+#: Where the file has the JSON, in safetensors' own metadata.
+KEY = "sklearnloss"
+#: What the names of the network's tensors begin with.
+NETWORK = "network."
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')  # keeps nothing to go back to
+
+
+def write(
+    path: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    check: Callable[[Path], object],
+) -> None:
+    """Write a file as a whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Replaced at once, when everything is on the disk.
+    config : dict
+        What JSON can hold.
+    tensors : dict of str to Tensor
+        Of any device.
+    check : callable
+        Is given the path of the finished file before it takes its place, and
+        raises if it is no good.
+    """
+    target = Path(os.path.realpath(path))
+    _check_target(target, path)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps({"format": FORMAT, **config}, allow_nan=False)
+    metadata = {KEY: text, "sha256": checksum(text, tensors)}
+    remove_leftovers(target)
+    with temporary_file(target) as (temporary, file):
+        file.write(save(dict(tensors), metadata))
+        file.flush()
+        os.fsync(file.fileno())
+        check(temporary)
+        os.replace(temporary, target)
+
+
+def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
+    """Raise an error unless a file may be put here; a device or a pipe is not replaced."""
+    name = os.fspath(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(target.parent)!r} for {name!r}. Make it first."
+        )
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a file's JSON and tensors.
+
+    Raises
+    ------
+    ValueError
+        If it was not written by :func:`write`, by a newer version of it, or is
+        not as it was written.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError("it is a folder, a device or a pipe")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if KEY not in metadata:
+                raise ValueError("it was not written by an estimator's save")
+            config = _parse(metadata[KEY])
+            names = file.keys()
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+    except SafetensorError as error:
+        raise ValueError(
+            f"it was not written by an estimator's save, or only a part of it is there ({error})"
+        ) from error
+    if metadata.get("sha256") != checksum(metadata[KEY], tensors):
+        raise ValueError("its checksum is wrong: it is damaged, or was changed after it was saved")
+    return config, tensors
+
+
+def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of the JSON, and of the tensors' names, types, shapes and bytes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(as_bytes(tensor))
+    return digest.hexdigest()
+
+
+def as_bytes(tensor: Tensor) -> memoryview:
+    """Return the bytes of a contiguous tensor on the CPU."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
+
+
+def to_json(value: Any) -> Tensor:
+    """Return JSON as a tensor of bytes, for what is too long for the metadata."""
+    text = json.dumps(value, allow_nan=False)
+    return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+
+
+def from_json(tensor: Tensor) -> Any:
+    """Return what :func:`to_json` was given."""
+    return _loads(bytes(as_bytes(tensor)).decode())
+
+
+def _parse(text: str) -> dict[str, Any]:
+    config: dict[str, Any] = _loads(text)
+    version = config["format"]
+    if not isinstance(version, int) or version < 1:
+        raise ValueError("it does not say which version of the format it has")
+    if version > FORMAT:
+        raise ValueError(
+            f"it has version {version} of the format, but this sklearnloss reads only up to "
+            f"{FORMAT}. Install the sklearnloss that wrote it, or a newer one"
+        )
+    return config
+
+
+def _loads(text: str) -> Any:
+    """Return what JSON says, unless it would be many times larger in memory.
+
+    An empty list of two characters takes 56 bytes, a small dict of seven 184.
+    """
+    if _is_dense(text) and _is_dense(_STRING.sub("", text)):
+        raise ValueError("it holds more lists and tables than its length allows")
+    return json.loads(text, parse_constant=_refuse)
+
+
+def _is_dense(text: str) -> bool:
+    return 6 * text.count("[") + 24 * text.count("{") > len(text) + 4096
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"it holds {constant}, which is not JSON")

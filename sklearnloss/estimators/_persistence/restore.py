@@ -1,0 +1,180 @@
+"""A fitted estimator from the file that its ``save`` wrote."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from skorch.history import History
+from torch import Tensor, nn
+
+from ...losses import Loss
+from ...losses._core.names import USER_LOSSES
+from .._data.arrays import Scaling
+from .._training.optimizers import available_device, check_net_params
+from .._training.torch_settings import check_default_dtype, usual_torch
+from .codec import Node, build
+from .file_format import NETWORK, from_json, read
+
+# Names of the tensors in a file, beside the network's.
+LOSS = "loss."
+HISTORY = "history"
+SCALING = ("scaling.mean", "scaling.scale")
+
+# What fit learns, apart from the net, the loss and the scaling.
+LEARNT = {
+    "classes_": np.ndarray,
+    "feature_names_in_": np.ndarray,
+    "input_shape_": tuple,
+    "mask_values_": np.ndarray,
+    "n_features_in_": int,
+}
+
+
+@usual_torch()
+def load_estimator(
+    path: str | os.PathLike[str],
+    classes: Mapping[str, Any],
+    custom: Mapping[str, Any],
+    device: str | None = None,
+) -> Any:
+    """Read a fitted estimator of one of some classes.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    classes : dict of str to class
+        What it may be, by name.
+    custom : dict of str to object
+        The user's own losses, by name.
+    device : str, default=None
+        Where the network is put; None goes by the estimator's parameter.
+
+    Raises
+    ------
+    ValueError
+        Whatever is wrong with the file.
+    """
+    check_default_dtype()
+    try:
+        config, tensors = read(path)
+        return _restore(config, tensors, classes, {**USER_LOSSES, **custom}, device)
+    except OSError:
+        raise
+    except Exception as error:  # a file may hold anything
+        reason = str(error) if type(error) is ValueError else f"it is malformed ({error!r})"
+        raise ValueError(f"Cannot load {os.fspath(path)!r}: {reason}.") from error
+
+
+def _restore(
+    config: Node,
+    tensors: dict[str, Tensor],
+    classes: Mapping[str, Any],
+    custom: Mapping[str, Any],
+    device: str | None,
+) -> Any:
+    if config["class"] not in classes:
+        raise ValueError(
+            f"it holds a {config['class']!r}, but expected was {' or '.join(map(repr, classes))}. "
+            f"Use sklearnloss.load, or the load of a class of your own"
+        )
+    missing = [name for name in config["custom"] if name not in custom]
+    if missing:
+        raise ValueError(
+            f"it needs what is your own: {', '.join(map(repr, missing))}. Pass it by name, as in "
+            f"load(path, custom={{{missing[0]!r}: ...}})"
+        )
+    params = {key: build(node, custom) for key, node in config["params"].items()}
+    model = classes[config["class"]](**params)
+    check_net_params(model.net_params)
+    history = from_json(tensors.pop(HISTORY))
+    _fill_learnt(model, config["learnt"], tensors)
+    model.loss_ = copy.deepcopy(build(config["loss"], custom))
+    if not callable(model.loss_) or isinstance(model.loss_, type):
+        raise ValueError(f"its loss is {model.loss_!r}, which is none")
+    model._fitted_loss_key = model._loss_key() if config["same_loss"] else ""
+    _fill_network(model, _take(tensors, NETWORK), device)
+    _fill_loss(model.loss_, _take(tensors, LOSS))
+    if tensors:
+        raise ValueError(f"it holds tensors that are unknown: {', '.join(sorted(tensors))}")
+    net = model.net_
+    net.history_ = History(map(_build_row, history))
+    for name in config["frozen"]:
+        net.module_.get_parameter(name).requires_grad_(False)
+    if isinstance(model.loss_, Loss):
+        net.class_counts_ = build(config["class_counts"], {})
+        model.loss_.bind(net.module_, net.class_counts_)
+    return model
+
+
+def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
+    unknown = learnt.keys() - LEARNT.keys()
+    if unknown:
+        raise ValueError(f"it holds attributes that are unknown: {', '.join(sorted(unknown))}")
+    for name, node in learnt.items():
+        value = build(node, {})
+        if not isinstance(value, LEARNT[name]):
+            raise ValueError(f"its {name} is {value!r}, but expected was a {LEARNT[name].__name__}")
+        setattr(model, name, value)
+    model.scaling_ = None
+    if any(name in tensors for name in SCALING):
+        model.scaling_ = Scaling(*(tensors.pop(name) for name in SCALING))
+        expected = torch.empty(model.input_shape_[0], device="meta")
+        _check_tensors(model.scaling_._asdict(), dict.fromkeys(Scaling._fields, expected))
+
+
+def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) -> None:
+    if model.depth > len(weights):  # before a network is made that may be far too large
+        raise ValueError(f"its network of depth {model.depth} has only {len(weights)} tensors")
+    module, arguments = model._network(model._n_channels(model.loss_))
+    with torch.device("meta"):
+        _check_tensors(weights, module(**arguments).state_dict())
+    state = model.random_state
+    # Without a random state, one that does not draw from numpy's global generator.
+    seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
+    model._build_net(available_device(device or model.device), int(seed))
+    model.net_.module_.load_state_dict(weights)
+
+
+def _fill_loss(loss: Any, state: dict[str, Tensor]) -> None:
+    expected = loss_state(loss)
+    _check_tensors(state, expected)
+    if expected:
+        loss.load_state_dict(state)
+
+
+def loss_state(loss: Any) -> dict[str, Tensor]:
+    """Return the tensors that training may have changed in a loss."""
+    return dict(loss.state_dict()) if isinstance(loss, nn.Module) else {}
+
+
+def _check_tensors(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise unless tensors have the expected names, shapes and dtypes."""
+    found = {name: f"{tuple(t.shape)} {t.dtype}" for name, t in given.items()}
+    wanted = {name: f"{tuple(t.shape)} {t.dtype}" for name, t in expected.items()}
+    wrong = [name for name in found | wanted if found.get(name) != wanted.get(name)]
+    if wrong:
+        name = wrong[0]
+        raise ValueError(
+            f"{len(wrong)} of its tensors do not fit; the first is {name!r}: expected was "
+            f"{wanted.get(name, 'none')}, found was {found.get(name, 'none')}"
+        )
+
+
+def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Remove the tensors whose names begin so, and return them by the rest."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
+
+
+def _build_row(row: Node) -> dict[str, Any]:
+    return {
+        key: [_build_row(batch) for batch in value] if key == "batches" else build(value, {})
+        for key, value in row.items()
+    }

@@ -1,0 +1,135 @@
+"""What callbacks may ask of the net during training: predictions, of any data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.utils import to_device
+from torch import Tensor
+
+from ...metrics import iou_score
+from ...metrics._pairs import MaskPairs
+from .._data.dataset import TrainingData
+from .checkpoints import CheckpointedNet
+
+
+class PredictingNet(CheckpointedNet):
+    """A net that predicts for skorch's scoring callbacks and for the user's own.
+
+    The data of the training have codes 0 to n_classes - 1 as targets, and so have the
+    predictions for them. For any other data the estimator is asked: its predictions
+    are in the user's labels, of images in the user's layout.
+
+    Attributes
+    ----------
+    ignore_code_ : int or None
+        The code of pixels that do not count.
+    multilabel_ : bool
+        Whether each channel is a label of its own.
+    n_channels_ : int
+        How many scores the network gives.
+    """
+
+    ignore_code_: int | None = None
+    multilabel_: bool = False
+    n_channels_: int
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The codes of the classes."""
+        binary = self.criterion_.masks and self.n_channels_ == 1 and not self.multilabel_
+        return np.arange(2 if binary else self.n_channels_)
+
+    @property
+    def ignore_index(self) -> int | None:
+        """The code of pixels that do not count, for scorers."""
+        return self.ignore_code_
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether each channel is a label of its own, for scorers."""
+        return self.multilabel_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "classifier"  # scorers then ask for probabilities
+        return tags
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return codes of the training's own data, labels of any other."""
+        if not self._is_own(X):
+            return self._estimator("predict").predict(X)  # type: ignore[no-any-return]
+        logits = torch.cat(list(self.forward_iter(X)))
+        if self.multilabel_:
+            codes = (logits > 0).byte()
+        else:
+            codes = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).byte()
+        return codes.cpu().numpy()
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probabilities that the estimator would."""
+        estimator = self._estimator("predict_proba")
+        if not self._is_own(X):
+            return estimator.predict_proba(X)  # type: ignore[no-any-return]
+        logits = torch.cat(list(self.forward_iter(X))).detach().float().cpu()
+        return estimator._as_probabilities(logits)  # type: ignore[no-any-return]
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the accuracy, of masks the mean intersection over union."""
+        if not self._is_own(X):
+            return self._estimator("score").score(X, y)  # type: ignore[no-any-return]
+        predicted = self.predict(X)
+        if not self._estimator("score")._reads_masks:
+            return float(np.mean(predicted == y))
+        ignored, multilabel = self.ignore_code_, self.multilabel_
+        return float(iou_score(y, predicted, ignore_index=ignored, multilabel=multilabel))
+
+    def _pair_masks(
+        self, X: Any, y: Any, method: str, call: Callable[[Any], np.ndarray]
+    ) -> MaskPairs:
+        """Pair true masks with predicted ones, as the scorers of masks ask it to."""
+        if not self._is_own(X):
+            estimator = self._estimator(method)
+            pairs: MaskPairs = estimator._pair_masks(X, y, method, call)
+            return pairs
+        if y is None:
+            raise ValueError("There are no true masks to score: use_caching=False passes none.")
+        y = np.asarray(y)
+        return MaskPairs(
+            zip(y, call(X), strict=True),
+            len(y),
+            ignore_index=self.ignore_code_,
+            multilabel=self.multilabel_,
+        )
+
+    def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
+        """Yield the logits of images, batch by batch and in their order."""
+        batches: Any = [(X, None)] if self._is_batch(X) else self.get_iterator(self.get_dataset(X))
+        for batch in batches:
+            yield to_device(self.evaluation_step(batch, training=training), device=device)
+
+    def get_dataset(self, X: Any, y: Any = None) -> TrainingData:
+        """Return images as the training has them."""
+        if isinstance(X, TrainingData):
+            return X
+        dataset: TrainingData = self._estimator("forward")._as_dataset(X)
+        return dataset
+
+    def _is_own(self, X: Any) -> bool:
+        """Tell whether these are data of the training, or its present batch."""
+        return isinstance(X, TrainingData) or self._is_batch(X)
+
+    def _is_batch(self, X: Any) -> bool:
+        return self.training_ is not None and X is not None and X is self.training_.inputs
+
+    def _estimator(self, method: str) -> Any:
+        if self.training_ is None or self.training_.estimator is None:
+            raise RuntimeError(
+                f"net.{method} takes images in callbacks only, while the net is trained. Use the "
+                f"estimator's predict, predict_proba or decision_function, or its module_ on "
+                f"scaled images."
+            )
+        return self.training_.estimator

@@ -1,0 +1,164 @@
+"""Whether a loss depends on the scores as it should, looked at once in a fit."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ...losses import CompoundLoss, Penalty
+from ...losses._core.foreign import GUIDE, AnyLoss, is_own, loss_name
+
+Criterion = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+# Random scores of a few samples may all satisfy a hinge; those of many draws do not.
+_N_DRAWS = 8
+_FORM = (
+    'Set form = "softmax" on the loss, as an attribute of the function, class or module, and it is '
+    "given a channel per class and class indices. "
+)
+
+
+class SoftmaxOfOne(TorchDispatchMode):
+    """Notice a softmax over one channel, which is 1 whatever the scores.
+
+    Parameters
+    ----------
+    logits : Tensor
+        What a loss is called with meanwhile.
+
+    Attributes
+    ----------
+    seen : bool
+        Whether there was one over as many numbers as there are logits.
+    """
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in ("_softmax", "_log_softmax"):
+            x, axis = args[:2]
+            if x.numel() == self.logits.numel() and x.ndim and x.shape[axis] == 1:
+                # Over a batch that happens to be of one sample it is no mistake.
+                self.seen |= len(self.logits) > 1 or axis % x.ndim > 0
+        return func(*args, **(kwargs or {}))
+
+
+def require_slope(
+    loss: AnyLoss,
+    build: Callable[[AnyLoss], Criterion],
+    gradient: Tensor | None,
+    logits: Tensor,
+    codes: Tensor,
+    weight: Tensor | None,
+) -> None:
+    """Raise a ValueError for a loss, or a user's term of a sum, that cannot be learned from.
+
+    That is one whose gradient is exactly 0 for the scores and targets of this batch
+    and for random ones. A loss that is at its minimum here, or ignores all of this
+    batch, has another gradient there.
+
+    Parameters
+    ----------
+    loss : Loss, nn.Module or function
+        What is trained.
+    build : callable
+        Makes a loss a function of logits, codes and weight that returns a scalar.
+    gradient : Tensor or None
+        Of the loss by the logits of this batch; None if it is not known.
+    logits, codes, weight : Tensor
+        The batch.
+    """
+    terms = [term for term, factor in _data_terms(loss) if float(factor) != 0]
+    if not terms:
+        raise ValueError(f"All weights of the loss {loss!r} are 0: nothing would be learned.")
+    flat = gradient is None or not bool(gradient.any())
+    if flat and not any(_has_slope(term, build, logits, codes, weight) for term in terms):
+        raise ValueError(_no_slope(next(filter(is_own, terms), terms[0]), logits))
+    if not isinstance(loss, CompoundLoss):
+        return
+    for term in filter(is_own, terms):
+        if not _has_slope(term, build, logits, codes, weight):
+            raise ValueError(_no_slope(term, logits))
+
+
+def refuse_softmax_of_one(loss: AnyLoss) -> None:
+    """Raise a ValueError for a loss of which some part is a softmax over one channel."""
+    own = next((term for term, _ in _data_terms(loss) if is_own(term)), loss)
+    raise ValueError(
+        f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 whatever the "
+        f"scores: nothing would be learned from this part of it. {_FORM}{GUIDE}"
+    )
+
+
+def _data_terms(loss: AnyLoss) -> Iterator[tuple[AnyLoss, float | Tensor]]:
+    """Yield a loss's terms on the data, with their weights."""
+    if not isinstance(loss, CompoundLoss):
+        yield loss, 1.0
+        return
+    for member in loss.members:
+        if not isinstance(member.loss, Penalty):
+            for term, factor in _data_terms(member.loss):
+                yield term, member.weight * factor
+
+
+def _has_slope(
+    term: AnyLoss,
+    build: Callable[[AnyLoss], Criterion],
+    logits: Tensor,
+    codes: Tensor,
+    weight: Tensor | None,
+) -> bool:
+    """Return whether some scores and targets like these have a gradient other than 0."""
+    criterion = build(_copy(term))
+    ones = None if weight is None else torch.ones_like(weight)
+    batches = [(logits, codes, weight)]
+    for seed in range(_N_DRAWS):
+        batches.append((*_random(logits, codes, seed), ones))
+    return any(_is_steep(criterion, *batch) for batch in batches)
+
+
+def _copy(term: AnyLoss) -> AnyLoss:
+    """Copy a loss, so that one that counts its calls does not count these."""
+    try:
+        return copy.deepcopy(term)
+    except Exception:  # whatever an object of the user's raises
+        return term
+
+
+def _random(logits: Tensor, codes: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Return random scores and codes of the same shapes and dtypes."""
+    generator = torch.Generator().manual_seed(seed)
+    z = 2 * torch.randn(logits.shape, generator=generator)
+    n_codes = logits.shape[1] if codes.numel() < logits.numel() else 2
+    drawn = torch.randint(n_codes, codes.shape, generator=generator)
+    return z.to(logits.device, logits.dtype), drawn.to(codes.device, codes.dtype)
+
+
+def _is_steep(criterion: Criterion, z: Tensor, codes: Tensor, weight: Tensor | None) -> bool:
+    z = z.detach().clone().requires_grad_()
+    try:
+        value = criterion(z, codes, weight)
+        (slope,) = torch.autograd.grad(value, z, allow_unused=True)
+    except Exception:  # a loss may refuse random targets: there is no telling then
+        return True
+    return slope is not None and bool(slope.any())
+
+
+def _no_slope(loss: AnyLoss, logits: Tensor) -> str:
+    shape = tuple(logits.shape)
+    message = (
+        f"The gradient of the loss {loss_name(loss)} is exactly 0 for any logits of shape {shape} "
+        f"and any target: nothing would be learned. "
+    )
+    if not is_own(loss):
+        return f"{message}Look at its parameters."
+    if shape[1] == 1:
+        message += f"There is one channel here, and a softmax over one channel is constant. {_FORM}"
+    return f"{message}Do not round, threshold or detach the scores. {GUIDE}"

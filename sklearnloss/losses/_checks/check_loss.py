@@ -1,0 +1,205 @@
+"""Check anybody's loss against the laws that a loss should obey."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from ..._utils.text import describe
+from .._core.base import Loss
+from .._core.compound import CompoundLoss
+from .._core.foreign import AnyLoss, loss_form
+from .._core.known_losses import refuse_probability_loss
+from .._core.penalty import Penalty
+from .._core.seeding import seeded
+from .._registry import get_loss, list_losses
+from .laws import LAWS, Case, Skip, make_case
+
+FORMATS = {
+    "classification": ["classes of images"],
+    "segmentation": ["binary masks", "masks of classes", "multilabel masks"],
+}
+
+
+class LossCheckError(AssertionError):
+    """A loss broke a law, and the caller asked to be told by an exception."""
+
+
+@dataclass
+class CheckResult:
+    """What one law found on one kind of target.
+
+    Attributes
+    ----------
+    law : str
+        What was checked.
+    target : str
+        On which kind of target.
+    status : {"passed", "failed", "skipped"}
+    message : str
+        What went wrong, or why it does not apply.
+    """
+
+    law: str
+    target: str
+    status: str
+    message: str = ""
+
+
+@dataclass
+class LossReport:
+    """The results of :func:`check_loss`; printing it shows a table.
+
+    Attributes
+    ----------
+    name : str
+        The loss.
+    results : list of CheckResult
+    """
+
+    name: str
+    results: list[CheckResult] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[CheckResult]:
+        """The laws that were broken."""
+        return [result for result in self.results if result.status == "failed"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no law was broken."""
+        return not self.failures
+
+    def __str__(self) -> str:
+        count = sum(result.status == "passed" for result in self.results)
+        lines = [f"{self.name}: {count} checks passed, {len(self.failures)} failed"]
+        target = None
+        for result in self.results:
+            if result.target != target:
+                target = result.target
+                lines.append(f"  {target}")
+            mark = {"passed": "ok", "failed": "FAILED", "skipped": "-"}[result.status]
+            lines.append(f"    {mark:<6}  {result.law}")
+            if result.message:
+                lines.append(f"            {result.message}")
+        return "\n".join(lines)
+
+
+def check_loss(
+    loss: str | type | AnyLoss,
+    task: str | None = None,
+    *,
+    raises: bool = False,
+    verbose: bool = True,
+) -> LossReport:
+    """Run a loss through the laws that training relies on.
+
+    Values and gradients have to be finite, also for huge scores and empty masks;
+    gradients have to agree with finite differences; the order of samples and
+    pixels must not matter; perfect scores must cost least and worse ones more; a
+    doubtful target of 1/2 must not reward certainty; weights must count like copies;
+    inputs must stay as they are. A law that a loss breaks by its definition is no
+    bug, but good to know: only losses that are given targets between 0 and 1 need
+    that on doubtful ones. Torch's random generators are left as they were.
+
+    Parameters
+    ----------
+    loss : str, class, Loss, nn.Module or function
+        What to check: anything that the estimators take as ``loss=``.
+    task : {"classification", "segmentation"}, default=None
+        What the loss is for, None for both. Kinds of targets that the loss does
+        not take are skipped; one has to remain.
+    raises : bool, default=False
+        Raise :class:`LossCheckError` if a law is broken.
+    verbose : bool, default=True
+        Print the report.
+
+    Returns
+    -------
+    report : LossReport
+
+    Raises
+    ------
+    LossCheckError
+        If a law is broken and ``raises=True``.
+    TypeError, ValueError
+        If this is no loss of scores and targets, such as a penalty alone.
+
+    Examples
+    --------
+    >>> from sklearnloss.losses import check_loss
+    >>> def squared_error(logits, target):
+    ...     return (logits.sigmoid() - target).square().mean()
+    >>> report = check_loss(squared_error, "segmentation", verbose=False)
+    >>> report.passed
+    True
+    >>> def backwards(logits, target):
+    ...     return -squared_error(logits, target)
+    >>> print(check_loss(backwards, "segmentation", verbose=False).failures[0].message)
+    perfect scores cost -0.0000, uncertain ones -0.2500
+    """
+    if task is not None:
+        list_losses(task)  # refuses an unknown task
+    targets = [name for key, names in FORMATS.items() if task in (None, key) for name in names]
+    with seeded(0), torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+        built = _build(loss)
+        report = LossReport(describe(built))
+        for target in targets:
+            report.results += _check_format(built, target)
+    if all(result.status == "skipped" for result in report.results):
+        message = f"no kind of target was understood; {report.results[0].message}"
+        report.results.append(CheckResult("takes a target", "any", "failed", message))
+    if verbose:
+        print(report)
+    if raises and not report.passed:
+        raise LossCheckError(str(report))
+    return report
+
+
+def _build(loss: str | type | AnyLoss) -> AnyLoss:
+    built = get_loss(loss) if isinstance(loss, str) else loss() if isinstance(loss, type) else loss
+    if not callable(built):
+        raise TypeError(f"{loss!r} is no loss: expected a function, a module or a name.")
+    terms = (
+        [member.loss for member in built.members] if isinstance(built, CompoundLoss) else [built]
+    )
+    if all(isinstance(term, Penalty) for term in terms):
+        raise TypeError(
+            f"{built!r} is a penalty, which sees no scores. Check it as a term beside a loss, "
+            f"such as 'dice+1e-4*l2'."
+        )
+    for term in terms:
+        refuse_probability_loss(term)
+    return built
+
+
+def _check_format(loss: AnyLoss, target: str) -> list[CheckResult]:
+    softmax = loss_form(loss) == "softmax"
+    if target == "multilabel masks" and softmax:
+        return [CheckResult("takes the target", target, "skipped", "only has a softmax form")]
+    if isinstance(loss, Loss):  # which is going to be bound
+        loss = copy.deepcopy(loss)
+    case = make_case(loss, target, softmax)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of shapes that are not meant to fit
+            case(case.random())
+    except Exception as error:
+        message = f"does not take it: {type(error).__name__}: {str(error).splitlines()[0]}"
+        return [CheckResult("takes the target", target, "skipped", message)]
+    return [_run(law, check, case, target) for law, check in LAWS.items()]
+
+
+def _run(law: str, check: Callable[[Case], None], case: Case, target: str) -> CheckResult:
+    try:
+        check(case)
+    except Skip as reason:
+        return CheckResult(law, target, "skipped", str(reason))
+    except Exception as error:
+        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+        return CheckResult(law, target, "failed", f"{kind}{error}".splitlines()[0])
+    return CheckResult(law, target, "passed")

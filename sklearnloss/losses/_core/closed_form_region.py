@@ -1,0 +1,96 @@
+"""Closed forms of soft counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.autograd.function import Function
+
+from .closed_form import Block, blocks, differentiable_gradient, new_gradient, one_hot_block
+from .inputs import Inputs
+
+Sums: TypeAlias = tuple[Tensor, ...]
+Formula: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Sums]
+
+
+def closed_form_counts(inputs: Inputs, squared: bool, linear: bool, formula: Formula) -> Sums:
+    """Return formula(logits, target, mask): true positives, sum p and sum t, each (n, C)."""
+    z, t, softmax, mask, *_ = inputs
+    sums: Sums = _Counts.apply(z, t, mask, softmax, squared, linear, formula)
+    return sums
+
+
+class _Counts(Function):
+    """Soft counts that keep no more than their arguments for the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        t: Tensor,
+        mask: Tensor | None,
+        softmax: bool,
+        squared: bool,
+        linear: bool,
+        formula: Formula,
+    ) -> Sums:
+        ctx.save_for_backward(z, t, mask)
+        ctx.softmax, ctx.squared, ctx.linear, ctx.formula = softmax, squared, linear, formula
+        tp, p_sum, t_sum = (z.new_zeros(z.shape[:2]) for _ in range(3))
+        for index, z_block, t_block, valid in _blocks(z, t, mask):
+            rows = index[0]
+            p = z_block.softmax(1) if softmax else z_block.sigmoid()
+            if valid is not None:
+                p, t_block = p.mul_(valid), t_block * valid
+            if squared:
+                tp[rows] += (p * t_block).sum(2)
+                p, t_block = p.square_(), t_block.square()
+            p_sum[rows] += p.sum(2)
+            t_sum[rows] += t_block.sum(2)
+            if not squared:
+                tp[rows] += torch.minimum(p, t_block, out=p).sum(2)
+        ctx.mark_non_differentiable(t_sum)
+        return tp, p_sum, t_sum
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, t, mask = ctx.saved_tensors
+        by_tp, by_p, _ = gradients
+        if torch.is_grad_enabled():  # create_graph=True
+            slope = differentiable_gradient(lambda z: ctx.formula(z, t, mask)[:2], z, (by_tp, by_p))
+            return slope, None, None, None, None, None, None
+        slope, flat = new_gradient(z)
+        by_tp, by_p = by_tp.unsqueeze(2), by_p.unsqueeze(2)
+        for index, z_block, t_block, valid in _blocks(z, t, mask):
+            rows, p = index[0], flat[index]
+            torch.softmax(z_block, 1, out=p) if ctx.softmax else torch.sigmoid(z_block, out=p)
+            g = t_block if ctx.linear else _slope_of_minimum(p, t_block)
+            g = (g * by_tp[rows]).add_(2 * by_p[rows] * p if ctx.squared else by_p[rows])
+            if valid is not None:
+                g.mul_(valid)
+            if ctx.softmax:  # dp_c / dz_k = p_c (1_ck - p_k)
+                p.mul_(g.sub_((p * g).sum(1, keepdim=True)))
+            else:  # dp / dz = p (1 - p)
+                torch.ops.aten.sigmoid_backward.grad_input(g, p, grad_input=p)
+        return slope, None, None, None, None, None, None
+
+
+def _slope_of_minimum(p: Tensor, t: Tensor) -> Tensor:
+    """Return d min(p, t) / dp: 1 below the target, 0 above it and a half at it."""
+    return torch.sub(t, p).sign_().add_(1).mul_(0.5)
+
+
+def _blocks(
+    z: Tensor, t: Tensor, mask: Tensor | None
+) -> Iterator[tuple[Block, Tensor, Tensor, Tensor | None]]:
+    """Cut into blocks of logits, target and, with a channel axis, mask: (n, C, pixels)."""
+    spatial = 2 - z.ndim  # the first of these axes, from the end
+    z, t = z.flatten(spatial), t.flatten(spatial)
+    if mask is not None:
+        mask = mask.flatten(spatial).reshape(len(z), -1, z.shape[2])
+    for index in blocks(z):
+        valid = None if mask is None else mask[index]
+        yield index, z[index], one_hot_block(t[index], z[index]), valid

@@ -1,0 +1,353 @@
+"""From (logits, target) as the user has them to what formulas are written on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .base import Form
+from .transfer import as_tensor, send
+
+# Elements of tensors whose every pass counts, and how many of them stay in the cache.
+LARGE = 2**17
+_PART = 2**19
+
+
+class LossInputError(ValueError, TypeError):
+    """Logits, target or sample weight do not fit together."""
+
+
+class Inputs(NamedTuple):
+    """Checked scores and targets.
+
+    Attributes
+    ----------
+    logits : Tensor of shape (n, C, *spatial), float32 or float64
+        Finite raw scores, 0 where ignored.
+    target : Tensor
+        For the sigmoid form, floats in [0, 1] of shape (n, C, *spatial). For the
+        softmax form, class indices (n, *spatial) of dtype int64, or class
+        probabilities (n, C, *spatial).
+    softmax : bool
+        Whether the classes compete.
+    mask : Tensor or None
+        1 where an element counts, 0 where it is ignored, nan where the target
+        is illegal and could not be reported (a mask in [0, 1] may hold the nan
+        itself); None where all count. Its shape is that of the elements:
+        (n, C, *spatial) or, for the softmax form, (n, *spatial).
+    sample_weight : Tensor of shape (n,) or None
+        Weights of the samples.
+    hard : bool
+        Whether the target of the sigmoid form is known to hold 0 and 1 only.
+    """
+
+    logits: Tensor
+    target: Tensor
+    softmax: bool
+    mask: Tensor | None
+    sample_weight: Tensor | None = None
+    hard: bool = False
+
+    def without_weightless(self) -> Inputs:
+        """Replace the scores of samples of weight 0, so that no nan of theirs counts."""
+        weight = self.sample_weight
+        if weight is None or (can_look_at(weight) and bool(weight.all())):
+            return self
+        weight = weight.reshape(-1, *[1] * (self.logits.ndim - 1))
+        return self._replace(logits=_replace_ignored(self.logits, weight))
+
+    def counts_alike(self) -> bool:
+        """Return whether there are elements, of which all count and weigh the same."""
+        return self.mask is None and self.sample_weight is None and self.logits.numel() > 0
+
+    def at_label(self, values: Tensor) -> Tensor:
+        """Select what (n, C, *spatial) values hold for the label: (n, *spatial).
+
+        Under class probabilities this is the mean over the classes.
+        """
+        if self.target.is_floating_point():
+            return (self.target * values).sum(1)
+        return values.gather(1, self.target.unsqueeze(1)).squeeze(1)
+
+    def over_labels(self, of_label: Callable[[int], Tensor]) -> Tensor:
+        """Return the mean over class probabilities of what (n, *spatial) costs per label."""
+        total = self.target[:, 0] * of_label(0)
+        for label in range(1, self.target.shape[1]):
+            total = total + self.target[:, label] * of_label(label)
+        return total
+
+    def one_hot(self) -> Tensor:
+        """Return the softmax form's target as (n, C, *spatial) of the logits' dtype."""
+        if self.target.is_floating_point():
+            return self.target
+        return one_hot(self.target, self.logits.shape[1]).to(self.logits.dtype)
+
+
+def read_inputs(
+    logits: Tensor,
+    target: Tensor,
+    sample_weight: Tensor | None = None,
+    *,
+    form: Form = "any",
+    ignore_index: int | None = None,
+    notice_hard: bool = False,
+    small_too: bool = False,
+    saturates: bool = False,
+) -> Inputs:
+    """Check logits, target and weights and bring them into the form of a loss.
+
+    With ``notice_hard`` a large target of masks, with ``small_too`` any, is looked at
+    for 0 and 1, which is its check as well. ``saturates`` says that of sigmoids nothing
+    but their values matters, for which infinite scores are as good as large ones.
+
+    Raises
+    ------
+    LossInputError
+        If shapes or dtypes do not fit; and, where looking at values is possible
+        (in eager mode on the CPU), if a target is illegal.
+    """
+    dense = _has_channel_axis(logits, target)
+    sigmoid = form == "sigmoid" or (dense and form != "softmax")
+    z = logits.to(_dtype(logits)) if saturates and sigmoid else _bounded(logits)
+    if dense:
+        look = notice_hard and (small_too or z.numel() >= LARGE)
+        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, look)
+        if small_too and inputs.mask is not None and not inputs.softmax:  # beside ignored elements
+            inputs = inputs._replace(hard=_is_hard(inputs.target))
+    else:
+        inputs = _read_indices(z, target, form, ignore_index)
+    if sample_weight is None:
+        return inputs
+    return inputs._replace(sample_weight=_read_sample_weight(sample_weight, logits))
+
+
+def _read_sample_weight(sample_weight: Tensor, logits: Tensor) -> Tensor:
+    """Check sample weights and return them in the dtype losses compute in."""
+    weight = send(as_tensor(sample_weight), logits.device).to(_dtype(logits))
+    n = logits.shape[0]
+    if weight.shape != (n,):
+        raise LossInputError(
+            f"sample_weight has shape {tuple(weight.shape)}, but logits of shape "
+            f"{tuple(logits.shape)} hold {n} samples: expected ({n},)."
+        )
+    legal = (weight >= 0) & (weight < float("inf"))
+    if can_look_at(weight) and not bool(legal.all()):
+        position = int((~legal).nonzero()[0, 0])
+        raise LossInputError(
+            f"sample_weight[{position}] is {weight[position].item()}: "
+            f"weights are finite and not negative."
+        )
+    return torch.where(legal, weight, torch.nan)
+
+
+def one_hot(labels: Tensor, n_classes: int) -> Tensor:
+    """Return boolean masks (n, C, *spatial) of labels (n, *spatial)."""
+    classes = torch.arange(n_classes, device=labels.device)
+    return labels.unsqueeze(1) == classes.reshape(-1, *[1] * (labels.ndim - 1))
+
+
+def _lies_within(values: Tensor, low: float, high: float) -> bool:
+    """Tell in one pass and without temporaries whether low <= values <= high throughout."""
+    if values.numel() == 0:
+        return True
+    smallest, largest = values.detach().aminmax()
+    return bool(low <= smallest.item() and largest.item() <= high)
+
+
+def _is_hard(t: Tensor) -> bool:
+    """Return whether a target holds 0 and 1 only, if looking is cheap."""
+    if not can_look_at(t):
+        return False
+    # t - t^2, which is nan for nan and infinity; comparing would take several times as long.
+    parts = t.detach().flatten().split(_PART)
+    return all(_lies_within(torch.addcmul(x, x, x, value=-1), 0, 0) for x in parts)
+
+
+def can_look_at(tensor: Tensor) -> bool:
+    """Tell whether reading values costs nothing and breaks nothing."""
+    if torch.compiler.is_compiling() or tensor.device.type != "cpu":
+        return False
+    transformed = (
+        torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack()
+    )
+    if type(tensor) is Tensor and not transformed:
+        return True
+    try:
+        bool(tensor[:0].any())
+    except RuntimeError:  # under torch.func.vmap or make_fx a tensor has no single value
+        return False
+    return True
+
+
+def _has_channel_axis(logits: Tensor, target: Tensor) -> bool:
+    """Check shapes and dtypes; tell whether the target is a mask, not indices."""
+    for name, value in (("logits", logits), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise LossInputError(f"{name} must be a torch.Tensor, got {type(value).__name__}.")
+    shapes = f"logits of shape {tuple(logits.shape)} and target of shape {tuple(target.shape)}"
+    if not logits.is_floating_point() or target.is_complex():
+        raise LossInputError(
+            f"Expected floating point logits and a real target, got logits of dtype "
+            f"{logits.dtype} and target of dtype {target.dtype} ({shapes})."
+        )
+    if logits.device != target.device:
+        raise LossInputError(
+            f"logits are on {logits.device} but the target is on {target.device} ({shapes}): "
+            f"move one with .to(device)."
+        )
+    if logits.ndim < 2:
+        raise LossInputError(
+            f"logits need a channel axis, (n, C, *spatial); got {shapes}. "
+            f"For one score per sample use logits.unsqueeze(1)."
+        )
+    n, n_channels, *spatial = logits.shape
+    if n_channels == 0:
+        raise LossInputError(f"logits have no channels: got {shapes}.")
+    if target.shape == logits.shape:
+        return True
+    if list(target.shape) == [n, *spatial]:
+        if n_channels > 1 and (target.is_floating_point() or target.dtype == torch.bool):
+            raise LossInputError(
+                f"Class indices must be integers, got dtype {target.dtype} ({shapes}). Use "
+                f"target.long() if the values are class indices, or a target of the logits' "
+                f"shape for one mask per channel."
+            )
+        return n_channels == 1
+    hint = ""
+    if list(target.shape) == [n, 1, *spatial]:
+        hint = " Class indices have no channel axis: use target.squeeze(1)."
+    raise LossInputError(
+        f"Got {shapes}. Expected a target of the logits' shape {tuple(logits.shape)} (masks in "
+        f"[0, 1]) or of shape {(n, *spatial)} (class indices).{hint}"
+    )
+
+
+def _dtype(logits: Tensor) -> torch.dtype:
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+def _bounded(logits: Tensor) -> Tensor:
+    """Cast to at least float32, and make infinite scores finite.
+
+    An eighth of the largest number is infinite for every loss, and keeps
+    differences of two scores and 0 * score from becoming nan. The gradient
+    there is 0.
+    """
+    z = logits.to(_dtype(logits))
+    bound = torch.finfo(z.dtype).max / 8
+    if can_look_at(z) and _lies_within(z, -bound, bound):
+        return z
+    return z.clamp(-bound, bound)
+
+
+def _read_dense(
+    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, notice_hard: bool
+) -> Inputs:
+    t = target.to(z.dtype)
+    if notice_hard and form != "softmax" and ignore_index not in (0, 1) and _is_hard(t):
+        return Inputs(z, t, False, None, hard=True)
+    t, mask = _clean(t, 1, ignore_index)
+    if form != "softmax":
+        return Inputs(_replace_ignored(z, mask), t, False, mask)
+    if z.shape[1] == 1:  # binary: the scores are (0, z)
+        z = torch.cat([torch.zeros_like(z), z], 1)
+        t = torch.cat([1 - t, t], 1)
+        mask = None if mask is None else mask.squeeze(1)
+    else:
+        t, mask = _check_probabilities(t, mask)
+    return Inputs(_replace_ignored(z, _with_channel(mask)), t, True, mask)
+
+
+def _read_indices(z: Tensor, target: Tensor, form: Form, ignore_index: int | None) -> Inputs:
+    n_classes = z.shape[1]
+    labels, mask = _clean(target.long(), n_classes - 1, ignore_index)
+    if ignore_index is not None:
+        z = _replace_ignored(z, _with_channel(mask))
+    if form == "sigmoid":
+        masks = one_hot(labels, n_classes).to(z.dtype)
+        everywhere = None if mask is None else mask.to(z.dtype).unsqueeze(1).expand_as(z)
+        return Inputs(z, masks, False, everywhere)
+    return Inputs(z, labels, True, None if mask is None else mask.to(z.dtype))
+
+
+def _with_channel(mask: Tensor | None) -> Tensor | None:
+    return None if mask is None else mask.unsqueeze(1)
+
+
+def _replace_ignored(z: Tensor, mask: Tensor | None) -> Tensor:
+    # Before any arithmetic, so that nothing under an ignored element can leak.
+    return z if mask is None else z.masked_fill(mask == 0, 0)
+
+
+def _clean(target: Tensor, high: int, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
+    """Set ignored and illegal entries to 0, and say in a mask which were which."""
+    if target.numel() == 0:
+        return target, None
+    legal_index = ignore_index is not None and 0 <= ignore_index <= high
+    if not can_look_at(target):
+        return _clean_unseen(target, high, ignore_index)
+    if not legal_index and _lies_within(target, 0, high):
+        return target, None
+    if ignore_index is None:
+        raise _illegal(target, target, high, None)
+    ignored = target == ignore_index
+    kept = target.masked_fill(ignored, 0)
+    if not _lies_within(kept, 0, high):
+        raise _illegal(target, kept, high, ignore_index)
+    return kept, ignored.logical_not().to(_mask_dtype(target))
+
+
+def _clean_unseen(
+    target: Tensor, high: int, ignore_index: int | None
+) -> tuple[Tensor, Tensor | None]:
+    """Do so without a look: what is illegal becomes nan, in the target itself or the mask."""
+    legal = (target >= 0) & (target <= high)
+    if ignore_index is None and target.is_floating_point():
+        return torch.where(legal, target, torch.nan), None
+    ignored = target == ignore_index if ignore_index is not None else torch.zeros_like(legal)
+    mask = torch.where(legal | ignored, (~ignored).to(_mask_dtype(target)), torch.nan)
+    return target.masked_fill(ignored | ~legal, 0), mask
+
+
+def _mask_dtype(target: Tensor) -> torch.dtype:
+    return target.dtype if target.is_floating_point() else torch.float32
+
+
+def _illegal(target: Tensor, kept: Tensor, high: int, ignore_index: int | None) -> LossInputError:
+    """Name the first entry of kept, the target with 0 where ignored, that is illegal."""
+    position = tuple((~((kept >= 0) & (kept <= high))).nonzero()[0].tolist())
+    what = "masks in [0, 1]"
+    if not target.is_floating_point():
+        what = f"class indices from 0 to {high} (the logits have {high + 1} channels)"
+    other = "no ignore_index is set" if ignore_index is None else f"ignore_index={ignore_index}"
+    return LossInputError(
+        f"target{list(position)} is {target[position].item()} in a target of shape "
+        f"{tuple(target.shape)}: expected {what}; {other}."
+    )
+
+
+def _check_probabilities(t: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Let class probabilities through that sum to one; an ignored class ignores all."""
+    if mask is not None:
+        mask = mask.amin(1)
+        t = t * (mask != 0).unsqueeze(1)
+    total = t.sum(1)
+    if mask is None and can_look_at(t) and _lies_within(total, 0.99, 1.01):
+        return t, None
+    wrong = ~((total - 1).abs() <= 1e-2)  # nan is wrong, too
+    if mask is not None:
+        wrong = wrong & (mask != 0)
+    if can_look_at(t):
+        if bool(wrong.any()):
+            position = tuple(wrong.nonzero()[0].tolist())
+            raise LossInputError(
+                f"A target of the logits' shape {tuple(t.shape)} holds class probabilities here, "
+                f"but at {list(position)} they sum to {total[position].item():.4g} over axis 1, "
+                f"not to 1. For multilabel masks use a sigmoid loss such as BCEWithLogitsLoss."
+            )
+        return t, mask
+    ones = torch.ones_like(total) if mask is None else mask
+    return t, torch.where(wrong, torch.nan, ones)

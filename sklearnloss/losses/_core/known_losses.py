@@ -1,0 +1,244 @@
+"""What losses of torch, kornia, MONAI, timm, torchvision and others read."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from torch import nn
+
+from .base import Form
+
+TargetFormat = Literal["indices", "masks", "channel", "no channel"]
+
+
+class Reading(NamedTuple):
+    """What a loss reads.
+
+    Attributes
+    ----------
+    form : {"any", "sigmoid", "softmax"}
+        Its form, see :class:`Loss`.
+    target : {"indices", "masks", "channel", "no channel"}
+        How it wants class indices: as they are, of shape (n, *spatial), as a mask
+        per class (n, C, *spatial) or with a channel axis (n, 1, *spatial); or binary
+        masks, without one.
+    channels_last : bool
+        Whether it looks for the classes on the last axis: pixels are samples to it.
+    """
+
+    form: Form = "any"
+    target: TargetFormat = "indices"
+    channels_last: bool = False
+
+
+_INDICES = Reading("softmax")
+_ONE_HOT = Reading("softmax", "masks")
+_MASKS = Reading("sigmoid", "masks")
+# A regression on masks predicts the class of the largest score, so it needs one per class.
+_READINGS: dict[str, dict[str, Reading]] = {
+    "torch": {
+        "CrossEntropyLoss": _INDICES,
+        "MultiMarginLoss": _INDICES,
+        "cross_entropy": _INDICES,
+        "multi_margin_loss": _INDICES,
+        "BCEWithLogitsLoss": _MASKS,
+        "MultiLabelSoftMarginLoss": _MASKS,
+        "binary_cross_entropy_with_logits": _MASKS,
+        "multilabel_soft_margin_loss": _MASKS,
+        "MSELoss": _ONE_HOT,
+        "L1Loss": _ONE_HOT,
+        "SmoothL1Loss": _ONE_HOT,
+        "HuberLoss": _ONE_HOT,
+        "mse_loss": _ONE_HOT,
+        "l1_loss": _ONE_HOT,
+        "smooth_l1_loss": _ONE_HOT,
+        "huber_loss": _ONE_HOT,
+    },
+    "kornia": {
+        "DiceLoss": _INDICES,
+        "FocalLoss": _INDICES,
+        "LovaszSoftmaxLoss": _INDICES,
+        "TverskyLoss": _INDICES,
+        "dice_loss": _INDICES,
+        "focal_loss": _INDICES,
+        "lovasz_softmax_loss": _INDICES,
+        "tversky_loss": _INDICES,
+        "BinaryFocalLossWithLogits": _MASKS,
+        "binary_focal_loss_with_logits": _MASKS,
+        "LovaszHingeLoss": Reading("sigmoid", "no channel"),
+        "lovasz_hinge_loss": Reading("sigmoid", "no channel"),
+        "CauchyLoss": _ONE_HOT,
+        "CharbonnierLoss": _ONE_HOT,
+        "GemanMcclureLoss": _ONE_HOT,
+        "WelschLoss": _ONE_HOT,
+        "cauchy_loss": _ONE_HOT,
+        "charbonnier_loss": _ONE_HOT,
+        "geman_mcclure_loss": _ONE_HOT,
+        "welsch_loss": _ONE_HOT,
+    },
+    "timm": {
+        "AsymmetricLossSingleLabel": Reading("softmax", channels_last=True),
+        "JsdCrossEntropy": Reading("softmax", channels_last=True),
+        "LabelSmoothingCrossEntropy": Reading("softmax", channels_last=True),
+        "PolyCrossEntropy": Reading("softmax", channels_last=True),
+        "SoftTargetCrossEntropy": Reading("softmax", "masks", channels_last=True),
+        "BinaryCrossEntropy": Reading("sigmoid", channels_last=True),
+        "AsymmetricLossMultiLabel": Reading("sigmoid", "masks", channels_last=True),
+        "DistributionBalancedLoss": Reading("sigmoid", "masks", channels_last=True),
+        "PolyBinaryCrossEntropy": Reading("sigmoid", "masks", channels_last=True),
+        "TwoWayLoss": Reading("sigmoid", "masks", channels_last=True),
+        "ZlprLoss": Reading("sigmoid", "masks", channels_last=True),
+    },
+    "torchvision": {"sigmoid_focal_loss": _MASKS},
+    "monai": {"GeneralizedWassersteinDiceLoss": _INDICES, "NACLLoss": _INDICES},
+    "segmentation_models_pytorch": {
+        "SoftBCEWithLogitsLoss": _MASKS,
+        "SoftCrossEntropyLoss": _INDICES,
+    },
+}
+# By the attribute ``mode`` of segmentation_models_pytorch and what follows it.
+_MODES = {"binary": _MASKS, "multilabel": _MASKS, "multiclass": _INDICES}
+_WITH_MODES = ("segmentation_models_pytorch", "pytorch_toolbelt")
+
+_PROBABILITIES = "expects probabilities, but losses are given raw scores (logits)"
+_WRAPPED = (_PROBABILITIES, "a function around it that gives it logits.sigmoid()")
+_SIGNS = "expects targets of -1 and 1, but losses are given 0 and 1, or class indices"
+_REFUSED: dict[str, dict[str, tuple[str, str]]] = {
+    "torch": {
+        "NLLLoss": (_PROBABILITIES, "nn.CrossEntropyLoss or 'cross_entropy'"),
+        "nll_loss": (_PROBABILITIES, "F.cross_entropy or 'cross_entropy'"),
+        "BCELoss": (_PROBABILITIES, "nn.BCEWithLogitsLoss or 'bce'"),
+        "binary_cross_entropy": (
+            _PROBABILITIES,
+            "F.binary_cross_entropy_with_logits or 'bce'",
+        ),
+        "CosineSimilarity": ("is a similarity, which grows as scores fit", "'dice'"),
+        "PairwiseDistance": ("is a distance along the last axis of images", "nn.MSELoss"),
+        "KLDivLoss": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
+        "kl_div": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
+        "SoftMarginLoss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
+        "soft_margin_loss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
+        "HingeEmbeddingLoss": (_SIGNS, "'hinge' or 'lovasz_hinge'"),
+        "hinge_embedding_loss": (_SIGNS, "'hinge' or 'lovasz_hinge'"),
+        "MultiLabelMarginLoss": ("expects lists of labels", "'hinge' or 'weston_watkins'"),
+        "multilabel_margin_loss": ("expects lists of labels", "'hinge' or 'weston_watkins'"),
+        "PoissonNLLLoss": ("is for counts, not for classes", "'cross_entropy' or 'bce'"),
+        "poisson_nll_loss": ("is for counts, not for classes", "'cross_entropy' or 'bce'"),
+    },
+    "kornia": {
+        "HausdorffERLoss": (_PROBABILITIES, "'hausdorff'"),
+        "HausdorffERLoss3D": (_PROBABILITIES, "'hausdorff'"),
+        "js_div_loss_2d": (_PROBABILITIES, "'cross_entropy' or 'bce'"),
+        "kl_div_loss_2d": (_PROBABILITIES, "'cross_entropy' or 'bce'"),
+        "MS_SSIMLoss": _WRAPPED,
+        "PSNRLoss": _WRAPPED,
+        "SSIM3DLoss": _WRAPPED,
+        "SSIMLoss": _WRAPPED,
+        "psnr_loss": _WRAPPED,
+        "ssim3d_loss": _WRAPPED,
+        "ssim_loss": _WRAPPED,
+    },
+    "monai": {
+        "AsymmetricFocalLoss": (_PROBABILITIES, "'unified_focal'"),
+        "AsymmetricFocalTverskyLoss": (_PROBABILITIES, "'unified_focal'"),
+        "AsymmetricUnifiedFocalLoss": (_PROBABILITIES, "'unified_focal'"),
+        "AUCMLoss": ("is a game of two players, which one optimizer cannot solve", "'focal'"),
+        "GlobalMutualInformationLoss": _WRAPPED,
+        "LocalNormalizedCrossCorrelationLoss": _WRAPPED,
+        "SSIMLoss": _WRAPPED,
+    },
+    "segmentation_models_pytorch": {"MCCLoss": (_PROBABILITIES, "'mcc'")},
+}
+
+
+def bare(loss: Any) -> Any:
+    """Return what is inside a partial, what torch.compile made, or a module's forward."""
+    while True:
+        if isinstance(loss, functools.partial):
+            loss = loss.func
+        elif isinstance(getattr(loss, "_orig_mod", None), nn.Module):
+            loss = loss._orig_mod
+        elif hasattr(loss, "_torchdynamo_orig_callable"):
+            loss = loss._torchdynamo_orig_callable
+        elif isinstance(getattr(loss, "__self__", None), nn.Module) and loss.__name__ == "forward":
+            loss = loss.__self__
+        else:
+            return loss
+
+
+def known_reading(loss: Any) -> Reading | None:
+    """Return what a loss of a known library reads, None for any other.
+
+    A sub-class with a formula of its own is another loss, but if classes compete
+    in its base, so they do in it.
+    """
+    loss = bare(loss)
+    package, name = _formula_origin(loss)
+    if name in _READINGS.get(package, {}):
+        return _READINGS[package][name]
+    if package in _WITH_MODES and getattr(loss, "mode", None) in _MODES:
+        return _MODES[loss.mode]
+    if package == "monai" and isinstance(loss, nn.Module):
+        return _monai_reading(loss)
+    bases = loss.__mro__ if isinstance(loss, type) else type(loss).__mro__
+    readings = [_READINGS.get(package, {}).get(name) for package, name in map(_origin, bases)]
+    return _INDICES if _INDICES in readings else None
+
+
+def _monai_reading(loss: nn.Module) -> Reading | None:
+    """Return what a loss of MONAI reads, by the switches of its parts."""
+
+    def any_part(*switches: str) -> bool:
+        return any(getattr(part, name, False) is True for part in parts for name in switches)
+
+    parts = [part for part in loss.modules() if _formula_origin(part)[0] == "monai"]
+    if not any(hasattr(part, "to_onehot_y") for part in parts):
+        return None
+    form: Form = "any"
+    if any_part("softmax", "pre_softmax", "use_softmax"):
+        form = "softmax"
+    elif any_part("sigmoid", "pre_sigmoid") or any(hasattr(part, "use_softmax") for part in parts):
+        form = "sigmoid"  # MONAI's focal loss has a sigmoid unless told otherwise
+    return Reading(form, "channel" if any_part("to_onehot_y") else "masks")
+
+
+def refuse_probability_loss(loss: Any) -> None:
+    """Raise a ValueError for a loss of a known library that does not fit raw scores and masks."""
+    loss = bare(loss)
+    package, name = _formula_origin(loss)
+    if name in _REFUSED.get(package, {}):
+        what, instead = _REFUSED[package][name]
+        raise ValueError(f"{name} {what}. Use {instead}.")
+    if package in _WITH_MODES and getattr(loss, "from_logits", True) is False:
+        raise ValueError(f"{name} {_PROBABILITIES}, as its from_logits is off. Turn it on.")
+    if package != "monai" or not isinstance(loss, nn.Module):
+        return
+    for part in loss.modules():
+        if _formula_origin(part)[0] == "monai" and _lacks_activation(part):
+            if "sigmoid" not in inspect.signature(type(loss)).parameters:  # it only wraps the part
+                name = type(part).__name__
+            raise ValueError(
+                f"{name} {_PROBABILITIES}, as its sigmoid, softmax and other_act are all off. Use "
+                f"{name}(sigmoid=True) for masks, or {name}(softmax=True) where classes compete."
+            )
+
+
+def _lacks_activation(part: nn.Module) -> bool:
+    names = ("sigmoid", "softmax", "other_act")
+    switches = [getattr(part, prefix + name, None) for prefix in ("", "pre_") for name in names]
+    return isinstance(switches[0], bool) and not any(switches)
+
+
+def _formula_origin(loss: Any) -> tuple[str, str]:
+    """Return (package, name) of a function, or of the class that a module's forward is of."""
+    if inspect.isroutine(loss):
+        return _origin(loss)
+    cls = loss if isinstance(loss, type) else type(loss)
+    return _origin(next((base for base in cls.__mro__ if "forward" in vars(base)), cls))
+
+
+def _origin(item: Callable[..., Any] | type) -> tuple[str, str]:
+    return (item.__module__ or "").partition(".")[0], item.__name__

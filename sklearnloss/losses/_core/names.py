@@ -1,0 +1,25 @@
+"""The names of losses: built-in ones, and those that a user registered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .base import Loss
+from .foreign import AnyLoss
+
+# Storages and tables keep these names: they are never renamed.
+LOSSES: dict[str, type[Loss]] = {}
+
+USER_LOSSES: dict[str, Callable[..., Any]] = {}
+USER_SPACES: dict[str, Mapping[str, Any]] = {}
+
+
+def registered_name(loss: AnyLoss) -> str | None:
+    """Return the name under which a loss's class, or a function, is registered."""
+    function = loss.func if isinstance(loss, functools.partial) else loss
+    for name, registered in {**LOSSES, **USER_LOSSES}.items():
+        if type(loss) is registered or function is registered:
+            return name
+    return None

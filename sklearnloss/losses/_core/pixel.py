@@ -1,0 +1,184 @@
+"""Losses with a value per element."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from .base import Loss, Reduction
+from .closed_form import pays
+from .closed_form_pixel import ClosedForm, closed_form_total, closed_form_values
+from .inputs import Inputs, read_inputs
+
+
+class PixelLoss(Loss):
+    """Base class of losses that score each element on its own.
+
+    A sub-class writes its formula in :meth:`values`; checking, ignoring,
+    weighting and reducing happen here. The elements are pixels, voxels or, for
+    classification, whole samples.
+
+    ========  ==================================================================
+    "none"    a value per element (times its sample's weight)
+    "sample"  (n,): the mean over each sample's valid elements
+    "mean"    sum w_i l_ij / sum w_i n_i over valid elements
+    "sum"     sum w_i l_ij
+    ========  ==================================================================
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sklearnloss.losses import PixelLoss
+    >>> class AbsoluteError(PixelLoss):
+    ...     form = "sigmoid"
+    ...     def values(self, inputs):
+    ...         return (inputs.logits.sigmoid() - inputs.target).abs()
+    >>> AbsoluteError()(torch.zeros(2, 1, 8, 8), torch.ones(2, 1, 8, 8))
+    tensor(0.5000)
+    """
+
+    reduction: Reduction = "mean"
+    ignore_index: int | None = None
+
+    def values(self, inputs: Inputs) -> Tensor:
+        """Return the loss of each element.
+
+        Parameters
+        ----------
+        inputs : Inputs
+            Checked logits and target.
+
+        Returns
+        -------
+        values : Tensor
+            Of shape (n, C, *spatial) in the sigmoid form, (n, *spatial) in the
+            softmax form.
+        """
+        raise NotImplementedError
+
+    def element_weight(self, inputs: Inputs) -> Tensor | None:
+        """Return what each element counts in a mean's denominator, None for 1."""
+        return None
+
+    def forward(
+        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the loss.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, C, *spatial)
+            Raw scores.
+        target : Tensor of shape (n, C, *spatial) or (n, *spatial)
+            Masks in [0, 1] or class indices, see :class:`Loss`.
+        sample_weight : Tensor of shape (n,), default=None
+            A weight of 2 is exactly the sample twice.
+
+        Returns
+        -------
+        loss : Tensor
+            float32, or float64 if the logits are.
+        """
+        self._check_params()
+        inputs = read_inputs(
+            logits,
+            target,
+            sample_weight,
+            form=self.form,
+            ignore_index=self.ignore_index,
+            notice_hard=True,
+        )
+        if self.reduction != "sample":  # which leaves the weights to others
+            inputs = inputs.without_weightless()
+        total = self._total(inputs)
+        if total is not None:
+            return total
+        values, weight = self._weighted_values(inputs)
+        if inputs.mask is not None:
+            values = values * inputs.mask
+        return reduce_elements(values, inputs.mask, weight, inputs.sample_weight, self.reduction)
+
+    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
+        """Return what computes the values of large inputs faster, where there is something."""
+        return None
+
+    def _total(self, inputs: Inputs) -> Tensor | None:
+        """Return the mean or sum of large inputs without a value per element, if that will do."""
+        plain = inputs.mask is None and inputs.sample_weight is None
+        form = self._closed_form(inputs) if plain and pays(inputs) else None
+        if form is None or self.reduction not in ("mean", "sum"):
+            return None
+        z = inputs.logits
+        total = closed_form_total(form, z, inputs.target, self._formula(form))
+        if self.reduction == "sum":
+            return total
+        weight = self.element_weight(inputs)
+        if weight is None:
+            return total / (z.numel() // (z.shape[1] if form.softmax else 1))
+        return ratio(total, weight.sum())
+
+    def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        form = self._closed_form(inputs) if pays(inputs) else None
+        if form is None:
+            values = self.values(inputs)
+        else:
+            formula = self._formula(form)
+            values = closed_form_values(form, inputs.logits, inputs.target, formula)
+        return values, self.element_weight(inputs)
+
+    def _formula(self, form: ClosedForm) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the values as a function of logits and target."""
+        return lambda z, t: self.values(Inputs(z, t, form.softmax, None))
+
+
+def reduce_elements(
+    values: Tensor,
+    mask: Tensor | None,
+    element_weight: Tensor | None,
+    sample_weight: Tensor | None,
+    reduction: Reduction,
+) -> Tensor:
+    """Reduce values (n, ...) that are 0 wherever the mask is.
+
+    Nothing valid gives 0, still connected to the graph.
+    """
+    if reduction == "none":
+        return values if sample_weight is None else values * per_sample(sample_weight, values)
+    if reduction == "mean" and mask is None and element_weight is None and sample_weight is None:
+        # The way back of mean() writes a gradient for each element, that of sum() one number.
+        return values.sum() / max(values.numel(), 1)
+    total = sum_per_sample(values)
+    if reduction == "sum":
+        return total.sum() if sample_weight is None else (total * sample_weight).sum()
+    count = _count_per_sample(values, mask, element_weight)
+    if reduction == "sample":
+        return ratio(total, count)
+    if sample_weight is not None:
+        total, count = total * sample_weight, count * sample_weight
+    return ratio(total.sum(), count.sum())
+
+
+def _count_per_sample(values: Tensor, mask: Tensor | None, weight: Tensor | None) -> Tensor:
+    """Return what each sample's elements count in the denominator of a mean, (n,)."""
+    if mask is None and weight is None:
+        return values.new_full(values.shape[:1], math.prod(values.shape[1:]))
+    factors = [each for each in (mask, weight) if each is not None]
+    return sum_per_sample(math.prod(factors[1:], start=factors[0]))
+
+
+def sum_per_sample(values: Tensor) -> Tensor:
+    """Sum over all axes but the first."""
+    return values.sum(tuple(range(1, values.ndim))) if values.ndim > 1 else values
+
+
+def per_sample(weight: Tensor, values: Tensor) -> Tensor:
+    """Reshape (n,) so that it multiplies values (n, ...)."""
+    return weight.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
+    """Divide, where 0 / 0 is 0."""
+    return numerator / torch.where(denominator == 0, 1, denominator)

@@ -1,0 +1,403 @@
+"""Compare losses on the same splits and seeds, with corrected statistics."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import numbers
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _check_sample_weight, _num_samples
+from tqdm.auto import tqdm
+
+from ...estimators._mask_estimator import MaskEstimator
+from .._evaluation.fingerprint import digest, digest_data
+from .._evaluation.interrupts import noting_interrupts
+from .._evaluation.pipeline import trained_part
+from .._workers.pool import count_workers
+from .fit import PairedData, fit_once, read_scoring
+from .fit_log import FitJournal, open_fit_journal
+from .fits import FitTable, collect
+from .losses import Settings, read_losses
+from .results import LossComparison
+from .splits import PairedSplits, make_splits
+from .thumbnails import thumbnails
+
+Array = NDArray[Any]
+Result = dict[str, Any]
+
+
+def compare_losses(
+    estimator: Any,
+    losses: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    groups: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    cv: Any = None,
+    scoring: Any = None,
+    n_repeats: int | None = None,
+    n_seeds: int = 1,
+    rope: float = 0.01,
+    per_image: bool = True,
+    n_jobs: int | None = 1,
+    error_score: float | str = math.nan,
+    random_state: Any = None,
+    storage: str | os.PathLike[str] | None = None,
+    verbose: int = 0,
+) -> LossComparison:
+    """Compare losses on held-out data, and test whether the differences are real.
+
+    Every loss is trained on the same splits with the same seeds and scored on images
+    that it did not see. Training sets of different splits overlap, which ordinary tests
+    do not know: with two equally good losses and ten repeats of five folds, a paired
+    t-test finds a winner more often than not. The tests here are corrected for that.
+
+    Parameters
+    ----------
+    estimator : UNetSegmenter, ResNetClassifier, or Pipeline that ends in one
+        Cloned for every fit.
+    losses : list of losses, or dict of str to loss or to dict of parameters
+        A loss is whatever the estimator's ``loss`` may be. A dict gives labels, and
+        may give further parameters of the estimator with each, as in
+        ``{"focal, slow": {"loss": "focal", "loss__gamma": 3, "lr": 1e-4}}``. In a
+        pipeline, names that begin with a step's name and ``__`` are full names; all
+        others are those of the last step.
+    X : array-like, list of files or arrays, or torch Dataset
+        Images.
+    y : array-like, default=None
+        Masks or labels; not needed if X is a torch ``Dataset`` that has them.
+    groups : array-like of shape (n,), default=None
+        Images of one group, such as a patient, stay together.
+    sample_weight : array-like of shape (n,), default=None
+        For ``fit``.
+    cv : int, splitter or iterable of (train, test), default=None
+        None is five shuffled folds, ``n_repeats`` times: stratified for a classifier,
+        by group if there are groups. Anything else is taken as scikit-learn does.
+    scoring : str, callable, or list or dict of them, default=None
+        What is compared, of several the first; the others are reported. None is the
+        estimator's ``score``. A callable may return a dict of scores.
+    n_repeats : int, default=None
+        For ``cv=None``; None is 3. With five groups or fewer there is only one possible
+        partition; repeats then use new seeds instead.
+    n_seeds : int, default=1
+        Fits per split, with different initial weights and batches.
+    rope : float, default=0.01
+        Differences up to this do not matter (region of practical equivalence), in the
+        unit of the score.
+    per_image : bool, default=True
+        Score each image, too, which predicts the held-out ones once more.
+    n_jobs : int, default=1
+        Fits in parallel, in processes of one torch thread each that take turns on
+        several GPUs. -1 is as many as there are GPUs, or cores where there is none.
+        With 1, fits use the threads of this process; scores may then differ by
+        rounding from those of other numbers of jobs.
+    error_score : float or "raise", default=nan
+        The score of a fit that diverges or raises, or whose score is nan. nan leaves
+        its loss without a score and without verdicts. If a number is higher than the
+        lowest score of any fit, that lowest score is used.
+    random_state : int, RandomState or None, default=None
+        Seed of the splits and fits. For settings found by a search, use a different
+        seed than the search.
+    storage : str or path-like, default=None
+        A file to which every finished fit is added. The same call resumes one that
+        was interrupted; with more losses, repeats or seeds, only those are fitted.
+        Fits that raised an exception are tried again. A second comparison on the same
+        file waits for the first one.
+    verbose : int, default=0
+        1 shows a progress bar, 2 also a line per fit.
+
+    Returns
+    -------
+    comparison : LossComparison
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is wrong, ``storage`` holds something else, or no fit at all
+        finished.
+
+    See Also
+    --------
+    critical_difference : Over several data sets.
+
+    Notes
+    -----
+    Hyperparameters tuned on the same images score slightly too well even on new splits,
+    the more so the more were tuned. Images that no search has seen give a fairer
+    comparison.
+
+    References
+    ----------
+    C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning
+    52, 2003. https://doi.org/10.1023/A:1024068626366
+
+    A. Benavoli et al., "Time for a change: a tutorial for comparing multiple
+    classifiers through Bayesian analysis", JMLR 18, 2017.
+    https://jmlr.org/papers/v18/16-305.html
+
+    Examples
+    --------
+    >>> from sklearnloss import UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> from sklearnloss.tuning import compare_losses
+    >>> X, y, groups = load_nuclei(border=False)
+    >>> model = UNetSegmenter(width=4, depth=1, max_epochs=1, batch_size=4)
+    >>> comparison = compare_losses(model, ["dice", "bce"], X, y, groups=groups, n_repeats=1,
+    ...                             random_state=0)
+    >>> comparison.scores_.shape
+    (2, 4, 1)
+    >>> sorted(comparison.pairs_[0])[:3]
+    ['a', 'b', 'difference']
+    """
+    X, y, groups = indexable(X, y, groups)
+    settings = read_losses(estimator, losses)
+    _check_numbers(rope, error_score)
+    n_workers = count_workers(n_jobs)
+    with open_fit_journal(storage) as journal:
+        seed = _read_seed(random_state, journal)
+        plan = make_splits(
+            estimator, X, y, groups=groups, cv=cv, n_repeats=n_repeats, n_seeds=n_seeds, seed=seed
+        )
+        data = PairedData(
+            estimator=clone(estimator),
+            X=X,
+            y=y,
+            sample_weight=None if sample_weight is None else _check_sample_weight(sample_weight, X),
+            scoring=read_scoring(estimator, scoring),
+            per_image=per_image,
+            catch=error_score != "raise",
+            process=os.getpid(),
+        )
+        if journal is not None:
+            journal.begin(_header(data, groups, seed))
+        fits = _fit_all(settings, plan, data, journal, n_workers, verbose)
+    comparison = LossComparison(
+        fits,
+        settings=settings,
+        rope=rope,
+        error_score=math.nan if isinstance(error_score, str) else float(error_score),
+        about=_about(data, next(iter(fits.scores)), seed),
+    )
+    worst = [row["image"] for row in comparison.worst_images_]
+    comparison.pictures_ = thumbnails(estimator, X, worst)
+    comparison.image_names_ = _file_names(X)
+    return comparison
+
+
+def _fit_all(
+    settings: Mapping[str, Settings],
+    plan: PairedSplits,
+    data: PairedData,
+    journal: FitJournal | None,
+    n_workers: int,
+    verbose: int,
+) -> FitTable:
+    """Do the fits that are not in the log yet, and collect all results."""
+    work = _plan_fits(settings, plan)
+    done = {} if journal is None else _stored(journal, work, data.per_image)
+    left = [fit for fit in work if fit.key not in done]
+    with _interruptible(journal, len(work)):
+        for fit, result in _run(left, data, n_workers, verbose):
+            done[fit.key] = result
+            if journal is not None:
+                journal.append({**fit.key._asdict(), **result})
+    _check_any(done.values())
+    names = next(list(result["scores"]) for result in done.values() if result["scores"])
+    keys = {(fit.key.loss, *fit.position): fit.key for fit in work}
+    return collect(
+        list(settings),
+        names,
+        plan,
+        _num_samples(data.X),
+        lambda label, j, s: done[keys[label, j, s]],
+    )
+
+
+class FitKey(NamedTuple):
+    """What a fit's result depends on, the data apart."""
+
+    loss: str
+    settings: str
+    split: str
+    random_state: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit to do.
+
+    Attributes
+    ----------
+    settings : dict
+        The estimator's parameters.
+    train, test : ndarray
+        Positions of images.
+    position : tuple of int
+        Numbers of split and seed.
+    baseline : bool
+        Whether to score a constant answer, too.
+    key : FitKey
+        Its name in a storage.
+    """
+
+    settings: Settings
+    train: Array
+    test: Array
+    position: tuple[int, int]
+    baseline: bool
+    key: FitKey
+
+
+def _check_numbers(rope: float, error_score: float | str) -> None:
+    if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
+        raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
+    known = isinstance(error_score, numbers.Real) and not math.isinf(error_score)
+    if not known and error_score != "raise":
+        raise ValueError(f"error_score={error_score!r}: expected a finite number, nan or 'raise'.")
+
+
+def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
+    """Return the seed of all: that of the storage, if no other is asked for."""
+    if random_state is None and journal is not None and journal.header is not None:
+        return int(journal.header["random_state"])
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
+    """Return all fits; those of one split and seed follow each other."""
+    texts = {label: digest(each) for label, each in settings.items()}
+    fits = []
+    for j, (train, test) in enumerate(plan.splits):
+        split = digest([train, test])
+        for s, seed in enumerate(plan.seeds[j].tolist()):
+            for number, (label, each) in enumerate(settings.items()):
+                key = FitKey(label, texts[label], split, seed)
+                fits.append(Fit(each, train, test, (j, s), s == number == 0, key))
+    return fits
+
+
+def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
+    part = trained_part(data.estimator)[1]
+    seeds = [key for key in data.estimator.get_params() if key.split("__")[-1] == "random_state"]
+    unseeded = clone(data.estimator).set_params(**dict.fromkeys(seeds))  # each fit has its own
+    masks = isinstance(part, MaskEstimator)
+    return {
+        "data": digest_data(data.X, data.y, groups, data.sample_weight, masks=masks),
+        "estimator": digest(unseeded),
+        "scoring": digest({**data.scoring, "per image": data.per_image}),
+        "random_state": seed,
+    }
+
+
+def _stored(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> dict[FitKey, Result]:
+    """Return the fits that are done; those that failed are tried again."""
+    _check_images(journal, work, per_image)
+    stored = {FitKey(*(line[name] for name in FitKey._fields)): line for line in journal.lines}
+    if stored and not {key.split for key in stored} & {fit.key.split for fit in work}:
+        raise ValueError(
+            f"storage={str(journal.path)!r} holds fits on other splits. Pass the cv it was begun "
+            f"with, one with a random_state if it shuffles, or the path of a new file."
+        )
+    return {key: line for key, line in stored.items() if line["status"] != "failed"}
+
+
+def _check_images(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> None:
+    """Refuse a damaged file, in which a fit has scores of other images than its split."""
+    sizes = {fit.key.split: len(fit.test) for fit in work}
+    for number, line in enumerate(journal.lines, 1):
+        size = sizes.get(line["split"])
+        expected = size if per_image and line["status"] == "ok" else 0
+        found = len(line["images"] or [])
+        if size is not None and found != expected:
+            raise ValueError(
+                f"storage={str(journal.path)!r} is damaged: fit {number} has {found} scores of "
+                f"images, expected {expected}. Remove its line, or pass the path of a new file."
+            )
+
+
+@contextlib.contextmanager
+def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
+    try:
+        with noting_interrupts():
+            yield
+    except KeyboardInterrupt as error:
+        if journal is not None:
+            error.add_note(
+                f"Finished fits of {n_fits} are in {str(journal.path)!r}: the same call resumes."
+            )
+        raise
+
+
+def _run(
+    fits: Sequence[Fit], data: PairedData, n_workers: int, verbose: int
+) -> Iterator[tuple[Fit, Result]]:
+    """Yield fits with their results as they finish."""
+    calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
+    results = _parallel(n_workers)(calls)
+    bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
+    with bar, contextlib.closing(results):
+        for k, result in results:
+            bar.update()
+            if verbose > 1:
+                bar.write(_line(fits[k], result))
+            yield fits[k], result
+
+
+def _parallel(n_jobs: int) -> Parallel:
+    try:
+        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    except ValueError as error:
+        raise ValueError(
+            "compare_losses takes the results of fits as they finish, which joblib's backend "
+            "'multiprocessing' cannot give. Use joblib.parallel_config(backend='loky')."
+        ) from error
+
+
+def _numbered(k: int, data: PairedData, fit: Fit) -> tuple[int, Result]:
+    seed = fit.key.random_state
+    return k, fit_once(
+        data, fit.settings, fit.train, fit.test, seed=seed, number=k, baseline=fit.baseline
+    )
+
+
+def _line(fit: Fit, result: Result) -> str:
+    scores = ", ".join(f"{name} {score:.4f}" for name, score in result["scores"].items())
+    found = scores or f"{result['status']}: {result['reason']}"
+    return f"split {fit.position[0]}, seed {fit.position[1]}, {fit.key.loss}: {found}"
+
+
+def _check_any(results: Any) -> None:
+    reasons = [result["reason"] for result in results]
+    if all(reasons):
+        raise ValueError(
+            f"None of the {len(reasons)} fits finished. The first one: {reasons[0]} Use "
+            f"error_score='raise' to see where."
+        )
+
+
+def _file_names(X: Any) -> list[str] | None:
+    """Return the names of images that are files, None for others."""
+    if isinstance(X, (list, tuple)) and all(isinstance(each, (str, os.PathLike)) for each in X):
+        return [Path(each).name for each in X]
+    return None
+
+
+def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
+    masks = isinstance(trained_part(data.estimator)[1], MaskEstimator)
+    own = "mean IoU" if masks else "accuracy"
+    return {
+        "metric": own if first == "score" else first,
+        "image metric": "the mean IoU" if masks else "whether the label is right,",
+        "estimator": " ".join(repr(data.estimator).split()),
+        "seed of splits and fits": str(seed),
+    }

@@ -1,0 +1,125 @@
+"""The results of all fits of a comparison, in arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .splits import PairedSplits, folds_per_repeat
+
+Array = NDArray[Any]
+
+
+@dataclass
+class FitTable:
+    """Scores of each loss, split and seed.
+
+    Attributes
+    ----------
+    labels : list of str
+        Of the losses.
+    scores : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
+        By name of the scorer; nan where a fit did not finish.
+    status : ndarray of shape (n_losses, n_splits, n_seeds), str
+        "ok", "diverged", "undefined" or "failed".
+    reasons : ndarray of the same shape, object
+        Why a fit did not finish, "" for those that did.
+    seconds : ndarray of the same shape
+        Of ``fit``.
+    baseline : dict of str to ndarray of shape (n_splits,)
+        The scores of a constant answer, by name of the scorer; nan where unknown.
+    images : list of list of list of float, or None
+        The scores of a fit's held-out images, in the same nesting; None for nan.
+    tests : list of ndarray
+        Positions of the held-out images of each split.
+    n_train : ndarray of shape (n_splits,)
+        Images trained on.
+    n_images : int
+        Of all data.
+    repeatable : bool
+        Whether there are further splits of these images.
+    """
+
+    labels: list[str]
+    scores: dict[str, Array]
+    status: Array
+    reasons: Array
+    seconds: Array
+    baseline: dict[str, Array]
+    images: list[Any]
+    tests: list[Array]
+    n_train: Array
+    n_images: int
+    repeatable: bool
+
+    @property
+    def ratio(self) -> float:
+        """``n_test / n_train``, the mean over the splits."""
+        return float(np.mean([len(test) for test in self.tests] / self.n_train))
+
+    @property
+    def n_folds(self) -> int:
+        """Splits that test each image once, or 1."""
+        return folds_per_repeat(self.tests, self.n_images)
+
+
+def collect(
+    labels: Sequence[str],
+    names: Sequence[str],
+    plan: PairedSplits,
+    n_images: int,
+    result: Callable[[str, int, int], dict[str, Any]],
+) -> FitTable:
+    """Put the results of all fits into arrays.
+
+    Parameters
+    ----------
+    labels : list of str
+        Of the losses.
+    names : list of str
+        Of the scorers.
+    plan : PairedSplits
+        Splits and seeds.
+    n_images : int
+        Of all data.
+    result : callable
+        From label, number of split and number of seed to what ``fit_once`` returned.
+    """
+    n_splits, n_seeds = plan.seeds.shape
+    shape = (len(labels), n_splits, n_seeds)
+    results = [
+        [[result(label, j, s) for s in range(n_seeds)] for j in range(n_splits)] for label in labels
+    ]
+    flat = [each for of_loss in results for of_split in of_loss for each in of_split]
+
+    def array(values: list[Any], dtype: Any = float) -> Array:
+        return np.array(values, dtype=dtype).reshape(shape)
+
+    return FitTable(
+        labels=list(labels),
+        scores={name: array([each["scores"].get(name, np.nan) for each in flat]) for name in names},
+        status=array([each["status"] for each in flat], "U9"),
+        reasons=array([each["reason"] for each in flat], object),
+        seconds=array([each["fit_seconds"] for each in flat]),
+        baseline={name: _baseline(results, name) for name in names},
+        images=[[[each["images"] for each in row] for row in rows] for rows in results],
+        tests=[test for _, test in plan.splits],
+        n_train=np.array([len(train) for train, _ in plan.splits]),
+        n_images=n_images,
+        repeatable=plan.repeatable,
+    )
+
+
+def _baseline(results: list[list[list[dict[str, Any]]]], name: str) -> Array:
+    """Return the score of a constant answer in each split, from any fit that has it."""
+    by_split = []
+    for of_split in zip(*results, strict=True):
+        known = [
+            each["baseline"] for of_loss in of_split for each in of_loss if each.get("baseline")
+        ]
+        by_split.append(known[0].get(name, np.nan) if known else np.nan)
+    return np.array(by_split, dtype=float)

@@ -1,0 +1,46 @@
+"""A score per image, of what a fitted estimator predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...estimators._mask_estimator import MaskEstimator
+from ...metrics import iou_score
+from ...metrics._final import reach_final
+
+Array = NDArray[Any]
+
+
+def score_images(estimator: Any, X: Any, y: Any) -> Array:
+    """Return the mean IoU of each image's labels, or whether its one label is right.
+
+    Parameters
+    ----------
+    estimator : fitted estimator, or pipeline that ends in one
+        A segmenter of this package, or a classifier.
+    X, y : array-like
+        Images with what is true of them; y is None if X is a torch ``Dataset`` that
+        has it.
+
+    Returns
+    -------
+    scores : ndarray of shape (n,), float32
+        Labels that are neither there nor predicted do not count, as in the
+        segmenter's ``score``; nan where nothing counts.
+    """
+    final, X = reach_final(estimator, X)
+    if not isinstance(final, MaskEstimator):
+        truth = np.asarray(_labels(final, X) if y is None else y)
+        right: Array = np.asarray(final.predict(X)) == truth.reshape(-1)
+        return right.astype(np.float32)
+    pairs = final._pair_masks(X, y, "predict", final.predict)
+    nothing = 1.0 if final.multilabel else np.nan
+    scores = pairs.score(iou_score, per_image=True, zero_division=nothing)
+    return np.asarray(scores, dtype=np.float32)
+
+
+def _labels(classifier: Any, X: Any) -> list[Any]:
+    return [np.asarray(target).item() for _, target in classifier._samples(X)]

@@ -1,0 +1,246 @@
+"""The result of a comparison of losses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fits import FitTable
+from .html import render_report, render_snippet
+from .image_summary import add_image_columns, mean_image_scores, worst_images
+from .plot import draw_comparison, new_axes
+from .tables import fill_failures, loss_rows, pair_rows
+from .text import summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Array = NDArray[Any]
+Row = dict[str, Any]
+
+
+class LossComparison:
+    """Scores of losses on the same splits, with intervals and verdicts.
+
+    Made by :func:`compare_losses`.
+
+    Parameters
+    ----------
+    fits : FitTable
+        What the fits gave.
+    settings : dict of str to dict
+        The estimator's parameters that each loss stands for.
+    rope : float
+        Half the width of the region of practical equivalence.
+    error_score : float
+        The score of fits that did not finish.
+    about : dict of str to str
+        What else there is to say of the comparison, for reports.
+
+    Attributes
+    ----------
+    table_ : list of dict
+        A row per loss, the best first; those with fits that did not finish come last,
+        without a score, unless ``error_score`` is a number. Columns: "loss"; "mean",
+        "sd_folds" (of the splits' scores, each the mean over seeds), "sd_seeds" (within
+        a split); "p_best", the probability of the highest mean; "diverged", "undefined"
+        (a score of nan), "failed" and all "fits"; "mean_finished" of those that did
+        finish; "fit_seconds", their mean; "reasons" of failures; and "mean_<scorer>"
+        and "sd_folds_<scorer>" for each further scorer.
+    pairs_ : list of dict
+        A row per pair, the better loss as "a". Columns: "a", "b"; "difference" of the
+        means, with "low" and "high" of the corrected 95 % interval; "p" and "p_holm",
+        adjusted for the number of pairs; "p_worse", "p_equivalent", "p_better", the
+        probabilities that a is worse than b by more than ``rope``, not different by
+        more, and better by more, all nan if every split has the same difference;
+        "outcome" ("better", "equivalent", "undecided", "failed" or "unknown"); and
+        "verdict", in words. Descriptive are "image_wins", "image_losses" and
+        "image_ties", over the images' mean scores, and "image_difference" with
+        "image_low" and "image_high", of a bootstrap over fits and then images.
+    scores_ : ndarray of shape (n_losses, n_splits, n_seeds)
+        Of the first scorer, in the order in which the losses were given.
+    all_scores_ : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
+        Of each scorer.
+    labels_ : list of str
+        The losses in that order.
+    best_ : str or None
+        The loss with the highest mean; None if none has one.
+    baseline_ : dict of str to float
+        The mean score of a constant answer, the most frequent label of the training
+        data everywhere, by scorer; nan where it has none.
+    learned_ : bool or None
+        Whether the best loss scores more than the constant answer, by more than
+        ``rope``; None if one of the two has no score.
+    image_names_ : list of str or None
+        Names of the images for reports: of files, if X is a list of files. It may be
+        set.
+    image_scores_ : ndarray of shape (n_losses, n_images) or None
+        The mean over the fits that did not see the image: of mean IoU, or of being
+        right. nan for an image that was never held out.
+    worst_images_ : list of dict
+        The ten images with the lowest mean over the losses.
+    pictures_ : dict of int to ndarray
+        Small pictures of those.
+    fits_ : FitTable
+        What each fit gave.
+    settings_, rope_, error_score_, about_
+        As given.
+
+    See Also
+    --------
+    critical_difference : Over several data sets.
+    """
+
+    def __init__(
+        self,
+        fits: FitTable,
+        *,
+        settings: Mapping[str, Mapping[str, Any]],
+        rope: float,
+        error_score: float,
+        about: Mapping[str, str],
+    ) -> None:
+        self.fits_ = fits
+        self.settings_ = {label: dict(each) for label, each in settings.items()}
+        self.rope_ = rope
+        self.error_score_ = error_score
+        self.about_ = dict(about)
+        self.labels_ = list(fits.labels)
+        self.all_scores_ = {
+            name: fill_failures(scores, error_score) for name, scores in fits.scores.items()
+        }
+        self.scores_: Array = next(iter(self.all_scores_.values()))
+        self.table_ = loss_rows(fits, self.all_scores_)
+        self.pairs_ = pair_rows(fits, self.scores_, self.table_, rope)
+        self.baseline_ = {name: _mean(scores) for name, scores in fits.baseline.items()}
+        self.best_ = None if np.isnan(self.table_[0]["mean"]) else str(self.table_[0]["loss"])
+        self.learned_ = self._is_above_baseline()
+        self.image_names_: list[str] | None = None
+        self.image_scores_ = mean_image_scores(fits)
+        self.worst_images_: list[Row] = []
+        if self.image_scores_ is not None:
+            add_image_columns(self.pairs_, fits, self.image_scores_)
+            self.worst_images_ = worst_images(self.labels_, self.image_scores_, 10)
+        self.pictures_: dict[int, Array] = {}
+
+    def _is_above_baseline(self) -> bool | None:
+        baseline = next(iter(self.baseline_.values()), np.nan)
+        above = self.table_[0]["mean"] - baseline
+        return None if np.isnan(above) else bool(above > self.rope_)
+
+    def summary(self) -> str:
+        """Return the table of the losses and the verdicts as text."""
+        return summarise(self)
+
+    def to_frame(self, what: Literal["losses", "pairs", "fits"] = "losses") -> pd.DataFrame:
+        """Return a table of pandas: ``pip install 'sklearnloss[report]'``.
+
+        Parameters
+        ----------
+        what : {"losses", "pairs", "fits"}, default="losses"
+            ``table_``, ``pairs_``, or a row for every fit.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            Of losses, their label is the index.
+        """
+        if what not in ("losses", "pairs", "fits"):
+            raise ValueError(f"what={what!r}: expected 'losses', 'pairs' or 'fits'.")
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                "LossComparison.to_frame needs pandas: pip install 'sklearnloss[report]'"
+            ) from error
+        if what == "losses":
+            return pd.DataFrame(self.table_).set_index("loss")
+        return pd.DataFrame(self.pairs_ if what == "pairs" else self._fit_rows())
+
+    def _fit_rows(self) -> list[Row]:
+        fits = self.fits_
+        return [
+            {
+                "loss": fits.labels[k],
+                "split": j,
+                "seed": s,
+                **{name: float(scores[k, j, s]) for name, scores in fits.scores.items()},
+                "status": str(fits.status[k, j, s]),
+                "reason": fits.reasons[k, j, s],
+                "fit_seconds": float(fits.seconds[k, j, s]),
+            }
+            for k, j, s in np.ndindex(fits.status.shape)
+        ]
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> list[Axes]:
+        """Draw the scores of the splits, and how far each loss is from the best.
+
+        Needs matplotlib: ``pip install 'sklearnloss[plot]'``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, or two of them, default=None
+            Where to draw; one alone gets the scores. New ones by default.
+
+        Returns
+        -------
+        axes : list of matplotlib Axes
+            Of the scores and of the differences.
+        """
+        if ax is None:
+            axes = new_axes(len(self.labels_))
+        else:
+            axes = list(np.ravel(np.asarray(ax, dtype=object)))
+        if len(axes) not in (1, 2):
+            raise ValueError(
+                f"ax holds {len(axes)} axes, expected one or two: for scores and differences."
+            )
+        if not all(hasattr(each, "plot") for each in axes):
+            raise TypeError(f"ax={ax!r}: expected matplotlib Axes, or two of them.")
+        draw_comparison(axes, self)
+        return axes
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a report: one file, with its picture inside, that needs nothing else.
+
+        Needs matplotlib: ``pip install 'sklearnloss[report]'``.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to; its folders are made.
+
+        Returns
+        -------
+        path : Path
+        """
+        target = Path(path)
+        text = render_report(self)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def _repr_html_(self) -> str:
+        return render_snippet(self)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        n_splits, n_seeds = self.scores_.shape[1:]
+        return (
+            f"<LossComparison of {', '.join(self.labels_)} on {n_splits} splits x {n_seeds} "
+            f"seeds; best: {self.best_}>"
+        )
+
+
+def _mean(scores: Array) -> float:
+    """Return the mean over the splits that have a score, nan if none has."""
+    known = scores[np.isfinite(scores)]
+    return float(known.mean()) if len(known) else np.nan

@@ -1,0 +1,99 @@
+"""A comparison as plain text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .verdicts import cell, failures, plural, probability, setting
+
+if TYPE_CHECKING:
+    from .results import LossComparison
+
+Row = dict[str, Any]
+
+
+def headings(comparison: LossComparison) -> list[str]:
+    """Return the headings of the table of losses."""
+    names = list(comparison.all_scores_)
+    seeds = ["sd seeds"] if comparison.scores_.shape[2] > 1 else []
+    return [names[0], "sd folds", *seeds, "P(best)", *names[1:], "s per fit", "not finished"]
+
+
+def cells(comparison: LossComparison, row: Row) -> list[str]:
+    """Return a loss's cells under those headings."""
+    others = [cell(row[f"mean_{name}"]) for name in list(comparison.all_scores_)[1:]]
+    seeds = [cell(row["sd_seeds"])] if comparison.scores_.shape[2] > 1 else []
+    return [
+        cell(row["mean"]),
+        cell(row["sd_folds"]),
+        *seeds,
+        probability(row["p_best"]).removeprefix("= "),
+        *others,
+        _seconds(row["fit_seconds"]),
+        failures(row) or "-",
+    ]
+
+
+def _seconds(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2g}" if value < 99.5 else f"{value:.0f}"
+
+
+def design(comparison: LossComparison) -> str:
+    """Say in a line what was done."""
+    n_splits, n_seeds = comparison.scores_.shape[1:]
+    fits = comparison.fits_
+    parts = [plural(n_splits, "split"), plural(n_seeds, "seed")]
+    if fits.n_folds > 1 and n_splits > fits.n_folds:
+        parts[0] += f" ({n_splits // fits.n_folds} x {fits.n_folds} folds)"
+    losses = plural(len(comparison.labels_), "loss").replace("losss", "losses")
+    return f"{losses}, {' x '.join(parts)}, {fits.n_images} images"
+
+
+def legend(comparison: LossComparison) -> str:
+    """Say what the probabilities mean."""
+    rope = setting(comparison.rope_)
+    return (
+        f"[95 % interval], corrected for overlapping training sets; P(better): that the true "
+        f"difference is above {rope}"
+    )
+
+
+def baseline_line(comparison: LossComparison) -> str:
+    """Return a sentence on the score of a constant answer, "" if it is unknown."""
+    score = next(iter(comparison.baseline_.values()), math.nan)
+    if math.isnan(score):
+        return ""
+    text = f"A constant answer, the most frequent label everywhere, scores {cell(score)}."
+    if comparison.learned_ is False:
+        text += (
+            " No loss scores more: the networks have learned nothing that this score shows. Train "
+            "longer (max_epochs), check that images and labels belong together, or use a score "
+            "that weighs the classes equally."
+        )
+    return text
+
+
+def image_name(comparison: LossComparison, image: int) -> str:
+    """Return the name of an image, or its number."""
+    names = comparison.image_names_
+    return str(image) if names is None else names[image]
+
+
+def summarise(comparison: LossComparison) -> str:
+    """Return the table of losses, the reasons of failures, and the verdicts."""
+    table = [["", *headings(comparison)]]
+    table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [f"{design(comparison)}, scored by {comparison.about_['metric']}", ""]
+    for first, *others in table:
+        right = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
+        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
+    reasons = [(row["loss"], reason) for row in comparison.table_ for reason in row["reasons"]]
+    lines += ["", *(f"{label}: {reason}" for label, reason in reasons)] if reasons else []
+    lines += ["", baseline_line(comparison)] if baseline_line(comparison) else []
+    if comparison.pairs_:
+        lines += ["", *(pair["verdict"] for pair in comparison.pairs_), "", legend(comparison)]
+    return "\n".join(lines)

@@ -1,0 +1,54 @@
+"""Small pictures of some images, for reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...estimators._displays.chosen_images import take
+from ...estimators._displays.planes import as_picture, plane
+from .._evaluation.pipeline import trained_part
+
+Array = NDArray[Any]
+
+SIDE = 96
+
+
+def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Array]:
+    """Return pictures of some images, by position.
+
+    Parameters
+    ----------
+    estimator : image estimator, or pipeline that ends in one
+        Knows the axes of images.
+    X : array-like, list of files or arrays, or torch Dataset
+        All images.
+    positions : list of int
+        Which ones.
+
+    Returns
+    -------
+    pictures : dict of int to ndarray of shape (H, W) or (H, W, 3), uint8
+        Sides are at most 96 pixels. Empty if X has no images, as where a pipeline makes
+        them of something else.
+    """
+    part = trained_part(estimator)[1]
+    try:
+        samples = list(part._samples(take(X, positions)))
+        return {k: _shrunk(image) for k, (image, _) in zip(positions, samples, strict=True)}
+    except (TypeError, ValueError):  # a report without pictures is better than none
+        return {}
+
+
+def _shrunk(image: Any) -> Array:
+    array = np.asarray(image.float() if image.is_floating_point() else image)
+    masked = np.isnan(array)
+    if masked.any():
+        array = np.where(masked, 0 if masked.all() else array[~masked].mean(), array)
+    picture = as_picture(plane(array, array.ndim - 1, None))
+    step = max(1, -(-max(picture.shape[:2]) // SIDE))
+    small: Array = (255 * picture[::step, ::step]).round().astype(np.uint8)
+    return small

@@ -1,0 +1,73 @@
+"""Our metrics by name, beside scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.metrics import get_scorer_names
+
+from ..._utils.text import did_you_mean
+from ...metrics._final import reach_final
+from ...metrics._mask_scorer import as_mask_scorer
+from ...metrics._scorers import NAMED
+
+#: What ``scoring=`` knows beside scikit-learn's names.
+SCORERS: dict[str, Any] = {**NAMED}
+
+
+def named_scorers(scoring: Any, estimator: Any = None) -> Any:
+    """Replace the names of our metrics by their scorers, which ask a segmenter about masks.
+
+    So do scorers that scikit-learn's ``make_scorer`` made of our metrics, then.
+
+    Parameters
+    ----------
+    scoring : object
+        As in scikit-learn; strings may be names of ours, too.
+    estimator : object, default=None
+        What is to be scored.
+
+    Returns
+    -------
+    scoring : object
+        As in scikit-learn.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or one of scikit-learn's and the estimator is of masks.
+    """
+    if isinstance(scoring, str):
+        return _named(scoring, estimator)
+    if isinstance(scoring, Mapping):
+        return {name: named_scorers(each, estimator) for name, each in scoring.items()}
+    if isinstance(scoring, list | tuple) and any(each in SCORERS for each in _strings(scoring)):
+        return {each: named_scorers(each, estimator) for each in scoring}
+    for each in _strings(scoring):
+        _named(each, estimator)
+    return as_mask_scorer(scoring)
+
+
+def _strings(scoring: Any) -> list[str]:
+    several = scoring if isinstance(scoring, list | tuple) else []
+    return [each for each in several if isinstance(each, str)]
+
+
+def _named(name: str, estimator: Any) -> Any:
+    if name in SCORERS:
+        return SCORERS[name]
+    known = get_scorer_names()
+    if name not in known:
+        raise ValueError(
+            f"scoring={name!r} is unknown. For masks there are {', '.join(map(repr, SCORERS))}, "
+            f"for labels scikit-learn's names, see sklearn.metrics.get_scorer_names()."
+            f"{did_you_mean(name, [*SCORERS, *known])}"
+        )
+    final, _ = reach_final(estimator, None)
+    if hasattr(final, "_pair_masks"):
+        raise ValueError(
+            f"scoring={name!r} scores one label per image, but {type(final).__name__} predicts "
+            f"masks. Expected one of {', '.join(map(repr, SCORERS))}, or make_mask_scorer(...)."
+        )
+    return name

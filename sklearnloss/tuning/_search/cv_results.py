@@ -1,0 +1,226 @@
+"""A search's candidates as scikit-learn's ``cv_results_``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna.trial import TrialState
+from sklearn.exceptions import FitFailedWarning
+
+from .._evaluation.sklearn_private import BaseSearchCV
+from .._space.search_space import Space
+from .store import Row
+
+#: Begins the reason of a candidate whose score is nan or infinite.
+NOT_FINITE = "the score is"
+
+
+def format_results(
+    search: BaseSearchCV, rows: Sequence[Row], space: Space, n_splits: int
+) -> dict[str, Any]:
+    """Return a table with a row per finished candidate.
+
+    Parameters
+    ----------
+    search : BaseSearchCV
+        Whose ``error_score`` stands for folds that failed.
+    rows : list of Row
+        All finished candidates.
+    space : Space
+        What their values mean.
+    n_splits : int
+        Number of folds.
+
+    Returns
+    -------
+    results : dict of str to ndarray
+        scikit-learn's columns, and ``loss``, ``trial_state``, ``reason``,
+        ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
+        are the means of candidates that are not complete: they rank last.
+    """
+    params = [space.params(row.values) for row in rows]
+    metrics = _metrics(search, rows)
+    out = [_fold(row, fold, metrics, search) for row in rows for fold in range(n_splits)]
+    more = {
+        "loss": [space.loss(row.values) for row in rows],
+        "trial_state": [row.state.name for row in rows],
+        "reason": [row.results.get("reason", "") for row in rows],
+        "last_report": [_last_report(row) for row in rows],
+        "n_epochs": [row.results.get("epochs", 0) for row in rows],
+    }
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
+        results: dict[str, Any] = search._format_results(params, n_splits, out, more)
+    for key in ("fit_time", "score_time"):
+        times = np.array([fold[key] for fold in out]).reshape(len(rows), n_splits)
+        results[f"mean_{key}"], results[f"std_{key}"] = _mean_and_std(times)
+    for name in metrics or ["score"]:
+        _rank_last(results, name, [row.state == TrialState.COMPLETE for row in rows])
+    return results
+
+
+def _last_report(row: Row) -> float:
+    reports = row.results.get("reports", [])
+    return float(reports[-1][1]) if reports else np.nan
+
+
+def _metrics(search: BaseSearchCV, rows: Sequence[Row]) -> list[str]:
+    """Return the names of the metrics where there are several."""
+    for row in rows:
+        for fold in row.results.get("folds", []):
+            return list(fold["scores"]) if isinstance(fold["scores"], dict) else []
+    return list(search.scoring) if isinstance(search.scoring, dict | list | tuple) else []
+
+
+def _fold(row: Row, fold: int, metrics: list[str], search: BaseSearchCV) -> dict[str, Any]:
+    folds = row.results.get("folds", [])
+    if fold < len(folds):
+        done = folds[fold]
+        return {
+            "fit_time": done["fit_time"],
+            "score_time": done["score_time"],
+            "test_scores": done["scores"],
+        }
+    failed = row.state == TrialState.FAIL or row.results.get("diverged")
+    missing = search.error_score if failed and search.error_score != "raise" else np.nan
+    scores = dict.fromkeys(metrics, missing) if metrics else missing
+    return {"fit_time": np.nan, "score_time": np.nan, "test_scores": scores}
+
+
+def _mean_and_std(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of candidates without any fold
+        return np.nanmean(times, axis=1), np.nanstd(times, axis=1)
+
+
+def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> None:
+    """Rank candidates that are not complete after all that are, whatever ``error_score`` is."""
+    ok = np.array(complete)
+    means = results[f"mean_test_{metric}"]
+    order = np.where(ok & ~np.isnan(means), means, -np.inf)
+    rank = np.array([1 + int((order > mean).sum()) for mean in order], dtype=np.int32)
+    results[f"rank_test_{metric}"] = rank
+
+
+def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the positions of complete candidates, and the table of them alone."""
+    kept = np.flatnonzero(results["trial_state"] == "COMPLETE")
+    table = {
+        key: column[kept] if isinstance(column, np.ndarray) else [column[k] for k in kept]
+        for key, column in results.items()
+    }
+    return kept, table
+
+
+def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]]:
+    """Return the best settings of each loss: by score, or by the last report of stopped ones."""
+    best: dict[str, tuple[bool, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        reports = row.results.get("reports", [])
+        if row.state == TrialState.FAIL or row.results.get("diverged") or not reports:
+            continue
+        label, score = space.loss(row.values), float(reports[-1][1])
+        rank = (row.state == TrialState.COMPLETE, score)
+        if label not in best or rank > best[label]:
+            best[label] = rank
+            params = space.params(row.values)
+            found[label] = {"params": params, "score": score, "state": row.state.name}
+    return found
+
+
+def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list[str]:
+    """Return the labels of losses, or of grids, without a candidate.
+
+    Parameters
+    ----------
+    rows : list of Row
+        All candidates so far.
+    space : Space
+        What their values mean.
+    n_trials : int or None, default=0
+        Candidates to have at the end, the first of which try one label each; None
+        tries all.
+    """
+    labels = list(space.branches)
+    tried = {space.label(row.values) for row in rows}
+    tried |= set(labels[len(rows) : n_trials])
+    return [label for label in labels if label not in tried]
+
+
+def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels: int) -> None:
+    """Warn of losses, or grids, that a search has too few candidates for."""
+    if labels:
+        warnings.warn(
+            f"n_trials={n_trials} is fewer than the {n_labels} losses or grids, so these are never "
+            f"tried: {', '.join(labels)}. Raise n_trials, or pass fewer.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
+    """Warn of losses, or grids, before which a search ended."""
+    advice = "Pass fewer, or let the search go on."
+    if timeout is not None:
+        advice = f"Raise timeout={timeout:g}, or pass fewer."
+    warnings.warn(
+        f"These losses or grids were never tried, as the search ended before: "
+        f"{', '.join(labels)}. The best is the best of the others only. {advice}",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def warn_of_failures(rows: Sequence[Row]) -> None:
+    """Warn of candidates that failed, with what happened."""
+    failed = [row.results.get("reason", "") for row in rows if row.state == TrialState.FAIL]
+    if failed:
+        warnings.warn(
+            f"{len(failed)} of {len(rows)} candidates failed; they rank last in cv_results_:\n"
+            f"{_counted(failed)}",
+            FitFailedWarning,
+            stacklevel=5,
+        )
+
+
+def warn_of_scores(rows: Sequence[Row], results: Mapping[str, Any]) -> None:
+    """Warn of candidates whose score is nan or infinite, as scikit-learn's searches do."""
+    found = [row.results.get("reason", "") for row in rows]
+    found = [reason for reason in found if reason.startswith(NOT_FINITE)]
+    complete = results["trial_state"] == "COMPLETE"
+    for key, means in results.items():
+        if key.startswith("mean_test_"):
+            n = int((~np.isfinite(means[complete])).sum())
+            found += [f"{key} is not finite"] * n
+    if found:
+        warnings.warn(
+            f"One or more of the test scores are non-finite; such candidates rank last in "
+            f"cv_results_:\n{_counted(found)}\n{_WHY_NOT_FINITE}",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+_WHY_NOT_FINITE = (
+    "A metric may be undefined on a fold, such as one with a single class or a single sample."
+)
+
+
+def _counted(reasons: Sequence[str]) -> str:
+    return "\n".join(f"  {reasons.count(r)} x {r}" for r in dict.fromkeys(reasons))
+
+
+def all_failed(rows: Sequence[Row]) -> str:
+    """Say that no candidate succeeded, why, and where the first error was."""
+    reasons = [row.results.get("reason", "") for row in rows]
+    # Errors that are meant for users speak for themselves.
+    ours = all(reason.startswith(("ValueError", "TypeError")) for reason in reasons)
+    traces = [row.results["traceback"] for row in rows if "traceback" in row.results]
+    more = traces[0] if traces and not ours else ""
+    if all(reason.startswith(NOT_FINITE) for reason in reasons):
+        more = _WHY_NOT_FINITE
+    return f"None of the {len(rows)} candidates succeeded:\n{_counted(reasons)}\n{more}"

@@ -1,0 +1,518 @@
+"""The search for the best loss, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import numbers
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
+from sklearn.utils import indexable
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted
+
+from .._comparison.compare_losses import compare_losses
+from .._comparison.results import LossComparison
+from .._evaluation.scoring import named_scorers
+from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
+from .._space.parse import read_space
+from .._space.search_space import Space
+from .._workers.address import StorageParameter, hide_password, is_url
+from .._workers.deadline import Deadline
+from .._workers.liveness import Owner
+from .._workers.pool import count_workers
+from .._workers.retries import StorageError
+from .._workers.storage import opened_storage, quiet_optuna
+from .cv_results import (
+    all_failed,
+    best_per_loss,
+    complete_rows,
+    format_results,
+    untried,
+    warn_of_failures,
+    warn_of_scores,
+    warn_of_too_few_trials,
+    warn_of_untried,
+)
+from .evaluate import Task, fit, seed_estimator
+from .launch import run_search, shared_storage
+from .progress import check_callbacks
+from .pruner import check_pruner
+from .sampler import check_sampler
+from .setup import make_task
+from .shadow_study import as_study
+from .sklearn_callbacks import SearchTasks, warn_of_workers
+from .store import Record, Row
+from .stored_search import DEFAULT_NAME, join_study, open_study
+from .worker import Budget
+
+
+class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
+    """Find the loss, with its settings, that scores best in cross-validation.
+
+    Each loss has its own parameters, and the defaults of each are tried first; then
+    Optuna chooses. Every candidate is trained on the same folds, from the same initial
+    weights, on the same batches, and scored on held-out data with your metric, never
+    with the loss. Candidates that fall behind are stopped within a fold.
+
+    Parameters
+    ----------
+    estimator : UNetSegmenter, ResNetClassifier or Pipeline that ends in one
+        What is trained. Any other scikit-learn estimator is searched with
+        ``param_distributions`` alone, and stopped between folds.
+    losses : list, dict, str or None, default=None
+        The losses to choose from, None for all that suit the estimator. Each is
+
+        - a name such as "focal" or "dice+bce", or a class: its own parameters are
+          searched, see :func:`~sklearnloss.losses.get_search_space`;
+        - an object such as ``FocalLoss(gamma=3)``, a torch module, or a function
+          ``(logits, target)``: tried as it is. A function or a class with an attribute
+          ``search_space`` is searched over that;
+        - a pair ``(loss, {"gamma": (0.5, 5.0)})``: those parameters are searched, the
+          rest stays.
+
+        In a dict the keys are labels, and a dict as value is a space for the loss of
+        that name.
+    param_distributions : dict or list of dict, default=None
+        What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
+        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices (of one for
+        a single value), or a distribution of Optuna or scipy. ``loss__gamma`` replaces
+        the range of each loss that has it. In a pipeline, names that are not the
+        pipeline's are those of its last step, and a step may be searched over together
+        with its parameters. A list of dicts with "loss" in each, as scikit-learn's
+        searches take, stands for ``losses`` as well.
+    n_trials : int or None, default=50
+        Candidates to have at the end, with those that a storage holds already. Stopped
+        ones count, failed ones do not. None goes on until ``timeout``, or until a
+        finite space is exhausted.
+    timeout : float, default=None
+        Seconds after which no further candidate is begun. Losses that were not tried by
+        then are named in a warning and in ``untried_losses_``.
+    cv : int, splitter, iterable or None, default=None
+        The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
+        ``fit`` is given groups; fewer than five if there are fewer samples, groups, or
+        samples of the largest class.
+    scoring : str, callable, list, tuple, dict or None, default=None
+        One or several metrics as in scikit-learn, whose names stand beside "dice", "iou",
+        "boundary_iou", "surface_dice", "hausdorff" and "calibration" for those of
+        :mod:`sklearnloss.metrics`. None is the estimator's ``score``. Higher is better.
+    refit : bool, str or callable, default=True
+        Whether to train the best candidate on all data. With several metrics the name
+        of the one to search by, or a function from ``cv_results_`` to the index of
+        the best, which sees complete rows only; then the first metric is searched by.
+    sampler : optuna.samplers.BaseSampler, default=None
+        None is a tree-structured Parzen estimator, multivariate and grouped by loss.
+    pruner : optuna.pruners.BasePruner, default=None
+        Stops candidates by their mean score over folds so far. None keeps the better
+        half after half a fold, after one, two, four and so on, but stops none before
+        two others got as far;
+        ``optuna.pruners.NopPruner()`` stops none.
+    storage : path, str or optuna.storages.BaseStorage, default=None
+        Where candidates are kept so that the same call goes on after whatever stopped
+        it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
+        "postgresql://user:password@host/name" a database. None is memory. A different
+        search is refused; arrays and files of data are compared by their contents.
+    study_name : str, default=None
+        Name of the study there. None is "sklearnloss", followed by a digest of the data
+        if a search of other data has that name, as in nested cross-validation.
+    n_jobs : int, default=1
+        Worker processes on this machine. -1 is one per GPU, or per core without any;
+        with several GPUs each worker has one, with more workers than GPUs they share.
+        Others join a search in a database with ``sklearnloss worker``. scikit-learn's
+        callbacks (``set_callbacks``) do not see what workers train.
+    error_score : "raise" or float, default=nan
+        Score of the folds of a candidate that failed. It ranks last in any case.
+    random_state : int, RandomState instance or None, default=None
+        Seeds folds, candidates, and those of the estimator's ``random_state`` that
+        are None.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line per candidate.
+    callbacks : list of callable, default=None
+        Called with the study and the trial after each candidate.
+        ``study.stop()`` ends the search. An exception ends it too, and is raised when
+        what was found is in the attributes.
+
+    Attributes
+    ----------
+    best_loss_ : str
+        Label of the best loss.
+    best_params_ : dict
+        Parameters of the best candidate.
+    best_score_ : float
+        Its mean score. As the best of many it is optimistic: see :meth:`compare`.
+    best_index_ : int
+        Its row in ``cv_results_``.
+    best_estimator_ : estimator
+        Trained with them on all data. ``predict`` and the like are passed on to it.
+    refit_time_ : float
+        Seconds that took.
+    best_per_loss_ : dict of str to dict
+        The best "params", "score" and "state" of each loss.
+    untried_losses_ : list of str
+        Labels of losses without a candidate, for lack of trials or time.
+    cv_results_ : dict of str to ndarray
+        A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
+        PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
+        metric to search by) and "n_epochs". Rows that were stopped have no
+        mean, those that failed have that of ``error_score``; both rank last.
+    study_ : optuna.Study
+        The candidates for Optuna's plots and importances, in memory.
+    scorer_ : callable or dict
+        The scorers.
+    n_splits_ : int
+        Number of folds.
+    multimetric_ : bool
+        Whether there are several metrics.
+
+    See Also
+    --------
+    compare_losses : Whether one loss is better than another, and how sure that is.
+    suggest_loss : The same space in an Optuna study of your own.
+
+    Notes
+    -----
+    A candidate whose training loss is not finite is PRUNED, with the reason
+    "diverged", and so is one whose score is not finite, with a warning and the reason
+    "the score is nan". Both are shown to the sampler as infeasible. An exception, or a
+    lack of memory, makes it FAIL. None of them is ever chosen, whatever
+    ``error_score`` is.
+
+    The reported score of an epoch is the mean over the folds before and that epoch of
+    this one, so that candidates are compared on the same folds.
+
+    References
+    ----------
+    T. Akiba et al., "Optuna: A next-generation hyperparameter optimization framework",
+    KDD 2019. https://arxiv.org/abs/1907.10902
+
+    L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020.
+    https://arxiv.org/abs/1810.05934
+
+    Examples
+    --------
+    >>> from sklearnloss import LossSearchCV, UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> X, y, groups = load_nuclei(tile=128)
+    >>> model = UNetSegmenter(width=2, depth=2, max_epochs=2)
+    >>> search = LossSearchCV(model, ["dice", "cross_entropy"], n_trials=3, cv=2, random_state=0)
+    >>> search.fit(X, y).cv_results_["loss"].tolist()[:2]
+    ['dice', 'cross_entropy']
+    >>> search.predict(X).shape
+    (16, 128, 128)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            key: value
+            for key, value in BaseSearchCV._parameter_constraints.items()
+            if key not in ("pre_dispatch", "return_train_score")
+        },
+        "scoring": "no_validation",  # _get_scorers knows more names
+        "losses": [list, tuple, dict, str, callable, None],
+        "param_distributions": [dict, list, tuple, None],
+        "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "sampler": [BaseSampler, None],
+        "pruner": [BasePruner, None],
+        "storage": "no_validation",
+        "study_name": [str, None],
+        "random_state": ["random_state"],
+        "callbacks": [list, tuple, None],
+        "error_score": [StrOptions({"raise"}), numbers.Real],
+    }
+
+    # What scikit-learn's own searches take as parameters, too.
+    return_train_score = False
+
+    storage: Any = StorageParameter()
+
+    def __init__(
+        self,
+        estimator: Any,
+        losses: Any = None,
+        *,
+        param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        n_trials: int | None = 50,
+        timeout: float | None = None,
+        cv: Any = None,
+        scoring: Any = None,
+        refit: bool | str | Callable[..., int] = True,
+        sampler: BaseSampler | None = None,
+        pruner: BasePruner | None = None,
+        storage: Any = None,
+        study_name: str | None = None,
+        n_jobs: int | None = 1,
+        error_score: float | str = np.nan,
+        random_state: Any = None,
+        verbose: int = 0,
+        callbacks: Sequence[Callable[..., None]] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.losses = losses
+        self.param_distributions = param_distributions
+        self.n_trials = n_trials
+        self.timeout = timeout
+        self.cv = cv
+        self.scoring = scoring
+        self.refit = refit
+        self.sampler = sampler
+        self.pruner = pruner
+        self.storage = storage
+        self.study_name = study_name
+        self.n_jobs = n_jobs
+        self.error_score = error_score
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    @fit_context(prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Search, and train the best candidate on all data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, ...), list of files, or torch ``Dataset``
+            Images, as the estimator takes them.
+        y : array-like, default=None
+            A label per image, or per pixel.
+        **params : dict
+            ``groups`` for the folds; ``sample_weight`` and whatever else the
+            estimator's ``fit`` takes.
+
+        Returns
+        -------
+        self : LossSearchCV
+
+        Raises
+        ------
+        ValueError, TypeError
+            If something is wrong with the losses, their parameters, the folds, the
+            callbacks or the storage, before anything is trained; or if no candidate
+            succeeded.
+        KeyboardInterrupt
+            After Ctrl-C. What was found so far is in the attributes, and the best
+            candidate trained on all data.
+        Exception
+            Raised by a callback, by a candidate if ``error_score="raise"``, or for a
+            storage that was lost. What was found so far is in the attributes.
+        """
+        deadline = None if self.timeout is None else Deadline(self.timeout)
+        check_sampler(self.sampler)
+        check_pruner(self.pruner)
+        check_callbacks(self.callbacks)
+        scorers, _ = self._get_scorers()
+        space = read_space(self.estimator, self.losses, self.param_distributions)
+        X, y = indexable(X, y)
+        params = method_params(X, params)
+        routed = self._get_routed_params_for_fit(params)
+        budget = Budget(self.n_trials, deadline, len(space.branches))
+        task, identity = make_task(self, X, y, scorers, space, routed)
+        warn_of_workers(self, count_workers(self.n_jobs))
+        with (
+            quiet_optuna(),
+            Owner() as owner,
+            shared_storage(self.storage, self.n_jobs) as address,
+            opened_storage(address) as storage,
+        ):
+            study = open_study(storage, self.study_name, identity)
+            space = join_study(study, identity, self._where(study.study_name), space)
+            if self.verbose and study.study_name != (self.study_name or DEFAULT_NAME):
+                print(
+                    f"The storage holds a search of other data. This one is its study "
+                    f"{study.study_name!r}.",
+                    file=sys.stderr,
+                )
+            self._forget()
+            self.n_splits_ = len(task.splits)
+            self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+            record = Record(storage, study.study_name, space, owner, address)
+            weight = params.get("sample_weight")
+            task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
+            interrupt = self._search(task, record, budget)
+        if self.refit and hasattr(self, "best_params_"):
+            self._refit(task, routed.estimator.fit, task.tasks)
+        task.tasks.end()
+        if interrupt is not None:
+            raise interrupt
+        return self
+
+    def _search(self, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
+        """Score candidates and set what was found, also before an error is raised."""
+        planned = untried(record.rows(), record.space, self.n_trials)
+        warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
+        try:
+            interrupt = run_search(self, task, record, budget)
+            rows = _finished(record)
+        except BaseException as error:
+            record.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+            self._set_known_results(record, error)
+            raise
+        self._set_results(rows, record)
+        if _has_complete(rows):
+            warn_of_failures(rows)
+            warn_of_scores(rows, self.cv_results_)
+        elif rows and interrupt is None:
+            raise ValueError(all_failed(rows))
+        left = untried(rows, record.space)
+        if interrupt is None and set(left) > set(planned):
+            warn_of_untried(left, self.timeout)
+        return interrupt
+
+    def _set_known_results(self, record: Record, error: BaseException) -> None:
+        """Set what was found before an error, which tells of it."""
+        try:
+            rows = _finished(record)
+            self._set_results(rows, record)
+            error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
+        except Exception as other:
+            error.add_note(f"Not all attributes of the search could be set: {other}")
+
+    def _get_scorers(self) -> tuple[Any, Any]:
+        given = self.scoring
+        self.scoring = named_scorers(given, self.estimator)
+        try:
+            scorers: tuple[Any, Any] = super()._get_scorers()
+        finally:
+            self.scoring = given
+        return scorers
+
+    def _where(self, study_name: str) -> str:
+        storage = self.storage
+        shown = os.fspath(storage) if isinstance(storage, os.PathLike) else storage
+        return f"The study {study_name!r} in storage={hide_password(repr(shown))}"
+
+    def _forget(self) -> None:
+        """Drop what a former fit found, now that this one cannot be refused any more."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+
+    def _set_results(self, rows: Sequence[Row], record: Record) -> None:
+        """Set all attributes but those of the refitted estimator."""
+        space = record.space
+        self.study_ = as_study(rows, space, record.study.study_name)
+        if space.has_losses:
+            self.untried_losses_ = untried(rows, space)
+        if not rows:
+            return
+        self.cv_results_ = format_results(self, rows, space, self.n_splits_)
+        first = next((fold["scores"] for row in rows for fold in row.results["folds"]), None)
+        self.multimetric_ = isinstance(first, dict)
+        if space.has_losses:
+            self.best_per_loss_ = best_per_loss(rows, space)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first)
+        if _has_complete(rows):
+            self._set_best(space)
+
+    def _set_best(self, space: Space) -> None:
+        """Choose among the candidates that are complete."""
+        if not self.refit and self.multimetric_:
+            return
+        metric = self.refit if self.multimetric_ else "score"
+        complete, table = complete_rows(self.cv_results_)
+        best = int(complete[self._select_best_index(self.refit, metric, table)])
+        self.best_index_ = best
+        if not callable(self.refit):
+            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][best]
+        self.best_params_ = self.cv_results_["params"][best]
+        if space.has_losses:
+            self.best_loss_ = self.cv_results_["loss"][best].item()
+
+    def _refit(self, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
+        best = clone(task.estimator).set_params(**clone(self.best_params_, safe=False))
+        if self.random_state is not None or self.storage is not None:
+            best = seed_estimator(best, task.seed % 2**31)
+        begun = time.perf_counter()
+        with tasks.refit(best):
+            fit(best, task.X, task.y, fit_params)
+        self.refit_time_ = time.perf_counter() - begun
+        self.best_estimator_ = best
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+
+    def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
+        """Train the best settings of each loss anew, on fresh folds, and compare them.
+
+        The best of many candidates looks better than it is, the more so the more of
+        its kind were tried. Only a new evaluation, the same for all, tells.
+
+        Parameters
+        ----------
+        X, y : array-like
+            The data.
+        **options : dict
+            Of :func:`compare_losses`, such as ``groups``, ``n_repeats``, ``n_jobs``,
+            ``storage``. ``losses`` is the labels to compare, by default all that have
+            settings which did not fail.
+
+        Returns
+        -------
+        comparison : LossComparison
+        """
+        check_is_fitted(self, "cv_results_")
+        if not hasattr(self, "best_per_loss_"):
+            raise ValueError(
+                "The search was over param_distributions alone, so there are no losses to compare. "
+                "Pass losses= to search over, or call compare_losses."
+            )
+        labels = options.pop("losses", None)
+        labels = [labels] if isinstance(labels, str) else labels
+        for label in labels or []:
+            if label not in self.best_per_loss_:
+                raise ValueError(
+                    f"{label!r} is not among the losses that have settings to compare, "
+                    f"{list(self.best_per_loss_)}."
+                )
+        settings = {
+            label: best["params"]
+            for label, best in self.best_per_loss_.items()
+            if labels is None or label in labels
+        }
+        scoring = self.scoring
+        if isinstance(self.refit, str) and isinstance(self.scorer_, dict):
+            # The first metric decides a comparison.
+            scoring = {self.refit: self.scorer_[self.refit], **self.scorer_}
+        return compare_losses(self.estimator, settings, X, y, **{"scoring": scoring, **options})
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if "cv_results_" not in state:
+            return state
+        # What is kept of a search holds its table, but no study and no password.
+        state = {key: value for key, value in state.items() if key != "study_"}
+        if not isinstance(self.storage, str | os.PathLike) or is_url(self.storage):
+            state["storage"] = None
+        return state
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return where ``fit`` sends its arguments.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        router = super().get_metadata_routing()
+        if self.cv is None:  # the default folds take groups
+            mapping = MethodMapping().add(caller="fit", callee="split")
+            router.add(splitter=GroupKFold(), method_mapping=mapping)
+        return router
+
+    def _run_search(self, evaluate_candidates: Any) -> None:
+        raise NotImplementedError("LossSearchCV has a fit of its own.")
+
+
+def _finished(record: Record) -> list[Row]:
+    return [row for row in record.rows() if row.is_finished]
+
+
+def _has_complete(rows: Sequence[Row]) -> bool:
+    return any(row.state == TrialState.COMPLETE for row in rows)

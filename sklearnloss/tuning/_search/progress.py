@@ -1,0 +1,144 @@
+"""Telling the user how a search goes: a bar, lines, callbacks."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from typing import Any, Self
+
+from optuna.trial import TrialState
+from tqdm.auto import tqdm
+
+from .shadow_study import Mirror, stoppable
+from .store import Record, Row
+from .worker import Worker
+
+
+class Follower:
+    """Looks at the candidates that are finished, whoever finished them.
+
+    Parameters
+    ----------
+    search : LossSearchCV
+        Its ``verbose`` and ``callbacks`` say what to do, its ``refit`` is checked
+        against the metrics as soon as those are known.
+    record : Record
+        The candidates.
+    """
+
+    def __init__(self, search: Any, record: Record) -> None:
+        self.search = search
+        self.checked = False
+        self.record = record
+        self.verbose = search.verbose
+        self.callbacks = list(search.callbacks or [])
+        self.n_trials = search.n_trials
+        self.mirror = Mirror(record.study.study_name, record.space)
+        self.seen: set[int] = set()  # trials: what failed may be tried again
+        self.best: tuple[float, str] | None = None
+        self.bar: Any = None
+
+    def __enter__(self) -> Self:
+        if self.verbose == 1:
+            self.bar = tqdm(total=self.n_trials, unit="candidate", desc="LossSearchCV")
+        for row in self.record.rows():  # of a former run
+            if row.is_finished:
+                self._check(row)
+                self._count(row)
+                self.mirror.update([row])
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def look(self, worker: Worker) -> None:
+        """Report what has been finished since the last time."""
+        if not self.callbacks and not self.verbose and self.checked:
+            return
+        rows = self.record.rows()
+        for row in rows:
+            if not row.is_finished or row.trial._trial_id in self.seen:
+                continue
+            self._check(row)
+            self._count(row)
+            if self.verbose > 1:
+                print(self._line(row))
+            self._call_back(row, worker)
+
+    def _check(self, row: Row) -> None:
+        """Refuse a ``refit`` that is none of the metrics, which only the first score tells."""
+        folds = row.results["folds"]
+        if folds and not self.checked:
+            self.checked = True
+            if isinstance(folds[0]["scores"], dict):
+                self.search._check_refit_for_multimetric(folds[0]["scores"])
+
+    def _count(self, row: Row) -> None:
+        self.seen.add(row.trial._trial_id)
+        if row.state == TrialState.COMPLETE:
+            value, label = row.trial.value, self.record.space.loss(row.values)
+            if value is not None and (self.best is None or value > self.best[0]):
+                self.best = (value, label)
+        if self.bar is not None:
+            self.bar.update(row.state != TrialState.FAIL)  # failures do not count
+            if self.best is not None:
+                value, label = self.best
+                self.bar.set_postfix_str(f"best {value:.4f}" + (f" with {label}" if label else ""))
+
+    def _line(self, row: Row) -> str:
+        """Describe a candidate in a line."""
+        results = row.results
+        value = row.trial.value
+        score = "      -" if value is None else f"{value:7.4f}"
+        if row.state == TrialState.PRUNED and value is not None:
+            score = f"({value:.4f})"  # no mean over all folds
+        seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results["folds"])
+        settings = ", ".join(f"{k}={_short(v)}" for k, v in row.values.items())
+        end = f"  {results['reason']}" if results.get("reason") else ""
+        return f"[{row.candidate}] {score}  {settings}  ({seconds:.1f} s){end}"
+
+    def _call_back(self, row: Row, worker: Worker) -> None:
+        if not self.callbacks:
+            return
+        self.mirror.update([row])
+        study = self.mirror.study
+        trial = copy.deepcopy(study.get_trials(deepcopy=False)[-1])
+        with stoppable(study):
+            for callback in self.callbacks:
+                callback(study, trial)
+        if study._stop_flag:
+            worker.stopped = True
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def check_callbacks(callbacks: Sequence[Any] | None) -> None:
+    """Refuse callbacks that cannot be called with a study and a trial.
+
+    Raises
+    ------
+    TypeError
+        Says which one.
+    """
+    for callback in callbacks or ():
+        if isinstance(callback, type):
+            raise TypeError(f"callbacks holds the class {callback.__name__}. Pass an object of it.")
+        if not callable(callback):
+            of_training = hasattr(callback, "on_epoch_end") or hasattr(callback, "on_fit_task_end")
+            raise TypeError(
+                f"callbacks holds {callback!r}, which cannot be called. Expected functions "
+                f"(study, trial)."
+                + (" Callbacks of training belong to the estimator." if of_training else "")
+            )
+        try:
+            inspect.signature(callback).bind(None, None)
+        except ValueError:  # it does not tell its parameters
+            continue
+        except TypeError as error:
+            raise TypeError(
+                f"callbacks holds {callback!r}, which does not take (study, trial): {error}."
+            ) from None

@@ -1,0 +1,168 @@
+"""Which candidate to try next."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import warnings
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.trial import Trial, TrialState
+
+from .._space.search_space import Space, Values
+from .shadow_study import Mirror
+from .store import Row
+
+_ATTEMPTS = 8
+
+
+class Proposals:
+    """Proposes the defaults of each branch first, and then what a sampler finds.
+
+    No candidate is proposed twice. The default sampler, a multivariate and grouped
+    tree of Parzen estimators, is seeded anew for each candidate by its number, so
+    that a search that is resumed goes the same way.
+
+    Parameters
+    ----------
+    space : Space
+        What to choose from.
+    study_name : str
+        The study's name.
+    sampler : optuna.samplers.BaseSampler or None
+        The user's, of which a copy is used.
+    seed : int
+        Of the search.
+    """
+
+    def __init__(
+        self, space: Space, study_name: str, sampler: BaseSampler | None, seed: int
+    ) -> None:
+        self.space = space
+        self.seed = seed
+        self.sampler = copy.deepcopy(sampler)
+        self.mirror = Mirror(study_name, space, self.sampler)
+        self._first = list(space.first())
+        self._keys: dict[int, tuple[Values, str]] = {}  # by candidate
+        everything = space.all_values()
+        self._everything = (
+            None if everything is None else {space.key(values): values for values in everything}
+        )
+
+    def propose(self, candidate: int, rows: Sequence[Row]) -> Values | None:
+        """Return the values of a new candidate.
+
+        Parameters
+        ----------
+        candidate : int
+            Its number.
+        rows : list of Row
+            All candidates so far.
+
+        Returns
+        -------
+        values : dict or None
+            None if every candidate has been tried.
+        """
+        seen = {self._key(row) for row in rows}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self.mirror.update(rows, running=True)
+            if candidate < len(self._first):
+                values, unset = self._first[candidate]
+                found = self._ask(candidate, 0, seen, values, unset)
+                if found is not None:
+                    return found
+            if self._everything is not None:
+                left = self._left(seen)
+                if not left:
+                    return None
+                if len(left) == 1:
+                    return self._ask(candidate, 0, seen, left[0], ())
+            return self._sample(candidate, seen)
+
+    def _key(self, row: Row) -> str:
+        """Return what tells a candidate from others; its attempts have it in common."""
+        known = self._keys.get(row.candidate)
+        if known is None or known[0] != row.values:
+            known = self._keys[row.candidate] = (row.values, self.space.key(row.values))
+        return known[1]
+
+    def _left(self, seen: set[str]) -> list[Values]:
+        """Return what has not been tried of a finite space."""
+        return [values for key, values in (self._everything or {}).items() if key not in seen]
+
+    def _sample(self, candidate: int, seen: set[str]) -> Values | None:
+        for attempt in range(1, _ATTEMPTS):
+            found = self._ask(candidate, attempt, seen)
+            if found is not None:
+                return found
+        # The sampler insists on what is known.
+        rng = np.random.default_rng([self.seed, candidate])
+        if self._everything is not None:
+            left = self._left(seen)
+            return self._ask(candidate, 0, seen, left[rng.integers(len(left))], ())
+        study = optuna.create_study(sampler=RandomSampler(seed=int(rng.integers(2**31))))
+        for _ in range(1000):
+            trial = study.ask()
+            values = self.space.sample(functools.partial(suggest, trial))
+            if self.space.key(values) not in seen:
+                return self._ask(candidate, 0, seen, values)
+        return None
+
+    def _ask(
+        self,
+        candidate: int,
+        attempt: int,
+        seen: set[str],
+        fixed: Values | None = None,
+        unset: Sequence[str] = (),
+    ) -> Values | None:
+        """Let the sampler choose what is not fixed; None if that is known already."""
+        study = self.mirror.study
+        if self.sampler is None:
+            study.sampler = self._default_sampler(candidate, attempt)
+        if fixed:
+            study.enqueue_trial(fixed)
+        trial = study.ask()
+        values = self.space.sample(functools.partial(suggest, trial), unset)
+        if self.space.key(values) in seen:
+            self.mirror.tell(trial.number, None, TrialState.FAIL)
+            return None
+        self.mirror.adopt(candidate, trial)
+        return values
+
+    def _default_sampler(self, candidate: int, attempt: int) -> BaseSampler:
+        text = f"{self.seed}/{candidate}/{attempt}"
+        return TPESampler(
+            multivariate=True,
+            group=True,
+            constant_liar=True,
+            n_startup_trials=max(10, len(self._first)),
+            seed=zlib.crc32(text.encode()),
+        )
+
+
+def check_sampler(sampler: BaseSampler | None) -> None:
+    """Refuse a sampler that does not let others choose a candidate, as for the defaults."""
+    if isinstance(sampler, GridSampler):
+        raise ValueError(
+            "sampler=GridSampler(...) has a grid of its own. Pass lists of choices as "
+            "param_distributions and n_trials=None instead: each combination is tried once."
+        )
+
+
+def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Let a trial choose a value from a distribution."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    low, high, step, log = (getattr(distribution, k) for k in ("low", "high", "step", "log"))
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, low, high, step=step, log=log)
+    return trial.suggest_float(name, low, high, step=step, log=log)

@@ -1,0 +1,81 @@
+"""What a search trains and scores, and what identifies it in a storage."""
+
+from __future__ import annotations
+
+import numbers
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.base import clone, is_classifier
+from sklearn.utils import check_random_state
+
+from .._evaluation.folds import make_folds
+from .._evaluation.pipeline import has_loss
+from .._space.search_space import Space
+from .evaluate import Task
+from .stored_search import SearchIdentity
+
+
+def make_task(
+    search: Any, X: Any, y: Any, scorers: Any, space: Space, routed: Any
+) -> tuple[Task, SearchIdentity]:
+    """Return how candidates are scored, and what a storage must have been made with.
+
+    Parameters
+    ----------
+    search : LossSearchCV
+        Its estimator, folds, metrics and seed.
+    X, y : array-like
+        The data.
+    scorers : callable
+        One of scikit-learn's scorers.
+    space : Space
+        What is searched.
+    routed : Bunch
+        The arguments of ``fit``, by who takes them.
+
+    Returns
+    -------
+    task : Task
+    identity : SearchIdentity
+        Empty without a storage.
+    """
+    split_params, fit_params = routed.splitter.split, routed.estimator.fit
+    identity, is_stored = SearchIdentity(), search.storage is not None
+    if is_stored:
+        groups, masks = split_params.get("groups"), not is_classifier(search)
+        unit = "images" if has_loss(search.estimator) else "samples"
+        identity.add_data(X, y, groups, fit_params, masks=masks, unit=unit)
+        identity.add_estimator(search.estimator)
+        identity.add_space(space)
+    seed = _seed(search, identity.digests)
+    splits = make_folds(search.cv, search.estimator, X, y, split_params, seed)
+    metrics = getattr(scorers, "_scorers", None)
+    metric = search.refit if isinstance(search.refit, str) else next(iter(metrics or [None]))
+    if is_stored:
+        identity.add_scoring(search.scoring, metric)
+        identity.add("folds", splits, len(splits))
+        identity.add_seed(search.random_state, seed)
+    task = Task(
+        clone(search.estimator),
+        X,
+        y,
+        splits,
+        scorers,
+        metric,
+        fit_params,
+        routed.scorer.score,
+        seed,
+        raises=search.error_score == "raise",
+    )
+    return task, identity
+
+
+def _seed(search: Any, digests: Mapping[str, str]) -> int:
+    """Return the search's seed, without one given that of what a storage is for."""
+    if search.random_state is None and search.storage is not None:
+        return zlib.crc32(repr((search.study_name, sorted(digests.items()))).encode())
+    if isinstance(search.random_state, numbers.Integral):
+        return int(search.random_state)
+    return int(check_random_state(search.random_state).randint(2**31 - 1))

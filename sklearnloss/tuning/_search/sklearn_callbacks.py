@@ -1,0 +1,137 @@
+"""scikit-learn's own callbacks: a task per search, candidate and fold."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset, Subset
+
+from .._evaluation.sklearn_private import method_params, safe_indexing
+
+
+class SearchTasks:
+    """Tells scikit-learn's callbacks of a search that runs in this process.
+
+    Parameters
+    ----------
+    search : LossSearchCV
+        Whose callbacks.
+    X, y : array-like
+        What it is fitted on.
+    sample_weight : array-like or None
+        Weights that ``fit`` was given.
+    n_candidates : int or None
+        How many candidates there may be at most.
+    n_splits : int
+        Number of folds.
+    """
+
+    def __init__(
+        self,
+        search: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_candidates: int | None,
+        n_splits: int,
+    ) -> None:
+        self.search = search
+        self.sample_weight = sample_weight
+        self.data = {"estimator": search, "X": X, "y": y, "metadata": _metadata(sample_weight)}
+        self.n_splits = n_splits
+        self.n_begun = 0
+        self.n_candidates = math.inf if n_candidates is None else n_candidates
+        self.root: Any = None
+        self.candidate_task: Any = None
+        if hasattr(search, "_init_callback_context"):  # scikit-learn 1.9
+            n_tasks = None if n_candidates is None else n_candidates + bool(search.refit)
+            self.root = search._init_callback_context(max_subtasks=n_tasks)
+            self.root.call_on_fit_task_begin(**self.data)
+
+    @contextlib.contextmanager
+    def candidate(self) -> Iterator[None]:
+        """Work on a candidate."""
+        self.n_begun += 1
+        if self.root is None or self.n_begun > self.n_candidates:
+            self.candidate_task = None  # one more than announced, in place of one that failed
+            yield
+            return
+        self.candidate_task = self.root.subcontext(
+            task_name="candidate", max_subtasks=self.n_splits
+        )
+        self.candidate_task.call_on_fit_task_begin(**self.data)
+        try:
+            yield
+        finally:
+            self.candidate_task.call_on_fit_task_end(**self.data)
+
+    def fold(self, estimator: Any, train: np.ndarray) -> contextlib.AbstractContextManager[None]:
+        """Fit an estimator to a fold, of which callbacks get the training part."""
+        return self._fit(self.candidate_task, "fold", estimator, self._part(train))
+
+    def refit(self, estimator: Any) -> contextlib.AbstractContextManager[None]:
+        """Fit the best estimator to all data."""
+        return self._fit(self.root, "refit-with-best-params", estimator, self.data)
+
+    def _part(self, rows: np.ndarray) -> dict[str, Any]:
+        """Return what callbacks are told of some samples, which are copied only if one asks."""
+        X, y, weight = self.data["X"], self.data["y"], self.sample_weight
+        part = method_params(X, {"sample_weight": weight}, rows)["sample_weight"]
+        return {
+            "estimator": self.search,
+            "X": lambda: _samples(X, rows),
+            "y": lambda: _samples(y, rows),
+            "metadata": _metadata(part),
+        }
+
+    @contextlib.contextmanager
+    def _fit(
+        self, parent: Any, name: str, estimator: Any, data: Mapping[str, Any]
+    ) -> Iterator[None]:
+        if parent is None:
+            yield
+            return
+        task = parent.subcontext(task_name=name)
+        with task.propagate_callback_context(estimator):
+            task.call_on_fit_task_begin(**data)
+            try:
+                yield
+            finally:
+                task.call_on_fit_task_end(**data)
+
+    def end(self) -> None:
+        """End the search."""
+        if self.root is not None:
+            self.root.call_on_fit_task_end(**self.data)
+
+
+def _metadata(sample_weight: Any) -> dict[str, Any] | None:
+    """Return metadata as scikit-learn's searches pass them: None without weights."""
+    return None if sample_weight is None else {"sample_weight": sample_weight}
+
+
+def _samples(values: Any, rows: np.ndarray) -> Any:
+    """Return some samples."""
+    if isinstance(values, Dataset):
+        return Subset(values, rows.tolist())
+    return None if values is None else safe_indexing(values, rows)
+
+
+def warn_of_workers(search: Any, n_workers: int) -> None:
+    """Warn that scikit-learn's callbacks do not see what happens in worker processes."""
+    parts = [search, search.estimator, *search.estimator.get_params().values()]
+    callbacks = [each for part in parts for each in getattr(part, "_skl_callbacks", ())]
+    if n_workers > 1 and callbacks:
+        names = ", ".join(dict.fromkeys(type(each).__name__ for each in callbacks))
+        warnings.warn(
+            f"scikit-learn's callbacks ({names}) are told nothing of the candidates and folds that "
+            f"the {n_workers} worker processes train, only of the search and its final fit. Set "
+            f"n_jobs=1 to follow them, or verbose=2 for a line per candidate.",
+            UserWarning,
+            stacklevel=4,
+        )

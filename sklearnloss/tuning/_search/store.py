@@ -1,0 +1,410 @@
+"""The candidates of a search, as an Optuna storage keeps them."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from .._space.search_space import Space, Values
+from .._workers.liveness import Heartbeat, Owner
+from .._workers.retries import RetryingStorage, StorageError
+from .attributes import find_invalid_attribute
+from .crashes import count_crashes, is_at_fault, warn_of_crashes
+
+Results = dict[str, Any]
+
+# What became of an attempt of which nothing is known.
+_INTERRUPTED: tuple[str, None] = ("", None)
+
+
+class LostCandidate(BaseException):
+    """Somebody else took a candidate over: this worker was believed dead.
+
+    It is no failure of the candidate's, which an ``Exception`` would be taken for.
+    """
+
+
+@dataclass(frozen=True)
+class Row:
+    """A candidate and what is known of it.
+
+    Parameters
+    ----------
+    candidate : int
+        Its number, which no resumption changes.
+    trial : optuna.trial.FrozenTrial
+        Its trial; after an interruption that of the latest attempt.
+    failed_in : frozenset of str
+        The calls of ``fit`` in which it failed.
+    """
+
+    candidate: int
+    trial: FrozenTrial
+    failed_in: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> Values:
+        """Its values by their names in Optuna."""
+        return self.trial.params
+
+    @property
+    def results(self) -> Results:
+        """Its finished folds, reports and reason."""
+        results: Results = self.trial.user_attrs.get("results", {})
+        return results
+
+    @property
+    def state(self) -> TrialState:
+        """COMPLETE, PRUNED, FAIL or RUNNING; WAITING if it was interrupted."""
+        state = self.trial.state
+        if state == TrialState.FAIL and not _has_failed(self.trial):
+            return TrialState.WAITING
+        return state
+
+    @property
+    def call(self) -> str:
+        """The call of ``fit`` that tried it last."""
+        call: str = self.trial.user_attrs["owner"]["call"]
+        return call
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.state.is_finished()
+
+
+@dataclass
+class Claim:
+    """A candidate that this process works on."""
+
+    candidate: int
+    values: Values
+    trial_id: int = -1
+    results: Results = field(default_factory=lambda: {"folds": [], "reports": [], "epochs": 0})
+
+
+class Record:
+    """The candidates of one search in one storage, shared by all its workers.
+
+    Each attempt at a candidate is one Optuna trial, created at once with all its
+    parameters and its owner. Who creates the first trial with a candidate's number
+    has the candidate; others who did so at the same time try the next number.
+
+    An attempt that is interrupted becomes FAIL, and a new trial goes on after it, with
+    its parameters and finished folds. Here, too, the first one counts. What becomes of
+    a candidate is written down before its trial's state, so that being killed between
+    the two changes nothing.
+
+    A candidate that failed is tried once more by each later call of ``fit`` that needs
+    further candidates: whatever was wrong may have been mended.
+
+    A call of the storage that failed and was retried may have been done twice, so that an
+    attempt may have several trials. The first one counts.
+
+    Parameters
+    ----------
+    storage : optuna.storages.BaseStorage
+        Where.
+    study_name : str
+        The study's name there; it must exist, see :func:`create_study`.
+    space : Space
+        What values mean.
+    owner : Owner
+        This search or worker.
+    address : str, path or None, default=None
+        How other processes find the storage.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study_name: str,
+        space: Space,
+        owner: Owner,
+        address: Any = None,
+    ) -> None:
+        self.address = address
+        self.study = optuna.load_study(study_name=study_name, storage=storage)
+        self.storage = self.study._storage
+        self.space = space
+        self.owner = owner
+        self.is_shared = not isinstance(storage, InMemoryStorage)
+        self.is_lost = False
+        self._known: list[Row] = []
+        self._checked: set[int] = set()
+
+    @property
+    def call(self) -> str:
+        """The call of ``fit`` that this is a part of."""
+        call: str = self.owner.token["call"]
+        return call
+
+    def rows(self) -> list[Row]:
+        """Return all candidates by number; of a storage that was lost, those that are known."""
+        if not self.is_lost:
+            attempts = self._attempts()
+            self._known = [
+                Row(number, _latest(trials), _failed_in(trials))
+                for number, trials in sorted(attempts.items())
+            ]
+        return self._known
+
+    def _attempts(self) -> dict[int, list[FrozenTrial]]:
+        """Return the trials of each candidate, in the order in which they were made."""
+        attempts: dict[int, list[FrozenTrial]] = {}
+        for trial in self.storage.get_all_trials(self.study._study_id, deepcopy=False):
+            if "candidate" in trial.user_attrs:
+                self._check(trial)
+                attempts.setdefault(trial.user_attrs["candidate"], []).append(trial)
+        return attempts
+
+    def _check(self, trial: FrozenTrial) -> None:
+        """Raise a ValueError if a trial was written by somebody else."""
+        if trial._trial_id in self._checked:
+            return
+        wrong = find_invalid_attribute(trial.user_attrs)
+        if wrong is not None:
+            value = repr(trial.user_attrs.get(wrong))[:60]
+            raise ValueError(
+                f"Trial {trial.number} of the study {self.study.study_name!r} was not written by "
+                f"LossSearchCV, or is damaged: its attribute {wrong!r} is {value}. Pass another "
+                f"storage, or another study_name."
+            )
+        self._checked.add(trial._trial_id)
+
+    @contextlib.contextmanager
+    def without_retries(self) -> Iterator[None]:
+        """Try each call of the storage once, for what can be left out."""
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.storage, RetryingStorage):
+                stack.enter_context(self.storage.without_retries())
+            yield
+
+    def claim(
+        self,
+        propose: Callable[[int, list[Row]], Values | None],
+        is_enough: Callable[[list[Row]], bool],
+    ) -> Claim | None:
+        """Take over an interrupted candidate, try a failed one again, or begin a new one.
+
+        Parameters
+        ----------
+        propose : callable
+            Returns the values of a new candidate from its number and all rows;
+            None if there is none left.
+        is_enough : callable
+            Tells from the rows whether the search needs no further candidate.
+
+        Returns
+        -------
+        claim : Claim or None
+            None if there is nothing to do.
+        """
+        while True:
+            rows = self.rows()
+            left = next((row for row in rows if self._is_abandoned(row)), None)
+            number, values = rows[-1].candidate + 1 if rows else 0, None
+            if left is None and not is_enough(rows):
+                left = next((row for row in rows if self._may_try_again(row)), None)
+                values = propose(number, rows) if left is None else None
+            if left is not None:
+                claim = self._adopt(left)
+            elif values is not None:
+                claim = self._begin(Claim(number, values), {})
+            else:
+                return None
+            if claim is not None:
+                return claim
+
+    def _is_abandoned(self, row: Row) -> bool:
+        return row.state == TrialState.WAITING or (
+            row.state == TrialState.RUNNING and not self._is_alive(row.trial)
+        )
+
+    def _may_try_again(self, row: Row) -> bool:
+        """Tell whether a candidate failed in other calls only, and not by ending its process."""
+        failed = row.state == TrialState.FAIL and "deaths" not in row.results
+        return failed and self.call not in row.failed_in
+
+    def _is_alive(self, trial: FrozenTrial) -> bool:
+        attrs = trial.user_attrs
+        return self.owner.is_alive(attrs["owner"], attrs.get("beat"), trial._trial_id)
+
+    def _adopt(self, row: Row) -> Claim | None:
+        """Go on with a candidate; None if there is nothing to do, or another was faster."""
+        trial, (here, calls) = row.trial, count_crashes(row, self.call)
+        if row.state == TrialState.RUNNING:
+            if "outcome" not in row.results and is_at_fault(here):
+                self._give_up(row, len(here))
+                return None
+            self._settle(trial)
+            if "outcome" in row.results:
+                return None
+            warn_of_crashes(row, calls)
+        claim = Claim(row.candidate, row.values)
+        results = row.results
+        claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
+        claim.results |= {key: results[key] for key in ("epochs", "rungs") if key in results}
+        if row.state == TrialState.FAIL:  # the epochs of the fold that failed are trained again
+            claim.results["epochs"] = sum(fold.get("epochs", 0) for fold in results["folds"])
+        attrs = {"after": trial.number, "results": claim.results}
+        attrs |= {"n_before": len(claim.results["folds"]), "deaths": [here, calls]}
+        return self._begin(claim, attrs)
+
+    def _give_up(self, row: Row, deaths: int) -> None:
+        claim = Claim(row.candidate, row.values, row.trial._trial_id)
+        reason = f"ended its process {deaths} times, perhaps for lack of memory"
+        claim.results |= {**row.results, "reason": reason, "deaths": deaths}
+        with contextlib.suppress(LostCandidate):
+            self.finish(claim, TrialState.FAIL, None)
+
+    def _settle(self, trial: FrozenTrial) -> None:
+        """Set the state of a trial that nobody works on, unless somebody else has done so."""
+        name, value = trial.user_attrs.get("results", {}).get("outcome", ("FAIL", None))
+        values = None if value is None else [value]
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_state_values(trial._trial_id, TrialState[name], values)
+
+    def _begin(self, claim: Claim, attrs: Mapping[str, Any]) -> Claim | None:
+        """Create a trial; None if another worker came first with this candidate."""
+        key = uuid.uuid4().hex
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "attempt": key, **attrs}
+        template = running_trial(claim.values, self.space.distributions(claim.values), attrs)
+        claim.trial_id = self.storage.create_new_trial(self.study._study_id, template)
+        if not self.is_shared:
+            return claim
+        attempts = self._attempts()[claim.candidate]
+        latest = _latest(attempts)
+        for trial in attempts:
+            if trial.user_attrs.get("attempt") == key and trial is not latest:
+                self._settle(trial)
+        claim.trial_id = latest._trial_id
+        return claim if latest.user_attrs.get("attempt") == key else None
+
+    def save(self, claim: Claim) -> None:
+        """Keep what a candidate has so far.
+
+        Raises
+        ------
+        LostCandidate
+            If somebody else took it over.
+        """
+        try:
+            self.storage.set_trial_user_attr(claim.trial_id, "results", claim.results)
+        except UpdateFinishedTrialError as error:
+            raise LostCandidate from error
+
+    def finish(self, claim: Claim, state: TrialState, value: float | None) -> None:
+        """Keep what became of a candidate.
+
+        Raises
+        ------
+        LostCandidate
+            If somebody else took it over.
+        StorageError
+            If that cannot be written down; :meth:`rows` has it, once ``is_lost`` is set.
+        """
+        claim.results["outcome"] = (state.name, value)
+        try:
+            self._end(claim, state, value)
+        except StorageError:
+            self._remember(claim, state, value)
+            raise
+
+    def release(self, claim: Claim) -> None:
+        """Leave a candidate to whoever comes next, unless somebody has it already."""
+        with contextlib.suppress(LostCandidate):
+            self._end(claim, TrialState.FAIL, None)
+
+    def _end(self, claim: Claim, state: TrialState, value: float | None) -> None:
+        values = None if value is None else [value]
+        self.save(claim)
+        try:
+            self.storage.set_trial_state_values(claim.trial_id, state, values)
+        except UpdateFinishedTrialError as error:
+            # It may have been done by a call that failed, and was retried.
+            if self.storage.get_trial(claim.trial_id).state != state:
+                raise LostCandidate from error
+
+    def _remember(self, claim: Claim, state: TrialState, value: float | None) -> None:
+        """Keep in memory what the storage does not take."""
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "results": claim.results}
+        trial = running_trial(claim.values, self.space.distributions(claim.values), attrs)
+        trial.state, trial.value = state, value
+        others = [row for row in self._known if row.candidate != claim.candidate]
+        failed = frozenset({self.call} if state == TrialState.FAIL else ())
+        rows = [*others, Row(claim.candidate, trial, failed)]
+        self._known = sorted(rows, key=lambda row: row.candidate)
+
+    def leave(self) -> None:
+        """Let go of all that this owner still has, and end what dead ones left unseen.
+
+        An interrupt may come at any moment, also before a worker knows of its trial.
+        """
+        for attempts in self._attempts().values():
+            latest = _latest(attempts)
+            for trial in attempts:
+                if trial.state != TrialState.RUNNING:
+                    continue
+                mine = trial.user_attrs["owner"]["search"] == self.owner.token["search"]
+                if mine or (trial is not latest and not self._is_alive(trial)):
+                    self._settle(trial)
+
+    def heartbeat(self, claim: Claim) -> Heartbeat:
+        """Return a context that gives signs of life while a candidate is worked on."""
+
+        def beat(count: int) -> None:
+            with self.without_retries():
+                self.storage.set_trial_user_attr(claim.trial_id, "beat", count)
+
+        return Heartbeat(beat)
+
+
+def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
+    """Return the attempt that counts: the first one, or the first after it, and so on."""
+    latest = next((t for t in attempts if "after" not in t.user_attrs), attempts[0])
+    for trial in attempts:
+        if trial.user_attrs.get("after") == latest.number:
+            latest = trial
+    return latest
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Tell whether an attempt ended with an error, not by an interruption."""
+    results: Results = trial.user_attrs.get("results", {})
+    return trial.state == TrialState.FAIL and results.get("outcome", _INTERRUPTED)[0] == "FAIL"
+
+
+def _failed_in(attempts: Sequence[FrozenTrial]) -> frozenset[str]:
+    """Return the calls of ``fit`` in which attempts failed."""
+    return frozenset(t.user_attrs["owner"]["call"] for t in attempts if _has_failed(t))
+
+
+def running_trial(
+    values: Values, distributions: Mapping[str, BaseDistribution], attrs: Mapping[str, Any]
+) -> FrozenTrial:
+    """Return a trial in state RUNNING, to be created with all it needs."""
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=dict(values),
+        distributions=dict(distributions),
+        user_attrs=dict(attrs),
+    )
+
+
+def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:
+    """Load a study, or create it; several processes may do so at once."""
+    with contextlib.suppress(KeyError):  # a storage that is finished may be one to read only
+        return optuna.load_study(storage=storage, study_name=study_name)
+    return optuna.create_study(
+        storage=storage, study_name=study_name, direction="maximize", load_if_exists=True
+    )

@@ -1,0 +1,398 @@
+"""The search that a storage holds: its name there, and how another one differs from it."""
+
+from __future__ import annotations
+
+import contextlib
+import numbers
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import DuplicatedStudyError
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from sklearn.utils.validation import _num_samples
+
+from .._evaluation.fingerprint import SILENT, as_text, digest, digest_data
+from .._space.hyperparameter import Free, shorten
+from .._space.search_space import Space
+from .store import create_study
+
+#: The name of a study where the user gives none.
+DEFAULT_NAME = "sklearnloss"
+
+# Attributes of a study: digests that must be equal, and what they are digests of.
+_DIGESTS, _DETAILS = "search", "search_details"
+
+# Seconds to wait for another process to write down what the study that it created is for.
+_PATIENCE = 5.0
+
+# Differences that an error lists.
+_MOST_SHOWN = 8
+
+Entry = list[str]  # a text to show, and a digest to compare
+
+
+class DifferentSearchError(ValueError):
+    """A storage holds a search of something else.
+
+    Parameters
+    ----------
+    where : str
+        Names the study and its storage.
+    differences : list of str
+        Such as "max_epochs 1 -> 2".
+    """
+
+    def __init__(self, where: str, differences: list[str]) -> None:
+        self.where = where
+        self.differences = differences
+        shown = differences[:_MOST_SHOWN]
+        if len(differences) > len(shown):
+            shown.append(f"and {len(differences) - len(shown)} more")
+        more = ""
+        if all(each.startswith("data:") for each in differences):
+            more = ", or no study_name, which keeps searches of different data apart"
+        super().__init__(
+            f"{where} holds a different search: {'; '.join(shown)}. A search cannot be "
+            f"changed or extended. Pass what it began with to resume it; to begin a new one, pass "
+            f"another storage or another study_name{more}."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.where, self.differences)
+
+
+@dataclass
+class SearchIdentity:
+    """What a search is made with, all that its results depend on.
+
+    Attributes
+    ----------
+    digests : dict of str to str
+        By subject: "data", "estimator", "space", "scoring", "folds", "random_state".
+    details : dict
+        By subject, texts that tell what differs.
+    """
+
+    digests: dict[str, str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, subject: str, digested: Any, details: Any) -> None:
+        """Add a subject, with what is digested of it and what is shown."""
+        self.digests[subject] = digest(digested)
+        self.details[subject] = details
+
+    def add_data(
+        self, X: Any, y: Any, groups: Any, params: Mapping[str, Any], *, masks: bool, unit: str
+    ) -> None:
+        """Add the data, with groups and what else ``fit`` was given.
+
+        Texts in y may be files if ``masks`` is true. The ``unit`` is what X holds, such as
+        "images".
+        """
+        parts = {"X": (X, True), "y": (y, masks), "groups": (groups, False)}
+        parts |= {name: (value, False) for name, value in params.items()}
+        given = {
+            name: (value if files else _as_column(value), files)
+            for name, (value, files) in parts.items()
+            if value is not None
+        }
+        entries = {
+            name: [_shape(value), digest_data(value, None, masks=False) if files else digest(value)]
+            for name, (value, files) in given.items()
+        }
+        digests = {name: entry[1] for name, entry in entries.items()}
+        self.add("data", digests, {"n": _num_samples(X), "unit": unit, "parts": entries})
+
+    def add_estimator(self, estimator: Any) -> None:
+        """Add the estimator with its parameters."""
+        entries = {"estimator": [type(estimator).__name__, digest(type(estimator))]}
+        for name, value in estimator.get_params().items():
+            if name.rpartition("__")[2] not in SILENT:
+                entries[name] = _describe_parameter(value)
+        self.add("estimator", estimator, entries)
+
+    def add_space(self, space: Space) -> None:
+        """Add the space; the order of its losses and parameters does not count."""
+        losses = {
+            label: {
+                "fixed": [", ".join(map(_short, branch.fixed.values())), digest(branch.fixed)],
+                "free": {name: _describe_free(free) for name, free in branch.free.items()},
+            }
+            for label, branch in space.branches.items()
+        }
+        order = [[label, list(branch.free)] for label, branch in space.branches.items()]
+        details = {"losses": losses, "order": order, "has_losses": space.has_losses}
+        self.add("space", losses, details)
+
+    def add_scoring(self, scoring: Any, metric: str | None) -> None:
+        """Add the scorers, and the one of several that is searched by."""
+        text = _short(scoring) if metric is None else f"{_short(scoring)} by {metric!r}"
+        self.add("scoring", [scoring, metric], [text, digest([scoring, metric])])
+
+    def add_seed(self, random_state: Any, seed: int) -> None:
+        """Add the search's seed, which was made of ``random_state``."""
+        text = "a generator, which draws a new seed each time"
+        if random_state is None or isinstance(random_state, numbers.Integral):
+            text = _short(random_state)
+        self.add("random_state", seed, {"random_state": [text, digest(seed)]})
+
+
+def open_study(
+    storage: BaseStorage, study_name: str | None, identity: SearchIdentity
+) -> optuna.Study:
+    """Open the study of a search, or create it.
+
+    Without a name it is "sklearnloss", unless a search of other data has that name, as in
+    the next outer fold of a nested cross-validation: then the digest of the data is added.
+
+    Parameters
+    ----------
+    storage : optuna.storages.BaseStorage
+        Where.
+    study_name : str or None
+        Its name.
+    identity : SearchIdentity
+        Of the search.
+
+    Returns
+    -------
+    study : optuna.Study
+    """
+    data = identity.digests.get("data")
+    if study_name is not None or data is None:
+        return create_study(storage, study_name or DEFAULT_NAME)
+    created = _create_if_new(storage)
+    if created is not None:
+        return created
+    study = create_study(storage, DEFAULT_NAME)
+    before = _await_digests(study)
+    if before is None or before.get("data") == data:
+        return study
+    return create_study(storage, f"{DEFAULT_NAME}-{data[:12]}")
+
+
+def _create_if_new(storage: BaseStorage) -> optuna.Study | None:
+    """Create the study of the default name; None if there is one. One process can do so."""
+    with contextlib.suppress(KeyError):  # what is finished may be on a disk to read only
+        optuna.load_study(storage=storage, study_name=DEFAULT_NAME)
+        return None
+    try:
+        return optuna.create_study(storage=storage, study_name=DEFAULT_NAME, direction="maximize")
+    except DuplicatedStudyError:
+        return None
+
+
+def _await_digests(study: optuna.Study) -> Mapping[str, str] | None:
+    """Return a study's digests, which another process may be about to write."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        before = _read_digests(study)
+        if before is not None or study.get_trials(deepcopy=False) or time.monotonic() > deadline:
+            return before
+        time.sleep(0.05)
+
+
+def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space: Space) -> Space:
+    """Write down what a new study is for, or check that an old one is for the same search.
+
+    Parameters
+    ----------
+    study : optuna.Study
+        Of the search.
+    identity : SearchIdentity
+        What the search is made with.
+    where : str
+        Names the study and its storage in errors.
+    space : Space
+        Of the search.
+
+    Returns
+    -------
+    space : Space
+        With losses and parameters in the order of the study, which decides on the
+        candidates that are tried.
+
+    Raises
+    ------
+    DifferentSearchError
+        If the study is for another search.
+    ValueError
+        If it is not of this class.
+    """
+    before = _read_digests(study)
+    if before is None:
+        if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
+            raise ValueError(_made_by_others(study))
+        study.set_user_attr(_DETAILS, identity.details)
+        study.set_user_attr(_DIGESTS, identity.digests)
+        return space
+    details = study.user_attrs.get(_DETAILS)
+    details = details if isinstance(details, dict) else {}
+    changed = [name for name, value in identity.digests.items() if before.get(name) != value]
+    if changed:
+        raise DifferentSearchError(where, _differences(changed, details, identity.details))
+    order = details.get("space", {}).get("order")
+    return space if order is None else space.arranged(dict(order))
+
+
+def _read_digests(study: optuna.Study) -> Mapping[str, str] | None:
+    digests = study.user_attrs.get(_DIGESTS)
+    if digests is None or isinstance(digests, dict):
+        return digests
+    raise ValueError(_made_by_others(study))
+
+
+def _made_by_others(study: optuna.Study) -> str:
+    return (
+        f"The study {study.study_name!r} was not made by LossSearchCV. Pass another storage, or "
+        f"another study_name."
+    )
+
+
+def _differences(
+    changed: list[str], before: Mapping[str, Any], now: Mapping[str, Any]
+) -> list[str]:
+    """Return a text for each thing that differs, without what only follows from others."""
+    compare: dict[str, Callable[[Any, Any], list[str]]] = {
+        "data": _compare_data,
+        "estimator": _compare_estimators,
+        "space": _compare_spaces,
+        "scoring": _compare_scoring,
+    }
+    found: list[str] = []
+    for name in [name for name in compare if name in changed]:
+        if name in before:
+            found += compare[name](before[name], now[name])
+        else:
+            found.append(f"another {name}")
+    if "random_state" in changed and not found:
+        found += _compare_entries(before.get("random_state", {}), now["random_state"])
+    if "folds" in changed:
+        n_before, n_now = before.get("folds"), now["folds"]
+        if n_before is not None and n_before != n_now:
+            found.append(f"cv {n_before} -> {n_now} folds")
+        elif not found:
+            found.append("cv: the same number of folds, but of other samples")
+    return found or [f"another {name}" for name in changed]
+
+
+def _compare_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    if before["n"] != now["n"]:
+        return [f"data: {before['n']} -> {now['n']} {now['unit']}"]
+    found = []
+    for name in dict.fromkeys([*before["parts"], *now["parts"]]):
+        one, other = (part["parts"].get(name, ["none", ""]) for part in (before, now))
+        if one[1] != other[1]:
+            what = "has other values" if one[0] == other[0] else f"{one[0]} -> {other[0]}"
+            found.append(f"data: {name} {what}")
+    return found
+
+
+def _compare_entries(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
+    found = []
+    for name in dict.fromkeys([*before, *now]):
+        one, other = (part.get(name, ["none", ""]) for part in (before, now))
+        if one[1] != other[1]:
+            same = " (a different one)" if one[0] == other[0] else ""
+            found.append(f"{name} {one[0]} -> {other[0]}{same}")
+    return found
+
+
+def _compare_estimators(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
+    found = _compare_entries(before, now)
+    if before["estimator"] != now["estimator"]:
+        return found[:1]  # of another class, which has other parameters
+    return found or ["another estimator"]
+
+
+def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    old, new = before["losses"], now["losses"]
+    what = "losses" if now["has_losses"] else "dicts in param_distributions"
+    signed = [f"+ {label or 0}" for label in new if label not in old]
+    signed += [f"- {label or 0}" for label in old if label not in new]
+    found = [f"{what}: {', '.join(signed)}"] if signed else []
+    free = []
+    for label in [label for label in old if label in new]:
+        if old[label]["fixed"][1] != new[label]["fixed"][1]:
+            found += _compare_entries(
+                {f"loss {label!r}:": old[label]["fixed"]}, {f"loss {label!r}:": new[label]["fixed"]}
+            )
+        if old[label]["free"] != new[label]["free"]:
+            free += _compare_entries(old[label]["free"], new[label]["free"])
+    found += [f"range of {text}" for text in dict.fromkeys(free)]
+    return found or ["another search space"]
+
+
+def _compare_scoring(before: Entry, now: Entry) -> list[str]:
+    return _compare_entries({"scoring": before}, {"scoring": now})
+
+
+def _describe_parameter(value: Any) -> Entry:
+    """Describe a parameter; the parameters of an estimator within are entries of their own."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return [type(value).__name__, digest(type(value))]
+    if isinstance(value, list) and any(_is_named(item) for item in value):  # the steps of one
+        names = [item[0] if _is_named(item) else item for item in value]
+        return [_short(names), digest(names)]
+    return [_short(value), digest(value)]
+
+
+def _is_named(item: Any) -> bool:
+    return isinstance(item, tuple) and len(item) > 1 and isinstance(item[0], str)
+
+
+def _describe_free(free: Free) -> Entry:
+    quantiles = [] if free.quantile is None else _quantiles(free.quantile)
+    return [_range(free), digest([free.key, repr(free.distribution), free.choices, quantiles])]
+
+
+def _range(free: Free) -> str:
+    """Write out a range as a user gives it."""
+    distribution: Any = free.distribution
+    if isinstance(distribution, CategoricalDistribution):
+        return _short(list(free.choices or distribution.choices))
+    if free.quantile is not None:
+        name, low, median, high = _quantiles(free.quantile)[:4]
+        return f"{name} with quantiles {low:.4g}, {median:.4g}, {high:.4g}"
+    more = ["'log'"] if distribution.log else []
+    more += [f"step {distribution.step}"] if distribution.step not in (None, 1) else []
+    return f"({', '.join([f'{distribution.low:g}', f'{distribution.high:g}', *more])})"
+
+
+def _quantiles(distribution: Any) -> list[Any]:
+    """Return what tells a scipy distribution from another one."""
+    name = getattr(distribution, "dist", distribution).name
+    return [name, *distribution.ppf([0.1, 0.5, 0.9]), *distribution.support()]
+
+
+def _as_column(value: Any) -> Any:
+    """Return labels, groups or weights as an array, whatever holds them; all else as it is."""
+    if hasattr(value, "to_numpy") and getattr(value, "ndim", 0) == 1:
+        value = value.to_numpy()
+    if isinstance(value, list | tuple) and value and np.isscalar(value[0]):
+        value = np.asarray(value)
+    is_texts = isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 1
+    if is_texts and all(isinstance(each, str) for each in value):
+        return value.astype(str)
+    return value
+
+
+def _shape(value: Any) -> str:
+    """Describe data without their values."""
+    if hasattr(value, "shape"):
+        kind = getattr(value, "dtype", type(value).__name__)
+        return f"{kind} of shape {tuple(value.shape)}"
+    return f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else _short(value)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return _shape(value)
+    text = getattr(value, "__qualname__", None) or as_text(value)
+    return shorten(text)

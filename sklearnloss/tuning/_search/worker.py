@@ -1,0 +1,164 @@
+"""What a process that takes part in a search does: claim, score, tell, again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from optuna.pruners import BasePruner, NopPruner
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+from .._evaluation.interrupts import noting_interrupts
+from .._workers.deadline import Deadline
+from .evaluate import Evaluation, Task
+from .intermediate_results import Progress
+from .pruner import HalvingPruner
+from .sampler import Proposals
+from .shadow_study import Mirror
+from .store import Claim, LostCandidate, Record, Row
+
+
+@dataclass
+class Budget:
+    """When a search has enough candidates.
+
+    Parameters
+    ----------
+    n_trials : int or None
+        Candidates that completed, were stopped, or are being worked on.
+    deadline : Deadline or None
+        No candidate but the first is begun after it.
+    n_first : int, default=1
+        Candidates that are tried in any case before a search gives up because all
+        of them failed.
+    """
+
+    n_trials: int | None
+    deadline: Deadline | None
+    n_first: int = 1
+
+    def is_spent(self, rows: Sequence[Row], call: str) -> bool:
+        """Tell whether to begin no further candidate in a call of ``fit``."""
+        if rows and self.deadline is not None and self.deadline.is_past():
+            return True
+        failed = [row for row in rows if row.state == TrialState.FAIL]
+        n_left = len(rows) - len(failed)
+        # What failed in other calls is no reason to try nothing in this one.
+        here = [row for row in failed if call in row.failed_in]
+        n_failed = len(here)
+        if n_left == 0 and (n_failed >= max(5, self.n_first) or self._is_hopeless(here)):
+            return True
+        if self.n_trials is None:
+            return False
+        # Failures are extra, but not without end.
+        return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
+
+    def is_met(self, rows: Sequence[Row], call: str) -> bool:
+        """Tell whether a call of ``fit`` need not wait for the candidates that are running."""
+        finished = [row for row in rows if row.is_finished]
+        others = all(row.call != call for row in rows if not row.is_finished)
+        return len(finished) == len(rows) or (others and self.is_spent(finished, call))
+
+    def _is_hopeless(self, failed: Sequence[Row]) -> bool:
+        """Tell whether unlike candidates fail alike before any epoch: the data are at fault."""
+        reasons = {row.results.get("reason") for row in failed}
+        trained = any(row.results.get("epochs", 1) for row in failed)
+        return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained
+
+
+class Worker:
+    """Works on a record's candidates until there are enough.
+
+    Parameters
+    ----------
+    task : Task
+        How a candidate is scored.
+    record : Record
+        The candidates.
+    sampler : optuna.samplers.BaseSampler or None
+        Chooses candidates; None is the default.
+    pruner : optuna.pruners.BasePruner or None
+        Stops candidates; None is the default.
+    budget : Budget
+        When to end.
+    on_finish : callable, default=None
+        Called with the worker after each candidate.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        record: Record,
+        *,
+        sampler: BaseSampler | None,
+        pruner: BasePruner | None,
+        budget: Budget,
+        on_finish: Callable[[Worker], None] | None = None,
+    ) -> None:
+        name, space = record.study.study_name, record.space
+        self.task = task
+        self.record = record
+        self.budget = budget
+        self.on_finish = on_finish
+        self.proposals = Proposals(space, name, sampler, task.seed)
+        pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
+        self.watches = not isinstance(pruner, NopPruner)
+        self.mirror = Mirror(name, space, pruner=pruner)
+        self.stopped = False
+
+    def run(self) -> None:
+        """Work until there is nothing left to begin or to take over."""
+        with noting_interrupts():
+            self._run()
+
+    def _run(self) -> None:
+        while not self.stopped:
+            claim = self.record.claim(self.proposals.propose, self._has_enough)
+            if claim is None:
+                return
+            with contextlib.suppress(LostCandidate):
+                self._work_on(claim)
+            if self.on_finish is not None:
+                self.on_finish(self)
+
+    def _has_enough(self, rows: Sequence[Row]) -> bool:
+        return self.budget.is_spent(rows, self.record.call)
+
+    def wait(self, patience: float = 0.2) -> None:
+        """Wait for other workers' candidates, and take over those of the dead.
+
+        Those of another call of ``fit`` are waited for only if they are needed.
+        """
+        while not self.stopped:
+            self.run()
+            if self.budget.is_met(self.record.rows(), self.record.call):
+                return
+            if self.on_finish is not None:
+                self.on_finish(self)
+            time.sleep(patience)
+
+    def _work_on(self, claim: Claim) -> None:
+        progress = Progress(self.record, self.mirror, claim, self.task.n_epochs)
+        params = self.record.space.params(claim.values)
+        evaluation = Evaluation(
+            self.task, params, claim.results, progress.report, progress.save, self.watches
+        )
+        alive = self.record.heartbeat(claim) if self.record.is_shared else contextlib.nullcontext()
+        with alive:
+            try:
+                state, value = evaluation.run()
+            except LostCandidate:
+                raise
+            except KeyboardInterrupt:
+                progress.release()
+                raise
+            except BaseException:
+                if claim.results.get("reason"):
+                    self.record.finish(claim, TrialState.FAIL, None)
+                else:
+                    self.record.release(claim)
+                raise
+        self.record.finish(claim, state, value)

@@ -1,0 +1,81 @@
+"""The process of one worker, as :class:`~sklearnloss.tuning._workers.pool.Pool` starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+import cloudpickle
+import torch
+
+from .._evaluation.interrupts import Terminated
+from .._workers.pool import (
+    DIGEST,
+    FAILED,
+    INTERRUPTED,
+    KEY,
+    PARENT,
+    PATIENCE,
+    STORAGE,
+    TERMINATED,
+    error_file,
+)
+from .._workers.private_files import seal, write_private
+from .job import Job, remove
+from .join import work
+
+
+def main() -> None:
+    """Work on the job in the folder ``sys.argv[1]`` as worker ``sys.argv[2]``, and exit."""
+    folder, index = sys.argv[1], int(sys.argv[2])
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = _work(folder, index)
+    except Terminated:
+        status = TERMINATED
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(status)
+
+
+def _work(folder: str, index: int) -> int:
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    try:
+        work(Job.read(folder, digest=os.environ[DIGEST]), os.environ[STORAGE], index)
+    except Exception as error:
+        with contextlib.suppress(FileNotFoundError):  # the search is over
+            content = seal(_pickled(error), os.environ[KEY])
+            write_private(Path(folder, error_file(index)), content)
+        return FAILED
+    return 0
+
+
+def _end_with_parent(folder: str) -> None:
+    """End this process once the one that started it is gone, and remove what it left."""
+    parent = int(os.environ[PARENT])
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    remove(folder)
+    os.kill(os.getpid(), signal.SIGINT)  # lets its candidate go
+    time.sleep(PATIENCE)
+    os._exit(INTERRUPTED)
+
+
+def _pickled(error: Exception) -> bytes:
+    """Return an error that can be read anywhere, and says where it came from."""
+    error.add_note("".join(["In a worker process:\n", *traceback.format_exception(error)]))
+    try:
+        content = cloudpickle.dumps(error)
+        pickle.loads(content)
+    except Exception:
+        content = cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return bytes(content)

@@ -49,7 +49,7 @@ def load_nuclei(
         0 background, 1 nucleus, 2 border.
     groups : ndarray of shape (n_tiles,), int
         The quadrant of the image, 0 to 3: tiles of different quadrants share no
-        nucleus's neighbourhood, so cross-validate by them.
+        nucleus's neighborhood, so cross-validate by them.
     image, labels : ndarray of shape (512, 512), uint8
         Returned in their place with ``instances=True``; label 0 is background.
 

@@ -41,7 +41,7 @@ def hausdorff_distance(
     - d(a, B) is the distance from a to the nearest pixel of B;
     - P is the percentile, linear between ranks.
 
-    How far contours are apart where they are worst, but for the worst 5 %.
+    The largest distance between the contours, ignoring the worst 5 % of points.
 
     Parameters
     ----------

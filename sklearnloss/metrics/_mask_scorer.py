@@ -151,7 +151,7 @@ def make_mask_scorer(
     ``multilabel``: pixels that do not count are scored as one more class. This scorer
     asks the segmenter, through pipelines and searches too, and takes masks in all the
     ways that :meth:`~sklearnloss.UNetSegmenter.score` does: lists of files or of masks
-    of unlike sizes, read and scored one by one, as well as arrays.
+    of different sizes, read and scored one by one, as well as arrays.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def make_mask_scorer(
         A metric of masks of this module, or ``(y_true, y_pred, **settings) -> float``
         of your own. It is told the segmenter's ``ignore_index`` and ``multilabel``
         if these are set, and has to have such parameters then. ``y_true`` and
-        ``y_pred`` are lists where images are of unlike sizes.
+        ``y_pred`` are lists where images are of different sizes.
     greater_is_better : bool, default=None
         Whether a higher value is a better one. If not, the score is its negative. None
         is right for the metrics of this module, and True for others.

@@ -202,7 +202,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
 def as_images(values: Any, name: str) -> Images:
     """Return masks or probabilities of images as an array, or a list of arrays.
 
-    A list of arrays stays one, as they may be of unlike sizes, or masked arrays.
+    A list of arrays stays one, as they may be of different sizes, or masked arrays.
     """
     if hasattr(values, "detach"):  # a tensor of torch
         values = as_array(values)
@@ -214,7 +214,7 @@ def as_images(values: Any, name: str) -> Images:
             return [as_array(item) for item in items]
         try:
             array = np.asarray(values)
-        except ValueError:  # nested lists of unlike lengths
+        except ValueError:  # nested lists of different lengths
             return [np.asarray(item) for item in items]
     if array.ndim == 0:
         raise ValueError(
@@ -237,7 +237,7 @@ def same_number(true: Images, other: Images, name: str) -> int:
     Raises
     ------
     ValueError
-        If there are none, or unlike numbers.
+        If there are none, or different numbers.
     """
     if len(true) != len(other):
         raise ValueError(f"y_true has {len(true)} images, but {name} has {len(other)}.")

@@ -61,7 +61,7 @@ def read_probabilities(
         return len(y_true), (check(true[None], prob[None]) for true, prob in y_true)
     true, prob = as_images(y_true, "y_true"), as_images(y_prob, "y_prob")
     if isinstance(true, np.ndarray) and isinstance(prob, np.ndarray):
-        block = check(true, prob)  # raises for unlike numbers, too
+        block = check(true, prob)  # raises for different numbers, too
         return same_number(true, prob, "y_prob"), iter([block])
     n = same_number(true, prob, "y_prob")
     pairs = zip(true, prob, strict=True)

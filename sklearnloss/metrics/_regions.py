@@ -64,7 +64,7 @@ def cut_regions(
     Raises
     ------
     ValueError
-        If masks have no spatial axis, or unlike numbers of them.
+        If masks have no spatial axis, or different numbers of them.
     """
     if pairs.may_be_rows:
         warnings.warn(

@@ -27,7 +27,7 @@ def surface_dice_score(
     multilabel: bool = False,
     zero_division: float = 1.0,
 ) -> Scores:
-    r"""Normalised surface Dice (NSD) of masks, averaged over the images. ::
+    r"""Normalized surface Dice (NSD) of masks, averaged over the images. ::
 
         (|{a in A : d(a, B) <= tau}| + |{b in B : d(b, A) <= tau}|) / (|A| + |B|)
 

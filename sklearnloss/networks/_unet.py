@@ -32,7 +32,7 @@ class UNet(nn.Module):
     width : int, default=32
         Channels at full resolution; they double at each halving.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalisation. "group" does not depend on the batch and learns from few
+        Normalization. "group" does not depend on the batch and learns from few
         steps; "batch" can be a little better after many.
     n_axes : {1, 2, 3}, default=2
         Spatial axes: signals, images or volumes.

@@ -64,7 +64,7 @@ def panel_title(row: Row, view: str, views: Sequence[str]) -> str:
 
 
 def draw_legend(keys: Sequence[Key], axes: Array, *, outside: bool) -> Legend | None:
-    """Draw what colours mean, below all panels or on the last."""
+    """Draw what colors mean, below all panels or on the last."""
     if not keys:
         return None
     from matplotlib.colors import to_rgba

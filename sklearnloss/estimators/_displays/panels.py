@@ -1,4 +1,4 @@
-"""Masks as pictures: which pixel gets which colour."""
+"""Masks as pictures: which pixel gets which color."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .style import COLORS
 
 Array = NDArray[Any]
 
-# Colours that differ in hue and in lightness, with or without full colour vision.
+# Colors that differ in hue and in lightness, with or without full color vision.
 FOUND, FALSE, MISSED = "#56B4E9", "#D55E00", "#F0E442"
 BACKGROUND, NEUTRAL = "#FFFFFF", "#808080"
 
@@ -27,11 +27,11 @@ class Key(NamedTuple):
 
 
 class Palette:
-    """Colours of labels and of errors.
+    """Colors of labels and of errors.
 
     Parameters
     ----------
-    colors : sequence of matplotlib colours
+    colors : sequence of matplotlib colors
         Of the labels.
     names : sequence of str
         Of the labels, for the legend.
@@ -57,7 +57,7 @@ class Palette:
         self.ignored = Key(NEUTRAL, strong, "ignored")
 
     def paint(self, panel: str, row: Row) -> tuple[Array, set[str]]:
-        """Return what lies over an image, and what its colours are called.
+        """Return what lies over an image, and what its colors are called.
 
         Parameters
         ----------
@@ -69,9 +69,9 @@ class Palette:
         Returns
         -------
         overlay : ndarray of shape (H, W, 4)
-            Colours and opacities in [0, 1].
+            Colors and opacities in [0, 1].
         names : set of str
-            Names of the colours that it may have.
+            Names of the colors that it may have.
         """
         codes, keys = self._codes(panel, row)
         names = {
@@ -87,7 +87,7 @@ class Palette:
         return table[codes], names
 
     def legend(self, names: set[str]) -> list[Key]:
-        """Return the colours that have some names."""
+        """Return the colors that have some names."""
         known = [*self.labels, *self.outcomes, self.wrong[0], self.ignored]
         return [key for key in known if key.name and key.name in names]
 
@@ -108,7 +108,7 @@ class Palette:
 
 
 def label_colors(n: int) -> Sequence[Any]:
-    """Return colours of n labels; of a colour map if there are more than can be told apart."""
+    """Return colors of n labels; of a color map if there are more than can be told apart."""
     order = (2, 3, 1, 0, 4, 6, 5)  # those of errors last
     if n <= len(order):
         return [COLORS[k] for k in order[:n]]

@@ -1,4 +1,4 @@
-"""Images and masks as planes of grey levels and of codes."""
+"""Images and masks as planes of gray levels and of codes."""
 
 from __future__ import annotations
 
@@ -65,23 +65,23 @@ def _is_ignored(mask: Array, ignore: int | None) -> Array:
 
 
 def as_picture(image: Array) -> Array:
-    """Return an image (C, H, W) as grey levels (H, W) or colours (H, W, 3) in [0, 1].
+    """Return an image (C, H, W) as gray levels (H, W) or colors (H, W, 3) in [0, 1].
 
     Three or four channels are red, green, blue (and something else, which is not
     shown); of others the mean is shown. Intensities are stretched, but those of
-    uint8 colours are as they should be.
+    uint8 colors are as they should be.
     """
-    colour = len(image) in (3, 4)
-    if colour and image.dtype == np.uint8:
+    color = len(image) in (3, 4)
+    if color and image.dtype == np.uint8:
         return np.moveaxis(image[:3], 0, -1) / 255
-    picture = np.moveaxis(image[:3], 0, -1).astype(float) if colour else image.mean(0, dtype=float)
+    picture = np.moveaxis(image[:3], 0, -1).astype(float) if color else image.mean(0, dtype=float)
     low, high = np.quantile(picture, [0.005, 0.995])
     stretched: Array = ((picture - low) / (high - low if high > low else 1.0)).clip(0, 1)
     return stretched
 
 
 def without_colour(picture: Array) -> Array:
-    """Return the lightness of a picture, over which colours are seen for what they are."""
+    """Return the lightness of a picture, over which colors are seen for what they are."""
     return picture @ [0.299, 0.587, 0.114] if picture.ndim == 3 else picture
 
 

@@ -32,9 +32,9 @@ class SegmentationDisplay(MaskViews):
     Make one with :meth:`from_estimator` or :meth:`from_predictions`. Needs
     matplotlib: ``pip install 'sklearnloss[plot]'``.
 
-    The lowest label is taken for the background, which has no colour. Errors of a
+    The lowest label is taken for the background, which has no color. Errors of a
     single other label are false positives and false negatives; of several labels,
-    wrong pixels have the colour of their true label. The Dice coefficient of an image
+    wrong pixels have the color of their true label. The Dice coefficient of an image
     is the mean over those labels, the background apart, that are there or predicted,
     and 1 if there are none.
 
@@ -53,7 +53,7 @@ class SegmentationDisplay(MaskViews):
     indices : sequence of int, default=None
         Numbers of the images, for the titles.
     ignore_index : int, default=None
-        A true label of pixels that do not count. They are grey.
+        A true label of pixels that do not count. They are gray.
     multilabel : bool, default=False
         Masks have a channel per label. Each label is drawn by itself.
     include_background : bool, default=False
@@ -232,7 +232,7 @@ class SegmentationDisplay(MaskViews):
         channels : {"first", "last"}, default="first"
             Where images have their channels.
         ignore_index : int, default=None
-            A true label of pixels that do not count. They are grey.
+            A true label of pixels that do not count. They are gray.
         multilabel : bool, default=False
             Masks have a channel per label. Each label is drawn by itself.
         include_background : bool, default=False
@@ -300,9 +300,9 @@ class SegmentationDisplay(MaskViews):
             The slice of volumes to show, along their first axis; by default the middle
             one. The Dice coefficient is that of the volume.
         alpha : float, default=0.5
-            Opacity of the colours of labels; errors have more.
-        colors : sequence of matplotlib colours, default=None
-            Of the labels, background apart; colour-blind readers can tell the default
+            Opacity of the colors of labels; errors have more.
+        colors : sequence of matplotlib colors, default=None
+            Of the labels, background apart; color-blind readers can tell the default
             ones apart.
         image_kw : dict, default=None
             For ``Axes.imshow`` of the images.

@@ -17,7 +17,7 @@ PANELS = ("image", "truth", "prediction", "errors")
 
 
 class MaskViews:
-    """What a display of masks holds, as rows and colours to draw."""
+    """What a display of masks holds, as rows and colors to draw."""
 
     images: Sequence[Array]
     y_true: Sequence[Array] | None
@@ -32,7 +32,7 @@ class MaskViews:
 
     @property
     def _foreground(self) -> Array:
-        """The labels that have colours and scores."""
+        """The labels that have colors and scores."""
         return self.labels if self.include_background else self.labels[1:]
 
     def _views(self, panels: str | Sequence[str] | None) -> list[str]:
@@ -54,7 +54,7 @@ class MaskViews:
             colors = label_colors(len(names))
         if len(colors) != len(names):
             raise ValueError(
-                f"colors has {len(colors)} colours, expected {len(names)}, of: {', '.join(names)}."
+                f"colors has {len(colors)} colors, expected {len(names)}, of: {', '.join(names)}."
             )
         background = "" if self.include_background else "".join(self.display_labels[:1])
         return Palette(colors, names, background, alpha)

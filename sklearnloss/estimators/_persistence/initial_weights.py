@@ -179,7 +179,7 @@ def _adapt_channels(kernel: Tensor, shape: torch.Size) -> Tensor:
 
 
 def _differ_in_kernel(given: Tensor, expected: Tensor) -> bool:
-    """Tell whether kernels differ in their size, and in nothing else."""
+    """Return whether kernels differ in their size, and in nothing else."""
     return given.shape[:2] == expected.shape[:2] and (
         given.ndim == expected.ndim and given.shape != expected.shape
     )

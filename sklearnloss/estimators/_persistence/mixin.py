@@ -143,7 +143,7 @@ def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, 
     for name, ours in names.objects.items():
         # A module that is trained is a copy of the one that was given.
         if custom[name] is not ours and not isinstance(ours, nn.Module):
-            raise ValueError(f"Cannot save: loss and loss_ are of unlike losses called {name!r}.")
+            raise ValueError(f"Cannot save: loss and loss_ differ, both called {name!r}.")
     config["custom"] = sorted(custom)
     tensors = {NETWORK + name: tensor for name, tensor in net.module_.state_dict().items()}
     tensors |= {LOSS + name: tensor for name, tensor in loss_state(model.loss_).items()}

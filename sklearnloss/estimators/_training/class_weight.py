@@ -251,7 +251,7 @@ def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
             what = "which is a label here" if is_label else f"the code of the label {labels[own]!r}"
             raise ValueError(
                 f"The loss {term!r} ignores {own!r}, {what}. Set ignore_index on the estimator "
-                f"instead: it speaks your labels, the loss their codes."
+                f"instead: the estimator takes your labels, the loss takes class indices."
             )
 
 

@@ -39,7 +39,7 @@ def overlay(display: SegmentationDisplay, position: int) -> Any:
 
 
 def picture(display: SegmentationDisplay, position: int = 0) -> Any:
-    """Return the grey levels or colours of an image."""
+    """Return the gray levels or colors of an image."""
     return display.axes_.flat[position].images[0].get_array()
 
 
@@ -201,7 +201,7 @@ def test_colours_are_shown_wherever_the_channels_are() -> None:
         photo.reshape(1, -1), mask, mask, channels="last", image_shape=(4, 5, 3), labels=[0, 1]
     )
     np.testing.assert_array_equal(picture(rows), picture(last))
-    assert picture(last, 1).shape == (4, 5)  # below colours of labels it is grey
+    assert picture(last, 1).shape == (4, 5)  # below colors of labels it is gray
 
 
 @pytest.mark.slow
@@ -328,7 +328,7 @@ def test_it_draws_on_given_axes() -> None:
         ({"n_images": 0}, "n_images=0: expected at least 1"),
         ({"panels": ["error"]}, "panels=.*expected some of 'image'.* Did you mean 'errors'?"),
         ({"label": 3}, r"label=3: expected one of \[1\]"),
-        ({"colors": ["red", "blue"]}, "colors has 2 colours, expected 1, of: label 1"),
+        ({"colors": ["red", "blue"]}, "colors has 2 colors, expected 1, of: label 1"),
         ({"display_labels": ["a"]}, r"display_labels=\['a'\] names 1 labels, but there are 2"),
     ],
 )

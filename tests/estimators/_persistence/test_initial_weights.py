@@ -45,7 +45,7 @@ def small_state(n_classes: int = 3, in_channels: int = 1) -> State:
 def test_a_state_dict_of_imagenet_has_the_names_of_torchvision(imagenet: State) -> None:
     assert len(imagenet) == 122
     assert sum(value.numel() for value in imagenet.values() if value.is_floating_point()) == (
-        11_689_512 + 9_600  # parameters, and the statistics of batch normalisation
+        11_689_512 + 9_600  # parameters, and the statistics of batch normalization
     )
     for name, shape in {
         "conv1.weight": (64, 3, 7, 7),
@@ -103,9 +103,9 @@ def test_many_channels_become_few(imagenet: State) -> None:
     gray = resnet(1)
     load_weights(gray, imagenet)
     torch.testing.assert_close(gray.conv1.weight, imagenet["conv1.weight"].sum(1, keepdim=True))
-    colour = resnet(3)
-    load_weights(colour, gray.state_dict())
-    torch.testing.assert_close(colour.conv1.weight, (gray.conv1.weight / 3).expand(-1, 3, -1, -1))
+    color = resnet(3)
+    load_weights(color, gray.state_dict())
+    torch.testing.assert_close(color.conv1.weight, (gray.conv1.weight / 3).expand(-1, 3, -1, -1))
 
 
 def test_a_first_kernel_of_another_size_stays_random(imagenet: State) -> None:

@@ -369,7 +369,7 @@ def test_a_network_that_its_parameters_do_not_describe_is_not_saved(
 def test_unlike_losses_of_one_name_are_not_saved(digits: Data, tmp_path: Path) -> None:
     model = classifier(lambda logits, target: functional.cross_entropy(logits, target))
     model.fit(*digits).set_params(loss=lambda logits, target: logits.mean())
-    with pytest.raises(ValueError, match="loss and loss_ are of unlike losses called '<lambda>'"):
+    with pytest.raises(ValueError, match="loss and loss_ differ, both called '<lambda>'"):
         model.save(tmp_path / FILE)
 
 

@@ -157,7 +157,7 @@ def test_rows_are_indexed_as_an_array_is(digits: Data) -> None:
     np.testing.assert_array_equal(Rows(part, [4, 2]), X[ROWS[[4, 2]]])
     assert np.asarray(part, dtype=int).dtype == int
     with pytest.raises(ValueError, match="without a copy"):
-        np.array(part, copy=False)
+        part.__array__(copy=False)
     assert isinstance(_safe_indexing(part, [1, 2]), Rows)
     chosen, labels = _safe_split(classifier(), *indexable(part, y[ROWS]), np.arange(5))
     assert isinstance(chosen, Rows)

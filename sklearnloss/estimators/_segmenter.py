@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from ..losses._core.foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
-from ._constraints import Number
 from ._data.dataset import TrainingData
 from ._data.lazy import Samples
 from ._data.reading import Images
-from ._inference.predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
+from ._inference.predict import Finish, Scorer, as_numpy, predict_images, tile_multiple
 from ._loss_parameter import resolve_loss
 from ._mask_estimator import MaskEstimator
+from ._training.parameters import Mirrored, Number
 from ._training.torch_settings import usual_torch
 
 
@@ -213,6 +213,10 @@ class UNetSegmenter(MaskEstimator):
         "tile": [Number(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
 
+    depth: int
+    norm: str
+    tile: int | tuple[int, ...] | None
+
     def __init__(
         self,
         loss: Any = "auto",
@@ -252,41 +256,7 @@ class UNetSegmenter(MaskEstimator):
         verbose: int = 0,
         **loss_params: Any,
     ) -> None:
-        self.loss = loss
-        self.depth = depth
-        self.width = width
-        self.norm = norm
-        self.multilabel = multilabel
-        self.ignore_index = ignore_index
-        self.tile = tile
-        self.weights = weights
-        self.image_shape = image_shape
-        self.channels = channels
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.scheduler = scheduler
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.class_weight = class_weight
-        self.classes = classes
-        self.augment = augment
-        self.normalize = normalize
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.clip_norm = clip_norm
-        self.precision = precision
-        self.compile = compile
-        self.deterministic = deterministic
-        self.device = device
-        self.warm_start = warm_start
-        self.tta = tta
-        self.random_state = random_state
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.verbose = verbose
-        self._store_loss_params(loss_params)
+        self._store_params(locals())
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of each pixel.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,10 +14,10 @@ from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
 from .._data.rows import RowImages
 from .._training.net import LossNet
+from .._training.parameters import Mirrored
 from .tiling import finish_tiles, tile_shape
 
 Finish = Callable[[Tensor], np.ndarray]
-Mirrored = Literal["flip", "mirror"] | None
 
 # Pixels of a batch: enough to keep the device busy, and few enough for the
 # last batch to be filled up at no great cost.

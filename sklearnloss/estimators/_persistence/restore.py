@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...losses import Loss
 from ...losses._core.names import USER_LOSSES
 from .._data.arrays import Scaling
+from .._training.net_settings import build_net
 from .._training.optimizers import available_device, check_net_params
 from .._training.torch_settings import check_default_dtype, usual_torch
 from .codec import Node, build
@@ -138,7 +139,7 @@ def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) ->
     state = model.random_state
     # Without a random state, one that does not draw from numpy's global generator.
     seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
-    model._build_net(available_device(device or model.device), int(seed))
+    model.net_ = build_net(model, available_device(device or model.device), int(seed))
     model.net_.module_.load_state_dict(weights)
 
 

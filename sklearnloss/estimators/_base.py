@@ -365,7 +365,7 @@ class ImageEstimator(
         self._check_fitted()
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
-        return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
+        return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check))
 
     def _check_fitted(self) -> None:
         """Raise unless the estimator can predict with its parameters."""

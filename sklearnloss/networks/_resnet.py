@@ -87,6 +87,7 @@ class ResNet(nn.Module):
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels, n_classes)
+        self.multiple, self.values_per_pixel = _REDUCTIONS[stem], width
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -175,6 +176,7 @@ def _initialise(module: nn.Module) -> None:
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
+_REDUCTIONS: dict[Stem, int] = {"tiny": 4, "small": 8, "large": 32}
 _STAGES: dict[int, tuple[type[_BasicBlock | _Bottleneck], list[int]]] = {
     18: (_BasicBlock, [2, 2, 2, 2]),
     34: (_BasicBlock, [3, 4, 6, 3]),

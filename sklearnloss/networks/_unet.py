@@ -74,7 +74,7 @@ class UNet(nn.Module):
             _Up(layers, coarse, fine, norm) for coarse, fine in itertools.pairwise(reversed(widths))
         )
         self.head = layers.conv(width, out_channels, kernel_size=1)
-        self.multiple = 2**depth
+        self.multiple, self.values_per_pixel = 2**depth, width
         self.apply(_initialise)
 
     def forward(self, x: Tensor) -> Tensor:

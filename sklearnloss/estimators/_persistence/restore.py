@@ -131,9 +131,10 @@ def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
 
 
 def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) -> None:
-    if model.depth > len(weights):  # before a network is made that may be far too large
-        raise ValueError(f"its network of depth {model.depth} has only {len(weights)} tensors")
     module, arguments = model._network(model._n_channels(model.loss_))
+    depth = arguments.get("depth", 0)
+    if depth > len(weights):  # before a network is made that may be far too large
+        raise ValueError(f"its network of depth {depth} has only {len(weights)} tensors")
     with torch.device("meta"):
         _check_tensors(weights, module(**arguments).state_dict())
     state = model.random_state

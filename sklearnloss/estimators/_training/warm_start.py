@@ -25,7 +25,7 @@ def check_unchanged(estimator: Any) -> None:
     """
     net = estimator.net_
     _, arguments = estimator._network(net.n_channels_)
-    fitted: dict[str, Any] = {key: getattr(net, f"module__{key}") for key in arguments}
+    fitted: dict[str, Any] = net.get_params_for("module")
     now = dict(arguments)
     fitted["normalize"] = None if estimator.scaling_ is None else "auto"
     now["normalize"] = estimator.normalize

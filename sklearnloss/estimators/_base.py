@@ -1,4 +1,4 @@
-"""What both estimators share: from arrays to a trained net and back."""
+"""The base class of both estimators: from arrays to a trained net and back."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class ImageEstimator(
 
     @abc.abstractmethod
     def _is_masks(self, n_channels: int) -> bool:
-        """Tell whether targets are float masks per channel, not class indices."""
+        """Return whether targets are float masks per channel, not class indices."""
 
     @abc.abstractmethod
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -212,7 +212,7 @@ class ImageEstimator(
     def _read_training(
         self, X: Any, y: Any, sample_weight: Any, *, again: bool, classes: Any = None
     ) -> TrainingData:
-        """Check whatever can be wrong before any training starts."""
+        """Check and read everything that training needs, before it starts."""
         self._validate_params()
         check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))

@@ -27,7 +27,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="cross_entropy"
-        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
         or a sum such as "focal+1e-4*l2"; a loss class or object, ours or torch's;
         or a function ``(logits, target)``.
     depth : {18, 34, 50}, default=18
@@ -120,7 +120,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (n_classes,)
         The labels.
     loss_ : Loss, nn.Module or function
-        What was minimised.
+        What was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
@@ -219,7 +219,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         -------
         proba : ndarray of shape (n, n_classes), float64
             In the order of ``classes_``. The softmax of the scores; after training
-            with sigmoid losses, the sigmoids normalised over the classes.
+            with sigmoid losses, the sigmoids normalized over the classes.
         """
         return self._as_probabilities(self._scores(X))
 

@@ -64,7 +64,7 @@ class MaskEstimator(ImageEstimator):
     _min_images = 1
     # Whether pixels were masked in the masks that were read last.
     _masked = False
-    # While masks are read: whether their labels may number objects.
+    # Only while masks are read: whether their labels may be numbers of objects.
     _numbers: ObjectNumbers | None = None
 
     @property
@@ -251,7 +251,7 @@ class MaskEstimator(ImageEstimator):
         )
 
     def _check_void(self, mask: np.ndarray) -> np.ndarray:
-        """Return a mask; raise if it holds what seems to mark pixels that do not count."""
+        """Return a mask; raise if it seems to hold a label of pixels to ignore."""
         if self.multilabel or self.ignore_index is not None or np.ma.getmask(mask).all():
             return mask
         ends = {int(mask.min()), int(mask.max())} - set(self.classes_.tolist())

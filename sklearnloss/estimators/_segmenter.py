@@ -23,7 +23,7 @@ class UNetSegmenter(MaskEstimator):
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="auto"
-        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
         or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
         a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
         multilabel masks, "dice+cross_entropy" otherwise.
@@ -32,7 +32,7 @@ class UNetSegmenter(MaskEstimator):
     width : int, default=32
         Channels at full resolution. 8 or 16 train fast on a CPU.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalisation. "group" learns from few steps.
+        Normalization. "group" learns from few steps.
     multilabel : bool, default=False
         Masks are (n, K, *spatial): one of 0 and 1 (or 0 and 255, or booleans) for
         each of K labels, which may overlap. The loss needs a sigmoid form.
@@ -130,7 +130,7 @@ class UNetSegmenter(MaskEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels; for multilabel masks their names, by default 0 to K - 1.
     loss_ : Loss, nn.Module or function
-        What was minimised.
+        What was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
@@ -161,7 +161,7 @@ class UNetSegmenter(MaskEstimator):
     32 pixels or a quarter (those of ``2 ** depth`` pixels not at all). Where they do,
     scores (logits) are blended smoothly; labels and probabilities are made of the
     blended ones, band by band, so that memory stays bounded. Group and instance
-    normalisation take their statistics over a tile: the larger it is, the closer
+    normalization take their statistics over a tile: the larger it is, the closer
     the result is to that of the whole image. Predictions do not depend on
     ``batch_size``.
 

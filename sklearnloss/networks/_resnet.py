@@ -88,7 +88,7 @@ class ResNet(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels, n_classes)
         self.multiple, self.values_per_pixel = _REDUCTIONS[stem], width
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to logits (n, n_classes)."""
@@ -171,7 +171,7 @@ class _Shortcut(nn.Sequential):
         return shortened
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 

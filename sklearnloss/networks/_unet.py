@@ -32,7 +32,7 @@ class UNet(nn.Module):
     width : int, default=32
         Channels at full resolution; they double at each halving.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalisation. "group" does not depend on the batch and learns from few
+        Normalization. "group" does not depend on the batch and learns from few
         steps; "batch" can be a little better after many.
     n_axes : {1, 2, 3}, default=2
         Spatial axes: signals, images or volumes.
@@ -75,7 +75,7 @@ class UNet(nn.Module):
         )
         self.head = layers.conv(width, out_channels, kernel_size=1)
         self.multiple, self.values_per_pixel = 2**depth, width
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to logits (n, out_channels, *spatial)."""
@@ -142,7 +142,7 @@ def _pad(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, padding, mode="replicate")
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""The small skorch net that an estimator owns: it speaks tensors and codes."""
+"""The skorch net of an estimator: its targets are codes, its batches slices of tensors."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from .training_state import StopTraining, Training
 
 
 class LossNet(PredictingNet):
-    """A skorch net that is fed whole tensors and trains one loss.
+    """A skorch net that slices its batches from whole tensors and trains with one loss.
 
     Attributes
     ----------
     base_lrs_ : list of float
         The learning rate of each group of parameters, before any schedule.
     training_ : Training or None
-        Of the training that is going on.
+        The state of the training in progress.
     """
 
     base_lrs_: list[float]
@@ -74,7 +74,7 @@ class LossNet(PredictingNet):
 
     @property
     def n_resumed(self) -> int:
-        """How many epochs of this training a checkpoint had."""
+        """Number of epochs of this training that were loaded from a checkpoint."""
         return 0 if self.training_ is None else len(self.history) - self.training_.n_before
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class LossNet(PredictingNet):
             raise StopTraining
 
     def _explain(self, error: Exception, callback: Any) -> None:
-        """Raise a ValueError instead of an error about a score of data that are not there."""
+        """Raise a clearer ValueError for a callback that needs missing validation data."""
         if self.train_split is None and re.search(r"\bvalid_", str(error)):
             raise ValueError(
                 f"{type(callback).__name__} failed: {error}. There are no validation data. Set "
@@ -207,7 +207,7 @@ class LossNet(PredictingNet):
         return value
 
     def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
-        """Look at a loss's first batch whether it depends on the scores, and never again."""
+        """Check on the first batch, once per loss, that the loss depends on the scores."""
         criterion, gradient = self.criterion_, None
         if not self.compile_:  # which hides the gradient of the scores
             gradient, logits.grad = logits.grad, None
@@ -227,7 +227,7 @@ class LossNet(PredictingNet):
             refuse_softmax_of_one(criterion.loss)
 
     def random_numbers(self) -> contextlib.AbstractContextManager[None]:
-        """Give the random numbers that a user's loss draws a seed of their own."""
+        """Seed the random numbers that a user's loss draws, in this block only."""
         training = self.training_
         if training is None or not training.may_draw:
             return contextlib.nullcontext()
@@ -265,7 +265,7 @@ class LossNet(PredictingNet):
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
 
     def _record_losses(self, prefix: str, values: list[Tensor]) -> None:
-        """Write an epoch's losses into the history, fetched from the device at once."""
+        """Fetch an epoch's losses from the device at once and write them into the history."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
         for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
             self._check_finite(value, first=k == 0 and prefix == "train")
@@ -367,7 +367,7 @@ class LossNet(PredictingNet):
         self._end(stopped)
 
     def _begin(self, epochs: int, schedule: Callable[[float], float] | None) -> int:
-        """Prepare the first epoch; return how many there are left after a checkpoint's."""
+        """Prepare the first epoch; return how many remain after those of a checkpoint."""
         training = self.training_
         assert training is not None
         n_done = self.n_resumed
@@ -385,7 +385,7 @@ class LossNet(PredictingNet):
         return max(epochs - n_done, 0)
 
     def _end(self, stopped: BaseException | None) -> None:
-        """Tell callbacks, and raise what ended the training."""
+        """Notify the callbacks, and raise the error that ended the training."""
         assert self.training_ is not None
         data = self.training_.data
         try:

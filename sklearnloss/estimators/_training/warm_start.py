@@ -16,7 +16,7 @@ from .net_settings import NetSettings
 
 
 def check_unchanged(estimator: Any) -> None:
-    """Raise if a parameter was changed that a network has from its first training.
+    """Raise if a parameter was changed that is fixed by the first fit.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def check_unchanged(estimator: Any) -> None:
 
 
 def _are_the_same(weights: Any, *initial: Any) -> bool:
-    """Tell whether weights are those of before, if that is known."""
+    """Return whether weights are the initial ones, or those are unknown."""
     paths = str, os.PathLike
     return not initial or any(
         os.fspath(weights) == os.fspath(each)

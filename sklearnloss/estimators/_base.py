@@ -1,35 +1,28 @@
-"""What both estimators share: from arrays to a trained net and back."""
+"""The base class of both estimators: from arrays to a trained net and back."""
 
 from __future__ import annotations
 
 import abc
-import numbers
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import (
-    HasMethods,
-    StrOptions,
-    validate_parameter_constraints,
-)
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.helper import predefined_split
 from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._core.foreign import AnyLoss
-from ._constraints import Number
 from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
 from ._data.lazy import LazyCodes, LazyData
 from ._data.reading import ImageReadingMixin, Images
 from ._data.rows import RowImages
 from ._data.survey import Survey, learn_scaling
-from ._inference.predict import Mirrored, Scorer, as_numpy, predict_images
+from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights
 from ._persistence.mixin import PersistenceMixin
@@ -37,7 +30,7 @@ from ._training.augment_check import make_augmentation
 from ._training.augment_masks import MaskLabels
 from ._training.augmentations import Augmentation
 from ._training.callback_checks import check_callbacks, check_schedule
-from ._training.callbacks import CallbackParameterMixin, fit_callbacks
+from ._training.callbacks import CallbackParameterMixin
 from ._training.checkpoints import fit_key, has_checkpoints
 from ._training.class_weight import (
     check_class_order,
@@ -50,16 +43,16 @@ from ._training.class_weight import (
     require_split_weight,
     require_weight,
 )
-from ._training.net import LossNet, Objective
+from ._training.net import LossNet
+from ._training.net_settings import build_net
 from ._training.optimizers import (
     SCHEDULES,
     check_net_params,
     deterministic_algorithms,
-    optimizer_settings,
     resolve_device,
     resolve_optimizer,
-    resolve_precision,
 )
+from ._training.parameters import CONSTRAINTS, USED_AFTER_FIT, SharedParameters
 from ._training.random_state import seeded
 from ._training.rollback import UndoMixin
 from ._training.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
@@ -77,6 +70,7 @@ class ImageEstimator(
     ImageReadingMixin,
     PersistenceMixin,
     UndoMixin,
+    SharedParameters,
     abc.ABC,
 ):
     """Read images, train one network with one loss, predict scores.
@@ -84,60 +78,7 @@ class ImageEstimator(
     A sub-class says how its labels become codes and which network it trains.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "image_shape": [tuple, list, None],
-        "channels": [StrOptions({"first", "last"})],
-        "weights": [str, os.PathLike, Mapping, HasMethods("state_dict"), None],
-        "width": [Number(numbers.Integral, 1, None, closed="left")],
-        "lr": [Number(numbers.Real, 0, None, closed="neither")],
-        "weight_decay": [Number(numbers.Real, 0, None, closed="left")],
-        "scheduler": [StrOptions({"onecycle", "cosine"}), callable, None],
-        "max_epochs": [Number(numbers.Integral, 1, None, closed="left")],
-        "batch_size": [Number(numbers.Integral, 1, None, closed="left")],
-        "classes": ["array-like", None],
-        "normalize": [StrOptions({"auto"}), None],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Number(numbers.Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Number(numbers.Integral, 1, None, closed="left")],
-        "clip_norm": [Number(numbers.Real, 0, None, closed="neither"), None],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
-        "deterministic": ["boolean"],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "callbacks": [list, tuple, None],
-        "net_params": [dict, None],
-        "tta": [StrOptions({"flip", "mirror"}), None],
-        "verbose": ["verbose"],
-    }
-
-    weights: Any
-    image_shape: tuple[int, ...] | None
-    channels: Any
-    optimizer: Any
-    lr: float
-    weight_decay: float
-    scheduler: Any
-    max_epochs: int
-    batch_size: int
-    class_weight: Any
-    classes: Any
-    augment: Any
-    normalize: str | None
-    early_stopping: bool
-    validation_fraction: float
-    n_iter_no_change: int
-    clip_norm: float | None
-    precision: str
-    compile: bool
-    deterministic: bool
-    device: Any
-    warm_start: bool
-    random_state: Any
-    callbacks: Any
-    net_params: Mapping[str, Any] | None
-    tta: Mirrored
-    verbose: int
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
 
     classes_: np.ndarray
     loss_: Any
@@ -164,7 +105,7 @@ class ImageEstimator(
 
     @abc.abstractmethod
     def _is_masks(self, n_channels: int) -> bool:
-        """Tell whether targets are float masks per channel, not class indices."""
+        """Return whether targets are float masks per channel, not class indices."""
 
     @abc.abstractmethod
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
@@ -271,7 +212,7 @@ class ImageEstimator(
     def _read_training(
         self, X: Any, y: Any, sample_weight: Any, *, again: bool, classes: Any = None
     ) -> TrainingData:
-        """Check whatever can be wrong before any training starts."""
+        """Check and read everything that training needs, before it starts."""
         self._validate_params()
         check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))
@@ -343,10 +284,12 @@ class ImageEstimator(
         augmentation = make_augmentation(self, data, device, again=again)
         if again:
             self.net_.check_training_readiness()
-            update_net(self)
+            update_net(self, device)
         else:
-            self._build_net(device, seed, self.weights)
+            self.net_ = build_net(self, device, seed)
             self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
+            if self.weights is not None:
+                load_weights(self.net_.module_, self.weights)
         net = self.net_
         check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
         net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
@@ -416,46 +359,13 @@ class ImageEstimator(
         n_channels: int = self.net_.n_channels_
         return n_channels
 
-    def _build_net(self, device: torch.device, seed: int, weights: Any = None) -> None:
-        n_channels = self._n_channels(self.loss_)
-        module, arguments = self._network(n_channels)
-        net = LossNet(
-            module,
-            Objective,
-            criterion__loss=self.loss_,
-            criterion__masks=self._is_masks(n_channels),
-            optimizer=resolve_optimizer(self.optimizer),
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            train_split=None,
-            callbacks=fit_callbacks(self),
-            device=str(device),
-            verbose=int(self.verbose > 1),
-            **{f"module__{key}": value for key, value in arguments.items()},
-            **{**(self.net_params or {}), **optimizer_settings(self, device)},
-        )
-        net.scaling_ = self.scaling_
-        net.autocast_ = resolve_precision(self.precision, device)
-        net.compile_ = self.compile
-        net.weight_decay_ = self.weight_decay
-        net.augment_ = None
-        net.n_channels_ = n_channels
-        net.multilabel_ = getattr(self, "multilabel", False)
-        net.generator_ = torch.Generator().manual_seed(seed)
-        with seeded(seed):
-            net.initialize()
-        if weights is not None:
-            load_weights(net.module_, weights)
-        self.net_ = net
-
     @usual_torch()
     def _scores(self, X: Any) -> Tensor:
         """Return logits for images of the shape that ``fit`` saw."""
         self._check_fitted()
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
-        return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check, multiple=0))
+        return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check))
 
     def _check_fitted(self) -> None:
         """Raise unless the estimator can predict with its parameters."""
@@ -463,7 +373,7 @@ class ImageEstimator(
         constraints = {
             name: allowed
             for name, allowed in self._parameter_constraints.items()
-            if name in _TO_PREDICT
+            if name in USED_AFTER_FIT
         }
         given = {name: getattr(self, name) for name in constraints}
         validate_parameter_constraints(constraints, given, type(self).__name__)

@@ -17,8 +17,8 @@ from ._data.dataset import TrainingData
 from ._data.labels import encode, one_label, read_labels
 from ._data.reading import Images
 from ._data.survey import Survey
-from ._inference.predict import Mirrored
 from ._loss_parameter import resolve_loss
+from ._training.parameters import Mirrored
 
 
 class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
@@ -27,7 +27,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="cross_entropy"
-        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
         or a sum such as "focal+1e-4*l2"; a loss class or object, ours or torch's;
         or a function ``(logits, target)``.
     depth : {18, 34, 50}, default=18
@@ -120,7 +120,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (n_classes,)
         The labels.
     loss_ : Loss, nn.Module or function
-        What was minimised.
+        What was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
@@ -167,6 +167,8 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     True
     """
 
+    depth: int
+
     def __init__(
         self,
         loss: Any = "cross_entropy",
@@ -202,37 +204,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         verbose: int = 0,
         **loss_params: Any,
     ) -> None:
-        self.loss = loss
-        self.depth = depth
-        self.width = width
-        self.weights = weights
-        self.image_shape = image_shape
-        self.channels = channels
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.scheduler = scheduler
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.class_weight = class_weight
-        self.classes = classes
-        self.augment = augment
-        self.normalize = normalize
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.clip_norm = clip_norm
-        self.precision = precision
-        self.compile = compile
-        self.deterministic = deterministic
-        self.device = device
-        self.warm_start = warm_start
-        self.tta = tta
-        self.random_state = random_state
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.verbose = verbose
-        self._store_loss_params(loss_params)
+        self._store_params(locals())
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities.
@@ -247,7 +219,7 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         -------
         proba : ndarray of shape (n, n_classes), float64
             In the order of ``classes_``. The softmax of the scores; after training
-            with sigmoid losses, the sigmoids normalised over the classes.
+            with sigmoid losses, the sigmoids normalized over the classes.
         """
         return self._as_probabilities(self._scores(X))
 

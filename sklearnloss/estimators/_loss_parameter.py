@@ -55,8 +55,11 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         ]
         cls.__signature__ = signature.replace(parameters=kept)
 
-    def _store_loss_params(self, keywords: dict[str, Any]) -> None:
-        """Keep the constructor's ``loss__*`` keywords; refuse any other."""
+    def _store_params(self, arguments: dict[str, Any]) -> None:
+        """Keep the arguments of the constructor; of further keywords only ``loss__*``."""
+        keywords = arguments["loss_params"]
+        own = {k: v for k, v in arguments.items() if k not in ("self", "loss_params")}
+        self.__dict__.update(own)
         for key in keywords:
             if not key.startswith(PREFIX):
                 names = [

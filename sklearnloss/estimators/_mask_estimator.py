@@ -1,14 +1,17 @@
-"""How the segmenter reads masks: their classes, their codes, their counts, and to score."""
+"""Estimators of masks: reading them, counting their classes, predicting and scoring them."""
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
 from torch import Tensor
+from torch.nn import functional as F
 
+from ..losses._core.foreign import AnyLoss, loss_form
 from ..metrics._pairs import MaskPairs
 from ._base import ImageEstimator
 from ._data.axes import check_masks_shape
@@ -38,8 +41,10 @@ from ._data.palettes import check_palettes
 from ._data.reading import Images
 from ._data.rows import RowImages
 from ._data.survey import Survey, tally
+from ._inference.predict import Finish, Scorer, as_numpy, predict_images
 from ._training.augment_masks import MaskLabels
 from ._training.class_weight import count_positives
+from ._training.torch_settings import usual_torch
 
 
 class MaskEstimator(ImageEstimator):
@@ -53,12 +58,13 @@ class MaskEstimator(ImageEstimator):
 
     multilabel: bool
     ignore_index: int | None
+    tile: int | tuple[int, ...] | None
     mask_values_: np.ndarray
     _reads_masks = True
     _min_images = 1
     # Whether pixels were masked in the masks that were read last.
     _masked = False
-    # While masks are read: whether their labels may number objects.
+    # Only while masks are read: whether their labels may be numbers of objects.
     _numbers: ObjectNumbers | None = None
 
     @property
@@ -244,14 +250,8 @@ class MaskEstimator(ImageEstimator):
             classes=self.classes_,
         )
 
-    @abc.abstractmethod
-    def _predict_samples(
-        self, samples: Samples, method: str
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield each true mask with what a method predicts."""
-
     def _check_void(self, mask: np.ndarray) -> np.ndarray:
-        """Return a mask; raise if it holds what seems to mark pixels that do not count."""
+        """Return a mask; raise if it seems to hold a label of pixels to ignore."""
         if self.multilabel or self.ignore_index is not None or np.ma.getmask(mask).all():
             return mask
         ends = {int(mask.min()), int(mask.max())} - set(self.classes_.tolist())
@@ -268,3 +268,74 @@ class MaskEstimator(ImageEstimator):
         if self.multilabel and data.class_counts() is None:
             return count_positives(data.y)
         return super()._class_counts(data)
+
+    @usual_torch()
+    def _finished(self, X: Any, finish: Finish) -> np.ndarray:
+        """Return what ``finish`` makes of the logits of images."""
+        self._check_fitted()
+        return predict_images(
+            Scorer(self.net_, self.scaling_, self.tta),
+            self._new_images(X),
+            finish,
+            check=self._check_image_shape,
+            tiled=True,
+            tile=self.tile,
+        )
+
+    def _check_image_shape(self, images: Images) -> None:
+        """Raise unless images have the channels and axes of those of ``fit``."""
+        _, n_channels, *spatial = images.shape
+        if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
+            super()._check_image_shape(images)
+
+    def _predict_samples(
+        self, samples: Samples, method: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
+        scorer = Scorer(self.net_, self.scaling_, self.tta)
+        for images, targets in samples.batches(scorer.batch_size):
+            predicted = self._finished(Samples(images, ready=True), finish)
+            shape = tuple(images.shape[1:])
+            for target, mask in zip(targets, predicted, strict=True):
+                yield self._read_mask(target, shape)[0], mask
+
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        if self.multilabel:
+            return as_numpy(logits.sigmoid())
+        if logits.shape[1] == 1:
+            p = logits.sigmoid()
+            return as_numpy(torch.cat([1 - p, p], 1))
+        if loss_form(self.loss_) == "sigmoid":
+            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also where all vanish
+        return as_numpy(logits.softmax(1))
+
+    def _as_labels(self, logits: Tensor) -> np.ndarray:
+        if self.multilabel:
+            labels: np.ndarray = self.mask_values_[as_numpy((logits > 0).byte())]
+        elif logits.shape[1] == 1:
+            labels = self.classes_[as_numpy((logits[:, 0] > 0).byte())]
+        else:
+            labels = self.classes_[as_numpy(logits.argmax(1))]
+        return labels
+
+    def _n_channels(self, loss: AnyLoss) -> int:
+        n_classes = len(self.classes_)
+        if self.multilabel:
+            return n_classes
+        return 1 if n_classes == 2 and loss_form(loss) != "softmax" else n_classes
+
+    def _is_masks(self, n_channels: int) -> bool:
+        return self.multilabel or n_channels == 1
+
+    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        training, held_out = train_test_split(
+            np.arange(len(data)), test_size=self.validation_fraction, random_state=seed
+        )
+        return np.sort(training), np.sort(held_out)
+
+    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
+        raise ValueError(
+            f"class_weight is set, but not every term of the loss {self.loss!r} has weights per "
+            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or, for more than "
+            f"two classes, 'dice'."
+        )

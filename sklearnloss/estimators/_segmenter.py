@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from sklearn.model_selection import train_test_split
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from ..losses._core.foreign import AnyLoss, loss_form
 from ..metrics import iou_score
 from ..networks import UNet
-from ._constraints import Number
-from ._data.dataset import TrainingData
-from ._data.lazy import Samples
-from ._data.reading import Images
-from ._inference.predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
+from ._inference.predict import as_numpy
 from ._loss_parameter import resolve_loss
 from ._mask_estimator import MaskEstimator
-from ._training.torch_settings import usual_torch
+from ._training.parameters import Mirrored, Number
 
 
 class UNetSegmenter(MaskEstimator):
@@ -31,7 +23,7 @@ class UNetSegmenter(MaskEstimator):
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="auto"
-        What training minimises: a name of :func:`~sklearnloss.losses.list_losses`
+        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
         or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
         a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
         multilabel masks, "dice+cross_entropy" otherwise.
@@ -40,7 +32,7 @@ class UNetSegmenter(MaskEstimator):
     width : int, default=32
         Channels at full resolution. 8 or 16 train fast on a CPU.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalisation. "group" learns from few steps.
+        Normalization. "group" learns from few steps.
     multilabel : bool, default=False
         Masks are (n, K, *spatial): one of 0 and 1 (or 0 and 255, or booleans) for
         each of K labels, which may overlap. The loss needs a sigmoid form.
@@ -138,7 +130,7 @@ class UNetSegmenter(MaskEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels; for multilabel masks their names, by default 0 to K - 1.
     loss_ : Loss, nn.Module or function
-        What was minimised.
+        What was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
@@ -169,7 +161,7 @@ class UNetSegmenter(MaskEstimator):
     32 pixels or a quarter (those of ``2 ** depth`` pixels not at all). Where they do,
     scores (logits) are blended smoothly; labels and probabilities are made of the
     blended ones, band by band, so that memory stays bounded. Group and instance
-    normalisation take their statistics over a tile: the larger it is, the closer
+    normalization take their statistics over a tile: the larger it is, the closer
     the result is to that of the whole image. Predictions do not depend on
     ``batch_size``.
 
@@ -213,6 +205,9 @@ class UNetSegmenter(MaskEstimator):
         "tile": [Number(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
 
+    depth: int
+    norm: str
+
     def __init__(
         self,
         loss: Any = "auto",
@@ -252,41 +247,7 @@ class UNetSegmenter(MaskEstimator):
         verbose: int = 0,
         **loss_params: Any,
     ) -> None:
-        self.loss = loss
-        self.depth = depth
-        self.width = width
-        self.norm = norm
-        self.multilabel = multilabel
-        self.ignore_index = ignore_index
-        self.tile = tile
-        self.weights = weights
-        self.image_shape = image_shape
-        self.channels = channels
-        self.optimizer = optimizer
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.scheduler = scheduler
-        self.max_epochs = max_epochs
-        self.batch_size = batch_size
-        self.class_weight = class_weight
-        self.classes = classes
-        self.augment = augment
-        self.normalize = normalize
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.clip_norm = clip_norm
-        self.precision = precision
-        self.compile = compile
-        self.deterministic = deterministic
-        self.device = device
-        self.warm_start = warm_start
-        self.tta = tta
-        self.random_state = random_state
-        self.callbacks = callbacks
-        self.net_params = net_params
-        self.verbose = verbose
-        self._store_loss_params(loss_params)
+        self._store_params(locals())
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of each pixel.
@@ -368,55 +329,6 @@ class UNetSegmenter(MaskEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    @usual_torch()
-    def _finished(self, X: Any, finish: Finish) -> np.ndarray:
-        """Return what ``finish`` makes of the logits of images."""
-        self._check_fitted()
-        return predict_images(
-            Scorer(self.net_, self.scaling_, self.tta),
-            self._new_images(X),
-            finish,
-            check=self._check_image_shape,
-            tile=self.tile,
-            multiple=tile_multiple(self.net_.module_),
-        )
-
-    def _check_image_shape(self, images: Images) -> None:
-        """Raise unless images have the channels and axes of those of ``fit``."""
-        _, n_channels, *spatial = images.shape
-        if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
-            super()._check_image_shape(images)
-
-    def _predict_samples(
-        self, samples: Samples, method: str
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
-        scorer = Scorer(self.net_, self.scaling_, self.tta)
-        for images, targets in samples.batches(scorer.batch_size):
-            predicted = self._finished(Samples(images, ready=True), finish)
-            shape = tuple(images.shape[1:])
-            for target, mask in zip(targets, predicted, strict=True):
-                yield self._read_mask(target, shape)[0], mask
-
-    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
-        if self.multilabel:
-            return as_numpy(logits.sigmoid())
-        if logits.shape[1] == 1:
-            p = logits.sigmoid()
-            return as_numpy(torch.cat([1 - p, p], 1))
-        if loss_form(self.loss_) == "sigmoid":
-            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also where all vanish
-        return as_numpy(logits.softmax(1))
-
-    def _as_labels(self, logits: Tensor) -> np.ndarray:
-        if self.multilabel:
-            labels: np.ndarray = self.mask_values_[as_numpy((logits > 0).byte())]
-        elif logits.shape[1] == 1:
-            labels = self.classes_[as_numpy((logits[:, 0] > 0).byte())]
-        else:
-            labels = self.classes_[as_numpy(logits.argmax(1))]
-        return labels
-
     def _resolve_loss(self) -> AnyLoss:
         loss = self.loss
         if isinstance(loss, str) and loss == "auto":
@@ -431,15 +343,6 @@ class UNetSegmenter(MaskEstimator):
             )
         return resolved
 
-    def _n_channels(self, loss: AnyLoss) -> int:
-        n_classes = len(self.classes_)
-        if self.multilabel:
-            return n_classes
-        return 1 if n_classes == 2 and loss_form(loss) != "softmax" else n_classes
-
-    def _is_masks(self, n_channels: int) -> bool:
-        return self.multilabel or n_channels == 1
-
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
         return UNet, {
             "in_channels": self.input_shape_[0],
@@ -449,16 +352,3 @@ class UNetSegmenter(MaskEstimator):
             "norm": self.norm,
             "n_axes": len(self.input_shape_) - 1,
         }
-
-    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        training, held_out = train_test_split(
-            np.arange(len(data)), test_size=self.validation_fraction, random_state=seed
-        )
-        return np.sort(training), np.sort(held_out)
-
-    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
-        raise ValueError(
-            f"class_weight is set, but not every term of the loss {self.loss!r} has weights per "
-            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or, for more than "
-            f"two classes, 'dice'."
-        )

@@ -87,7 +87,8 @@ class ResNet(nn.Module):
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels, n_classes)
-        self.apply(_initialise)
+        self.multiple, self.values_per_pixel = _REDUCTIONS[stem], width
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to logits (n, n_classes)."""
@@ -170,11 +171,12 @@ class _Shortcut(nn.Sequential):
         return shortened
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
+_REDUCTIONS: dict[Stem, int] = {"tiny": 4, "small": 8, "large": 32}
 _STAGES: dict[int, tuple[type[_BasicBlock | _Bottleneck], list[int]]] = {
     18: (_BasicBlock, [2, 2, 2, 2]),
     34: (_BasicBlock, [3, 4, 6, 3]),

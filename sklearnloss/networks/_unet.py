@@ -74,8 +74,8 @@ class UNet(nn.Module):
             _Up(layers, coarse, fine, norm) for coarse, fine in itertools.pairwise(reversed(widths))
         )
         self.head = layers.conv(width, out_channels, kernel_size=1)
-        self.multiple = 2**depth
-        self.apply(_initialise)
+        self.multiple, self.values_per_pixel = 2**depth, width
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to logits (n, out_channels, *spatial)."""
@@ -142,7 +142,7 @@ def _pad(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, padding, mode="replicate")
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

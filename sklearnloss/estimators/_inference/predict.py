@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ...networks._interface import as_network
 from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
 from .._data.rows import RowImages
 from .._training.net import LossNet
+from .._training.parameters import Mirrored
 from .tiling import finish_tiles, tile_shape
 
 Finish = Callable[[Tensor], np.ndarray]
-Mirrored = Literal["flip", "mirror"] | None
 
 # Pixels of a batch: enough to keep the device busy, and few enough for the
 # last batch to be filled up at no great cost.
@@ -30,7 +30,7 @@ _USUAL_MULTIPLE = 32
 
 
 class Scorer:
-    """A trained network that gives an image the same scores alone and in company.
+    """A trained network that scores an image identically whatever else is in its batch.
 
     The arithmetic of convolutions depends on the size of the batch. Here that
     depends on the network and the size of the images only: the last batch is
@@ -49,6 +49,7 @@ class Scorer:
 
     def __init__(self, net: LossNet, scaling: Scaling | None, tta: Mirrored = None) -> None:
         self.net = net
+        self.network = as_network(net.module_)
         self.scaling = scaling and scaling.to(net.device)
         self.tta = tta
 
@@ -56,7 +57,7 @@ class Scorer:
         """Return how many images of a shape make a batch."""
         pixels = _OTHER_BATCH_PIXELS
         if torch.device(self.net.device).type == "cpu":
-            pixels = _BATCH_VALUES // _first_width(self.net.module_)
+            pixels = _BATCH_VALUES // self.network.values_per_pixel
         return min(_BATCH_IMAGES, max(1, pixels // max(1, math.prod(spatial))))
 
     def whole(self, images: Tensor) -> Tensor:
@@ -84,16 +85,6 @@ class Scorer:
         return total / len(variants) if len(variants) > 1 else total
 
 
-def tile_multiple(module: nn.Module) -> int:
-    """Return what the sides of tiles are multiples of: by how much a network reduces images."""
-    return int(getattr(module, "multiple", _USUAL_MULTIPLE))
-
-
-def _first_width(module: nn.Module) -> int:
-    """Return how many values a network's first layer gives per pixel."""
-    return next((len(p) for p in module.parameters() if p.ndim > 1), 1)
-
-
 @torch.inference_mode()
 def predict_images(
     scorer: Scorer,
@@ -101,8 +92,8 @@ def predict_images(
     finish: Finish,
     *,
     check: Callable[[Tensor], None],
+    tiled: bool = False,
     tile: int | tuple[int, ...] | None = None,
-    multiple: int = 1,
 ) -> np.ndarray:
     """Apply a network to images, and ``finish`` to their scores.
 
@@ -117,22 +108,21 @@ def predict_images(
         be tiled, pixel by pixel.
     check : callable
         Refuses images that the network was not made for.
-    tile : int, tuple of int or None
+    tiled : bool, default=False
+        Whether large images are cut into tiles.
+    tile : int, tuple of int or None, default=None
         See :func:`tile_shape`.
-    multiple : int, default=1
-        See :func:`tile_shape`. 0 never tiles.
 
     Returns
     -------
     finished : ndarray of shape (n, ...)
-        Of dtype object, holding an array per image, where these are of unlike
-        shapes.
+        Of dtype object, holding an array per image, where their shapes differ.
     """
     scorer.net._set_training(False)
-    outputs = _Outputs(len(images))
+    outputs, multiple = _Outputs(len(images)), scorer.network.multiple
     for batch in _batches(images, scorer):
         check(batch)
-        shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if multiple else None
+        shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if tiled else None
         if shape is None:
             outputs.add(finish(scorer.whole(batch)))
             continue

@@ -20,17 +20,12 @@ from torch import Tensor, nn
 
 from ..._version import __version__
 from .._data.arrays import Scaling
+from .._training.parameters import MAY_BE_CODE
 from .._training.portable_net import on_cpu
 from .._training.torch_settings import check_default_dtype
 from .codec import CannotDescribe, Names, describe
 from .file_format import NETWORK, to_json, write
 from .restore import HISTORY, LEARNT, LOSS, SCALING, load_estimator, loss_state
-
-# What matters for training only may be code, which no file keeps.
-TRAINING_ONLY = (
-    *("augment", "callbacks", "net_params", "optimizer"),
-    *("random_state", "scheduler", "weights"),
-)
 
 
 class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
@@ -164,13 +159,13 @@ def _versions() -> dict[str, str]:
 def _describe_params(model: Any, names: Names) -> dict[str, Any]:
     params, left_out = {}, []
     for key, value in model.get_params(deep=False).items():
-        training_only = key in TRAINING_ONLY
+        may_be_code = key in MAY_BE_CODE
         try:
             if key == "weights" and isinstance(value, Mapping):
                 raise CannotDescribe("a state dict")
-            params[key] = describe(value, None if training_only else names)
+            params[key] = describe(value, None if may_be_code else names)
         except CannotDescribe as error:
-            if not training_only:
+            if not may_be_code:
                 raise ValueError(
                     f"Cannot save {type(model).__name__}: {key} holds {error}, which is neither "
                     f"data nor a loss. Change it with set_params({key}=...)."

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ...losses import Loss
 from ...losses._core.names import USER_LOSSES
 from .._data.arrays import Scaling
+from .._training.net_settings import build_net
 from .._training.optimizers import available_device, check_net_params
 from .._training.torch_settings import check_default_dtype, usual_torch
 from .codec import Node, build
@@ -130,15 +131,16 @@ def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
 
 
 def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) -> None:
-    if model.depth > len(weights):  # before a network is made that may be far too large
-        raise ValueError(f"its network of depth {model.depth} has only {len(weights)} tensors")
     module, arguments = model._network(model._n_channels(model.loss_))
+    depth = arguments.get("depth", 0)
+    if depth > len(weights):  # before a network is made that may be far too large
+        raise ValueError(f"its network of depth {depth} has only {len(weights)} tensors")
     with torch.device("meta"):
         _check_tensors(weights, module(**arguments).state_dict())
     state = model.random_state
     # Without a random state, one that does not draw from numpy's global generator.
     seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
-    model._build_net(available_device(device or model.device), int(seed))
+    model.net_ = build_net(model, available_device(device or model.device), int(seed))
     model.net_.module_.load_state_dict(weights)
 
 

@@ -1,7 +1,9 @@
 """The training of a network: a skorch net, its batches, optimizer, callbacks and augmentation.
 
-``net`` trains ``batches`` of the data; ``training_state`` is what it needs meanwhile.
-``optimizers``, ``schedule``, ``memory_format`` and ``class_weight`` are its settings,
+``net`` trains on ``batches`` of the data; ``forward`` computes scores and loss, ``criterion``
+holds the loss, and ``training_state`` is kept during training only. ``parameters`` declares what
+both estimators are given, and ``net_settings`` is the part of it that a net needs; ``optimizers``,
+``schedule``, ``memory_format`` and ``class_weight`` turn names and numbers into what torch takes.
 ``gradient_check`` refuses losses without a gradient, and ``portable_net`` is the net as a pickle.
 
 ``augmentations`` change images: built-in ones, and those of ``augment_libraries`` and of users,

@@ -23,15 +23,11 @@ from skorch.callbacks import (
 )
 from torch import Tensor
 
+from .parameters import RESUMABLE
 from .portable_net import PortableNet
 
 # Beside the state of the optimizer, in its file.
 _RECORD = "sklearnloss"
-# Parameters that may change before a fit continues.
-_FREE = {
-    *("callbacks", "compile", "device", "max_epochs", "random_state", "tile", "tta", "verbose"),
-    *("warm_start", "weights"),
-}
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _N_SAMPLES = 16
 
@@ -243,7 +239,7 @@ def fit_key(estimator: Any, data: Any, seed: int) -> dict[str, str]:
     seed : int
         Of the random numbers.
     """
-    params = {k: v for k, v in estimator.get_params(deep=True).items() if k not in _FREE}
+    params = {k: v for k, v in estimator.get_params(deep=True).items() if k not in RESUMABLE}
     text = repr([type(estimator).__name__, sorted(params.items()), estimator._loss_key()])
     # A generator is drawn from anew; what matters then is only which data are held out.
     seeded = estimator.early_stopping or isinstance(estimator.random_state, numbers.Integral)

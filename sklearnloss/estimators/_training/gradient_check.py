@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ...losses import CompoundLoss, Penalty
 from ...losses._core.foreign import GUIDE, AnyLoss, is_own, loss_name
 
-Criterion = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+WeightedLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Random scores of a few samples may all satisfy a hinge; those of many draws do not.
 _N_DRAWS = 8
 _FORM = (
@@ -52,7 +52,7 @@ class SoftmaxOfOne(TorchDispatchMode):
 
 def require_slope(
     loss: AnyLoss,
-    build: Callable[[AnyLoss], Criterion],
+    build: Callable[[AnyLoss], WeightedLoss],
     gradient: Tensor | None,
     logits: Tensor,
     codes: Tensor,
@@ -110,7 +110,7 @@ def _data_terms(loss: AnyLoss) -> Iterator[tuple[AnyLoss, float | Tensor]]:
 
 def _has_slope(
     term: AnyLoss,
-    build: Callable[[AnyLoss], Criterion],
+    build: Callable[[AnyLoss], WeightedLoss],
     logits: Tensor,
     codes: Tensor,
     weight: Tensor | None,
@@ -141,7 +141,7 @@ def _random(logits: Tensor, codes: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     return z.to(logits.device, logits.dtype), drawn.to(codes.device, codes.dtype)
 
 
-def _is_steep(criterion: Criterion, z: Tensor, codes: Tensor, weight: Tensor | None) -> bool:
+def _is_steep(criterion: WeightedLoss, z: Tensor, codes: Tensor, weight: Tensor | None) -> bool:
     z = z.detach().clone().requires_grad_()
     try:
         value = criterion(z, codes, weight)

@@ -1,4 +1,4 @@
-"""The small skorch net that an estimator owns: it speaks tensors and codes."""
+"""The skorch net of an estimator: its targets are codes, its batches slices of tensors."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import contextlib
 import copy
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 import torch
 from skorch import NeuralNet
 from skorch.exceptions import SkorchException
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..._utils.text import did_you_mean
-from ...losses import Loss
-from ...losses._core.foreign import AnyLoss, call_loss, is_own, weighted_mean
+from ...losses._core.foreign import is_own
 from ...losses._core.terms import data_terms
 from .._data.dataset import TrainingData
 from .batches import Batches
@@ -24,7 +23,9 @@ from .callback_checks import check_net_callbacks, check_pattern, reads_batches
 from .callback_predictions import PredictingNet
 from .callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from .checkpoints import continue_from_record
-from .gradient_check import SoftmaxOfOne, refuse_softmax_of_one, require_slope
+from .criterion import Criterion
+from .forward import explain_norm_error, make_forward
+from .gradient_check import refuse_softmax_of_one, require_slope
 from .interrupts import watch_interrupts
 from .memory_format import lay_out
 from .random_state import seeded
@@ -33,72 +34,15 @@ from .sklearn_callbacks import FitTasks
 from .training_state import StopTraining, Training
 
 
-class Objective(nn.Module):
-    """A loss as training needs it: codes in, one number out.
-
-    Parameters
-    ----------
-    loss : Loss, nn.Module or function
-        What is minimised.
-    masks : bool
-        Whether the target is a float mask per channel, not class indices.
-
-    Attributes
-    ----------
-    looked_at : bool
-        Whether the loss is known to depend on the scores.
-    is_constant : bool
-        Whether a softmax over one channel was seen in it.
-    """
-
-    def __init__(self, loss: AnyLoss, masks: bool) -> None:
-        super().__init__()
-        self.loss = loss
-        self.masks = masks
-        self.looked_at = False
-        self.is_constant = False
-
-    def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-        """Return the loss of a batch, a scalar."""
-        target = codes.reshape(logits.shape).float() if self.masks else codes.long()
-        if self.looked_at or logits.shape[1] > 1 or torch.compiler.is_compiling():
-            value = call_loss(self.loss, logits, target, sample_weight)
-        else:
-            with SoftmaxOfOne(logits) as mode:
-                value = call_loss(self.loss, logits, target, sample_weight)
-            self.is_constant = mode.seen
-        if value.ndim == 0:
-            return value
-        if sample_weight is not None and isinstance(self.loss, Loss):
-            value = self.loss(logits, target)  # not weighted twice
-        return weighted_mean(value, sample_weight)
-
-
-@contextlib.contextmanager
-def explained(x: Tensor) -> Iterator[None]:
-    """Say why a network cannot normalize images (n, C, *spatial) in training."""
-    try:
-        yield
-    except ValueError as error:
-        if "Expected more than 1" not in str(error):  # value per channel, spatial element
-            raise
-        size = " x ".join(map(str, x.shape[2:]))
-        raise ValueError(
-            f"The network reduces images of {size} pixels to so few that there is nothing to "
-            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if there is a choice, a "
-            f"smaller depth, larger images, or at least 2 of a size and a batch_size above 1."
-        ) from error
-
-
 class LossNet(PredictingNet):
-    """A skorch net that is fed whole tensors and trains one loss.
+    """A skorch net that slices its batches from whole tensors and trains with one loss.
 
     Attributes
     ----------
     base_lrs_ : list of float
         The learning rate of each group of parameters, before any schedule.
     training_ : Training or None
-        Of the training that is going on.
+        The state of the training in progress.
     """
 
     base_lrs_: list[float]
@@ -130,7 +74,7 @@ class LossNet(PredictingNet):
 
     @property
     def n_resumed(self) -> int:
-        """How many epochs of this training a checkpoint had."""
+        """Number of epochs of this training that were loaded from a checkpoint."""
         return 0 if self.training_ is None else len(self.history) - self.training_.n_before
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
@@ -159,7 +103,7 @@ class LossNet(PredictingNet):
             raise StopTraining
 
     def _explain(self, error: Exception, callback: Any) -> None:
-        """Raise a ValueError instead of an error about a score of data that are not there."""
+        """Raise a clearer ValueError for a callback that needs missing validation data."""
         if self.train_split is None and re.search(r"\bvalid_", str(error)):
             raise ValueError(
                 f"{type(callback).__name__} failed: {error}. There are no validation data. Set "
@@ -236,9 +180,9 @@ class LossNet(PredictingNet):
         if self.compile_:
             torch.compiler.cudagraph_mark_step_begin()
         assert self.training_ is not None
-        with explained(x):
+        with explain_norm_error(x):
             logits, loss = self.training_.forward(x, codes, weight)
-        look = logits.requires_grad and not self.criterion_.looked_at
+        look = logits.requires_grad and not self.criterion_.is_checked
         if look and not self.compile_:
             logits.retain_grad()
         if logits.requires_grad and not loss.requires_grad:
@@ -251,39 +195,39 @@ class LossNet(PredictingNet):
             logits = logits.detach().clone()  # callbacks may keep what a CUDA graph overwrites
         if look:
             self._check_slope(logits, codes, weight)
-            self.criterion_.looked_at = True
+            self.criterion_.is_checked = True
         return {"loss": loss, "y_pred": logits}
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False
     ) -> Tensor:
         weight = X["sample_weight"] if isinstance(X, dict) else None
-        with self._random_numbers():
+        with self.random_numbers():
             value: Tensor = self.criterion_(y_pred, y_true, weight)
         return value
 
     def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
-        """Look at a loss's first batch whether it depends on the scores, and never again."""
-        objective, gradient = self.criterion_, None
+        """Check on the first batch, once per loss, that the loss depends on the scores."""
+        criterion, gradient = self.criterion_, None
         if not self.compile_:  # which hides the gradient of the scores
             gradient, logits.grad = logits.grad, None
-        with self._random_numbers():
+        with self.random_numbers():
             require_slope(
-                objective.loss,
-                lambda term: Objective(term, objective.masks),
+                criterion.loss,
+                lambda term: Criterion(term, criterion.masks),
                 gradient,
                 logits,
                 codes,
                 weight,
             )
             if self.compile_:  # in which it cannot be noticed
-                objective = Objective(objective.loss, objective.masks)
-                objective(logits.detach(), codes, weight)
-        if objective.is_constant:
-            refuse_softmax_of_one(objective.loss)
+                criterion = Criterion(criterion.loss, criterion.masks)
+                criterion(logits.detach(), codes, weight)
+        if criterion.is_constant:
+            refuse_softmax_of_one(criterion.loss)
 
-    def _random_numbers(self) -> contextlib.AbstractContextManager[None]:
-        """Give the random numbers that a user's loss draws a seed of their own."""
+    def random_numbers(self) -> contextlib.AbstractContextManager[None]:
+        """Seed the random numbers that a user's loss draws, in this block only."""
         training = self.training_
         if training is None or not training.may_draw:
             return contextlib.nullcontext()
@@ -321,7 +265,7 @@ class LossNet(PredictingNet):
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
 
     def _record_losses(self, prefix: str, values: list[Tensor]) -> None:
-        """Write an epoch's losses into the history, fetched from the device at once."""
+        """Fetch an epoch's losses from the device at once and write them into the history."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
         for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
             self._check_finite(value, first=k == 0 and prefix == "train")
@@ -380,7 +324,7 @@ class LossNet(PredictingNet):
         with watch_interrupts() as interrupts:
             self.training_ = Training(
                 data,
-                self._make_forward(data),
+                make_forward(self, data),
                 interrupts,
                 len(self.history),
                 tasks,
@@ -423,7 +367,7 @@ class LossNet(PredictingNet):
         self._end(stopped)
 
     def _begin(self, epochs: int, schedule: Callable[[float], float] | None) -> int:
-        """Prepare the first epoch; return how many there are left after a checkpoint's."""
+        """Prepare the first epoch; return how many remain after those of a checkpoint."""
         training = self.training_
         assert training is not None
         n_done = self.n_resumed
@@ -441,7 +385,7 @@ class LossNet(PredictingNet):
         return max(epochs - n_done, 0)
 
     def _end(self, stopped: BaseException | None) -> None:
-        """Tell callbacks, and raise what ended the training."""
+        """Notify the callbacks, and raise the error that ended the training."""
         assert self.training_ is not None
         data = self.training_.data
         try:
@@ -454,42 +398,6 @@ class LossNet(PredictingNet):
             stopped.add_note(f"At the end of the training, a callback raised {error!r}.")
         if stopped is not None:
             raise stopped
-
-    def _make_forward(self, data: TrainingData) -> Callable[..., tuple[Tensor, Tensor]]:
-        """Return network and loss as one function, compiled on request."""
-        module, criterion, dtype = self.module_, self.criterion_, self.autocast_
-
-        def score(x: Tensor, module: nn.Module = module) -> Tensor:
-            with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
-                logits: Tensor = module(x).contiguous()  # losses may want to view them
-            return logits
-
-        def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-            logits = score(x)
-            return logits, criterion(logits, codes, weight)
-
-        def seeded_forward(
-            x: Tensor, codes: Tensor, weight: Tensor | None
-        ) -> tuple[Tensor, Tensor]:
-            logits = score(x, self.module_)  # a callback may have exchanged either
-            with self._random_numbers():  # networks draw none, and may run in parallel threads
-                return logits, self.criterion_(logits, codes, weight)
-
-        if not self.compile_:
-            return seeded_forward
-        # Batches have one of two sizes, each worth code, and on a GPU a graph, of its own.
-        compiled = torch.compile(
-            forward,
-            dynamic=False if data.sizes is None else None,
-            mode="reduce-overhead" if torch.device(self.device).type == "cuda" else None,
-        )
-
-        def seeded_compiled(*batch: Any) -> tuple[Tensor, Tensor]:
-            with self._random_numbers():
-                value: tuple[Tensor, Tensor] = compiled(*batch)
-            return value
-
-        return seeded_compiled
 
     def _set_training(self, training: bool = True) -> None:
         if self.module_.training != training:  # walking over all modules takes time

@@ -18,7 +18,8 @@ import torch
 from skorch.callbacks import Freezer
 from torch import nn
 
-from sklearnloss.estimators._training.net import LossNet, Objective
+from sklearnloss.estimators._training.criterion import Criterion
+from sklearnloss.estimators._training.net import LossNet
 from sklearnloss.estimators._training.optimizers import available_device
 from sklearnloss.estimators._training.portable_net import (
     as_arrays,
@@ -291,7 +292,7 @@ def test_a_moved_sum_of_losses_has_its_members_once() -> None:
 
 
 def test_a_net_before_its_initialisation_is_pickled() -> None:
-    net = pickled(LossNet(ResNet, Objective, criterion__loss=DiceLoss(), module__n_classes=2))
+    net = pickled(LossNet(ResNet, Criterion, criterion__loss=DiceLoss(), module__n_classes=2))
     assert not net.initialized_
     assert net.module__n_classes == 2
 

@@ -1,0 +1,51 @@
+"""A loss as a skorch net trains it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...losses import Loss
+from ...losses._core.foreign import AnyLoss, call_loss, weighted_mean
+from .gradient_check import SoftmaxOfOne
+
+
+class Criterion(nn.Module):
+    """A loss of codes instead of one-hot targets, reduced to a scalar.
+
+    Parameters
+    ----------
+    loss : Loss, nn.Module or function
+        What is minimized.
+    masks : bool
+        Whether the target is a float mask per channel, not class indices.
+
+    Attributes
+    ----------
+    is_checked : bool
+        Whether the loss is known to depend on the scores.
+    is_constant : bool
+        Whether it takes a softmax over one channel.
+    """
+
+    def __init__(self, loss: AnyLoss, masks: bool) -> None:
+        super().__init__()
+        self.loss = loss
+        self.masks = masks
+        self.is_checked = False
+        self.is_constant = False
+
+    def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss of a batch, a scalar."""
+        target = codes.reshape(logits.shape).float() if self.masks else codes.long()
+        if self.is_checked or logits.shape[1] > 1 or torch.compiler.is_compiling():
+            value = call_loss(self.loss, logits, target, sample_weight)
+        else:
+            with SoftmaxOfOne(logits) as mode:
+                value = call_loss(self.loss, logits, target, sample_weight)
+            self.is_constant = mode.seen
+        if value.ndim == 0:
+            return value
+        if sample_weight is not None and isinstance(self.loss, Loss):
+            value = self.loss(logits, target)  # not weighted twice
+        return weighted_mean(value, sample_weight)

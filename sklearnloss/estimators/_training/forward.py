@@ -1,0 +1,73 @@
+"""The forward pass of training: network and loss, compiled on request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._data.dataset import TrainingData
+
+Forward = Callable[..., tuple[Tensor, Tensor]]
+
+
+def make_forward(net: Any, data: TrainingData) -> Forward:
+    """Return a function from images, codes and weights to logits and the loss.
+
+    Parameters
+    ----------
+    net : LossNet
+        Holds the network and the loss.
+    data : TrainingData
+        What it is trained on.
+    """
+    module, criterion, dtype = net.module_, net.criterion_, net.autocast_
+
+    def score(x: Tensor, module: nn.Module = module) -> Tensor:
+        with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
+            logits: Tensor = module(x).contiguous()  # losses may want to view them
+        return logits
+
+    def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        logits = score(x)
+        return logits, criterion(logits, codes, weight)
+
+    def seeded_forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+        logits = score(x, net.module_)  # a callback may have exchanged either
+        with net.random_numbers():  # networks draw none, and may run in parallel threads
+            return logits, net.criterion_(logits, codes, weight)
+
+    if not net.compile_:
+        return seeded_forward
+    # Batches have one of two sizes, each worth code, and on a GPU a graph, of its own.
+    compiled = torch.compile(
+        forward,
+        dynamic=False if data.sizes is None else None,
+        mode="reduce-overhead" if torch.device(net.device).type == "cuda" else None,
+    )
+
+    def seeded_compiled(*batch: Any) -> tuple[Tensor, Tensor]:
+        with net.random_numbers():
+            value: tuple[Tensor, Tensor] = compiled(*batch)
+        return value
+
+    return seeded_compiled
+
+
+@contextlib.contextmanager
+def explain_norm_error(x: Tensor) -> Iterator[None]:
+    """Say why a network cannot normalize images (n, C, *spatial) in training."""
+    try:
+        yield
+    except ValueError as error:
+        if "Expected more than 1" not in str(error):  # value per channel, spatial element
+            raise
+        size = " x ".join(map(str, x.shape[2:]))
+        raise ValueError(
+            f"The network reduces images of {size} pixels to so few that there is nothing to "
+            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if there is a choice, a "
+            f"smaller depth, larger images, or at least 2 of a size and a batch_size above 1."
+        ) from error

@@ -1,0 +1,128 @@
+"""The parameters that both estimators have, each declared once."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_type_hints
+
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+Mirrored = Literal["flip", "mirror"] | None
+# The default of a parameter for which each estimator has another one.
+OWN = object()
+
+
+class Number(Interval):  # type: ignore[misc]
+    """An interval of numbers, of which True and False are none."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Return whether a value is a number within the interval."""
+        return not isinstance(val, bool) and bool(super().is_satisfied_by(val))
+
+
+def _whole_number(least: int) -> Number:
+    return Number(numbers.Integral, least, None, closed="left")
+
+
+def _real_number(closed: str, most: float | None = None) -> Number:
+    return Number(numbers.Real, 0, most, closed=closed)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What is known of a parameter besides its name and its type.
+
+    Attributes
+    ----------
+    default : object
+        In the signatures; ``OWN`` if each estimator has another one.
+    allowed : list or None
+        What scikit-learn checks before a fit; None if the fit checks it elsewhere.
+    may_be_code : bool
+        Whether it matters in training only and may be code, which no file keeps.
+    resumable : bool
+        Whether it may change before a fit continues from a checkpoint.
+    used_after_fit : bool
+        Whether predictions need it, so that it is checked again: it may have changed.
+    """
+
+    default: Any
+    allowed: list[Any] | None = None
+    may_be_code: bool = False
+    resumable: bool = False
+    used_after_fit: bool = False
+
+
+class SharedParameters:
+    """The parameters of both estimators, but for their loss."""
+
+    width: Annotated[int, Parameter(OWN, [_whole_number(1)])]
+    weights: Annotated[
+        Any,
+        Parameter(
+            None,
+            [str, os.PathLike, Mapping, HasMethods("state_dict"), None],
+            may_be_code=True,
+            resumable=True,
+        ),
+    ]
+    image_shape: Annotated[
+        tuple[int, ...] | None, Parameter(None, [tuple, list, None], used_after_fit=True)
+    ]
+    channels: Annotated[
+        str, Parameter("first", [StrOptions({"first", "last"})], used_after_fit=True)
+    ]
+    optimizer: Annotated[Any, Parameter("adamw", may_be_code=True)]
+    lr: Annotated[float, Parameter(3e-3, [_real_number("neither")])]
+    weight_decay: Annotated[float, Parameter(0.1, [_real_number("left")])]
+    scheduler: Annotated[
+        Any,
+        Parameter(
+            "onecycle", [StrOptions({"onecycle", "cosine"}), callable, None], may_be_code=True
+        ),
+    ]
+    max_epochs: Annotated[int, Parameter(20, [_whole_number(1)], resumable=True)]
+    batch_size: Annotated[int, Parameter(OWN, [_whole_number(1)])]
+    class_weight: Annotated[Any, Parameter(None)]
+    classes: Annotated[Any, Parameter(None, ["array-like", None])]
+    augment: Annotated[Any, Parameter(None, may_be_code=True)]
+    normalize: Annotated[str | None, Parameter("auto", [StrOptions({"auto"}), None])]
+    early_stopping: Annotated[bool, Parameter(False, ["boolean"])]
+    validation_fraction: Annotated[float, Parameter(0.1, [_real_number("neither", 1)])]
+    n_iter_no_change: Annotated[int, Parameter(10, [_whole_number(1)])]
+    clip_norm: Annotated[float | None, Parameter(None, [_real_number("neither"), None])]
+    precision: Annotated[str, Parameter("auto", [StrOptions({"auto", "float32", "bfloat16"})])]
+    compile: Annotated[bool, Parameter(False, ["boolean"], resumable=True)]
+    deterministic: Annotated[bool, Parameter(False, ["boolean"])]
+    device: Annotated[Any, Parameter("auto", resumable=True)]
+    warm_start: Annotated[bool, Parameter(False, ["boolean"], resumable=True)]
+    tta: Annotated[
+        Mirrored,
+        Parameter(
+            None, [StrOptions({"flip", "mirror"}), None], resumable=True, used_after_fit=True
+        ),
+    ]
+    random_state: Annotated[
+        Any, Parameter(None, ["random_state"], may_be_code=True, resumable=True)
+    ]
+    callbacks: Annotated[
+        Any, Parameter(None, [list, tuple, None], may_be_code=True, resumable=True)
+    ]
+    net_params: Annotated[dict[str, Any] | None, Parameter(None, [dict, None], may_be_code=True)]
+    verbose: Annotated[int, Parameter(0, ["verbose"], resumable=True)]
+
+
+PARAMETERS: dict[str, Parameter] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(SharedParameters, include_extras=True).items()
+}
+CONSTRAINTS = {name: each.allowed for name, each in PARAMETERS.items() if each.allowed is not None}
+MAY_BE_CODE = {name for name, each in PARAMETERS.items() if each.may_be_code}
+# The segmenter has some of its own.
+RESUMABLE = {name for name, each in PARAMETERS.items() if each.resumable} | {"tile"}
+USED_AFTER_FIT = {name for name, each in PARAMETERS.items() if each.used_after_fit} | {
+    *("ignore_index", "multilabel", "tile"),
+}

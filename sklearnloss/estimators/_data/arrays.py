@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -324,10 +325,21 @@ def _check_size(images: Tensor, min_samples: int) -> None:
 def _as_tensor(X: np.ndarray) -> Tensor:
     if any(stride < 0 for stride in X.strides):
         X = np.ascontiguousarray(X)
+    if not X.flags.writeable:  # as memory-mapped and shared ones; they are never written to
+        _take_read_only()
+    return torch.from_numpy(X)
+
+
+@functools.cache
+def _take_read_only() -> None:
+    """Make torch warn of a read-only array, which it does once, unseen.
+
+    Hiding the warning of each array would not do, as the filters of warnings are the
+    whole process's, and arrays are read by several threads.
+    """
     with warnings.catch_warnings():
-        # Memory-mapped and shared arrays are read-only; they are never written to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
-        return torch.from_numpy(X)
+        torch.from_numpy(np.frombuffer(bytes(1), np.uint8))
 
 
 def _as_channels_first(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,13 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return images, codes and weights of some samples."""
+        return next(self.batches([index]))
+
+    def batches(self, indices: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Yield batches of images, codes and weights; files of the next one are read meanwhile."""
+        return map(self._batch, indices)
+
+    def _batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         rows = index if self.rows is None else self.rows[index]
         weight = None if self.weight is None else self.weight[index]
         return self.X[rows], self.y[index], weight

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ...losses._core.seeding import unseeded
 from .arrays import Channels, as_image, is_masked
 from .axes import check_mask_shape, n_axes_by_mask
 from .dataset import TrainingData
@@ -28,10 +29,12 @@ from .items import (
 )
 from .pictures import is_pillow
 from .pixels import arrange
+from .read_ahead import read_ahead
 from .rows import RowImages
 
-# How many samples are read at the same time where nothing says how many make a batch.
-_AHEAD = 4
+# How many samples are read together where nothing says how many make a batch.
+_GROUP = 4
+_MOST_THREADS = 16
 
 
 def is_lazy(values: Any) -> bool:
@@ -147,15 +150,24 @@ class Samples:
         self.fill = fill
         self.of_arrays = False
         self._mask_files: dict[int, Path] = {}
+        self._of_dataset = any(isinstance(each, Dataset) for each in (self.items, self.targets))
+        if self.ready and self.targets is None:  # there is nothing to read
+            self.n_threads = 0
+        elif self._of_dataset:  # which need not be thread-safe
+            self.n_threads = 1
+        else:
+            self.n_threads = min(os.cpu_count() or 1, _MOST_THREADS)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Any]:
         """Return an image (C, *spatial) and its target, None if there is none."""
-        item, target = split_item(self.items[position], position)
-        if self.targets is not None:
-            target = self.targets[position]
+        # Datasets may draw random numbers, which seeds of others must not change.
+        with unseeded() if self._of_dataset else contextlib.nullcontext():
+            item, target = split_item(self.items[position], position)
+            if self.targets is not None:
+                target = self.targets[position]
         names = name_item("X", position, item), name_item("y", position, target)
         masked = self.masks and target is not None
         if masked:
@@ -200,16 +212,14 @@ class Samples:
             image = as_image(values, self.image_shape, self.channels, name)
         return image, is_masked(values)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        for start in range(0, len(self), _AHEAD):
-            yield from self.read(range(start, min(start + _AHEAD, len(self))))
+    def read(self, batches: Iterable[Sequence[int]]) -> Iterator[list[tuple[Tensor, Any]]]:
+        """Yield batches of images and targets, the next one of which is read meanwhile."""
+        return read_ahead(self.__getitem__, batches, self.n_threads)
 
-    def read(self, positions: Sequence[int]) -> list[tuple[Tensor, Any]]:
-        """Return several images and targets; files are read at the same time."""
-        if len(positions) < 2 or not isinstance(self.items, list):
-            return [self[position] for position in positions]
-        with ThreadPoolExecutor(min(len(positions), os.cpu_count() or 1, 16)) as pool:
-            return list(pool.map(self.__getitem__, positions))
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        n = len(self)
+        for group in self.read(range(k, min(k + _GROUP, n)) for k in range(0, n, _GROUP)):
+            yield from group
 
     def batches(
         self, batch_size: Callable[[tuple[int, ...]], int]
@@ -300,9 +310,14 @@ class LazyData(TrainingData):
             return image[0], codes[0]
         return self.batch(index)[:2]
 
-    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-        rows = self.chosen[index]
-        images, targets = zip(*self.samples.read(rows.tolist()), strict=True)
+    def batches(self, indices: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        rows = [self.chosen[index] for index in indices]
+        return map(self._assemble, self.samples.read(each.tolist() for each in rows), rows)
+
+    def _assemble(
+        self, samples: list[tuple[Tensor, Any]], rows: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        images, targets = zip(*samples, strict=True)
         self._check_shapes(images, rows)
         if isinstance(self.codes, Tensor):
             codes = self.codes[rows]

@@ -3,14 +3,17 @@
     python benchmarks/reading.py [--quick] [--json PATH] [--rounds N]
 
 Both contenders read the same files with the same threads, one fit each per round; the
-one without waits for each batch before it trains on it.
+one without waits for each batch before it trains on it. With a delay, each file takes
+that long to arrive, as from a disk in the network.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,9 +24,10 @@ from PIL import Image
 from rounds import median, parse_options, print_machine, print_table, speed, take_turns, write_json
 from tasks import blobs
 
-from sklearnloss.estimators._data import read_ahead
+from sklearnloss.estimators._data import items, read_ahead
 
-WIDTHS = (1, 4)
+# Seconds that a file takes to arrive.
+DELAYS = (0.0, 0.03, 0.1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,10 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_machine()
     with tempfile.TemporaryDirectory() as folder:
         side = 32 if options.quick else 256
-        files = write_files(Path(folder), 16 if options.quick else 40, side)
-        widths = WIDTHS[:1] if options.quick else WIDTHS
+        files = write_files(Path(folder), 16 if options.quick else 24, side)
+        delays = DELAYS[:1] if options.quick else DELAYS
         n_rounds = 1 if options.quick else options.rounds
-        rows = [compare(files, side, width, n_rounds) for width in widths]
+        rows = [compare(files, side, delay, n_rounds) for delay in delays]
     print_table("Training on PNG files", rows)
     write_json(options.json, {"reading": rows})
 
@@ -55,26 +59,40 @@ def write_files(folder: Path, n: int, side: int) -> tuple[list[Path], list[Path]
 
 
 def compare(
-    files: tuple[list[Path], list[Path]], side: int, width: int, n_rounds: int
+    files: tuple[list[Path], list[Path]], side: int, delay: float, n_rounds: int
 ) -> dict[str, Any]:
-    """Return a row for a network."""
-    task = blobs(quick=True)._replace(width=width, batch_size=8)
+    """Return a row for a delay."""
+    task = blobs(quick=True)._replace(width=1, batch_size=8, depth=1)
 
     def fit(ahead: int) -> Callable[[], Any]:
         def call() -> None:
-            with mock.patch.object(read_ahead, "AHEAD", ahead):
+            with mock.patch.object(read_ahead, "AHEAD", ahead), delayed(delay):
                 task.estimator(max_epochs=2).fit(*files)
 
         return call
 
     costs = take_turns({"waits": fit(0), "ahead": fit(1)}, n_rounds)
     return {
-        "task": f"{len(files[0])} PNG of {side}x{side}, U-Net depth {task.depth} width {width}",
+        "task": f"{len(files[0])} PNG of {side}x{side}",
+        "delay, ms": 1000 * delay,
         "waits, seconds": median(costs["waits"]).wall,
         "ahead, seconds": median(costs["ahead"]).wall,
         "x waits": speed(costs["ahead"], costs["waits"]).wall,
         "x waits, CPU": speed(costs["ahead"], costs["waits"]).cpu,
     }
+
+
+@contextlib.contextmanager
+def delayed(seconds: float) -> Iterator[None]:
+    """Let each image take a while to arrive."""
+    read = items.read_image
+
+    def read_later(path: Any) -> Any:
+        time.sleep(seconds)
+        return read(path)
+
+    with mock.patch.object(items, "read_image", read_later):
+        yield
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from ._data.labels import (
     one_label_per_pixel,
     read_masks,
 )
-from ._data.lazy import LazyCodes, Samples, is_lazy
+from ._data.lazy import MaskCodes, Samples, is_lazy
 from ._data.mask_classes import (
     ObjectNumbers,
     check_classes,
@@ -36,7 +36,7 @@ from ._data.mask_classes import (
 )
 from ._data.palettes import check_palettes
 from ._data.reading import Images
-from ._data.rows import RowImages
+from ._data.rows import ArrayImages
 from ._data.survey import Survey, tally
 from ._training.augment_masks import MaskLabels
 from ._training.class_weight import count_positives
@@ -82,7 +82,7 @@ class MaskEstimator(ImageEstimator):
 
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
-    ) -> Tensor | LazyCodes:
+    ) -> Tensor | MaskCodes:
         try:
             if isinstance(images, Survey):
                 return self._read_lazy_masks(images, classes)
@@ -90,7 +90,7 @@ class MaskEstimator(ImageEstimator):
         finally:
             self.__dict__.pop("_numbers", None)
 
-    def _read_masks_in_memory(self, y: Any, images: Tensor | RowImages, classes: Any) -> Tensor:
+    def _read_masks_in_memory(self, y: Any, images: ArrayImages, classes: Any) -> Tensor:
         masks = self._read_masks(y, images)
         if np.ma.is_masked(masks):
             self._masked = True
@@ -101,7 +101,7 @@ class MaskEstimator(ImageEstimator):
         values = self._find_classes(labels, n_labels, classes, {masks.dtype})
         return encode(masks, values, self.ignore_index)
 
-    def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
+    def _read_lazy_masks(self, survey: Survey, classes: Any) -> MaskCodes:
         numbers = sorted({len(mask) for mask in survey.seen})
         if len(numbers) > 1:
             raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
@@ -120,7 +120,7 @@ class MaskEstimator(ImageEstimator):
         def encode_mask(target: Any, shape: tuple[int, ...]) -> Tensor:
             return encode(self._read_mask(target, shape), values, self.ignore_index)[0]
 
-        return LazyCodes(encode_mask, code_dtype(values), counts)
+        return MaskCodes(encode_mask, code_dtype(values), counts)
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
         (mask,) = self._read_mask(target, shape)
@@ -198,7 +198,7 @@ class MaskEstimator(ImageEstimator):
             one = one_label_per_pixel(one, len(shape) - 1)
         return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
 
-    def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
+    def _read_masks(self, y: Any, images: ArrayImages) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
         check_masks_shape(
             np.shape(y), tuple(images.shape), channels=self.channels, multilabel=self.multilabel

@@ -19,6 +19,7 @@ from ._constraints import Number
 from ._data.dataset import TrainingData
 from ._data.lazy import Samples
 from ._data.reading import Images
+from ._data.rows import ArrayImages
 from ._inference.predict import Finish, Mirrored, Scorer, as_numpy, predict_images, tile_multiple
 from ._loss_parameter import resolve_loss
 from ._mask_estimator import MaskEstimator
@@ -381,7 +382,7 @@ class UNetSegmenter(MaskEstimator):
             multiple=tile_multiple(self.net_.module_),
         )
 
-    def _check_image_shape(self, images: Images) -> None:
+    def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images have the channels and axes of those of ``fit``."""
         _, n_channels, *spatial = images.shape
         if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
@@ -393,7 +394,7 @@ class UNetSegmenter(MaskEstimator):
         finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         for images, targets in samples.batches(scorer.batch_size):
-            predicted = self._finished(Samples(images, ready=True), finish)
+            predicted = self._finished(ArrayImages(images), finish)
             shape = tuple(images.shape[1:])
             for target, mask in zip(targets, predicted, strict=True):
                 yield self._read_mask(target, shape)[0], mask

@@ -19,7 +19,7 @@ from .axes import splits_or_joins
 from .statistics import ChannelStatistics
 
 if TYPE_CHECKING:
-    from .rows import RowImages
+    from .rows import ArrayImages
 
 Channels = Literal["first", "last"]
 
@@ -213,12 +213,12 @@ def _joined(X: Any) -> Any:
     return X
 
 
-def learn_scaling(images: Tensor | RowImages, kept: Tensor | None = None) -> Scaling:
+def learn_scaling(images: ArrayImages, kept: Tensor | None = None) -> Scaling:
     """Return the mean and standard deviation of each channel over all images.
 
     Parameters
     ----------
-    images : Tensor or RowImages of shape (n, C, *spatial)
+    images : ArrayImages of shape (n, C, *spatial)
         NaN stands for pixels without a value, which do not count.
     kept : Tensor of shape (n, *spatial), bool, default=None
         Which pixels count.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
-from .._data.rows import RowImages
+from .._data.rows import ArrayImages
 from .._training.net import LossNet
 from .tiling import finish_tiles, tile_shape
 
@@ -97,7 +97,7 @@ def _first_width(module: nn.Module) -> int:
 @torch.inference_mode()
 def predict_images(
     scorer: Scorer,
-    images: Tensor | RowImages | Samples,
+    images: ArrayImages | Samples,
     finish: Finish,
     *,
     check: Callable[[Tensor], None],
@@ -110,7 +110,7 @@ def predict_images(
     ----------
     scorer : Scorer
         The network.
-    images : Tensor or RowImages of shape (n, C, *spatial), or Samples
+    images : ArrayImages of shape (n, C, *spatial), or Samples
         As read, or to be read.
     finish : callable
         From logits on the network's device to an array, image by image; if it may
@@ -130,7 +130,7 @@ def predict_images(
     """
     scorer.net._set_training(False)
     outputs = _Outputs(len(images))
-    for batch in _batches(images, scorer):
+    for batch, _ in images.batches(scorer.batch_size):
         check(batch)
         shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if multiple else None
         if shape is None:
@@ -144,13 +144,6 @@ def predict_images(
 def as_numpy(logits: Tensor) -> np.ndarray:
     """Return logits as an array."""
     return logits.cpu().numpy()
-
-
-def _batches(images: Tensor | RowImages | Samples, scorer: Scorer) -> Iterator[Tensor]:
-    if isinstance(images, Samples):
-        yield from (batch for batch, _ in images.batches(scorer.batch_size))
-    else:
-        yield from images.split(scorer.batch_size(images.shape[2:]))
 
 
 class _Outputs:

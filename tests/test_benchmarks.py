@@ -24,6 +24,7 @@ TABLES = {
         "memory": {"task", "data", "ours", "loop", "x loop"},
         "workers": {"images", "first", "second"},
     },
+    "reading": {"reading": {"task", "waits, seconds", "ahead, seconds", "x waits"}},
     "threads": {"threads_digits": {"case", "seconds", "CPU seconds", "worst seconds"}},
     "imports": {"imports": {"step", "seconds", "CPU seconds"}},
     "growth": {

@@ -18,10 +18,8 @@ from ..losses import Loss
 from ..losses._core.foreign import AnyLoss
 from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
-from ._data.lazy import LazyCodes, LazyData
+from ._data.lazy import MaskCodes
 from ._data.reading import ImageReadingMixin, Images
-from ._data.rows import RowImages
-from ._data.survey import Survey, learn_scaling
 from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights
@@ -92,7 +90,7 @@ class ImageEstimator(
     @abc.abstractmethod
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
-    ) -> Tensor | LazyCodes:
+    ) -> Tensor | MaskCodes:
         """Validate y, set ``classes_``, and return codes."""
 
     @abc.abstractmethod
@@ -250,15 +248,8 @@ class ImageEstimator(
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
             kept = self._kept_codes(codes)
-            self.scaling_ = learn_scaling(images, kept) if self.normalize == "auto" else None
-        images = self._fill_masked(images, X)
-        if isinstance(images, Survey):
-            return LazyData(images.samples, codes, weight, sizes=images.sizes())
-        assert isinstance(codes, Tensor)
-        if isinstance(images, RowImages):
-            rows = torch.from_numpy(images.rows).to(images.device)
-            return TrainingData(images.whole, codes, weight, rows)
-        return TrainingData(images, codes, weight)
+            self.scaling_ = images.scaling(kept) if self.normalize == "auto" else None
+        return TrainingData(images.filled(self._fill).source, codes, weight)
 
     def _train(
         self,

@@ -27,7 +27,7 @@ from ._data.labels import (
     one_label_per_pixel,
     read_masks,
 )
-from ._data.lazy import LazyCodes, Samples, is_lazy
+from ._data.lazy import MaskCodes, Samples, is_lazy
 from ._data.mask_classes import (
     ObjectNumbers,
     check_classes,
@@ -39,7 +39,7 @@ from ._data.mask_classes import (
 )
 from ._data.palettes import check_palettes
 from ._data.reading import Images
-from ._data.rows import RowImages
+from ._data.rows import ArrayImages
 from ._data.survey import Survey, tally
 from ._inference.predict import Finish, Scorer, as_numpy, predict_images
 from ._training.augment_masks import MaskLabels
@@ -88,7 +88,7 @@ class MaskEstimator(ImageEstimator):
 
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
-    ) -> Tensor | LazyCodes:
+    ) -> Tensor | MaskCodes:
         try:
             if isinstance(images, Survey):
                 return self._read_lazy_masks(images, classes)
@@ -96,7 +96,7 @@ class MaskEstimator(ImageEstimator):
         finally:
             self.__dict__.pop("_numbers", None)
 
-    def _read_masks_in_memory(self, y: Any, images: Tensor | RowImages, classes: Any) -> Tensor:
+    def _read_masks_in_memory(self, y: Any, images: ArrayImages, classes: Any) -> Tensor:
         masks = self._read_masks(y, images)
         if np.ma.is_masked(masks):
             self._masked = True
@@ -107,7 +107,7 @@ class MaskEstimator(ImageEstimator):
         values = self._find_classes(labels, n_labels, classes, {masks.dtype})
         return encode(masks, values, self.ignore_index)
 
-    def _read_lazy_masks(self, survey: Survey, classes: Any) -> LazyCodes:
+    def _read_lazy_masks(self, survey: Survey, classes: Any) -> MaskCodes:
         numbers = sorted({len(mask) for mask in survey.seen})
         if len(numbers) > 1:
             raise ValueError(f"y has masks of {numbers} labels. Expected the same number in all.")
@@ -126,7 +126,7 @@ class MaskEstimator(ImageEstimator):
         def encode_mask(target: Any, shape: tuple[int, ...]) -> Tensor:
             return encode(self._read_mask(target, shape), values, self.ignore_index)[0]
 
-        return LazyCodes(encode_mask, code_dtype(values), counts)
+        return MaskCodes(encode_mask, code_dtype(values), counts)
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
         (mask,) = self._read_mask(target, shape)
@@ -204,7 +204,7 @@ class MaskEstimator(ImageEstimator):
             one = one_label_per_pixel(one, len(shape) - 1)
         return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
 
-    def _read_masks(self, y: Any, images: Tensor | RowImages) -> np.ndarray:
+    def _read_masks(self, y: Any, images: ArrayImages) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
         check_masks_shape(
             np.shape(y), tuple(images.shape), channels=self.channels, multilabel=self.multilabel
@@ -282,7 +282,7 @@ class MaskEstimator(ImageEstimator):
             tile=self.tile,
         )
 
-    def _check_image_shape(self, images: Images) -> None:
+    def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images have the channels and axes of those of ``fit``."""
         _, n_channels, *spatial = images.shape
         if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
@@ -294,7 +294,7 @@ class MaskEstimator(ImageEstimator):
         finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         for images, targets in samples.batches(scorer.batch_size):
-            predicted = self._finished(Samples(images, ready=True), finish)
+            predicted = self._finished(ArrayImages(images), finish)
             shape = tuple(images.shape[1:])
             for target, mask in zip(targets, predicted, strict=True):
                 yield self._read_mask(target, shape)[0], mask

@@ -3,7 +3,8 @@
 ``items`` opens one image or mask: ``files`` reads it with ``pictures`` (Pillow) or ``tiff``,
 ``pixels`` and ``axes`` say which axes it has, and ``palettes`` whether its colors are labels.
 ``reading`` reads many of them: ``arrays`` at once, ``rows`` as a part of a larger array, ``lazy``
-batch by batch. ``survey`` and ``statistics`` learn
+batch by batch, with ``read_ahead`` while the network trains. ``survey`` and ``statistics`` learn
 shapes, scaling and labels in one pass. ``labels`` and ``mask_classes`` turn targets into codes,
-``check_images`` refuses what holds no images. All end in ``TrainingData`` of ``dataset``.
+``check_images`` refuses what holds no images. ``TrainingData`` of ``dataset`` joins the images,
+``ArrayImages`` or ``Samples``, with codes and weights.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from .axes import splits_or_joins
 from .statistics import ChannelStatistics
 
 if TYPE_CHECKING:
-    from .rows import RowImages
+    from .rows import ArrayImages
 
 Channels = Literal["first", "last"]
 
@@ -212,12 +213,12 @@ def _joined(X: Any) -> Any:
     return X
 
 
-def learn_scaling(images: Tensor | RowImages, kept: Tensor | None = None) -> Scaling:
+def learn_scaling(images: ArrayImages, kept: Tensor | None = None) -> Scaling:
     """Return the mean and standard deviation of each channel over all images.
 
     Parameters
     ----------
-    images : Tensor or RowImages of shape (n, C, *spatial)
+    images : ArrayImages of shape (n, C, *spatial)
         NaN stands for pixels without a value, which do not count.
     kept : Tensor of shape (n, *spatial), bool, default=None
         Which pixels count.
@@ -324,10 +325,21 @@ def _check_size(images: Tensor, min_samples: int) -> None:
 def _as_tensor(X: np.ndarray) -> Tensor:
     if any(stride < 0 for stride in X.strides):
         X = np.ascontiguousarray(X)
+    if not X.flags.writeable:  # as memory-mapped and shared ones; they are never written to
+        _take_read_only()
+    return torch.from_numpy(X)
+
+
+@functools.cache
+def _take_read_only() -> None:
+    """Make torch warn of a read-only array, which it does once, unseen.
+
+    Hiding the warning of each array would not do, as the filters of warnings are the
+    whole process's, and arrays are read by several threads.
+    """
     with warnings.catch_warnings():
-        # Memory-mapped and shared arrays are read-only; they are never written to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
-        return torch.from_numpy(X)
+        torch.from_numpy(np.frombuffer(bytes(1), np.uint8))
 
 
 def _as_channels_first(

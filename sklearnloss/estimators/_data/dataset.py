@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .rows import RowImages
+from .lazy import MaskCodes
+from .rows import ArrayImages
+
+
+class ImageSource(Protocol):
+    """Images of arrays, of files or of a Dataset, by their positions."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where indices of images are best made."""
+
+    @property
+    def sizes(self) -> Tensor | None:
+        """A number for the size of each image, if they are of unlike sizes."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+
+    def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, Sequence[Any] | None]]:
+        """Yield the images at some positions, and what targets are read with them."""
 
 
 class TrainingData(Dataset):  # type: ignore[type-arg]
@@ -17,73 +37,109 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     Parameters
     ----------
-    X : Tensor of shape (n, C, *spatial)
-        Images of any dtype.
-    y : Tensor of shape (n,), (n, *spatial) or (n, K, *spatial)
-        Codes.
+    images : ArrayImages or Samples
+        Images (n, C, *spatial) of any dtype.
+    codes : Tensor of shape (n,), (n, *spatial) or (n, K, *spatial), or MaskCodes
+        Codes, or how to make them of the masks that are read with the images.
     weight : Tensor of shape (n,), default=None
         Sample weights.
-    rows : Tensor of shape (n,), default=None
-        Where the samples are in X, if that holds more.
+    chosen : Tensor of shape (m,), default=None
+        Which samples these are; by default all.
     """
 
     def __init__(
-        self, X: Tensor, y: Tensor, weight: Tensor | None = None, rows: Tensor | None = None
+        self,
+        images: ImageSource,
+        codes: Tensor | MaskCodes,
+        weight: Tensor | None = None,
+        chosen: Tensor | None = None,
     ) -> None:
-        self.X = X
-        self.y = y
+        self.images = images
+        self.codes = codes
         self.weight = weight
-        self.rows = rows
+        self.chosen = chosen
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.images if self.chosen is None else self.chosen)
 
     def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
-        return self.batch(index)[:2]
+        if not isinstance(index, int):
+            return self.batch(index)[:2]
+        position = range(len(self))[index]
+        images, codes, _ = self.batch(slice(position, position + 1))
+        return images[0], codes[0]
 
     def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return images, codes and weights of some samples."""
-        rows = index if self.rows is None else self.rows[index]
-        weight = None if self.weight is None else self.weight[index]
-        return self.X[rows], self.y[index], weight
+        return next(self.batches([index]))
+
+    def batches(self, indices: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Yield batches of images, codes and weights; files of the next one are read meanwhile."""
+        rows = [each if self.chosen is None else self.chosen[each] for each in indices]
+        return map(self._batch, self.images.read_rows(rows), rows)
+
+    def _batch(
+        self, read: tuple[Tensor, Sequence[Any] | None], rows: Any
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        images, masks = read
+        if isinstance(self.codes, Tensor):
+            codes = self.codes[rows]
+        else:
+            assert masks is not None
+            positions = torch.arange(len(self.images))[rows].tolist()
+            codes = self.codes.read(masks, tuple(images.shape[1:]), positions)
+        return images, codes, None if self.weight is None else self.weight[rows]
+
+    @property
+    def y(self) -> Any:
+        """The codes, None if they are made of masks that are still to be read."""
+        if not isinstance(self.codes, Tensor):
+            return None
+        return self.codes if self.chosen is None else self.codes[self.chosen]
 
     @property
     def device(self) -> torch.device:
         """Where indices of samples are best made."""
-        return self.X.device
+        return self.images.device
 
     @property
     def code_dtype(self) -> torch.dtype:
         """The dtype of the codes."""
-        return self.y.dtype
+        return self.codes.dtype
 
     @property
     def sizes(self) -> Tensor | None:
         """A number for the size of each image, if they are of unlike sizes."""
-        return None
+        sizes = self.images.sizes
+        return sizes if sizes is None or self.chosen is None else sizes[self.chosen]
 
     def class_counts(self) -> np.ndarray | None:
         """Return how often each class occurs, None if the codes are there to be counted."""
-        return None
+        if isinstance(self.codes, Tensor):
+            return None
+        chosen = slice(None) if self.chosen is None else self.chosen.numpy()
+        counts: np.ndarray = self.codes.counts[chosen].sum(0)
+        return counts
 
     def subset(self, indices: np.ndarray) -> TrainingData:
         """Return some samples; the images stay where they are."""
         chosen = torch.from_numpy(indices)
-        weight = None if self.weight is None else self.weight[chosen.to(self.weight.device)]
-        rows = chosen.to(self.device)
-        rows = rows if self.rows is None else self.rows[rows]
-        return TrainingData(self.X, self.y[chosen.to(self.y.device)], weight, rows)
+        chosen = chosen if self.chosen is None else self.chosen[chosen]
+        return TrainingData(self.images, self.codes, self.weight, chosen)
 
     def to(self, device: torch.device) -> TrainingData:
-        """Return the data on a device, or where it is if it does not fit there."""
-        part = 1.0 if self.rows is None else len(self.rows) / len(self.X)
-        if not _fits({self.X: part, self.y: 1.0}, device):
+        """Return the data on a device, or where it is if it is read or does not fit there."""
+        if not isinstance(self.images, ArrayImages) or not isinstance(self.codes, Tensor):
             return self
-        weight, rows = (None if t is None else t.to(device) for t in (self.weight, self.rows))
-        X = self.X
-        if self.rows is not None and X.device.type == "cpu" != device.type:
-            X, rows = RowImages(X, self.rows.numpy()).to(device), None
-        return TrainingData(X.to(device), self.y.to(device), weight, rows)
+        images, codes, weight = self.images, self.codes, self.weight
+        if self.chosen is not None:
+            images, codes = images.only(self.chosen), codes[self.chosen]
+            weight = None if weight is None else weight[self.chosen]
+        part = len(images) / len(images.whole)
+        if not _fits({images.whole: part, codes: 1.0}, device):
+            return self
+        weight = None if weight is None else weight.to(device)
+        return TrainingData(images.to(device), codes.to(device), weight)
 
 
 def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ...losses._core.seeding import unseeded
 from .arrays import Channels, as_image, is_masked
 from .axes import check_mask_shape, n_axes_by_mask
-from .dataset import TrainingData
 from .items import (
     PATHS,
     is_image,
@@ -28,10 +28,13 @@ from .items import (
 )
 from .pictures import is_pillow
 from .pixels import arrange
-from .rows import RowImages
+from .read_ahead import read_ahead
+from .rows import ArrayImages
 
-# How many samples are read at the same time where nothing says how many make a batch.
-_AHEAD = 4
+# How many samples are read together where nothing says how many make a batch: with those that
+# are read ahead, twice as many are in memory.
+_GROUP = 2
+_MOST_THREADS = 16
 
 
 def is_lazy(values: Any) -> bool:
@@ -113,7 +116,13 @@ class Samples:
     ----------
     of_arrays : bool
         Whether there was an image whose axes nothing but ``channels`` tells.
+    sizes : Tensor of shape (n,) or None
+        A number for the size of each image, if they are known to be of unlike sizes.
     """
+
+    # Where indices of samples are best made.
+    device = torch.device("cpu")
+    sizes: Tensor | None = None
 
     def __init__(
         self,
@@ -128,7 +137,7 @@ class Samples:
         n_axes: int | None = None,
         fill: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        items = X if isinstance(X, (Dataset, Tensor, RowImages)) else _as_list(X)
+        items = X if isinstance(X, (Dataset, ArrayImages)) else _as_list(X)
         check_indexable(X if items is None else items)
         self.items: Any = items
         listed = None if y is None else _as_list(y)
@@ -147,15 +156,24 @@ class Samples:
         self.fill = fill
         self.of_arrays = False
         self._mask_files: dict[int, Path] = {}
+        self._of_dataset = any(isinstance(each, Dataset) for each in (self.items, self.targets))
+        if self.ready and self.targets is None:  # there is nothing to read
+            self.n_threads = 0
+        elif self._of_dataset:  # which need not be thread-safe
+            self.n_threads = 1
+        else:
+            self.n_threads = min(os.cpu_count() or 1, _MOST_THREADS)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def __getitem__(self, position: int) -> tuple[Tensor, Any]:
         """Return an image (C, *spatial) and its target, None if there is none."""
-        item, target = split_item(self.items[position], position)
-        if self.targets is not None:
-            target = self.targets[position]
+        # Datasets may draw random numbers, which seeds of others must not change.
+        with unseeded() if self._of_dataset else contextlib.nullcontext():
+            item, target = split_item(self.items[position], position)
+            if self.targets is not None:
+                target = self.targets[position]
         names = name_item("X", position, item), name_item("y", position, target)
         masked = self.masks and target is not None
         if masked:
@@ -200,16 +218,32 @@ class Samples:
             image = as_image(values, self.image_shape, self.channels, name)
         return image, is_masked(values)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
-        for start in range(0, len(self), _AHEAD):
-            yield from self.read(range(start, min(start + _AHEAD, len(self))))
+    def read(self, batches: Iterable[Sequence[int]]) -> Iterator[list[tuple[Tensor, Any]]]:
+        """Yield batches of images and targets, the next one of which is read meanwhile."""
+        return read_ahead(self.__getitem__, batches, self.n_threads)
 
-    def read(self, positions: Sequence[int]) -> list[tuple[Tensor, Any]]:
-        """Return several images and targets; files are read at the same time."""
-        if len(positions) < 2 or not isinstance(self.items, list):
-            return [self[position] for position in positions]
-        with ThreadPoolExecutor(min(len(positions), os.cpu_count() or 1, 16)) as pool:
-            return list(pool.map(self.__getitem__, positions))
+    def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
+        n = len(self)
+        for group in self.read(range(k, min(k + _GROUP, n)) for k in range(0, n, _GROUP)):
+            yield from group
+
+    def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, list[Any]]]:
+        """Yield the images and targets at some positions, batch by batch."""
+        positions = [range(len(self))[b] if isinstance(b, slice) else b.tolist() for b in batches]
+        return map(self._stack, self.read(positions), positions)
+
+    def _stack(
+        self, samples: Sequence[tuple[Tensor, Any]], positions: Sequence[int]
+    ) -> tuple[Tensor, list[Any]]:
+        images, targets = map(list, zip(*samples, strict=True))
+        for image, position in zip(images, positions, strict=True):
+            if image.shape != images[0].shape:
+                raise ValueError(
+                    f"{self.name(position)} has shape {tuple(image.shape)} now, but "
+                    f"{self.name(positions[0])} has {tuple(images[0].shape)} (channels "
+                    f"first). Expected images to stay as they were when fit began."
+                )
+        return stack(images), targets
 
     def batches(
         self, batch_size: Callable[[tuple[int, ...]], int]
@@ -241,7 +275,7 @@ def stack(images: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(images))
 
 
-class LazyCodes(NamedTuple):
+class MaskCodes(NamedTuple):
     """How masks become codes when they are read, and what is known of all.
 
     Attributes
@@ -258,100 +292,12 @@ class LazyCodes(NamedTuple):
     dtype: torch.dtype
     counts: np.ndarray
 
-
-class LazyData(TrainingData):
-    """What :class:`TrainingData` is, read batch by batch.
-
-    Parameters
-    ----------
-    samples : Samples
-        Images, and masks with them.
-    y : Tensor of shape (n,) or LazyCodes
-        Codes, or how to make them of masks.
-    weight : Tensor of shape (n,), default=None
-        Sample weights.
-    rows : Tensor of shape (m,), default=None
-        Which samples these are; by default all.
-    sizes : Tensor of shape (n,), default=None
-        A number for the size of each image, if they are of unlike sizes.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        y: Tensor | LazyCodes,
-        weight: Tensor | None = None,
-        rows: Tensor | None = None,
-        sizes: Tensor | None = None,
-    ) -> None:
-        self.samples = samples
-        self.codes = y
-        self.weight = weight
-        self.chosen = torch.arange(len(samples)) if rows is None else rows
-        self.all_sizes = sizes
-        self.y = y[self.chosen] if isinstance(y, Tensor) else None  # type: ignore[assignment]
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
-        if isinstance(index, int):
-            image, codes, _ = self.batch(slice(index, index + 1))
-            return image[0], codes[0]
-        return self.batch(index)[:2]
-
-    def batch(self, index: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-        rows = self.chosen[index]
-        images, targets = zip(*self.samples.read(rows.tolist()), strict=True)
-        self._check_shapes(images, rows)
-        if isinstance(self.codes, Tensor):
-            codes = self.codes[rows]
-        else:
-            codes = torch.stack(self._encode(targets, tuple(images[0].shape), rows))
-        return stack(images), codes, None if self.weight is None else self.weight[rows]
-
-    def _check_shapes(self, images: Sequence[Tensor], rows: Tensor) -> None:
-        for image, row in zip(images, rows.tolist(), strict=True):
-            if image.shape != images[0].shape:
-                raise ValueError(
-                    f"{self.samples.name(row)} has shape {tuple(image.shape)} now, but "
-                    f"{self.samples.name(int(rows[0]))} has {tuple(images[0].shape)} (channels "
-                    f"first). Expected images to stay as they were when fit began."
-                )
-
-    def _encode(self, targets: Sequence[Any], shape: tuple[int, ...], rows: Tensor) -> list[Tensor]:
-        assert isinstance(self.codes, LazyCodes)
+    def read(
+        self, masks: Sequence[Any], shape: tuple[int, ...], positions: Sequence[int]
+    ) -> Tensor:
+        """Return the codes of some masks, of images (C, *spatial)."""
         codes = []
-        for target, row in zip(targets, rows.tolist(), strict=True):
-            with naming_item(f"y[{row}]"):
-                codes.append(self.codes.encode(target, shape))
-        return codes
-
-    @property
-    def device(self) -> torch.device:
-        """Where indices of samples are best made."""
-        return torch.device("cpu")
-
-    @property
-    def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of unlike sizes."""
-        return None if self.all_sizes is None else self.all_sizes[self.chosen]
-
-    @property
-    def code_dtype(self) -> torch.dtype:
-        """The dtype of the codes."""
-        return self.codes.dtype
-
-    def class_counts(self) -> np.ndarray | None:
-        """Return how often each class occurs, None if the codes are there to be counted."""
-        if isinstance(self.codes, Tensor):
-            return None
-        counts: np.ndarray = self.codes.counts[self.chosen.numpy()].sum(0)
-        return counts
-
-    def subset(self, indices: np.ndarray) -> LazyData:
-        chosen = self.chosen[torch.from_numpy(indices)]
-        return LazyData(self.samples, self.codes, self.weight, chosen, self.all_sizes)
-
-    def to(self, device: torch.device) -> LazyData:
-        return self
+        for mask, position in zip(masks, positions, strict=True):
+            with naming_item(f"y[{position}]"):
+                codes.append(self.encode(mask, shape))
+        return torch.stack(codes)

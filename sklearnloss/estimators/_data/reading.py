@@ -16,12 +16,12 @@ from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
 from .labels import IGNORED
-from .lazy import LazyData, Samples, has_targets, is_lazy
-from .rows import RowImages, Rows, read_rows
+from .lazy import Samples, has_targets, is_lazy
+from .rows import ArrayImages, Rows, read_rows
 from .survey import Survey
 
 #: What :meth:`fit` is given, as it was read or will be.
-Images = Tensor | RowImages | Survey
+Images = ArrayImages | Survey
 
 
 class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
@@ -66,14 +66,14 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 self._warn_of_axes(survey.shape[1:])
         return survey
 
-    def _new_images(self, X: Any) -> Tensor | RowImages | Samples:
+    def _new_images(self, X: Any) -> ArrayImages | Samples:
         """Return images to predict, or how to read them."""
-        if isinstance(X, Samples):
+        if isinstance(X, (ArrayImages, Samples)):
             return X
         check_images(X)
         if is_lazy(X):
             return self._samples(X)
-        images: Tensor | RowImages = self._fill_masked(self._read_images(X, reset=False), X)
+        images = self._read_images(X, reset=False).filled(self._fill)
         rows = getattr(X, "ndim", 3) == 2 and self.image_shape is None
         if rows and tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(
@@ -82,22 +82,6 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
-
-    def _fill_masked(self, images: Any, X: Any) -> Any:
-        """Return images with the channel's mean where X is masked.
-
-        Parameters
-        ----------
-        images : Tensor, RowImages or Survey
-            As read from X, with NaN where it is masked.
-        X : array-like
-            As given.
-        """
-        if isinstance(images, Survey):
-            if images.statistics.missing:
-                images.samples.fill = self._fill
-            return images
-        return self._fill(images) if is_masked(X.X if isinstance(X, Rows) else X) else images
 
     def _fill(self, images: Tensor) -> Tensor:
         """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
@@ -113,13 +97,9 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     def _as_dataset(self, X: Any) -> TrainingData:
         """Return images, without targets, as the net takes them."""
         images = self._new_images(X)
-        codes = torch.zeros(len(images), dtype=torch.uint8)
-        if isinstance(images, Samples):
-            return LazyData(images, codes)
-        self._check_image_shape(images)
-        if isinstance(images, RowImages):
-            return TrainingData(images.whole, codes, rows=torch.from_numpy(images.rows))
-        return TrainingData(images, codes)
+        if isinstance(images, ArrayImages):
+            self._check_image_shape(images)
+        return TrainingData(images, torch.zeros(len(images), dtype=torch.uint8))
 
     def _check_targets(self, X: Any, y: Any) -> None:
         """Raise an error if there are no images, or no targets."""
@@ -147,7 +127,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             channels=self.channels,
             masks=self._reads_masks,
             multilabel=self.multilabel,
-            ready=isinstance(X, (Tensor, RowImages)),
+            ready=isinstance(X, ArrayImages),
             n_axes=None if like is None else len(like) - 1,
             fill=None if like is None else self._fill,
         )
@@ -207,18 +187,18 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         """Return what is kept of a target when samples are surveyed."""
         return target
 
-    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> Tensor | RowImages:
-        read = read_rows if isinstance(X, Rows) else read_images
-        return read(
-            self,
-            X,
-            reset=reset,
-            image_shape=self.image_shape,
-            channels=self.channels,
-            min_samples=min_samples,
-        )
+    def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> ArrayImages:
+        options: dict[str, Any] = {
+            "reset": reset,
+            "image_shape": self.image_shape,
+            "channels": self.channels,
+            "min_samples": min_samples,
+        }
+        if isinstance(X, Rows):
+            return read_rows(self, X, **options)
+        return ArrayImages(read_images(self, X, **options), masked=is_masked(X))
 
-    def _check_image_shape(self, images: Images) -> None:
+    def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images are like those of ``fit``."""
         if tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ from torch import Tensor
 from .arrays import (
     _KEPT,
     _KEPT_IN_FILES,
+    Scaling,
     _as_channels_first,
     _as_tensor,
     _check_tensor,
     check_finite,
+    is_masked,
+    learn_scaling,
+    read_images,
 )
-from .arrays import read_images as read_copied
 
 # Values that are looked at at a time.
 _CHUNK = 2**22
@@ -116,25 +119,33 @@ class Rows:
         return _as_tensor(self.X) if kept else None
 
 
-class RowImages:
-    """Images (n, C, *spatial) at some rows of a tensor, gathered part by part.
+class ArrayImages:
+    """Images (n, C, *spatial) in memory or in a memory-mapped file, where they stay.
 
     Parameters
     ----------
     whole : Tensor of shape (m, C, *spatial)
         All images.
-    rows : ndarray of int of shape (n,)
-        Which of them.
+    rows : ndarray of int of shape (n,), default=None
+        Which of them; by default all.
+    masked : bool, default=False
+        Whether NaN stands for pixels without a value.
     """
 
-    def __init__(self, whole: Tensor, rows: np.ndarray) -> None:
+    # All are of one size.
+    sizes: Tensor | None = None
+
+    def __init__(
+        self, whole: Tensor, rows: np.ndarray | None = None, *, masked: bool = False
+    ) -> None:
         self.whole = whole
         self.rows = rows
+        self.masked = masked
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(n, C, *spatial)."""
-        return (len(self.rows), *self.whole.shape[1:])
+        return (len(self), *self.whole.shape[1:])
 
     @property
     def ndim(self) -> int:
@@ -146,29 +157,69 @@ class RowImages:
         """Where the images are."""
         return self.whole.device
 
+    @property
+    def source(self) -> ArrayImages:
+        """What batches of the training are read from."""
+        return self
+
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.whole if self.rows is None else self.rows)
 
     def __getitem__(self, position: int) -> Tensor:
-        return self.whole[int(self.rows[position])]
+        return self.whole[position if self.rows is None else int(self.rows[position])]
+
+    def scaling(self, kept: Tensor | None = None) -> Scaling:
+        """Return the mean and standard deviation of each channel, of those pixels that count."""
+        return learn_scaling(self, kept)
+
+    def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
+        """Return the images with values for pixels that have none."""
+        return ArrayImages(fill(self.whole), self.rows) if self.masked else self
 
     def split(self, size: int) -> Iterator[Tensor]:
         """Yield the images, some at a time; those that follow each other are no copy."""
+        if self.rows is None:
+            yield from self.whole.split(size)
+            return
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
             if (np.diff(rows) == 1).all():
                 yield self.whole[int(rows[0]) : int(rows[-1]) + 1]
             else:
-                yield self.whole[torch.from_numpy(rows).to(self.whole.device)]
+                yield self.whole[torch.from_numpy(rows).to(self.device)]
 
-    def to(self, device: torch.device) -> Tensor:
-        """Return the images on a device, where they are brought part by part."""
+    def batches(
+        self, batch_size: Callable[[tuple[int, ...]], int]
+    ) -> Iterator[tuple[Tensor, None]]:
+        """Yield the images in their order, and that there are no targets with them.
+
+        Parameters
+        ----------
+        batch_size : callable
+            From (*spatial) to the number of images in a batch.
+        """
+        return ((images, None) for images in self.split(batch_size(self.shape[2:])))
+
+    def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, None]]:
+        """Yield the images at some positions, batch by batch."""
+        rows = None if self.rows is None else torch.from_numpy(self.rows).to(self.device)
+        return ((self.whole[b if rows is None else rows[b]], None) for b in batches)
+
+    def only(self, chosen: Tensor) -> ArrayImages:
+        """Return some of the images, where they are."""
+        rows = chosen.cpu().numpy()
+        return ArrayImages(self.whole, rows if self.rows is None else self.rows[rows])
+
+    def to(self, device: torch.device) -> ArrayImages:
+        """Return the images on a device, where rows are brought part by part."""
+        if self.rows is None or self.device.type != "cpu" or device.type == "cpu":
+            return ArrayImages(self.whole.to(device), self.rows)
         images = torch.empty(self.shape, dtype=self.whole.dtype, device=device)
         start = 0
         for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
             images[start : start + len(part)] = part.to(device)
             start += len(part)
-        return images
+        return ArrayImages(images)
 
 
 def read_rows(
@@ -179,22 +230,23 @@ def read_rows(
     image_shape: tuple[int, ...] | None,
     channels: Any,
     min_samples: int = 1,
-) -> Tensor | RowImages:
+) -> ArrayImages:
     """Do what :func:`~.arrays.read_images` does for ``X[rows]``.
 
     Returns
     -------
-    images : RowImages, or Tensor
+    images : ArrayImages
         A copy of the rows if numbers of this kind have to be converted at once.
     """
     whole = X.whole()
     if whole is None or whole.ndim < 2:
         options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
-        return read_copied(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
+        copied = read_images(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
+        return ArrayImages(copied, masked=is_masked(X.X))
     # Of the right shape, but without memory.
     stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)
-    images = RowImages(_as_channels_first(whole, image_shape, channels), X.rows)
+    images = ArrayImages(_as_channels_first(whole, image_shape, channels), X.rows)
     if whole.is_floating_point():
         start = 0
         for part in images.split(max(1, _CHUNK // math.prod(images.shape[1:]))):

@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from .arrays import Scaling, as_scaling, warn_of_unlike_dtypes
-from .arrays import learn_scaling as scaling_of_tensor
 from .axes import channels_advice
 from .items import naming_item
 from .lazy import Samples
-from .rows import RowImages
 from .statistics import ChannelStatistics
 
 # Values of an image that are summed up at a time.
@@ -81,17 +79,29 @@ class Survey:
             dtypes.append(image.dtype)
             with naming_item(f"y[{position}]"):
                 self.seen.append(look(target, tuple(image.shape)))
+        samples.sizes = self._sizes()
         warn_of_unlike_dtypes(dtypes, samples.name)
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def scaling(self) -> Scaling:
-        """Return the mean and standard deviation of each channel over all images."""
+    @property
+    def source(self) -> Samples:
+        """What batches of the training are read from."""
+        return self.samples
+
+    def filled(self, fill: Callable[[Tensor], Tensor]) -> Survey:
+        """Have pixels without a value filled when images are read."""
+        if self.statistics.missing:
+            self.samples.fill = fill
+        return self
+
+    def scaling(self, kept: Tensor | None = None) -> Scaling:
+        """Return the mean and standard deviation of each channel, of those pixels that count."""
         self.statistics.warn_of_extremes()
         return as_scaling(self.statistics)
 
-    def sizes(self) -> Tensor | None:
+    def _sizes(self) -> Tensor | None:
         """Return a number for the size of each image, None if all are of one size."""
         numbers = {shape: number for number, shape in enumerate(dict.fromkeys(self._shapes))}
         return torch.tensor([numbers[s] for s in self._shapes]) if len(numbers) > 1 else None
@@ -121,19 +131,6 @@ class Survey:
         for start in range(0, pixels.shape[2], size):
             part = slice(start, start + size)
             self.statistics.add(pixels[:, :, part], None if counted is None else counted[:, part])
-
-
-def learn_scaling(images: Tensor | RowImages | Survey, kept: Tensor | None = None) -> Scaling:
-    """Return the mean and standard deviation of each channel over all images.
-
-    Parameters
-    ----------
-    images : Tensor or RowImages of shape (n, C, *spatial), or Survey
-        The images.
-    kept : Tensor of shape (n, *spatial), bool, default=None
-        Which pixels count, unless a survey knows it already.
-    """
-    return images.scaling() if isinstance(images, Survey) else scaling_of_tensor(images, kept)
 
 
 def tally(seen: list[list[tuple[np.ndarray, np.ndarray]]], values: np.ndarray) -> np.ndarray:

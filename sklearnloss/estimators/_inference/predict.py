@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from ...networks._interface import as_network
 from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
-from .._data.rows import RowImages
+from .._data.rows import ArrayImages
 from .._training.net import LossNet
 from .._training.parameters import Mirrored
 from .tiling import finish_tiles, tile_shape
@@ -25,8 +25,6 @@ Finish = Callable[[Tensor], np.ndarray]
 _BATCH_VALUES = 2**20  # of the first layer's output, on a CPU
 _OTHER_BATCH_PIXELS = 2**20
 _BATCH_IMAGES = 256
-# Most networks halve images five times at most.
-_USUAL_MULTIPLE = 32
 
 
 class Scorer:
@@ -88,7 +86,7 @@ class Scorer:
 @torch.inference_mode()
 def predict_images(
     scorer: Scorer,
-    images: Tensor | RowImages | Samples,
+    images: ArrayImages | Samples,
     finish: Finish,
     *,
     check: Callable[[Tensor], None],
@@ -101,7 +99,7 @@ def predict_images(
     ----------
     scorer : Scorer
         The network.
-    images : Tensor or RowImages of shape (n, C, *spatial), or Samples
+    images : ArrayImages of shape (n, C, *spatial), or Samples
         As read, or to be read.
     finish : callable
         From logits on the network's device to an array, image by image; if it may
@@ -120,7 +118,7 @@ def predict_images(
     """
     scorer.net._set_training(False)
     outputs, multiple = _Outputs(len(images)), scorer.network.multiple
-    for batch in _batches(images, scorer):
+    for batch, _ in images.batches(scorer.batch_size):
         check(batch)
         shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if tiled else None
         if shape is None:
@@ -134,13 +132,6 @@ def predict_images(
 def as_numpy(logits: Tensor) -> np.ndarray:
     """Return logits as an array."""
     return logits.cpu().numpy()
-
-
-def _batches(images: Tensor | RowImages | Samples, scorer: Scorer) -> Iterator[Tensor]:
-    if isinstance(images, Samples):
-        yield from (batch for batch, _ in images.batches(scorer.batch_size))
-    else:
-        yield from images.split(scorer.batch_size(images.shape[2:]))
 
 
 class _Outputs:

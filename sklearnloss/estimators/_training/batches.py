@@ -55,8 +55,7 @@ class Batches:
         return max(n_batches, 1)
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        for index in self._indices():
-            images, target, weight = self.data.batch(index)
+        for images, target, weight in self.data.batches(self._indices()):
             x = to_network(images, self.scaling, self.device)
             target = send(target, self.device)
             if self.augment is not None and self.generator is not None:

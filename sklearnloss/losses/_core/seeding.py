@@ -37,6 +37,13 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
                 generator.set_state(state)
 
 
+@contextlib.contextmanager
+def unseeded() -> Iterator[None]:
+    """Let no other thread have the global generators seeded for a while."""
+    with _lock:
+        yield
+
+
 def _generators(device: torch.device) -> list[torch.Generator]:
     generators = [torch.default_generator]
     if device.type == "cuda":

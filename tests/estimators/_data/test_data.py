@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from torch import Tensor
 
 from sklearnloss.estimators._data.dataset import TrainingData
+from sklearnloss.estimators._data.rows import ArrayImages
 from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
@@ -44,9 +45,8 @@ def test_tensors_of_every_dtype_train_the_same_model(kind: torch.dtype, scenes: 
 def test_tensors_are_used_where_they_are(scenes: Data) -> None:
     X = torch.from_numpy(scenes[0]).requires_grad_()
     images = segmenter()._read_images(X, reset=True)
-    assert isinstance(images, Tensor)
-    assert images.data_ptr() == X.data_ptr()
-    assert not images.requires_grad
+    assert images.whole.data_ptr() == X.data_ptr()
+    assert not images.whole.requires_grad
 
 
 def test_tensors_and_arrays_mix(scenes: Data, digits: Data) -> None:
@@ -142,9 +142,9 @@ def test_folds_that_lack_a_class_have_all_channels(scenes: Data) -> None:
 
 def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
     X, y = torch.from_numpy(scenes[0])[:, None], torch.from_numpy(scenes[1])
-    data = TrainingData(X, y, torch.arange(12.0))
-    part = data.subset(np.array([2, 3, 5, 7, 11])).subset(np.array([1, 4]))
-    assert part.X.data_ptr() == X.data_ptr()
+    data = TrainingData(ArrayImages(X), y, torch.arange(12.0))
+    part: Any = data.subset(np.array([2, 3, 5, 7, 11])).subset(np.array([1, 4]))
+    assert part.images.whole.data_ptr() == X.data_ptr()
     assert len(part) == 2
     images, codes, weight = part.batch(slice(None))
     assert torch.equal(images, X[[3, 11]])
@@ -156,7 +156,7 @@ def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
 
 def test_batches_hold_every_sample_once() -> None:
     X = torch.arange(23.0).reshape(23, 1, 1)
-    data = TrainingData(X, torch.arange(23))
+    data = TrainingData(ArrayImages(X), torch.arange(23))
     batches = Batches(data, 8, generator=torch.Generator().manual_seed(0))
     codes = torch.cat([codes for _, codes in batches])
     assert sorted(codes.tolist()) == list(range(23))
@@ -167,7 +167,7 @@ def test_batches_hold_every_sample_once() -> None:
 
 
 def test_data_that_a_gpu_cannot_hold_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = TrainingData(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.uint8))
+    data = TrainingData(ArrayImages(torch.zeros(4, 1, 8, 8)), torch.zeros(4, dtype=torch.uint8))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
     assert data.to(torch.device("cuda")) is data
 
@@ -178,8 +178,7 @@ def test_tensors_on_the_gpu_stay_there(scenes: Data, digits: Data) -> None:
         images = torch.from_numpy(X).cuda()
         model = make(device="cuda", precision="float32", early_stopping=True)
         read = model._read_images(images, reset=True)
-        assert isinstance(read, Tensor)
-        assert read.data_ptr() == images.data_ptr()
+        assert read.whole.data_ptr() == images.data_ptr()
         proba = model.fit(images, torch.from_numpy(y).cuda()).predict_proba(images)
         assert isinstance(proba, np.ndarray)
         np.testing.assert_allclose(model.predict_proba(X), proba, atol=1e-5)

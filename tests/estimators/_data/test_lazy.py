@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
-from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from sklearnloss.estimators._data.dataset import TrainingData
 from sklearnloss.estimators._data.files import read_image
-from sklearnloss.estimators._data.lazy import LazyData, Samples
+from sklearnloss.estimators._data.lazy import Samples
 from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
@@ -293,8 +293,8 @@ def test_images_of_unlike_sizes_train_a_segmenter(files: Files, scenes: Data) ->
 
 def test_batches_hold_images_of_one_size() -> None:
     samples = Samples([np.full(SIZES[i % 5], i) for i in range(33)])
-    sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
-    data = LazyData(samples, torch.arange(33), sizes=sizes).subset(np.arange(1, 33))
+    samples.sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
+    data = TrainingData(samples, torch.arange(33)).subset(np.arange(1, 33))
     batches = Batches(data, 4, generator=torch.Generator().manual_seed(0))
     seen = [(tuple(x.shape), codes.tolist()) for x, codes in batches]
     assert len(seen) == len(batches) == 9
@@ -395,8 +395,7 @@ def test_memory_maps_are_not_copied(kind: Any, tmp_path: Path, digits: Data) -> 
     X = memory_map((digits[0] * (1 if kind is not bool else 0.2)).astype(kind), tmp_path / "X.npy")
     model = classifier()
     images = model._read_images(X, reset=True)
-    assert isinstance(images, Tensor)
-    assert images.data_ptr() == X.ctypes.data
+    assert images.whole.data_ptr() == X.ctypes.data
     expected = classifier().fit(np.array(X), digits[1])
     proba = model.fit(X, digits[1]).predict_proba(X)
     np.testing.assert_array_equal(proba, expected.predict_proba(np.array(X)))

@@ -17,7 +17,7 @@ from sklearn.utils.metaestimators import _safe_split
 from torch import Tensor
 
 from sklearnloss.estimators._data.dataset import TrainingData
-from sklearnloss.estimators._data.rows import RowImages, Rows
+from sklearnloss.estimators._data.rows import ArrayImages, Rows
 
 from ..conftest import Data, classifier, segmenter
 
@@ -120,9 +120,9 @@ def test_the_images_stay_where_they_are(
     X = on_disk(digits[0].astype(kind), tmp_path / "X.npy")
     monkeypatch.setattr(Rows, "copy", None)
     model = classifier()
-    data = model._read_training(Rows(X, ROWS), digits[1][ROWS], None, again=False)
-    assert data.X.data_ptr() == X.ctypes.data
-    parts = list(RowImages(data.X, NEW).split(10))
+    data: Any = model._read_training(Rows(X, ROWS), digits[1][ROWS], None, again=False)
+    assert data.images.whole.data_ptr() == X.ctypes.data
+    parts = list(ArrayImages(data.images.whole, NEW).split(10))
     assert [part.data_ptr() for part in parts] == [X[k : k + 1].ctypes.data for k in (20, 30, 40)]
     model.fit(Rows(X, ROWS), digits[1][ROWS]).predict(Rows(X, ROWS))
 
@@ -130,12 +130,13 @@ def test_the_images_stay_where_they_are(
 def test_only_the_rows_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     X = torch.arange(60 * 4).reshape(60, 1, 2, 2)
     monkeypatch.setattr("sklearnloss.estimators._data.rows._CHUNK", 20)
-    assert torch.equal(RowImages(X, ROWS).to(torch.device("cpu")), X[torch.from_numpy(ROWS)])
-    data = TrainingData(X, torch.arange(60), torch.ones(60)).subset(ROWS)
-    moved = data.to(torch.device("meta"))
-    assert moved.X.shape == (37, 1, 2, 2)
-    assert moved.rows is None
-    assert moved.X.device.type == moved.y.device.type == "meta"
+    assert torch.equal(ArrayImages(X, ROWS).to(torch.device("cpu")).whole, X)
+    data = TrainingData(ArrayImages(X), torch.arange(60), torch.ones(60)).subset(ROWS)
+    moved: Any = data.to(torch.device("meta"))
+    assert moved.images.shape == (37, 1, 2, 2)
+    assert moved.images.rows is None
+    assert moved.chosen is None
+    assert moved.images.device.type == moved.y.device.type == "meta"
     room = 2 * 8 * 37 * 5  # for images and codes, and as much again
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (room - 2, room))
     assert data.to(torch.device("cuda")) is data

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from sklearnloss.estimators._data.survey import learn_scaling
-
 from ..conftest import Data, classifier, segmenter
 
 FAR = "Channel 0 of X holds the value -9999, which is far from all others.*np.ma.masked_values"
@@ -80,7 +78,7 @@ def test_the_scaling_of_large_images_is_that_of_all_pixels(as_list: bool) -> Non
     X = np.random.default_rng(0).normal(5, 2, (2, 3, 700, 800)).astype(np.float32)  # many parts
     X[1] += 1000
     images = list(zip(X, [0, 1], strict=True)) if as_list else X
-    found = learn_scaling(classifier()._training_images(images, None, reset=True))
+    found = classifier()._training_images(images, None, reset=True).scaling()
     mean, scale = by_channel(X, np.ones((3, 2, 700, 800), bool))
     np.testing.assert_allclose(found.mean, mean, rtol=1e-6)
     np.testing.assert_allclose(found.scale, scale, rtol=1e-6)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..._utils.text import did_you_mean
 from ...losses import Loss
-from ...losses._core.foreign import AnyLoss, call_loss, is_own, weighted_mean
+from ...losses._core.foreign import AnyLoss, call_loss, is_built_in, is_own, weighted_mean
+from ...losses._core.inputs import legal_target
 from ...losses._core.terms import data_terms
 from .._data.dataset import TrainingData
 from .batches import Batches
@@ -49,6 +50,8 @@ class Objective(nn.Module):
         Whether the loss is known to depend on the scores.
     is_constant : bool
         Whether a softmax over one channel was seen in it.
+    spares : bool
+        Whether a look at the targets of each batch is spared: all terms are built in.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:
@@ -57,10 +60,17 @@ class Objective(nn.Module):
         self.masks = masks
         self.looked_at = False
         self.is_constant = False
+        self.spares = all(is_built_in(term) for term in data_terms(loss))
 
     def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
         target = codes.reshape(logits.shape).float() if self.masks else codes.long()
+        if self.spares and not codes.is_floating_point() and not torch.compiler.is_compiling():
+            with legal_target(target):  # of which encoding made sure
+                return self._value(logits, target, sample_weight)
+        return self._value(logits, target, sample_weight)
+
+    def _value(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Tensor:
         if self.looked_at or logits.shape[1] > 1 or torch.compiler.is_compiling():
             value = call_loss(self.loss, logits, target, sample_weight)
         else:

@@ -81,7 +81,8 @@ def measure_shape(shape: tuple[int, ...], device: str, options: argparse.Namespa
     for name in options.losses or sorted(set(LOSSES) - PENALTIES):
         if name in SMALL_ONLY and logits.numel() > 10**4:
             continue
-        measured = measure_loss(name, logits, target, device, 3 if options.quick else 15)
+        n_rounds = 3 if options.quick else 15 if logits.numel() > 10**5 else 300
+        measured = measure_loss(name, logits, target, device, n_rounds)
         best = min(seconds for _, seconds, _ in measured)
         for contender, seconds, memory in measured:
             ratios = seconds / best, seconds / one_pass, memory

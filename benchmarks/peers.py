@@ -12,6 +12,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Call = Callable[[Tensor, Tensor], Tensor]
+# Region losses that exacta has in both forms.
+EXACTA = {
+    "dice": "DiceLoss",
+    "tversky": "TverskyLoss",
+    "focal_tversky": "FocalTverskyLoss",
+    "generalized_dice": "GeneralizedDiceLoss",
+}
 
 
 def peers_of(name: str, n_channels: int) -> dict[str, Call]:
@@ -35,6 +42,12 @@ def binary_peers() -> dict[str, dict[str, Call]]:
         add(table, "monai", "hausdorff", monai.HausdorffDTLoss(**sigmoid))
         skeletons = monai.SoftclDiceLoss()
         add(table, "monai", "cl_dice", lambda z, t: skeletons(t, z.sigmoid()))
+    if exacta := load("exacta.losses"):
+        for ours, theirs in EXACTA.items():
+            loss = getattr(exacta, theirs)(activation="sigmoid", target_format="one-hot")
+            add(table, "exacta", ours, loss)
+        focal = exacta.FocalLoss(activation="sigmoid", target_format="one-hot", alpha=0.25)
+        add(table, "exacta", "focal", focal)
     if kornia := load("kornia.losses"):
         focal = kornia.BinaryFocalLossWithLogits(alpha=0.25, gamma=2.0, reduction="mean")
         add(table, "kornia", "focal", focal)
@@ -74,6 +87,11 @@ def multiclass_peers() -> dict[str, dict[str, Call]]:
         generalized = monai.GeneralizedDiceLoss(**softmax)
         add(table, "monai", "generalized_dice", with_channel(generalized))
         add(table, "monai", "mcc", with_channel(monai.MCCLoss(**softmax)))
+    if exacta := load("exacta.losses"):
+        for ours, theirs in EXACTA.items():
+            add(table, "exacta", ours, getattr(exacta, theirs)())
+        add(table, "exacta", "focal", exacta.FocalLoss())
+        add(table, "exacta", "lovasz_softmax", exacta.LovaszSoftmaxLoss())
     if kornia := load("kornia.losses"):
         add(table, "kornia", "focal", kornia.FocalLoss(alpha=None, gamma=2.0, reduction="mean"))
         add(table, "kornia", "dice", kornia.DiceLoss(average="macro"))
@@ -128,8 +146,11 @@ def load(module: str) -> Any:
 @functools.cache
 def define_missing_operators() -> torch.library.Library | None:
     """Declare what torchvision registers fakes for, where its binary does not load."""
-    if hasattr(torch.ops.torchvision, "nms"):
+    try:
+        importlib.import_module("torchvision")
         return None
+    except Exception:  # its operators are missing
+        pass
     library = torch.library.Library("torchvision", "FRAGMENT")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

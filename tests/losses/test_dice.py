@@ -103,3 +103,13 @@ def test_large_images_lose_no_precision() -> None:
 def test_negative_eps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"eps=-1 is not a number in \[0, inf\)"):
         DiceLoss(-1)(*binary())
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-50, torch.tensor(0.0)])
+def test_an_empty_prediction_of_an_empty_mask_costs_nothing_without_eps(eps: float) -> None:
+    z = torch.full((1, 1, 2, 2), -torch.inf, requires_grad=True)
+    loss = DiceLoss(eps)(z, torch.zeros(1, 1, 2, 2))
+    loss.backward()
+    assert loss.item() == 0
+    assert z.grad is not None
+    assert not z.grad.any()

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ...losses import Loss
-from ...losses._core.foreign import AnyLoss, call_loss, weighted_mean
+from ...losses._core.foreign import AnyLoss, call_loss, is_built_in, weighted_mean
+from ...losses._core.inputs import legal_target
+from ...losses._core.terms import data_terms
 from .gradient_check import SoftmaxOfOne
 
 
@@ -26,6 +28,8 @@ class Criterion(nn.Module):
         Whether the loss is known to depend on the scores.
     is_constant : bool
         Whether it takes a softmax over one channel.
+    is_built_in : bool
+        Whether all its terms are: encoding has checked the targets that they get.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:
@@ -34,10 +38,18 @@ class Criterion(nn.Module):
         self.masks = masks
         self.is_checked = False
         self.is_constant = False
+        self.is_built_in = all(is_built_in(term) for term in data_terms(loss))
 
     def forward(self, logits: Tensor, codes: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of a batch, a scalar."""
         target = codes.reshape(logits.shape).float() if self.masks else codes.long()
+        checked = self.is_built_in and not codes.is_floating_point()
+        if checked and not torch.compiler.is_compiling():
+            with legal_target(target):
+                return self._reduced(logits, target, sample_weight)
+        return self._reduced(logits, target, sample_weight)
+
+    def _reduced(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Tensor:
         if self.is_checked or logits.shape[1] > 1 or torch.compiler.is_compiling():
             value = call_loss(self.loss, logits, target, sample_weight)
         else:

@@ -6,7 +6,7 @@ import copy
 import inspect
 import numbers
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -21,6 +21,37 @@ Form = Literal["any", "sigmoid", "softmax"]
 FORMS: tuple[Form, ...] = ("any", "sigmoid", "softmax")
 REDUCTIONS = ("mean", "sum", "none", "sample")
 SWITCHES = ("batch", "include_background", "squared")
+
+
+class Interval(NamedTuple):
+    """An interval of numbers, read from a text such as ``"[0, inf)"``."""
+
+    text: str
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Return the interval that a text describes."""
+        low, high = text[1:-1].split(",")
+        return cls(text, float(low), float(high))
+
+    def check(self, label: str, value: Any) -> None:
+        """Raise a ValueError unless the value is a number in the interval.
+
+        Tensors without axes pass unchecked: reading one would wait for the device,
+        and a vmapped hyperparameter has no single value.
+        """
+        if isinstance(value, Tensor) and value.ndim == 0:
+            return
+        text, low, high = self
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        inside = is_number and (
+            (value > low or (text[0] == "[" and value == low))
+            and (value < high or (text[-1] == "]" and value == high))
+        )
+        if not inside:
+            raise ValueError(f"{label}={value!r} is not a number in {text}.")
 
 
 class Loss(nn.Module):
@@ -77,14 +108,19 @@ class Loss(nn.Module):
     form: ClassVar[Form] = "any"
     tasks: ClassVar[tuple[str, ...]] = ("classification", "segmentation")
     search_space: ClassVar[Mapping[str, tuple[Any, ...] | list[Any]]] = {}
-    # Intervals in which a number is legal, such as {"gamma": "[0, inf)"}.
+    # Intervals in which a number is legal, such as {"gamma": "[0, inf)"}, and the same, parsed.
     _intervals: ClassVar[Mapping[str, str]] = {}
+    _parsed_intervals: ClassVar[Mapping[str, Interval]] = {}
 
     # Parameters that mean nothing for class indices, and so for classification.
     _sigmoid_only: ClassVar[tuple[str, ...]] = ()
 
     # numpy numbers hand `np.float64(0.5) * loss` over to __rmul__.
     __array_ufunc__ = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._parsed_intervals = {k: Interval.parse(text) for k, text in cls._intervals.items()}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Here rather than in __init__, so that a sub-class may forget it.
@@ -180,25 +216,24 @@ class Loss(nn.Module):
 
     def _check_params(self) -> None:
         """Raise a ValueError for the first parameter that has no legal value."""
-        for name, interval in self._intervals.items():
-            check_interval(f"{type(self).__name__}: {name}", getattr(self, name), interval)
+        label = type(self).__name__
+        for name, interval in self._parsed_intervals.items():
+            interval.check(f"{label}: {name}", getattr(self, name))
         reduction = getattr(self, "reduction", "mean")
         if reduction not in REDUCTIONS:
             raise ValueError(
-                f"{type(self).__name__}: reduction={reduction!r} is unknown. "
+                f"{label}: reduction={reduction!r} is unknown. "
                 f"Expected one of {', '.join(map(repr, REDUCTIONS))}."
             )
+        own = vars(self)  # nn.Module takes long to say that it lacks an attribute
         for name in SWITCHES:
-            value = getattr(self, name, False)
+            value = own.get(name, False)
             if value not in (True, False):
-                raise ValueError(
-                    f"{type(self).__name__}: {name}={value!r} is neither True nor False."
-                )
+                raise ValueError(f"{label}: {name}={value!r} is neither True nor False.")
         ignored = getattr(self, "ignore_index", None)
         if ignored is not None and not _is_whole(ignored):
             raise ValueError(
-                f"{type(self).__name__}: ignore_index={ignored!r} is unknown. Expected None or a "
-                f"whole number."
+                f"{label}: ignore_index={ignored!r} is unknown. Expected None or a whole number."
             )
 
     def __add__(self, other: Loss | nn.Module | Callable[..., Tensor]) -> CompoundLoss:
@@ -241,21 +276,3 @@ def _is_same(value: Any, default: Any) -> bool:
 def _is_whole(value: Any) -> bool:
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     return is_integer or (isinstance(value, float) and value.is_integer())
-
-
-def check_interval(label: str, value: Any, interval: str) -> None:
-    """Raise unless a number lies in an interval such as ``"[0, inf)"``.
-
-    Tensors without axes pass unchecked: reading one would wait for the device,
-    and a vmapped hyperparameter has no single value.
-    """
-    if isinstance(value, Tensor) and value.ndim == 0:
-        return
-    low, high = (float(bound) for bound in interval[1:-1].split(","))
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    inside = is_number and (
-        (value > low or (interval[0] == "[" and value == low))
-        and (value < high or (interval[-1] == "]" and value == high))
-    )
-    if not inside:
-        raise ValueError(f"{label}={value!r} is not a number in {interval}.")

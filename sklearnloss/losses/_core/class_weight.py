@@ -97,6 +97,8 @@ def per_channel(
     high: float = float("inf"),
     some_positive: bool = False,
 ) -> Tensor:
-    """Return one weight per channel, shaped to multiply z of shape (n, C, *spatial)."""
+    """Return one weight per channel, or for all, to multiply z of shape (n, C, *spatial)."""
+    if type(value) is float and SMALLEST_WEIGHT <= value <= min(high, LARGEST_WEIGHT):
+        return as_like(value, z)
     vector = class_vector(value, z.shape[1], z, label, high=high, some_positive=some_positive)
     return vector.reshape(-1, *[1] * (z.ndim - 2))

@@ -1,7 +1,7 @@
 """When closed forms pay, and how they go through memory.
 
-A formula in plain torch keeps every step of its way for the backward pass, up to
-eight times the logits. The closed forms keep the logits alone and compute the
+Written in plain torch, a formula keeps every intermediate result for the backward pass,
+up to eight times the logits. The closed forms keep the logits alone and compute the
 slope from them again, block by block in the processor's cache. They are torch
 operations as the formulas are, but only for what training on images looks like:
 large float32 tensors, plain numbers as hyperparameters, no transformations. All
@@ -30,7 +30,7 @@ BLOCK = {"cpu": 2**19, "cuda": 2**25}
 
 
 def pays(inputs: Inputs) -> bool:
-    """Tell whether a closed form is possible here and faster than the formula."""
+    """Return whether a closed form is possible here and faster than the formula."""
     z, t = inputs.logits, inputs.target
     return (
         not torch.compiler.is_compiling()
@@ -44,7 +44,7 @@ def pays(inputs: Inputs) -> bool:
 
 
 def _is_plain(z: Tensor) -> bool:
-    """Tell whether nothing but autograd's reverse mode looks at the operations."""
+    """Return whether nothing but autograd's reverse mode looks at the operations."""
     return not (
         torch._C._are_functorch_transforms_active()
         or torch._C._get_tracing_state() is not None

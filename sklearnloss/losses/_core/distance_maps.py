@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from .base import check_interval
+from .base import Interval
 
 Spacing = float | Sequence[float] | None
 
@@ -59,4 +59,4 @@ def _check_spacing(spacing: Spacing, n_axes: int) -> None:
             f"spacing={spacing!r} holds {len(sizes)} sizes, but there are {n_axes} spatial axes."
         )
     for size in sizes:
-        check_interval(f"spacing={spacing!r}: size", size, "(0, inf)")
+        Interval.parse("(0, inf)").check(f"spacing={spacing!r}: size", size)

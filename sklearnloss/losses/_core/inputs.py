@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import torch
@@ -14,6 +16,8 @@ from .transfer import as_tensor, send
 # Elements of tensors whose every pass counts, and how many of them stay in the cache.
 LARGE = 2**17
 _PART = 2**19
+
+_legal_target: ContextVar[Tensor | None] = ContextVar("legal target", default=None)
 
 
 class LossInputError(ValueError, TypeError):
@@ -86,6 +90,19 @@ class Inputs(NamedTuple):
         return one_hot(self.target, self.logits.shape[1]).to(self.logits.dtype)
 
 
+@contextlib.contextmanager
+def legal_target(target: Tensor) -> Iterator[None]:
+    """Let losses trust the values of this very target, without a look at them.
+
+    It must hold class indices, or 0 and 1 in masks; besides, the ``ignore_index`` of the losses.
+    """
+    token = _legal_target.set(target)
+    try:
+        yield
+    finally:
+        _legal_target.reset(token)
+
+
 def read_inputs(
     logits: Tensor,
     target: Tensor,
@@ -100,8 +117,8 @@ def read_inputs(
     """Check logits, target and weights and bring them into the form of a loss.
 
     With ``notice_hard`` a large target of masks, with ``small_too`` any, is looked at
-    for 0 and 1, which is its check as well. ``saturates`` says that of sigmoids nothing
-    but their values matters, for which infinite scores are as good as large ones.
+    for 0 and 1, which is its check as well. ``saturates`` means that the loss depends on
+    the logits through their sigmoid alone, so that infinite ones need no clamping.
 
     Raises
     ------
@@ -109,16 +126,19 @@ def read_inputs(
         If shapes or dtypes do not fit; and, where looking at values is possible
         (in eager mode on the CPU), if a target is illegal.
     """
+    legal = not torch.compiler.is_compiling() and _legal_target.get() is target
+    clean = legal and ignore_index is None
     dense = _has_channel_axis(logits, target)
     sigmoid = form == "sigmoid" or (dense and form != "softmax")
     z = logits.to(_dtype(logits)) if saturates and sigmoid else _bounded(logits)
     if dense:
         look = notice_hard and (small_too or z.numel() >= LARGE)
-        inputs = _read_dense(z, target.reshape(logits.shape), form, ignore_index, look)
+        t = target if target.shape == logits.shape else target.reshape(logits.shape)
+        inputs = _read_dense(z, t, form, ignore_index, look, clean)
         if small_too and inputs.mask is not None and not inputs.softmax:  # beside ignored elements
-            inputs = inputs._replace(hard=_is_hard(inputs.target))
+            inputs = inputs._replace(hard=legal or _is_hard(inputs.target))
     else:
-        inputs = _read_indices(z, target, form, ignore_index)
+        inputs = _read_indices(z, target, form, ignore_index, clean)
     if sample_weight is None:
         return inputs
     return inputs._replace(sample_weight=_read_sample_weight(sample_weight, logits))
@@ -150,7 +170,7 @@ def one_hot(labels: Tensor, n_classes: int) -> Tensor:
 
 
 def _lies_within(values: Tensor, low: float, high: float) -> bool:
-    """Tell in one pass and without temporaries whether low <= values <= high throughout."""
+    """Return, in one pass and without temporaries, whether low <= values <= high throughout."""
     if values.numel() == 0:
         return True
     smallest, largest = values.detach().aminmax()
@@ -162,12 +182,13 @@ def _is_hard(t: Tensor) -> bool:
     if not can_look_at(t):
         return False
     # t - t^2, which is nan for nan and infinity; comparing would take several times as long.
-    parts = t.detach().flatten().split(_PART)
+    t = t.detach()
+    parts = (t,) if t.numel() <= _PART else t.flatten().split(_PART)
     return all(_lies_within(torch.addcmul(x, x, x, value=-1), 0, 0) for x in parts)
 
 
 def can_look_at(tensor: Tensor) -> bool:
-    """Tell whether reading values costs nothing and breaks nothing."""
+    """Return whether reading values costs nothing and breaks nothing."""
     if torch.compiler.is_compiling() or tensor.device.type != "cpu":
         return False
     transformed = (
@@ -183,7 +204,18 @@ def can_look_at(tensor: Tensor) -> bool:
 
 
 def _has_channel_axis(logits: Tensor, target: Tensor) -> bool:
-    """Check shapes and dtypes; tell whether the target is a mask, not indices."""
+    """Check shapes and dtypes; return whether the target is a mask, not indices."""
+    if (
+        isinstance(logits, Tensor)
+        and isinstance(target, Tensor)
+        and target.shape == logits.shape
+        and logits.ndim > 1
+        and logits.shape[1] > 0
+        and logits.is_floating_point()
+        and not target.is_complex()
+        and logits.device == target.device
+    ):
+        return True
     for name, value in (("logits", logits), ("target", target)):
         if not isinstance(value, Tensor):
             raise LossInputError(f"{name} must be a torch.Tensor, got {type(value).__name__}.")
@@ -206,8 +238,6 @@ def _has_channel_axis(logits: Tensor, target: Tensor) -> bool:
     n, n_channels, *spatial = logits.shape
     if n_channels == 0:
         raise LossInputError(f"logits have no channels: got {shapes}.")
-    if target.shape == logits.shape:
-        return True
     if list(target.shape) == [n, *spatial]:
         if n_channels > 1 and (target.is_floating_point() or target.dtype == torch.bool):
             raise LossInputError(
@@ -244,9 +274,16 @@ def _bounded(logits: Tensor) -> Tensor:
 
 
 def _read_dense(
-    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, notice_hard: bool
+    z: Tensor,
+    target: Tensor,
+    form: Form,
+    ignore_index: int | None,
+    notice_hard: bool,
+    clean: bool,
 ) -> Inputs:
     t = target.to(z.dtype)
+    if clean and form != "softmax":
+        return Inputs(z, t, False, None, hard=True)
     if notice_hard and form != "softmax" and ignore_index not in (0, 1) and _is_hard(t):
         return Inputs(z, t, False, None, hard=True)
     t, mask = _clean(t, 1, ignore_index)
@@ -261,9 +298,13 @@ def _read_dense(
     return Inputs(_replace_ignored(z, _with_channel(mask)), t, True, mask)
 
 
-def _read_indices(z: Tensor, target: Tensor, form: Form, ignore_index: int | None) -> Inputs:
+def _read_indices(
+    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, clean: bool
+) -> Inputs:
     n_classes = z.shape[1]
-    labels, mask = _clean(target.long(), n_classes - 1, ignore_index)
+    labels, mask = target.long(), None
+    if not clean:
+        labels, mask = _clean(labels, n_classes - 1, ignore_index)
     if ignore_index is not None:
         z = _replace_ignored(z, _with_channel(mask))
     if form == "sigmoid":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,9 @@ from .closed_form import pays
 from .closed_form_region import closed_form_counts
 from .inputs import Inputs, read_inputs
 from .pixel import ratio, sum_per_sample
+
+# An eps that is not rounded to 0 in float32.
+_VISIBLE = 1e-37
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class RegionLoss(Loss):
             inputs = inputs.without_weightless()
         if inputs.counts_alike() and not self.batch and self.reduction == "mean":
             values = self._sample_values(inputs)
-            return values.sum() / len(values)
+            return values.mean()
         valid = _has_valid(inputs)
         weight = valid if inputs.sample_weight is None else inputs.sample_weight * valid
         if self.batch:
@@ -210,7 +214,9 @@ class RegionLoss(Loss):
     def _class_mean(self, values: Tensor) -> Tensor:
         """Average over the classes: (n, C) -> (n,)."""
         n_classes = values.shape[1]
-        if self.class_weight is None and (self.include_background or n_classes == 1):
+        if self.class_weight is None and n_classes == 1:
+            return values.squeeze(1)
+        if self.class_weight is None and self.include_background:
             return values.sum(1) / n_classes
         weight = self._class_vector(values)
         return ratio((values * weight).sum(1), weight.sum())
@@ -241,12 +247,12 @@ def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
     z, target, softmax, mask, *_ = inputs
     # Of products and of targets of 0 and 1 the true positives are linear in p.
     linear = squared or inputs.hard or not target.is_floating_point()
-    formula = functools.partial(_sums, softmax=softmax, squared=squared, linear=linear)
     if pays(inputs):
+        formula = functools.partial(_sums, softmax=softmax, squared=squared, linear=linear)
         tp, p, t = closed_form_counts(inputs, squared, linear, formula)
     else:
-        tp, p, t = formula(z, target, mask)
-    return SoftCounts(tp, p, t, _n_valid(inputs).expand(tp.shape))
+        tp, p, t = _sums(z, target, mask, softmax=softmax, squared=squared, linear=linear)
+    return SoftCounts(tp, p, t, _n_valid(inputs, tp))
 
 
 def _sums(
@@ -258,18 +264,21 @@ def _sums(
     make a minimum at p = t as well.
     """
     p, t, _ = soft_masks(Inputs(z, target, softmax, mask))
-    if squared:
-        return sum_spatial(p * t), sum_spatial(p * p), sum_spatial(t * t)
     both = p * t if linear else torch.minimum(p, t)
-    return sum_spatial(both), sum_spatial(p), sum_spatial(t)
+    if squared:
+        p, t = p * p, t * t
+    if z.ndim == 2:
+        return both, p, t
+    axes = tuple(range(2, z.ndim))
+    return both.sum(axes), p.sum(axes), t.sum(axes)
 
 
-def _n_valid(inputs: Inputs) -> Tensor:
-    """Return the number of valid pixels, (n, 1) or (n, C)."""
-    z, mask = inputs.logits, inputs.mask
+def _n_valid(inputs: Inputs, like: Tensor) -> Tensor:
+    """Return the number of valid pixels in the shape of other counts, (n, C)."""
+    mask = inputs.mask
     if mask is None:
-        return z.new_full((len(z), 1), math.prod(z.shape[2:]))
-    return sum_spatial(mask.unsqueeze(1) if inputs.softmax else mask)
+        return like.new_full(like.shape, math.prod(inputs.logits.shape[2:]))
+    return sum_spatial(mask.unsqueeze(1) if inputs.softmax else mask).expand(like.shape)
 
 
 def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -290,6 +299,8 @@ def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
 
 def soft_ratio(numerator: Tensor, denominator: Tensor, eps: float | Tensor) -> Tensor:
     """(numerator + eps) / (denominator + eps), where 0 / 0 is 1."""
+    if isinstance(eps, numbers.Real) and eps >= _VISIBLE:  # no denominator is 0
+        return (numerator + eps) / (denominator + eps)
     below = denominator + eps
     empty = below == 0
     return torch.where(empty, 1, numerator + eps) / torch.where(empty, 1, below)

@@ -1,4 +1,4 @@
-"""The way of tensors to a device that nobody waits for."""
+"""Non-blocking transfers of tensors to a device."""
 
 from __future__ import annotations
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.func import vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
-from sklearnloss.losses._core.inputs import read_inputs
+from sklearnloss.losses._core.inputs import legal_target, read_inputs
 
-from ..cases import DATA_LOSSES, NOT_COMPILABLE, build, logits
+from ..cases import DATA_LOSSES, NOT_COMPILABLE, binary, build, logits, multiclass
 
 Z = torch.zeros(2, 3, 4, 5)
 
@@ -169,3 +171,41 @@ def test_a_loss_has_a_shape_without_data(name: str) -> None:
 def test_devices_that_differ_are_named() -> None:
     with pytest.raises(ValueError, match=r"logits are on meta but the target is on cpu.*\.to\("):
         DiceLoss()(Z.to("meta"), torch.zeros(2, 4, 5).long())
+
+
+@pytest.mark.parametrize("case", [binary, multiclass])
+@pytest.mark.parametrize("name", DATA_LOSSES)
+def test_a_target_known_to_be_legal_has_the_same_loss_and_gradient(name: str, case: Any) -> None:
+    z, t = case()
+    z, t = z.float().requires_grad_(), t.float() if t.is_floating_point() else t
+    expected = build(name)(z, t)
+    with legal_target(t):
+        loss = build(name)(z, t)
+    slopes = [torch.autograd.grad(value, z)[0] for value in (loss, expected)]
+    assert torch.equal(loss, expected)
+    assert torch.equal(*slopes)
+
+
+def test_ignored_labels_are_looked_for_in_a_target_known_to_be_legal() -> None:
+    z, t = multiclass()
+    t[0, :2] = 255
+    loss = FocalLoss(ignore_index=255)
+    mask = (z[:, :1] > 0).double()
+    mask[0, 0, :2] = 255
+    for scores, target in ((z, t), (z[:, :1], mask)):
+        for each in (loss, DiceLoss(ignore_index=255)):
+            expected = each(scores, target)
+            with legal_target(target):
+                assert torch.equal(each(scores, target), expected)
+
+
+def test_only_the_very_target_that_is_known_to_be_legal_is_not_looked_at() -> None:
+    z, t = multiclass()
+    illegal = t + 1
+    with legal_target(t), pytest.raises(ValueError, match="is 4 in a target"):
+        DiceLoss()(z, illegal)
+    mask = torch.full_like(z[:, :1], 2.0)
+    with legal_target(mask):
+        assert read_inputs(z[:, :1], mask).hard
+    with pytest.raises(ValueError, match=r"is 2.0 in a target.*masks in \[0, 1\]"):
+        DiceLoss()(z[:, :1], mask)

@@ -17,10 +17,10 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from torch.utils.data import Dataset, Subset
 
+from ..._utils.pipeline import last_step
 from ...estimators._base import ImageEstimator
 from ...estimators._data.rows import Rows
 from .._evaluation.interrupts import raise_if_interrupted
-from .._evaluation.pipeline import trained_part
 from .._evaluation.sklearn_private import (
     method_params,
     only_predicts,
@@ -84,7 +84,7 @@ class Task:
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
-        part = trained_part(self.estimator)[1]
+        part = last_step(self.estimator)[1]
         self.n_epochs = part.max_epochs if isinstance(part, ImageEstimator) else 1
 
     def fold_seed(self, fold: int) -> int:
@@ -200,7 +200,7 @@ class Evaluation:
         X_test, y_test = take(task, estimator, test, train)
         fit_params = method_params(task.X, task.fit_params, train)
         score_params = method_params(task.X, task.score_params, test)
-        part = trained_part(estimator)[1]
+        part = last_step(estimator)[1]
         watch = None
         if isinstance(part, ImageEstimator):
             watch = _Watch(self, fold, estimator, X_test, y_test, score_params)

@@ -86,6 +86,31 @@ def test_the_masks_in_the_picture_are_held_out() -> None:
     np.testing.assert_array_equal(_assemble(task.X), image)
 
 
+class Answer(BaseEstimator):  # type: ignore[misc]
+    """Predicts what it was given."""
+
+    def __init__(self, answer: Array) -> None:
+        self.answer = answer
+
+    def predict(self, X: Array) -> Array:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("task", "missed", "expected"),
+    [
+        (nuclei_task(1), [2], {"nucleus": 1, "border": 0}),
+        (digits_task(0, 1), RARE, {"frequent": 1, "rare": 0}),
+    ],
+)
+def test_columns_score_the_classes_that_they_name(
+    task: Task, missed: list[int], expected: dict[str, float]
+) -> None:
+    model = Answer(np.where(np.isin(task.y, missed), 0, task.y))
+    found = {name: task.scoring[name](model, task.X, task.y) for name in expected}
+    assert found == expected
+
+
 def test_the_number_of_epochs_reaches_the_estimators() -> None:
     assert nuclei_task(6).estimator.max_epochs == 6
     assert digits_task(0, 6).estimator.max_epochs == 4

@@ -1,4 +1,8 @@
-"""``sklearnloss demo``: losses compared on real images, as a table and a picture."""
+"""``sklearnloss demo``: ``compare_losses`` on two data sets that come with the packages.
+
+``_tasks`` holds images, estimators, losses and scores, ``_figure`` draws the picture, and
+``_run`` does all of it.
+"""
 
 from ._run import run_demo
 

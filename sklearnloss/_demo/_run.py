@@ -1,4 +1,4 @@
-"""Run the demo from the first pixel to the picture."""
+"""The demo: comparisons, their reports, and the picture."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import os
 import time
 from pathlib import Path
 
-from ._evaluate import evaluate
-from ._table import format_leaderboard
-from ._tasks import digits_task, nuclei_task
+import torch
+from joblib import effective_n_jobs
+
+from ..tuning import LossComparison
+from ._tasks import Task, digits_task, nuclei_task
 
 
 def run_demo(
@@ -19,14 +21,14 @@ def run_demo(
     random_state: int = 0,
     epochs: int = 12,
 ) -> str:
-    """Compare losses on real images; print leaderboards and write a picture.
+    """Compare losses on real images; print the reports and write a picture.
 
     Parameters
     ----------
     output : str or Path, default="sklearnloss-demo.png"
         Where to write the picture.
     n_jobs : int, default=-1
-        Fits side by side, each on one thread; -1 is one per processor.
+        Fits in parallel, each on one thread; -1 is one per core.
     random_state : int, default=0
         Seeds everything: the same seed gives the same scores.
     epochs : int, default=12
@@ -45,22 +47,27 @@ def run_demo(
     """
     _check(Path(output), n_jobs, random_state, epochs)
     start = time.perf_counter()
-    segmentation = nuclei_task(random_state, epochs)
-    classification = digits_task(random_state, epochs)
+    n_jobs = effective_n_jobs(n_jobs)
+    if n_jobs == 1:  # one thread per fit, as in other processes: the scores are the same
+        torch.set_num_threads(1)
     reports, results = [], []
-    for task in (segmentation, classification):
-        results.append(evaluate(task, n_jobs))
-        reports.append(format_leaderboard(task, results[-1]))
+    for task in (nuclei_task(epochs), digits_task(random_state, epochs)):
+        results.append((task, task.compare(random_state, n_jobs)))
+        reports.append(_report(*results[-1]))
         print(f"\n{reports[-1]}\n", flush=True)
     try:
         from ._figure import draw
 
-        draw(Path(output), (segmentation, results[0]), (classification, results[1]))
+        draw(Path(output), *results, n_jobs=n_jobs, seed=random_state)
         print(f"Picture: {output}")
     except ImportError as error:
         print(f"No picture ({error}). It needs: pip install 'sklearnloss[plot]'")
     print(f"Took {time.perf_counter() - start:.0f} s.")
     return "\n\n".join(reports)
+
+
+def _report(task: Task, comparison: LossComparison) -> str:
+    return f"{task.title}\n({task.data})\n\n{comparison.summary()}\n\n{task.note}"
 
 
 def _check(output: Path, n_jobs: int, seed: int, epochs: int) -> None:

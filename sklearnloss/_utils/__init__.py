@@ -1,1 +1,6 @@
-"""Helpers for all parts: texts of messages, names that may have been meant, imports by name."""
+"""Helpers for all parts.
+
+``text`` writes messages and unique names, ``printable`` escapes text for terminals,
+``import_object`` imports by name, ``pipeline`` finds the last step of a pipeline or search, and
+``rows`` takes a part of images or masks.
+"""

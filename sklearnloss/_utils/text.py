@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 
@@ -30,6 +30,22 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the nearest choice, or nothing."""
     nearest = difflib.get_close_matches(name, list(choices), n=1)
     return f" Did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def unique_name(name: str, taken: Container[str]) -> str:
+    """Return a name, with the lowest number from 2 that makes it differ from those taken.
+
+    Examples
+    --------
+    >>> from sklearnloss._utils.text import unique_name
+    >>> unique_name("dice", ["bce"]), unique_name("dice", ["dice", "dice_2"])
+    ('dice', 'dice_3')
+    """
+    unique, number = name, 1
+    while unique in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    return unique
 
 
 def text_keys(given: Mapping[Any, Any], what: str) -> dict[str, Any]:

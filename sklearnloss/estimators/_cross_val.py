@@ -16,7 +16,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_method_params
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
+
+from .._utils.rows import take_rows
 
 Array = NDArray[Any]
 
@@ -147,8 +149,7 @@ def _fold_proba(
 ) -> tuple[Array, Array]:
     """Return the classes that a fold knows and its probabilities."""
     if isinstance(X, Dataset):
-        X_train, X_test = Subset(X, train.tolist()), Subset(X, test.tolist())
-        y_train = None if y is None else [y[position] for position in train]
+        X_train, y_train, X_test = take_rows(X, train), take_rows(y, train), take_rows(X, test)
     else:
         X_train, y_train = _safe_split(estimator, X, y, train)
         X_test, _ = _safe_split(estimator, X, y, test, train)

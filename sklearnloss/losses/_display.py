@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .._utils.text import describe
+from .._utils.text import describe, unique_name
 from ._core.base import Loss
 from ._core.foreign import AnyLoss, call, loss_form
 
@@ -167,8 +167,7 @@ def _as_dict(
         return dict(loss)
     losses: dict[str, Any] = {}
     for each in loss if isinstance(loss, Sequence) else [loss]:
-        label = describe(each)
-        losses[f"{label} ({len(losses) + 1})" if label in losses else label] = each
+        losses[unique_name(describe(each), losses)] = each
     return losses
 
 

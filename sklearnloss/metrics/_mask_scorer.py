@@ -13,9 +13,9 @@ from sklearn.base import is_classifier
 from sklearn.metrics._scorer import _Scorer
 from sklearn.utils.fixes import parse_version
 
+from .._utils.pipeline import reach_final
 from ._boundary_iou import boundary_iou_score
 from ._calibration import expected_calibration_error
-from ._final import reach_final
 from ._hausdorff import hausdorff_distance
 from ._overlap import dice_score, iou_score
 from ._pairs import MaskPairs

@@ -42,7 +42,7 @@ def test_several_losses_are_overlaid() -> None:
     display = LossDisplay.from_loss(losses, target=0.0, limits=(-2, 2), n_points=5)
     assert len(display.lines_) == 8
     torch.testing.assert_close(
-        display.values["CrossEntropyLoss()"], display.values["CrossEntropyLoss() (3)"]
+        display.values["CrossEntropyLoss()"], display.values["CrossEntropyLoss()_2"]
     )
     display = LossDisplay.from_loss({"a": DiceLoss(), "b": FocalLoss()})
     assert list(display.gradients) == ["a", "b"]

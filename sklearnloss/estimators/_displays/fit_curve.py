@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from ...metrics._final import reach_final
+from ..._utils.pipeline import reach_final
 from .style import COLORS, import_pyplot
 
 if TYPE_CHECKING:

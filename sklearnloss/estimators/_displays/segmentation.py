@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ...metrics._final import reach_final
+from ..._utils.pipeline import reach_final
 from .._data.lazy import Samples
 from .._mask_estimator import MaskEstimator
 from .axes import draw_legend, draw_panel, new_axes, panel_title

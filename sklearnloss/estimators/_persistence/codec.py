@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..._utils.text import describe as shown
+from ..._utils.text import unique_name
 from ...losses import CompoundLoss, Loss, Penalty
 from ...losses._core.names import LOSSES, registered_name
 from ...losses._registry import parameter_defaults
@@ -59,13 +60,10 @@ class Names:
         self.objects: dict[str, Any] = {}
 
     def of(self, value: Any) -> str:
-        """Return the registered name, or that of the class or function; unlike ones differ."""
+        """Return the registered name, or that of the class or function; unique for each object."""
         own = getattr(value, "__name__", type(value).__name__)
-        name = stem = registered_name(value) or own
-        count = 1
-        while self.objects.get(name, value) is not value:
-            count += 1
-            name = f"{stem}_{count}"
+        others = [name for name, each in self.objects.items() if each is not value]
+        name = unique_name(registered_name(value) or own, others)
         self.objects[name] = value
         return name
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from ..._utils.text import describe, unknown_parameter
+from ..._utils.text import describe, unique_name, unknown_parameter
 from .base import Form, Loss
 from .foreign import AnyLoss, call_loss, function_params, loss_form, weighted_mean
 from .inputs import LossInputError
@@ -336,12 +336,7 @@ def _unique_names(pairs: list[tuple[str | None, AnyLoss]]) -> list[str]:
             )
     names: list[str] = []
     for given_name, loss in pairs:
-        stem = name = given_name or default_name(loss)
-        count = 1
-        while given_name is None and (name in names or name in given):
-            count += 1
-            name = f"{stem}_{count}"
-        names.append(name)
+        names.append(given_name or unique_name(default_name(loss), [*names, *given]))
     return names
 
 

@@ -18,10 +18,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, _num_samples
 from tqdm.auto import tqdm
 
+from ..._utils.pipeline import last_step
 from ...estimators._mask_estimator import MaskEstimator
 from .._evaluation.fingerprint import digest, digest_data
 from .._evaluation.interrupts import noting_interrupts
-from .._evaluation.pipeline import trained_part
 from .._workers.pool import count_workers
 from .fit import PairedData, fit_once, read_scoring
 from .fit_log import FitJournal, open_fit_journal
@@ -287,7 +287,7 @@ def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit
 
 
 def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
-    part = trained_part(data.estimator)[1]
+    part = last_step(data.estimator)[1]
     seeds = [key for key in data.estimator.get_params() if key.split("__")[-1] == "random_state"]
     unseeded = clone(data.estimator).set_params(**dict.fromkeys(seeds))  # each fit has its own
     masks = isinstance(part, MaskEstimator)
@@ -393,7 +393,7 @@ def _file_names(X: Any) -> list[str] | None:
 
 
 def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
-    masks = isinstance(trained_part(data.estimator)[1], MaskEstimator)
+    masks = isinstance(last_step(data.estimator)[1], MaskEstimator)
     own = "mean IoU" if masks else "accuracy"
     return {
         "metric": own if first == "score" else first,

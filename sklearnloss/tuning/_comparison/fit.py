@@ -17,18 +17,15 @@ from numpy.typing import NDArray
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
-from sklearn.utils import _safe_indexing
-from torch import Tensor
-from torch.utils.data import Dataset, Subset
 
-from ..._utils.text import text_keys
+from ..._utils.pipeline import last_step
+from ..._utils.rows import take_rows
+from ..._utils.text import text_keys, unique_name
 from ...estimators._inference.constant_baseline import constant_model
 from .._evaluation.interrupts import raise_if_interrupted
-from .._evaluation.pipeline import trained_part
 from .._evaluation.scoring import named_scorers
 from .._space.hyperparameter import shorten
 from .image_scores import score_images
-from .losses import unused
 
 Array = NDArray[Any]
 Status = Literal["ok", "diverged", "undefined", "failed"]
@@ -85,7 +82,7 @@ def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
     elif isinstance(scoring, Iterable):
         named = {}
         for each in scoring:
-            named[unused(_name(each), named)] = each
+            named[unique_name(_name(each), named)] = each
     else:
         raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
     if not named:
@@ -159,7 +156,7 @@ def fit_once(
 
 def device_of(estimator: Any, number: int) -> dict[str, str]:
     """Return the parameter that puts a fit on one of several GPUs, if it may be on any."""
-    prefix, part = trained_part(estimator)
+    prefix, part = last_step(estimator)
     n_gpus = torch.cuda.device_count()
     if part.device != "auto" or n_gpus < 2:
         return {}
@@ -177,7 +174,7 @@ def _fit_and_score(
     start = time.perf_counter()
     model = _fit(data, settings, train, seed)
     seconds = time.perf_counter() - start
-    X, y = take(data.X, test), take(data.y, test)
+    X, y = take_rows(data.X, test), take_rows(data.y, test)
     constant = {"baseline": _score_constant(data, model, X, y)} if baseline else {}
     return {"fit_seconds": seconds, **constant, **_score(data, model, X, y)}
 
@@ -189,10 +186,10 @@ def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int)
     model.set_params(**seeds)
     weights = {}
     if data.sample_weight is not None:
-        prefix = "" if get_config()["enable_metadata_routing"] else trained_part(model)[0]
+        prefix = "" if get_config()["enable_metadata_routing"] else last_step(model)[0]
         weights = {f"{prefix}sample_weight": data.sample_weight[train]}
     try:
-        return model.fit(take(data.X, train), take(data.y, train), **weights)
+        return model.fit(take_rows(data.X, train), take_rows(data.y, train), **weights)
     finally:
         raise_if_interrupted()  # a fit that was cut short is no result
 
@@ -260,14 +257,3 @@ def _failure(error: Exception) -> dict[str, Any]:
         "status": status,
         "reason": shorten(reason, 300),
     }
-
-
-def take(values: Any, positions: Array) -> Any:
-    """Return some of the images, masks or labels."""
-    if values is None:
-        return None
-    if isinstance(values, Dataset):
-        return Subset(values, positions.tolist())
-    if isinstance(values, Tensor):
-        return values[torch.from_numpy(positions)]
-    return _safe_indexing(values, positions)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.pipeline import reach_final
 from ...estimators._mask_estimator import MaskEstimator
 from ...metrics import iou_score
-from ...metrics._final import reach_final
 
 Array = NDArray[Any]
 

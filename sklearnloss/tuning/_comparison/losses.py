@@ -8,10 +8,11 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from ..._utils.text import describe, text_keys
+from ..._utils.pipeline import last_step
+from ..._utils.text import describe, text_keys, unique_name
 from ...estimators._loss_parameter import resolve_loss
 from .._evaluation.fingerprint import in_order
-from .._evaluation.pipeline import loss_prefix, trained_part
+from .._evaluation.pipeline import loss_prefix
 from .._space.hyperparameter import shorten
 
 Settings = dict[str, Any]
@@ -57,7 +58,7 @@ def _labelled(losses: Any) -> dict[str, Any]:
     elif isinstance(losses, Iterable) and not isinstance(losses, str):
         named = {}
         for loss in in_order(losses) if isinstance(losses, Set) else losses:
-            named[unused(_label(loss), named)] = loss
+            named[unique_name(_label(loss), named)] = loss
     else:
         raise TypeError(
             f"losses={losses!r}: expected a list of losses such as ['dice', 'focal'], or a dict "
@@ -78,15 +79,6 @@ def _label(loss: Any) -> str:
     return shorten(text, 60)
 
 
-def unused(label: str, named: Mapping[str, Any]) -> str:
-    """Return a label, with a number if there is one like it."""
-    count, unused = 1, label
-    while unused in named:
-        count += 1
-        unused = f"{label}_{count}"
-    return unused
-
-
 def _check(estimator: Any, label: str, settings: Settings) -> None:
     """Find mistakes before the first fit, where they would count as failures."""
     seeds = [name for name in settings if name.split("__")[-1] == "random_state"]
@@ -96,7 +88,7 @@ def _check(estimator: Any, label: str, settings: Settings) -> None:
             f"Leave it out; n_seeds= and random_state= of compare_losses decide on seeds."
         )
     try:
-        part = trained_part(clone(estimator).set_params(**settings))[1]
+        part = last_step(clone(estimator).set_params(**settings))[1]
         if part.loss != "auto":
             resolve_loss(part.loss, part._loss_params)
     except ValueError as error:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.pipeline import last_step
 from ...estimators._displays.chosen_images import take
 from ...estimators._displays.planes import as_picture, plane
-from .._evaluation.pipeline import trained_part
 
 Array = NDArray[Any]
 
@@ -35,7 +35,7 @@ def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Ar
         Sides are at most 96 pixels. Empty if X has no images, as where a pipeline makes
         them of something else.
     """
-    part = trained_part(estimator)[1]
+    part = last_step(estimator)[1]
     try:
         samples = list(part._samples(take(X, positions)))
         return {k: _shrunk(image) for k, (image, _) in zip(positions, samples, strict=True)}

@@ -1,49 +1,27 @@
-"""Where in an estimator the loss is."""
+"""The place of the loss among an estimator's parameters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-
+from ..._utils.pipeline import last_step
 from ...estimators._base import ImageEstimator
 
 
-def trained_part(estimator: Any) -> tuple[str, Any]:
-    """Return the prefix and the estimator of what trains: a pipeline's last step, or itself.
-
-    Parameters
-    ----------
-    estimator : estimator
-        An image estimator, a ``Pipeline`` that ends in one, or any other.
-
-    Returns
-    -------
-    prefix : str
-        Such as "unetsegmenter__", or "".
-    estimator : estimator
-    """
-    prefix = ""
-    while isinstance(estimator, Pipeline) and estimator.steps:
-        name, estimator = estimator.steps[-1]
-        prefix += f"{name}__"
-    return prefix, estimator
-
-
 def has_loss(estimator: Any) -> bool:
-    """Tell whether an estimator's last part is one of ours, with a ``loss`` to choose."""
-    return isinstance(trained_part(estimator)[1], ImageEstimator)
+    """Return whether an estimator is, or ends in, an image estimator, which has a ``loss``."""
+    return isinstance(last_step(estimator)[1], ImageEstimator)
 
 
 def loss_prefix(estimator: Any) -> str:
-    """Return where the ``loss`` of an image estimator is among its parameters.
+    """Return the prefix of an image estimator's ``loss`` among the parameters.
 
     Raises
     ------
     TypeError
         If there is none.
     """
-    prefix, part = trained_part(estimator)
+    prefix, part = last_step(estimator)
     if not isinstance(part, ImageEstimator):
         raise TypeError(no_loss(estimator))
     return prefix
@@ -51,7 +29,7 @@ def loss_prefix(estimator: Any) -> str:
 
 def no_loss(estimator: Any) -> str:
     """Return the error message for an estimator without a loss to choose."""
-    part = trained_part(estimator)[1]
+    part = last_step(estimator)[1]
     if isinstance(part, type):
         return f"{part.__name__} is a class. Pass an object, such as {part.__name__}()."
     name = type(part).__name__

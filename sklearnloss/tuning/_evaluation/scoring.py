@@ -7,8 +7,8 @@ from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
+from ..._utils.pipeline import reach_final
 from ..._utils.text import did_you_mean
-from ...metrics._final import reach_final
 from ...metrics._mask_scorer import as_mask_scorer
 from ...metrics._scorers import NAMED
 

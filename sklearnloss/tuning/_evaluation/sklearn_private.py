@@ -9,7 +9,6 @@ from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _Passthroug
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.model_selection._validation import _score as score
-from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.metaestimators import _safe_split as safe_split
 from sklearn.utils.validation import _check_method_params as method_params
 
@@ -19,7 +18,6 @@ __all__ = [
     "fit_context",
     "method_params",
     "only_predicts",
-    "safe_indexing",
     "safe_split",
     "score",
 ]

@@ -14,17 +14,16 @@ import numpy as np
 import torch
 from optuna.trial import TrialState
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
+from ..._utils.pipeline import last_step, reach_final
+from ..._utils.rows import take_rows
 from ...estimators._base import ImageEstimator
 from ...estimators._data.rows import Rows
 from .._evaluation.interrupts import raise_if_interrupted
-from .._evaluation.pipeline import trained_part
 from .._evaluation.sklearn_private import (
     method_params,
     only_predicts,
-    safe_indexing,
     safe_split,
     score,
 )
@@ -84,7 +83,7 @@ class Task:
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
-        part = trained_part(self.estimator)[1]
+        part = last_step(self.estimator)[1]
         self.n_epochs = part.max_epochs if isinstance(part, ImageEstimator) else 1
 
     def fold_seed(self, fold: int) -> int:
@@ -200,7 +199,7 @@ class Evaluation:
         X_test, y_test = take(task, estimator, test, train)
         fit_params = method_params(task.X, task.fit_params, train)
         score_params = method_params(task.X, task.score_params, test)
-        part = trained_part(estimator)[1]
+        part = last_step(estimator)[1]
         watch = None
         if isinstance(part, ImageEstimator):
             watch = _Watch(self, fold, estimator, X_test, y_test, score_params)
@@ -272,7 +271,7 @@ class _Watch:
         predictor, X = self.estimator, self.X
         if part is not predictor and only_predicts(task.scorer):
             if self.transformed is None:
-                self.transformed = transform(self.estimator, self.X)
+                self.transformed = reach_final(self.estimator, self.X)[1]
             predictor, X = part, self.transformed
         scores = score(predictor, X, self.y, task.scorer, self.score_params, "raise")
         done = self.evaluation._done()
@@ -297,16 +296,6 @@ def fit(estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> None:
         estimator.fit(X, y, **params)
 
 
-def transform(pipeline: Any, X: Any) -> Any:
-    """Return what the last step of a pipeline, or of one inside it, gets to predict on."""
-    while isinstance(pipeline, Pipeline):
-        for _, step in pipeline.steps[:-1]:
-            if step not in (None, "passthrough"):
-                X = step.transform(X)
-        pipeline = pipeline.steps[-1][1]
-    return X
-
-
 def seed_estimator(estimator: Any, seed: int) -> Any:
     """Set every ``random_state`` that is None."""
     unset = {
@@ -325,7 +314,7 @@ def take(task: Task, estimator: Any, rows: Array, train: Array | None = None) ->
     """
     X, y = task.X, task.y
     if isinstance(X, Dataset):
-        return Subset(X, rows.tolist()), None if y is None else safe_indexing(y, rows)
+        return take_rows(X, rows), take_rows(y, rows)
     ours = isinstance(estimator, ImageEstimator) and isinstance(X, np.ndarray) and X.ndim > 1
     if ours and (train is None or only_predicts(task.scorer)):
         return Rows(X, rows), None if y is None else safe_split(estimator, y, None, rows)[0]

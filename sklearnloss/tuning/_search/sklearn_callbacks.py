@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset, Subset
 
-from .._evaluation.sklearn_private import method_params, safe_indexing
+from ..._utils.rows import take_rows
+from .._evaluation.sklearn_private import method_params
 
 
 class SearchTasks:
@@ -84,8 +84,8 @@ class SearchTasks:
         part = method_params(X, {"sample_weight": weight}, rows)["sample_weight"]
         return {
             "estimator": self.search,
-            "X": lambda: _samples(X, rows),
-            "y": lambda: _samples(y, rows),
+            "X": lambda: take_rows(X, rows),
+            "y": lambda: take_rows(y, rows),
             "metadata": _metadata(part),
         }
 
@@ -113,13 +113,6 @@ class SearchTasks:
 def _metadata(sample_weight: Any) -> dict[str, Any] | None:
     """Return metadata as scikit-learn's searches pass them: None without weights."""
     return None if sample_weight is None else {"sample_weight": sample_weight}
-
-
-def _samples(values: Any, rows: np.ndarray) -> Any:
-    """Return some samples."""
-    if isinstance(values, Dataset):
-        return Subset(values, rows.tolist())
-    return None if values is None else safe_indexing(values, rows)
 
 
 def warn_of_workers(search: Any, n_workers: int) -> None:

@@ -10,7 +10,8 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.base import is_classifier
 from torch import nn
 
-from ..._utils.text import did_you_mean, text_keys
+from ..._utils.pipeline import last_step
+from ..._utils.text import did_you_mean, text_keys, unique_name
 from ...estimators._loss_parameter import REQUIRED, loss_parameters, resolve_loss
 from ...losses import CompoundLoss, Loss, get_search_space, list_losses
 from ...losses._core.compound import default_name
@@ -18,7 +19,7 @@ from ...losses._core.foreign import loss_form
 from ...losses._core.names import registered_name
 from ...losses._registry import get_loss
 from .._evaluation.fingerprint import in_order
-from .._evaluation.pipeline import has_loss, no_loss, trained_part
+from .._evaluation.pipeline import has_loss, no_loss
 from .api import COMPOUNDS
 from .hyperparameter import Free, read_choices, read_free, shorten
 from .search_space import BRANCH, Branch, Space
@@ -45,7 +46,7 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     ValueError, TypeError
         If a loss or a parameter is unknown, a range is none, or nothing is free.
     """
-    prefix, part = trained_part(estimator)
+    prefix, part = last_step(estimator)
     if isinstance(part, type):
         raise TypeError(no_loss(estimator))
     loss_key = f"{prefix}loss"
@@ -77,13 +78,13 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
             )
     branches: dict[str, Branch] = {}
     for wanted, spec, grid in named:
-        label = _unique(wanted, branches)
+        label = unique_name(wanted, branches)
         branches[label] = _branch(estimator, label, spec, grid, loss_key)
     if losses_there:
         _check_used(grids, branches, loss_key)
     branches = _with_one_range_per_name(branches)
     names = {name for branch in branches.values() for name in branch.free}
-    choice = BRANCH if losses_there else _unique("grid", names)
+    choice = BRANCH if losses_there else unique_name("grid", names)
     return Space(branches, choice, losses_there)
 
 
@@ -141,7 +142,7 @@ def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
         taken = [spec for spec in losses if isinstance(spec, str)]
         pairs = []
         for spec in losses:
-            label = spec if isinstance(spec, str) else _unique(_loss_label(spec), taken)
+            label = spec if isinstance(spec, str) else unique_name(_loss_label(spec), taken)
             taken.append(label)
             pairs.append((label, spec))
     else:
@@ -158,7 +159,7 @@ def task_of(estimator: Any) -> str:
 
 def suitable_losses(estimator: Any) -> list[str]:
     """Return the names of all losses that an estimator can train with."""
-    task, part = task_of(estimator), trained_part(estimator)[1]
+    task, part = task_of(estimator), last_step(estimator)[1]
     names = [*list_losses(task), *COMPOUNDS[task]]
     if not getattr(part, "multilabel", False):
         return names
@@ -191,14 +192,6 @@ def _loss_label(spec: Any) -> str:
     if isinstance(spec, CompoundLoss):
         return "+".join(member.name for member in spec.members)
     return default_name(spec)
-
-
-def _unique(label: str, taken: Any) -> str:
-    name, count = label, 1
-    while name in taken:
-        count += 1
-        name = f"{label}_{count}"
-    return name
 
 
 def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_key: str) -> Branch:

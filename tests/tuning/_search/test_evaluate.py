@@ -20,7 +20,7 @@ from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.metrics import dice_scorer
-from sklearnloss.tuning._search.evaluate import Evaluation, Task, seed_estimator, take, transform
+from sklearnloss.tuning._search.evaluate import Evaluation, Task, seed_estimator, take
 
 from ...estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
 
@@ -399,11 +399,6 @@ def test_a_pipeline_of_one_step_is_watched(binary_scenes: Data) -> None:  # noqa
         {"unetsegmenter__loss": "dice"},
     )
     assert len(done.results["reports"]) == 4
-
-
-def test_steps_that_pass_through_are_left_out() -> None:
-    pipeline = make_pipeline(FunctionTransformer(half), "passthrough", Recorder())
-    assert transform(pipeline, np.array([[4.0]])).tolist() == [[2.0]]
 
 
 def test_data_sets_and_lists_are_split(binary_scenes: Data) -> None:  # noqa: F811

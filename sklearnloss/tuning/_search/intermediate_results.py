@@ -46,11 +46,11 @@ class Progress:
     def _resume(self, n_epochs: int) -> None:
         # Only finished folds are resumed, so only their reports count.
         results = self.claim.results
-        end = len(results["folds"]) * n_epochs
-        results["reports"] = [r for r in results["reports"] if r[0] <= end]
-        for step, value in results["reports"]:
+        end = len(results.folds) * n_epochs
+        results.reports = [r for r in results.reports if r[0] <= end]
+        for step, value in results.reports:
             self.trial.report(value, step)
-        for rung, value in results.get("rungs", {}).items():
+        for rung, value in results.rungs.items():
             self.trial.storage.set_trial_system_attr(self.trial._trial_id, rung, value)
 
     def report(self, step: int, value: float) -> bool:
@@ -62,8 +62,8 @@ class Progress:
             self._looked = time.monotonic()
         stop = self.trial.should_prune()
         rungs = self.mirror.rungs(self.trial)
-        if rungs != self.claim.results.get("rungs", {}):
-            self.claim.results["rungs"] = rungs
+        if rungs != self.claim.results.rungs:
+            self.claim.results.rungs = rungs
             # Others compare themselves with it. A stop is saved with all else, or it
             # would be forgotten if this process was killed in between.
             if not stop and time.monotonic() - self._told > _WORTH_SAVING:
@@ -88,10 +88,10 @@ class Progress:
 
     def _note_folds(self) -> None:
         results = self.claim.results
-        self._n_folds, self._epochs = len(results["folds"]), results["epochs"]
+        self._n_folds, self._epochs = len(results.folds), results.epochs
 
     def release(self) -> None:
         """Leave the candidate to whoever goes on with it."""
-        if len(self.claim.results["folds"]) == self._n_folds:
-            self.claim.results["epochs"] = self._epochs  # those of this fold are trained again
+        if len(self.claim.results.folds) == self._n_folds:
+            self.claim.results.epochs = self._epochs  # those of this fold are trained again
         self.record.release(self.claim)

@@ -28,7 +28,7 @@ def progress_of(storage: BaseStorage | None = None, **results: Any) -> Progress:
     record = Record(storage, "mine", space, Owner())
     claim = record.claim(lambda number, rows: {"C": 0.5}, lambda rows: False)
     assert claim is not None
-    claim.results |= results
+    vars(claim.results).update(results)
     mirror = Mirror("mine", space, pruner=optuna.pruners.ThresholdPruner(lower=0.4))
     return Progress(record, mirror, claim, n_epochs=3)
 
@@ -36,7 +36,7 @@ def progress_of(storage: BaseStorage | None = None, **results: Any) -> Progress:
 def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> None:
     reports = [[1, 0.5], [2, 0.6], [3, 0.7], [4, 0.1], [5, 0.2]]
     progress = progress_of(folds=[FOLD], reports=reports, epochs=5)
-    assert progress.claim.results["reports"] == reports[:3]
+    assert progress.claim.results.reports == reports[:3]
     known = progress.mirror.study.trials[0].intermediate_values
     assert known == {1: 0.5, 2: 0.6, 3: 0.7}
 
@@ -54,14 +54,14 @@ def test_a_fold_that_could_not_be_saved_is_saved_with_the_next_report(
     progress = progress_of(storage)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _fail)
-        progress.claim.results["folds"].append(FOLD)
+        progress.claim.results.folds.append(FOLD)
         progress.save()  # training goes on
         progress.report(4, 0.5)
     assert naps == []
     for step in (5, 6):
         progress.report(step, 0.5)
         (row,) = progress.record.rows()
-        assert row.results["folds"] == [FOLD]
+        assert row.results.folds == [FOLD]
 
 
 def _fail(descriptor: int) -> None:

@@ -291,6 +291,19 @@ class Record:
         except UpdateFinishedTrialError as error:
             raise LostCandidate from error
 
+    def report(self, claim: Claim, step: int, value: float) -> None:
+        """Add a score to the learning curve that Optuna's dashboard shows.
+
+        Raises
+        ------
+        LostCandidate
+            If somebody else took the candidate over.
+        """
+        try:
+            self.storage.set_trial_intermediate_value(claim.trial_id, step, value)
+        except UpdateFinishedTrialError as error:
+            raise LostCandidate from error
+
     def finish(self, claim: Claim) -> None:
         """Save the outcome of a candidate.
 
@@ -316,6 +329,8 @@ class Record:
     def _end(self, claim: Claim) -> None:
         self.save(claim)
         try:
+            for step, value in claim.results.reports[-1:]:
+                self.storage.set_trial_intermediate_value(claim.trial_id, step, value)
             self._set_state(claim.trial_id, claim.results)
         except UpdateFinishedTrialError as error:
             # It may have been done by a call that failed, and was retried.

@@ -178,6 +178,7 @@ def test_a_candidate_is_lost_to_who_took_it_over(storage: Path) -> None:
     assert other is not None
     for do in (
         lambda: record.save(claim),
+        lambda: record.report(claim, 1, 0.5),
         lambda: _finish(record, claim, Outcome.COMPLETE, 1.0),
     ):
         with pytest.raises(LostCandidate):
@@ -307,7 +308,13 @@ def test_nothing_that_failed_is_tried_again_where_there_is_enough(journal: Path)
 
 
 #: Each is done twice in the test below, or its first answer is lost.
-CALLS = ["create_new_trial", "get_all_trials", "set_trial_user_attr", "set_trial_state_values"]
+CALLS = [
+    "create_new_trial",
+    "get_all_trials",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_state_values",
+]
 
 
 @pytest.mark.slow
@@ -327,9 +334,12 @@ def test_an_unavailable_storage_is_retried_at_any_call(
             assert claim is not None
             assert claim.candidate == number
             claim.results.folds.append(FOLD)
+            claim.results.reports = [[1, 0.5], [2, 0.75]]
+            record.report(claim, 1, 0.5)
             record.save(claim)
             _finish(record, claim, outcome, value)
             row = record.rows()[number]
+            assert row.trial.intermediate_values == {1: 0.5, 2: 0.75}
             assert (row.state, row.trial.value) == (outcome.state, value)
             assert row.results.folds == [FOLD]
     assert naps

@@ -329,8 +329,6 @@ class Record:
     def _end(self, claim: Claim) -> None:
         self.save(claim)
         try:
-            for step, value in claim.results.reports[-1:]:
-                self.storage.set_trial_intermediate_value(claim.trial_id, step, value)
             self._set_state(claim.trial_id, claim.results)
         except UpdateFinishedTrialError as error:
             # It may have been done by a call that failed, and was retried.

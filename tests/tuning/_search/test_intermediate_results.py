@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +95,14 @@ def test_learning_curves_are_in_the_storage_while_a_search_runs(
     assert study.trials[0].intermediate_values == {1: 0.25, 2: 0.375, 3: 0.5}
 
 
-def test_of_fast_epochs_the_last_one_is_in_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "_WORTH_SAVING", 1000.0)
+def test_of_fast_epochs_some_are_in_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     progress = progress_of()
-    for step, value in enumerate([0.5, 0.6, 0.7], 1):
-        progress.report(step, value)
-        progress.claim.results.reports.append([step, value])
-    assert curve_of(progress) == {}
-    progress.release()
-    assert curve_of(progress) == {3: 0.7}
+    for step in range(1, 10):
+        now += 0.1
+        progress.report(step, 0.5)
+    assert curve_of(progress) == {3: 0.5, 6: 0.5, 9: 0.5}
 
 
 def test_the_curve_of_a_candidate_that_is_resumed_begins_with_its_finished_folds() -> None:

@@ -39,10 +39,9 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
         f"Tried {plural(n_settings, 'setting')} of {n_losses} "
         f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
     ]
-    for row, reason in enumerate(results["reason"]):
-        diverged = str(reason).startswith(("diverged", "the score is"))
-        if diverged or results["trial_state"][row] == "FAIL":
-            lines.append(f"  {results['loss'][row]}: {reason}")
+    for row, outcome in enumerate(results["outcome"]):
+        if outcome not in ("complete", "pruned"):
+            lines.append(f"  {results['loss'][row]}: {results['reason'][row]}")
     return list(dict.fromkeys(lines))
 
 

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 
 from sklearnloss._compare_command._best import best_first, describe_search
+from sklearnloss.tuning._search.candidate import Outcome
 
 
 def results(*rows: tuple[str, str, str, int, int]) -> dict[str, Any]:
-    """Return results of (loss, state, reason, rank, epochs)."""
-    losses, states, reasons, ranks, epochs = zip(*rows, strict=True)
+    """Return results of (loss, outcome, reason, rank, epochs)."""
+    losses, outcomes, reasons, ranks, epochs = zip(*rows, strict=True)
     return {
         "params": [{"loss": loss, "loss__number": k} for k, loss in enumerate(losses)],
         "loss": np.array(losses, object),
-        "trial_state": list(states),
+        "trial_state": [Outcome(outcome).state.name for outcome in outcomes],
+        "outcome": list(outcomes),
         "reason": list(reasons),
         "rank_test_score": np.array(ranks),
         "n_epochs": list(epochs),
@@ -23,14 +25,14 @@ def results(*rows: tuple[str, str, str, int, int]) -> dict[str, Any]:
 
 
 TRIED = results(
-    ("dice", "COMPLETE", "", 2, 10),
-    ("focal", "PRUNED", "stopped in fold 1 after epoch 2", 4, 2),
-    ("dice", "COMPLETE", "", 1, 10),
-    ("focal", "PRUNED", "stopped after fold 1", 4, 5),
-    ("bce", "COMPLETE", "", 3, 10),
-    ("hinge", "PRUNED", "diverged in fold 1: the loss is nan", 4, 9),
-    ("mcc", "FAIL", "MemoryError in fold 1", 4, 0),
-    ("mcc", "FAIL", "MemoryError in fold 1", 4, 0),
+    ("dice", "complete", "", 2, 10),
+    ("focal", "pruned", "stopped in fold 1 after epoch 2", 4, 2),
+    ("dice", "complete", "", 1, 10),
+    ("focal", "pruned", "stopped after fold 1", 4, 5),
+    ("bce", "complete", "", 3, 10),
+    ("hinge", "diverged", "diverged in fold 1: the loss is nan", 4, 9),
+    ("mcc", "error", "MemoryError in fold 1", 4, 0),
+    ("mcc", "error", "MemoryError in fold 1", 4, 0),
 )
 
 
@@ -53,6 +55,6 @@ def test_what_became_of_candidates_is_told_once() -> None:
 
 
 def test_one_is_no_plural() -> None:
-    assert describe_search(results(("dice", "COMPLETE", "", 1, 1))) == [
+    assert describe_search(results(("dice", "complete", "", 1, 1))) == [
         "Tried 1 setting of 1 loss: 1 completed."
     ]

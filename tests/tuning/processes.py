@@ -254,7 +254,7 @@ def kill_in_second_fold(record: Record, fits: Fits, pid: int | None = None) -> i
         for row in record.rows():
             worker = row.trial.user_attrs["owner"]["pid"]
             mine = row.state == TrialState.RUNNING and pid in (None, worker)
-            n_folds = len(row.results.get("folds", []))
+            n_folds = len(row.results.folds)
             if mine and n_folds == 1 and fits.begun().count(worker) > 1:  # it is in the second
                 return row.candidate, worker
         return None

@@ -40,7 +40,7 @@ def count_crashes(row: Row, call: str) -> Deaths:
     """
     attrs = row.trial.user_attrs
     here, calls = attrs.get("deaths", ([], 0))
-    if len(row.results.get("folds", [])) > attrs.get("n_before", 0):
+    if len(row.results.folds) > attrs.get("n_before", 0):
         here, calls = [], 0
     died = row.state == TrialState.RUNNING
     if row.call != call:

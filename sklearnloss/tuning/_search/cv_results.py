@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,10 +13,8 @@ from sklearn.exceptions import FitFailedWarning
 
 from .._evaluation.sklearn_private import BaseSearchCV
 from .._space.search_space import Space
+from .candidate import Outcome
 from .store import Row
-
-#: Begins the reason of a candidate whose score is nan or infinite.
-NOT_FINITE = "the score is"
 
 
 def format_results(
@@ -37,7 +36,7 @@ def format_results(
     Returns
     -------
     results : dict of str to ndarray
-        scikit-learn's columns, and ``loss``, ``trial_state``, ``reason``,
+        scikit-learn's columns, and ``loss``, ``trial_state``, ``outcome``, ``reason``,
         ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
         are the means of candidates that are not complete: they rank last.
     """
@@ -47,9 +46,10 @@ def format_results(
     more = {
         "loss": [space.loss(row.values) for row in rows],
         "trial_state": [row.state.name for row in rows],
-        "reason": [row.results.get("reason", "") for row in rows],
-        "last_report": [_last_report(row) for row in rows],
-        "n_epochs": [row.results.get("epochs", 0) for row in rows],
+        "outcome": [str(row.results.outcome) for row in rows],
+        "reason": [row.results.reason for row in rows],
+        "last_report": [row.results.last_report for row in rows],
+        "n_epochs": [row.results.epochs for row in rows],
     }
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
@@ -62,21 +62,16 @@ def format_results(
     return results
 
 
-def _last_report(row: Row) -> float:
-    reports = row.results.get("reports", [])
-    return float(reports[-1][1]) if reports else np.nan
-
-
 def _metrics(search: BaseSearchCV, rows: Sequence[Row]) -> list[str]:
     """Return the names of the metrics where there are several."""
     for row in rows:
-        for fold in row.results.get("folds", []):
+        for fold in row.results.folds:
             return list(fold["scores"]) if isinstance(fold["scores"], dict) else []
     return list(search.scoring) if isinstance(search.scoring, dict | list | tuple) else []
 
 
 def _fold(row: Row, fold: int, metrics: list[str], search: BaseSearchCV) -> dict[str, Any]:
-    folds = row.results.get("folds", [])
+    folds = row.results.folds
     if fold < len(folds):
         done = folds[fold]
         return {
@@ -84,7 +79,7 @@ def _fold(row: Row, fold: int, metrics: list[str], search: BaseSearchCV) -> dict
             "score_time": done["score_time"],
             "test_scores": done["scores"],
         }
-    failed = row.state == TrialState.FAIL or row.results.get("diverged")
+    failed = row.state == TrialState.FAIL or row.results.is_infeasible
     missing = search.error_score if failed and search.error_score != "raise" else np.nan
     scores = dict.fromkeys(metrics, missing) if metrics else missing
     return {"fit_time": np.nan, "score_time": np.nan, "test_scores": scores}
@@ -120,10 +115,9 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
     best: dict[str, tuple[bool, float]] = {}
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        reports = row.results.get("reports", [])
-        if row.state == TrialState.FAIL or row.results.get("diverged") or not reports:
+        label, score = space.loss(row.values), row.results.last_report
+        if row.state == TrialState.FAIL or row.results.is_infeasible or math.isnan(score):
             continue
-        label, score = space.loss(row.values), float(reports[-1][1])
         rank = (row.state == TrialState.COMPLETE, score)
         if label not in best or rank > best[label]:
             best[label] = rank
@@ -177,7 +171,7 @@ def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
 
 def warn_of_failures(rows: Sequence[Row]) -> None:
     """Warn of candidates that failed, with what happened."""
-    failed = [row.results.get("reason", "") for row in rows if row.state == TrialState.FAIL]
+    failed = [row.results.reason for row in rows if row.state == TrialState.FAIL]
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(rows)} candidates failed; they rank last in cv_results_:\n"
@@ -189,8 +183,7 @@ def warn_of_failures(rows: Sequence[Row]) -> None:
 
 def warn_of_scores(rows: Sequence[Row], results: Mapping[str, Any]) -> None:
     """Warn of candidates whose score is nan or infinite, as scikit-learn's searches do."""
-    found = [row.results.get("reason", "") for row in rows]
-    found = [reason for reason in found if reason.startswith(NOT_FINITE)]
+    found = [row.results.reason for row in rows if row.results.outcome == Outcome.UNDEFINED]
     complete = results["trial_state"] == "COMPLETE"
     for key, means in results.items():
         if key.startswith("mean_test_"):
@@ -216,11 +209,11 @@ def _counted(reasons: Sequence[str]) -> str:
 
 def all_failed(rows: Sequence[Row]) -> str:
     """Say that no candidate succeeded, why, and where the first error was."""
-    reasons = [row.results.get("reason", "") for row in rows]
-    # Errors that are meant for users speak for themselves.
-    ours = all(reason.startswith(("ValueError", "TypeError")) for reason in reasons)
-    traces = [row.results["traceback"] for row in rows if "traceback" in row.results]
-    more = traces[0] if traces and not ours else ""
-    if all(reason.startswith(NOT_FINITE) for reason in reasons):
+    reasons = [row.results.reason for row in rows]
+    outcomes = {row.results.outcome for row in rows}
+    traces = [row.results.traceback for row in rows if row.results.traceback]
+    # Invalid parameters or data need no traceback.
+    more = traces[0] if traces and outcomes != {Outcome.INVALID} else ""
+    if outcomes == {Outcome.UNDEFINED}:
         more = _WHY_NOT_FINITE
     return f"None of the {len(rows)} candidates succeeded:\n{_counted(reasons)}\n{more}"

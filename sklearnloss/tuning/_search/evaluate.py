@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from optuna.trial import TrialState
 from sklearn.base import clone
 from torch.utils.data import Dataset
 
@@ -27,9 +26,8 @@ from .._evaluation.sklearn_private import (
     safe_split,
     score,
 )
-from .cv_results import NOT_FINITE
+from .candidate import CandidateState, Outcome
 from .sklearn_callbacks import SearchTasks
-from .store import Results
 
 Array = np.ndarray
 Split = tuple[Array, Array]
@@ -107,8 +105,8 @@ class Evaluation:
         How.
     params : dict
         The estimator's parameters of this candidate.
-    results : dict
-        What is known of it; added to.
+    results : CandidateState
+        What it has reached; added to.
     report : callable
         Takes a step and a score and returns whether to stop.
     save : callable
@@ -119,30 +117,21 @@ class Evaluation:
 
     task: Task
     params: Mapping[str, Any]
-    results: Results
+    results: CandidateState
     report: Callable[[int, float], bool]
     save: Callable[[], None]
     watch: bool = True
 
-    def run(self) -> tuple[TrialState, float | None]:
-        """Train and score the folds that are left.
-
-        Returns
-        -------
-        state : TrialState
-            COMPLETE; PRUNED if it was stopped or diverged; FAIL after an error.
-        value : float or None
-            The mean score of a complete candidate, the last report of a pruned one.
-        """
+    def run(self) -> None:
+        """Train and score the folds that are left, and set the outcome."""
         tasks = self.task.tasks
         with contextlib.nullcontext() if tasks is None else tasks.candidate():
-            outcome = self._run()
-        if self.results.get("reason", "").startswith("OutOfMemoryError"):
+            self._run()
+        if self.results.outcome == Outcome.OUT_OF_MEMORY:
             torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
-        return outcome
 
-    def _run(self) -> tuple[TrialState, float | None]:
-        folds = self.results["folds"]
+    def _run(self) -> None:
+        folds = self.results.folds
         fold = len(folds)
         try:
             for fold in range(len(folds), len(self.task.splits)):
@@ -154,37 +143,32 @@ class Evaluation:
                 if not last:
                     self.save()
         except Pruned as error:
-            return self._stopped(str(error))
+            self._stop(Outcome.PRUNED, str(error))
         except FloatingPointError as error:
-            self.results["diverged"] = True
-            return self._stopped(f"diverged in fold {fold + 1}: {error}")
+            self._stop(Outcome.DIVERGED, f"diverged in fold {fold + 1}: {error}")
         except NonFiniteScore as error:
-            self.results["diverged"] = True  # as infeasible for the sampler
-            return self._stopped(f"{error} in fold {fold + 1}")
+            self._stop(Outcome.UNDEFINED, f"the score is {error} in fold {fold + 1}")
         except Exception as error:
-            self._failed(fold, error)
+            reason = f"{type(error).__name__} in fold {fold + 1}: {error}"
+            self.results.end(Outcome.of_error(error), reason=reason)
+            self.results.traceback = traceback.format_exc()[-4000:]
             if self.task.raises:
                 raise
-            return TrialState.FAIL, None
-        return TrialState.COMPLETE, self._mean()
+        else:
+            self.results.end(Outcome.COMPLETE, self._mean())
 
     def _mean(self) -> float:
-        return math.fsum(self._done()) / len(self.results["folds"])
+        return math.fsum(self._done()) / len(self.results.folds)
 
     def _done(self) -> list[float]:
-        return [self.task.primary(fold["scores"]) for fold in self.results["folds"]]
+        return [self.task.primary(fold["scores"]) for fold in self.results.folds]
 
-    def _stopped(self, reason: str) -> tuple[TrialState, float | None]:
-        self.results["reason"] = reason
-        reports = self.results["reports"]
-        return TrialState.PRUNED, reports[-1][1] if reports else None
-
-    def _failed(self, fold: int, error: Exception) -> None:
-        self.results["reason"] = f"{type(error).__name__} in fold {fold + 1}: {error}"
-        self.results["traceback"] = traceback.format_exc()[-4000:]
+    def _stop(self, outcome: Outcome, reason: str) -> None:
+        reports = self.results.reports
+        self.results.end(outcome, reports[-1][1] if reports else None, reason)
 
     def _report(self, step: int, score: float) -> bool:
-        reports = self.results["reports"]
+        reports = self.results.reports
         if reports and reports[-1][0] >= step:
             return False  # several epochs of this candidate count as one of others
         reports.append([step, score])
@@ -216,7 +200,7 @@ class Evaluation:
                 part._epoch_hook = None  # they would keep each other, and the network, in memory
             spent = watch.scoring if watch else 0.0
             n_epochs = watch.n_epochs if watch else 1
-            self.results["epochs"] += n_epochs
+            self.results.epochs += n_epochs
         fitted = time.perf_counter()
         scores = score(estimator, X_test, y_test, task.scorer, score_params, "raise")
         self._check_finite(scores)
@@ -230,7 +214,7 @@ class Evaluation:
     def _check_finite(self, scores: Any) -> None:
         value = self.task.primary(scores)
         if not math.isfinite(value):
-            raise NonFiniteScore(f"{NOT_FINITE} {value}")
+            raise NonFiniteScore(value)
 
     def _estimator(self, fold: int) -> Any:
         """Return the candidate's estimator, seeded like all others of this fold."""

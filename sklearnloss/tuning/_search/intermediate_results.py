@@ -1,4 +1,4 @@
-"""What a candidate that is worked on has reached: told to the pruner, and kept."""
+"""Intermediate results of a running candidate: reported to the pruner and saved."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from .._workers.retries import StorageError
 from .shadow_study import Mirror
 from .store import Claim, Record
 
-# Seconds of work that may be lost: folds that are faster are not saved one by one.
+# Seconds of work that may be lost: folds that are faster are not saved one by one, nor
+# do all scores of faster epochs become points of the learning curve in the storage.
 _WORTH_SAVING = 0.25
 
-# Seconds between two looks at what others have reached.
+# Seconds between two reads of what other workers have reached.
 _WORTH_A_LOOK = 1.0
 
 
 class Progress:
-    """Follows one candidate from where it stands.
+    """Reports and saves the intermediate results of one candidate.
 
     Parameters
     ----------
     record : Record
-        Keeps it.
+        Where they are saved.
     mirror : Mirror
-        Compares it with others.
+        Compares them with those of other candidates.
     claim : Claim
         The candidate.
     n_epochs : int
@@ -38,34 +39,38 @@ class Progress:
         # Hyperband goes by the numbers of trials, which have to be the same for all workers.
         mirror.update(record.rows(), running=record.is_shared)
         self.trial = mirror.open(claim.candidate, claim.values)
+        self._saved = self._told = self._looked = self._shown = time.monotonic()
         self._resume(n_epochs)
-        self._saved = self._told = self._looked = time.monotonic()
         self._is_unsaved = False
         self._note_folds()
 
     def _resume(self, n_epochs: int) -> None:
         # Only finished folds are resumed, so only their reports count.
         results = self.claim.results
-        end = len(results["folds"]) * n_epochs
-        results["reports"] = [r for r in results["reports"] if r[0] <= end]
-        for step, value in results["reports"]:
+        end = len(results.folds) * n_epochs
+        results.reports = [r for r in results.reports if r[0] <= end]
+        for step, value in results.reports:
             self.trial.report(value, step)
-        for rung, value in results.get("rungs", {}).items():
+            if step % n_epochs == 0:  # of the learning curve only the ends of folds
+                self._show(step, value)
+        for rung, value in results.rungs.items():
             self.trial.storage.set_trial_system_attr(self.trial._trial_id, rung, value)
 
     def report(self, step: int, value: float) -> bool:
-        """Tell the pruner a score; return whether to stop."""
+        """Report a score to the pruner; return whether to stop."""
         self.trial.report(value, step)
+        if time.monotonic() - self._shown > _WORTH_SAVING:
+            self._show(step, value)
         if self.record.is_shared and time.monotonic() - self._looked > _WORTH_A_LOOK:
             with contextlib.suppress(StorageError), self.record.without_retries():
                 self.mirror.update(self.record.rows(), running=True)
             self._looked = time.monotonic()
         stop = self.trial.should_prune()
         rungs = self.mirror.rungs(self.trial)
-        if rungs != self.claim.results.get("rungs", {}):
-            self.claim.results["rungs"] = rungs
-            # Others compare themselves with it. A stop is saved with all else, or it
-            # would be forgotten if this process was killed in between.
+        if rungs != self.claim.results.rungs:
+            self.claim.results.rungs = rungs
+            # Other workers compare their candidates with it. A stop is saved together with
+            # its outcome, or it would be forgotten if this process was killed in between.
             if not stop and time.monotonic() - self._told > _WORTH_SAVING:
                 self._save()
                 self._told = time.monotonic()
@@ -74,7 +79,7 @@ class Progress:
         return stop
 
     def save(self) -> None:
-        """Keep a finished fold, later if the storage is away: training is not held up."""
+        """Save a finished fold; if the storage is unavailable, later, without a pause."""
         self._note_folds()
         if time.monotonic() - self._saved > _WORTH_SAVING:
             self._is_unsaved = True
@@ -86,12 +91,17 @@ class Progress:
             if self._is_unsaved:
                 self._is_unsaved, self._saved = False, time.monotonic()
 
+    def _show(self, step: int, value: float) -> None:
+        with contextlib.suppress(StorageError), self.record.without_retries():
+            self.record.report(self.claim, step, value)
+        self._shown = time.monotonic()
+
     def _note_folds(self) -> None:
         results = self.claim.results
-        self._n_folds, self._epochs = len(results["folds"]), results["epochs"]
+        self._n_folds, self._epochs = len(results.folds), results.epochs
 
     def release(self) -> None:
-        """Leave the candidate to whoever goes on with it."""
-        if len(self.claim.results["folds"]) == self._n_folds:
-            self.claim.results["epochs"] = self._epochs  # those of this fold are trained again
+        """Leave the candidate to the worker that resumes it."""
+        if len(self.claim.results.folds) == self._n_folds:
+            self.claim.results.epochs = self._epochs  # those of this fold are trained again
         self.record.release(self.claim)

@@ -104,7 +104,7 @@ def _is_done(record: Record, budget: Budget) -> bool:
 
 def _n_finished(record: Record) -> int:
     """Return how many folds and candidates are finished."""
-    return sum(row.is_finished + len(row.results.get("folds", [])) for row in record.rows())
+    return sum(row.is_finished + len(row.results.folds) for row in record.rows())
 
 
 @contextlib.contextmanager

@@ -161,9 +161,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
         A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
-        PRUNED or FAIL), "reason", "last_report" (the mean over folds so far, of the
-        metric to search by) and "n_epochs". Rows that were stopped have no
-        mean, those that failed have that of ``error_score``; both rank last.
+        PRUNED or FAIL), "outcome" ("complete", "pruned", "diverged", "undefined" if its
+        score is, "out of memory", "invalid" for a ValueError or TypeError, "error" or
+        "crashed"), "reason", "last_report" (the mean over folds so far, of the metric to
+        search by) and "n_epochs". Rows that were stopped have no mean, those that failed
+        have that of ``error_score``; both rank last.
     study_ : optuna.Study
         The candidates for Optuna's plots and importances, in memory.
     scorer_ : callable or dict
@@ -404,7 +406,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if not rows:
             return
         self.cv_results_ = format_results(self, rows, space, self.n_splits_)
-        first = next((fold["scores"] for row in rows for fold in row.results["folds"]), None)
+        first = next((fold["scores"] for row in rows for fold in row.results.folds), None)
         self.multimetric_ = isinstance(first, dict)
         if space.has_losses:
             self.best_per_loss_ = best_per_loss(rows, space)

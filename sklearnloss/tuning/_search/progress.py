@@ -69,7 +69,7 @@ class Follower:
 
     def _check(self, row: Row) -> None:
         """Refuse a ``refit`` that is none of the metrics, which only the first score tells."""
-        folds = row.results["folds"]
+        folds = row.results.folds
         if folds and not self.checked:
             self.checked = True
             if isinstance(folds[0]["scores"], dict):
@@ -94,9 +94,9 @@ class Follower:
         score = "      -" if value is None else f"{value:7.4f}"
         if row.state == TrialState.PRUNED and value is not None:
             score = f"({value:.4f})"  # no mean over all folds
-        seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results["folds"])
+        seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results.folds)
         settings = ", ".join(f"{k}={_short(v)}" for k, v in row.values.items())
-        end = f"  {results['reason']}" if results.get("reason") else ""
+        end = f"  {results.reason}" if results.reason else ""
         return f"[{row.candidate}] {score}  {settings}  ({seconds:.1f} s){end}"
 
     def _call_back(self, row: Row, worker: Worker) -> None:

@@ -21,16 +21,16 @@ _DIVERGED = "constraints:diverged"
 def as_trial(row: Row, space: Space) -> FrozenTrial:
     """Return a finished candidate as a trial of its own."""
     results, state = row.results, row.state
-    intermediate = {int(step): float(value) for step, value in results.get("reports", [])}
+    intermediate = {int(step): float(value) for step, value in results.reports}
     value = row.trial.value if state == TrialState.COMPLETE else None
     if state == TrialState.PRUNED and intermediate:
         value = intermediate[max(intermediate)]  # as Optuna itself does
-    system: dict[str, Any] = dict(results.get("rungs", {}))
-    if results.get("diverged"):
+    system: dict[str, Any] = dict(results.rungs)
+    if results.is_infeasible:
         system[_DIVERGED] = 1.0
     attrs = {"candidate": row.candidate, "label": space.loss(row.values)}
-    if results.get("reason"):
-        attrs["reason"] = results["reason"]
+    if results.reason:
+        attrs["reason"] = results.reason
     trial = create_trial(
         state=state,
         value=value,
@@ -139,7 +139,7 @@ class Mirror:
         """Take over what a pruner noted down on a candidate that is being worked on."""
         trial_id = self._open[row.candidate]._trial_id
         known = self.study._storage.get_trial_system_attrs(trial_id)
-        for key, value in row.results.get("rungs", {}).items():
+        for key, value in row.results.rungs.items():
             if key not in known:
                 self.study._storage.set_trial_system_attr(trial_id, key, value)
 

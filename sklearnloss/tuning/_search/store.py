@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,19 +18,14 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from .._space.search_space import Space, Values
 from .._workers.liveness import Heartbeat, Owner
 from .._workers.retries import RetryingStorage, StorageError
-from .attributes import find_invalid_attribute
+from .candidate import CandidateState, Outcome, find_invalid_attribute
 from .crashes import count_crashes, is_at_fault, warn_of_crashes
-
-Results = dict[str, Any]
-
-# What became of an attempt of which nothing is known.
-_INTERRUPTED: tuple[str, None] = ("", None)
 
 
 class LostCandidate(BaseException):
-    """Somebody else took a candidate over: this worker was believed dead.
+    """Another worker took a candidate over, as this one was believed dead.
 
-    It is no failure of the candidate's, which an ``Exception`` would be taken for.
+    Derives from ``BaseException`` so that it is not mistaken for a failure of the candidate.
     """
 
 
@@ -56,11 +52,10 @@ class Row:
         """Its values by their names in Optuna."""
         return self.trial.params
 
-    @property
-    def results(self) -> Results:
-        """Its finished folds, reports and reason."""
-        results: Results = self.trial.user_attrs.get("results", {})
-        return results
+    @functools.cached_property
+    def results(self) -> CandidateState:
+        """Its finished folds, reports and outcome."""
+        return _state_of(self.trial)
 
     @property
     def state(self) -> TrialState:
@@ -89,7 +84,7 @@ class Claim:
     candidate: int
     values: Values
     trial_id: int = -1
-    results: Results = field(default_factory=lambda: {"folds": [], "reports": [], "epochs": 0})
+    results: CandidateState = field(default_factory=CandidateState)
 
 
 class Record:
@@ -231,8 +226,8 @@ class Record:
         )
 
     def _may_try_again(self, row: Row) -> bool:
-        """Tell whether a candidate failed in other calls only, and not by ending its process."""
-        failed = row.state == TrialState.FAIL and "deaths" not in row.results
+        """Return whether a candidate failed in other calls only, and not by ending its process."""
+        failed = row.state == TrialState.FAIL and row.results.outcome != Outcome.CRASHED
         return failed and self.call not in row.failed_in
 
     def _is_alive(self, trial: FrozenTrial) -> bool:
@@ -243,36 +238,29 @@ class Record:
         """Go on with a candidate; None if there is nothing to do, or another was faster."""
         trial, (here, calls) = row.trial, count_crashes(row, self.call)
         if row.state == TrialState.RUNNING:
-            if "outcome" not in row.results and is_at_fault(here):
+            if row.results.outcome is None and is_at_fault(here):
                 self._give_up(row, len(here))
                 return None
             self._settle(trial)
-            if "outcome" in row.results:
+            if row.results.outcome is not None:
                 return None
             warn_of_crashes(row, calls)
-        claim = Claim(row.candidate, row.values)
-        results = row.results
-        claim.results |= {key: list(results[key]) for key in ("folds", "reports") if results}
-        claim.results |= {key: results[key] for key in ("epochs", "rungs") if key in results}
-        if row.state == TrialState.FAIL:  # the epochs of the fold that failed are trained again
-            claim.results["epochs"] = sum(fold.get("epochs", 0) for fold in results["folds"])
-        attrs = {"after": trial.number, "results": claim.results}
-        attrs |= {"n_before": len(claim.results["folds"]), "deaths": [here, calls]}
+        claim = Claim(row.candidate, row.values, results=row.results.resumed())
+        attrs = {"after": trial.number, "results": claim.results.to_json()}
+        attrs |= {"n_before": len(claim.results.folds), "deaths": [here, calls]}
         return self._begin(claim, attrs)
 
     def _give_up(self, row: Row, deaths: int) -> None:
-        claim = Claim(row.candidate, row.values, row.trial._trial_id)
+        claim = Claim(row.candidate, row.values, row.trial._trial_id, _state_of(row.trial))
         reason = f"ended its process {deaths} times, perhaps for lack of memory"
-        claim.results |= {**row.results, "reason": reason, "deaths": deaths}
+        claim.results.end(Outcome.CRASHED, reason=reason)
         with contextlib.suppress(LostCandidate):
-            self.finish(claim, TrialState.FAIL, None)
+            self.finish(claim)
 
     def _settle(self, trial: FrozenTrial) -> None:
         """Set the state of a trial that nobody works on, unless somebody else has done so."""
-        name, value = trial.user_attrs.get("results", {}).get("outcome", ("FAIL", None))
-        values = None if value is None else [value]
         with contextlib.suppress(UpdateFinishedTrialError):
-            self.storage.set_trial_state_values(trial._trial_id, TrialState[name], values)
+            self._set_state(trial._trial_id, _state_of(trial))
 
     def _begin(self, claim: Claim, attrs: Mapping[str, Any]) -> Claim | None:
         """Create a trial; None if another worker came first with this candidate."""
@@ -299,49 +287,67 @@ class Record:
             If somebody else took it over.
         """
         try:
-            self.storage.set_trial_user_attr(claim.trial_id, "results", claim.results)
+            self.storage.set_trial_user_attr(claim.trial_id, "results", claim.results.to_json())
         except UpdateFinishedTrialError as error:
             raise LostCandidate from error
 
-    def finish(self, claim: Claim, state: TrialState, value: float | None) -> None:
-        """Keep what became of a candidate.
+    def report(self, claim: Claim, step: int, value: float) -> None:
+        """Add a score to the learning curve that Optuna's dashboard shows.
+
+        Raises
+        ------
+        LostCandidate
+            If somebody else took the candidate over.
+        """
+        try:
+            self.storage.set_trial_intermediate_value(claim.trial_id, step, value)
+        except UpdateFinishedTrialError as error:
+            raise LostCandidate from error
+
+    def finish(self, claim: Claim) -> None:
+        """Save the outcome of a candidate.
 
         Raises
         ------
         LostCandidate
             If somebody else took it over.
         StorageError
-            If that cannot be written down; :meth:`rows` has it, once ``is_lost`` is set.
+            If it cannot be saved; :meth:`rows` has it, once ``is_lost`` is set.
         """
-        claim.results["outcome"] = (state.name, value)
         try:
-            self._end(claim, state, value)
+            self._end(claim)
         except StorageError:
-            self._remember(claim, state, value)
+            self._remember(claim)
             raise
 
     def release(self, claim: Claim) -> None:
         """Leave a candidate to whoever comes next, unless somebody has it already."""
+        claim.results.outcome = claim.results.value = None
         with contextlib.suppress(LostCandidate):
-            self._end(claim, TrialState.FAIL, None)
+            self._end(claim)
 
-    def _end(self, claim: Claim, state: TrialState, value: float | None) -> None:
-        values = None if value is None else [value]
+    def _end(self, claim: Claim) -> None:
         self.save(claim)
         try:
-            self.storage.set_trial_state_values(claim.trial_id, state, values)
+            self._set_state(claim.trial_id, claim.results)
         except UpdateFinishedTrialError as error:
             # It may have been done by a call that failed, and was retried.
-            if self.storage.get_trial(claim.trial_id).state != state:
+            if self.storage.get_trial(claim.trial_id).state != claim.results.trial_state:
                 raise LostCandidate from error
 
-    def _remember(self, claim: Claim, state: TrialState, value: float | None) -> None:
+    def _set_state(self, trial_id: int, results: CandidateState) -> None:
+        """Set the state of a trial that ends."""
+        values = None if results.value is None else [results.value]
+        self.storage.set_trial_state_values(trial_id, results.trial_state, values)
+
+    def _remember(self, claim: Claim) -> None:
         """Keep in memory what the storage does not take."""
-        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "results": claim.results}
+        attrs = {"candidate": claim.candidate, "owner": self.owner.token}
+        attrs["results"] = claim.results.to_json()
         trial = running_trial(claim.values, self.space.distributions(claim.values), attrs)
-        trial.state, trial.value = state, value
+        trial.state, trial.value = claim.results.trial_state, claim.results.value
         others = [row for row in self._known if row.candidate != claim.candidate]
-        failed = frozenset({self.call} if state == TrialState.FAIL else ())
+        failed = frozenset({self.call} if trial.state == TrialState.FAIL else ())
         rows = [*others, Row(claim.candidate, trial, failed)]
         self._known = sorted(rows, key=lambda row: row.candidate)
 
@@ -378,10 +384,14 @@ def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
     return latest
 
 
+def _state_of(trial: FrozenTrial) -> CandidateState:
+    return CandidateState.from_json(trial.user_attrs.get("results") or {})
+
+
 def _has_failed(trial: FrozenTrial) -> bool:
-    """Tell whether an attempt ended with an error, not by an interruption."""
-    results: Results = trial.user_attrs.get("results", {})
-    return trial.state == TrialState.FAIL and results.get("outcome", _INTERRUPTED)[0] == "FAIL"
+    """Return whether an attempt ended with an error, not by an interruption."""
+    outcome = _state_of(trial).outcome if trial.state == TrialState.FAIL else None
+    return outcome is not None and outcome.state == TrialState.FAIL
 
 
 def _failed_in(attempts: Sequence[FrozenTrial]) -> frozenset[str]:

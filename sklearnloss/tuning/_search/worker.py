@@ -64,8 +64,8 @@ class Budget:
 
     def _is_hopeless(self, failed: Sequence[Row]) -> bool:
         """Tell whether unlike candidates fail alike before any epoch: the data are at fault."""
-        reasons = {row.results.get("reason") for row in failed}
-        trained = any(row.results.get("epochs", 1) for row in failed)
+        reasons = {row.results.reason for row in failed}
+        trained = any(row.results.epochs for row in failed)
         return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained
 
 
@@ -149,16 +149,16 @@ class Worker:
         alive = self.record.heartbeat(claim) if self.record.is_shared else contextlib.nullcontext()
         with alive:
             try:
-                state, value = evaluation.run()
+                evaluation.run()
             except LostCandidate:
                 raise
             except KeyboardInterrupt:
                 progress.release()
                 raise
             except BaseException:
-                if claim.results.get("reason"):
-                    self.record.finish(claim, TrialState.FAIL, None)
+                if claim.results.outcome is not None:
+                    self.record.finish(claim)
                 else:
                     self.record.release(claim)
                 raise
-        self.record.finish(claim, state, value)
+        self.record.finish(claim)

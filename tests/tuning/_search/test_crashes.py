@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.crashes import Deaths, count_crashes, is_at_fault, warn_of_crashes
 from sklearnloss.tuning._search.store import Row
 
@@ -17,7 +18,7 @@ def row(
     n_folds: int = 0,
 ) -> Row:
     """Return a candidate as its last attempt left it."""
-    results = {"folds": [{"scores": 1.0}] * n_folds}
+    results = CandidateState([{"scores": 1.0}] * n_folds).to_json()
     attrs = {"owner": {"call": call}, "n_before": n_before, "results": results}
     attrs |= {} if beat is None else {"beat": beat}
     attrs |= {} if deaths is None else {"deaths": [list(deaths[0]), deaths[1]]}

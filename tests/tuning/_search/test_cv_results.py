@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.trial import create_trial
 from sklearn.exceptions import FitFailedWarning
 
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.cv_results import best_per_loss, format_results, warn_of_failures
 from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.hyperparameter import read_free
@@ -23,7 +24,7 @@ SPACE = Space(
 
 
 def row(
-    k: int, state: str, scores: list[Any], values: dict[str, Any] | None = None, **results: Any
+    k: int, outcome: str, scores: list[Any], values: dict[str, Any] | None = None, **results: Any
 ) -> Row:
     """Return a candidate that reported its mean after each fold."""
     values = {"loss": "dice"} if values is None else values
@@ -33,24 +34,23 @@ def row(
     ]
     plain = [score["a"] if isinstance(score, dict) else score for score in scores]
     reports = [[n, float(np.mean(plain[:n]))] for n in range(1, len(plain) + 1)]
-    kept = {"folds": folds, "reports": reports, "epochs": 3 * len(folds), **results}
-    kept["outcome"] = [state, None]
+    kept = CandidateState(folds, reports, 3 * len(folds), outcome=Outcome(outcome), **results)
     trial = create_trial(
-        state=TrialState[state],
-        value=float(np.mean(plain)) if state == "COMPLETE" else None,
+        state=kept.trial_state,
+        value=float(np.mean(plain)) if outcome == "complete" else None,
         params=values,
         distributions=SPACE.distributions(values),
-        user_attrs={"candidate": k, "results": kept},
+        user_attrs={"candidate": k, "results": kept.to_json()},
     )
     return Row(k, trial)
 
 
 ROWS = [
-    row(0, "COMPLETE", [0.5, 0.7], {"loss": "focal", "focal__g": 2.0}),
-    row(1, "PRUNED", [0.2], reason="stopped after fold 1"),
-    row(2, "FAIL", [0.9], reason="ValueError in fold 2: a bug"),
-    row(3, "PRUNED", [0.8], reason="diverged in fold 2: nan", diverged=True),
-    row(4, "COMPLETE", [0.6, 0.8]),
+    row(0, "complete", [0.5, 0.7], {"loss": "focal", "focal__g": 2.0}),
+    row(1, "pruned", [0.2], reason="stopped after fold 1"),
+    row(2, "invalid", [0.9], reason="ValueError in fold 2: a bug"),
+    row(3, "diverged", [0.8], reason="diverged in fold 2: nan"),
+    row(4, "complete", [0.6, 0.8]),
 ]
 
 
@@ -64,6 +64,7 @@ def test_a_row_per_candidate_has_its_scores_state_and_reason() -> None:
     expected: dict[str, list[Any]] = {
         "loss": ["focal", "dice", "dice", "dice", "dice"],
         "trial_state": ["COMPLETE", "PRUNED", "FAIL", "PRUNED", "COMPLETE"],
+        "outcome": ["complete", "pruned", "invalid", "diverged", "complete"],
         "n_epochs": [6, 3, 3, 3, 6],
         "split0_test_score": [0.5, 0.2, 0.9, 0.8, 0.6],
         "split1_test_score": [0.7, nan, nan, nan, 0.8],
@@ -78,7 +79,7 @@ def test_a_row_per_candidate_has_its_scores_state_and_reason() -> None:
             assert found[key].tolist() == values
         else:
             np.testing.assert_allclose(found[key], values, err_msg=key)
-    assert found["reason"].tolist() == [row.results.get("reason", "") for row in ROWS]
+    assert found["reason"].tolist() == [row.results.reason for row in ROWS]
     assert found["params"][0] == {"loss": "focal", "loss__g": 2.0}
     assert found["param_loss__g"].mask.tolist() == [False, True, True, True, True]
 
@@ -92,7 +93,7 @@ def test_the_error_score_stands_for_folds_that_failed_but_changes_no_rank() -> N
 
 
 def test_candidates_without_any_fold_are_rows_too() -> None:
-    rows = [row(0, "FAIL", [], reason="no memory"), ROWS[0]]
+    rows = [row(0, "error", [], reason="no memory"), ROWS[0]]
     found = table(rows)
     assert np.isnan(found["mean_fit_time"][0])
     assert found["rank_test_score"].tolist() == [2, 1]
@@ -100,15 +101,15 @@ def test_candidates_without_any_fold_are_rows_too() -> None:
 
 
 def test_ties_share_a_rank() -> None:
-    rows = [row(0, "COMPLETE", [0.5, 0.5]), ROWS[0], row(2, "COMPLETE", [0.7, 0.5])]
+    rows = [row(0, "complete", [0.5, 0.5]), ROWS[0], row(2, "complete", [0.7, 0.5])]
     assert table(rows)["rank_test_score"].tolist() == [3, 1, 1]
 
 
 def test_several_metrics_have_columns_each() -> None:
     rows = [
-        row(0, "COMPLETE", [{"a": 0.5, "b": 1.0}, {"a": 0.7, "b": 3.0}]),
-        row(1, "FAIL", [], reason="a bug"),
-        row(2, "COMPLETE", [{"a": 0.9, "b": np.nan}, {"a": 0.7, "b": 3.0}]),
+        row(0, "complete", [{"a": 0.5, "b": 1.0}, {"a": 0.7, "b": 3.0}]),
+        row(1, "error", [], reason="a bug"),
+        row(2, "complete", [{"a": 0.9, "b": np.nan}, {"a": 0.7, "b": 3.0}]),
     ]
     found = table(rows, scoring=["a", "b"])
     np.testing.assert_allclose(found["mean_test_b"], [2.0, np.nan, np.nan])
@@ -120,7 +121,7 @@ def test_several_metrics_have_columns_each() -> None:
 
 
 def test_the_best_of_each_loss_is_complete_if_any_is() -> None:
-    rows = [row(5, "PRUNED", [0.99], reason="stopped after fold 1"), *ROWS]
+    rows = [row(5, "pruned", [0.99], reason="stopped after fold 1"), *ROWS]
     assert best_per_loss(rows, SPACE) == {
         "dice": {"params": {"loss": "dice"}, "score": 0.7, "state": "COMPLETE"},
         "focal": {"params": {"loss": "focal", "loss__g": 2.0}, "score": 0.6, "state": "COMPLETE"},
@@ -133,7 +134,7 @@ def test_the_best_of_a_loss_whose_candidates_were_stopped_is_its_last_report() -
 
 
 def test_failures_are_counted_by_reason() -> None:
-    rows = [*ROWS, row(6, "FAIL", [], reason="ValueError in fold 2: a bug")]
+    rows = [*ROWS, row(6, "invalid", [], reason="ValueError in fold 2: a bug")]
     with pytest.warns(FitFailedWarning, match="2 of 6 candidates failed") as caught:
         warn_of_failures(rows)
     assert "  2 x ValueError in fold 2: a bug" in str(caught[0].message)

@@ -20,6 +20,7 @@ from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.metrics import dice_scorer
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.evaluate import Evaluation, Task, seed_estimator, take
 
 from ...estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
@@ -40,23 +41,22 @@ def evaluate(
     params: Mapping[str, Any],
     *,
     stop_at: int | None = None,
-    results: Any = None,
+    results: CandidateState | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Return an evaluation that is over; ``outcome`` is what it returned."""
-    results = {"folds": [], "reports": [], "epochs": 0} if results is None else results
+    """Return an evaluation that is over."""
 
     def report(step: int, score: float) -> bool:
         return stop_at is not None and step >= stop_at
 
-    evaluation = Evaluation(task, params, results, report, lambda: None, **options)
-    evaluation.outcome = evaluation.run()  # type: ignore[attr-defined]
+    state = CandidateState() if results is None else results
+    evaluation = Evaluation(task, params, state, report, lambda: None, **options)
+    evaluation.run()
     return evaluation
 
 
 def outcome(evaluation: Evaluation) -> tuple[TrialState, float | None]:
-    found: tuple[TrialState, float | None] = evaluation.outcome  # type: ignore[attr-defined]
-    return found
+    return evaluation.results.trial_state, evaluation.results.value
 
 
 def by_hand(task: Task, params: Mapping[str, Any], n_epochs: int) -> list[list[float]]:
@@ -83,11 +83,11 @@ def test_reports_are_running_means_over_folds(binary_scenes: Data) -> None:  # n
     done = evaluate(task, {"loss": "dice"})
     first, second = by_hand(task, {"loss": "dice"}, 3)
     expected = [*first, *[(first[-1] + score) / 2 for score in second]]
-    assert [step for step, _ in done.results["reports"]] == [1, 2, 3, 4, 5, 6]
-    assert [score for _, score in done.results["reports"]] == expected
-    assert [fold["scores"] for fold in done.results["folds"]] == [first[-1], second[-1]]
+    assert [step for step, _ in done.results.reports] == [1, 2, 3, 4, 5, 6]
+    assert [score for _, score in done.results.reports] == expected
+    assert [fold["scores"] for fold in done.results.folds] == [first[-1], second[-1]]
     assert outcome(done) == (TrialState.COMPLETE, (first[-1] + second[-1]) / 2)
-    assert done.results["epochs"] == 6
+    assert done.results.epochs == 6
 
 
 def test_watching_changes_neither_scores_nor_weights(binary_scenes: Data) -> None:  # noqa: F811
@@ -104,9 +104,9 @@ def test_watching_changes_neither_scores_nor_weights(binary_scenes: Data) -> Non
     unwatched = evaluate(task, {"loss": "dice"}, watch=False)
     assert len(weights) == len(ends) == 2
     assert ends == weights
-    scores = [[fold["scores"] for fold in e.results["folds"]] for e in (watched, unwatched)]
+    scores = [[fold["scores"] for fold in e.results.folds] for e in (watched, unwatched)]
     assert scores[0] == scores[1]
-    assert [step for step, _ in unwatched.results["reports"]] == [3, 6]
+    assert [step for step, _ in unwatched.results.reports] == [3, 6]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_a_candidate_is_stopped_at_once_and_says_where(
     reason: str,
 ) -> None:
     done = evaluate(task_of(unseeded(), *binary_scenes), {"loss": "dice"}, stop_at=stop_at)
-    assert outcome(done) == (TrialState.PRUNED, done.results["reports"][-1][1])
-    assert done.results["epochs"] == n_epochs
-    assert len(done.results["folds"]) == n_folds
-    assert done.results["reason"] == reason
+    assert outcome(done) == (TrialState.PRUNED, done.results.reports[-1][1])
+    assert done.results.epochs == n_epochs
+    assert len(done.results.folds) == n_folds
+    assert done.results.reason == reason
 
 
 def test_a_candidate_is_not_stopped_when_it_is_done(binary_scenes: Data) -> None:  # noqa: F811
@@ -144,8 +144,8 @@ def test_candidates_of_unlike_lengths_report_shares_of_a_fold(
     steps = {}
     for n in (1, 2, 4, 8):
         done = evaluate(task, {"max_epochs": n})
-        steps[n] = [step for step, _ in done.results["reports"]]
-        assert done.results["epochs"] == 2 * n
+        steps[n] = [step for step, _ in done.results.reports]
+        assert done.results.epochs == 2 * n
     assert steps == {
         1: [4, 8],
         2: [2, 4, 6, 8],
@@ -158,9 +158,9 @@ def test_steps_are_whole_shares_of_a_fold(binary_scenes: Data) -> None:  # noqa:
     task = task_of(unseeded(max_epochs=22), *binary_scenes, scorer=lambda model, X, y: 0.5)
     task.splits = task.splits[:1]
     done = evaluate(task, {"max_epochs": 11, "width": 1})  # 15 / 22 * 22 is less than 15 in floats
-    assert [step for step, _ in done.results["reports"]] == [*range(2, 23, 2)]
+    assert [step for step, _ in done.results.reports] == [*range(2, 23, 2)]
     done = evaluate(task, {"max_epochs": 22, "width": 1})
-    assert [step for step, _ in done.results["reports"]] == [*range(1, 23)]
+    assert [step for step, _ in done.results.reports] == [*range(1, 23)]
 
 
 def test_an_epoch_without_a_score_is_passed_over(binary_scenes: Data) -> None:  # noqa: F811
@@ -170,7 +170,7 @@ def test_an_epoch_without_a_score_is_passed_over(binary_scenes: Data) -> None:  
     task = task_of(unseeded(), *binary_scenes, scorer=undefined_at_first)
     done = evaluate(task, {"loss": "dice"})
     assert outcome(done) == (TrialState.COMPLETE, 0.5)
-    assert [step for step, _ in done.results["reports"]] == [2, 3, 5, 6]
+    assert [step for step, _ in done.results.reports] == [2, 3, 5, 6]
 
 
 @pytest.mark.slow
@@ -203,11 +203,11 @@ def test_networks_are_gone_with_their_folds(
 def test_finished_folds_are_not_trained_again(binary_scenes: Data) -> None:  # noqa: F811
     task = task_of(unseeded(max_epochs=1), *binary_scenes)
     whole = evaluate(task, {"loss": "dice"}).results
-    half = {"folds": whole["folds"][:1], "reports": whole["reports"][:1], "epochs": 1}
+    half = CandidateState(whole.folds[:1], whole.reports[:1], epochs=1)
     resumed = evaluate(task, {"loss": "dice"}, results=half)
-    assert resumed.results["epochs"] == 2
-    assert resumed.results["folds"][0] is whole["folds"][0]
-    assert resumed.results["folds"][1]["scores"] == whole["folds"][1]["scores"]
+    assert resumed.results.epochs == 2
+    assert resumed.results.folds[0] is whole.folds[0]
+    assert resumed.results.folds[1]["scores"] == whole.folds[1]["scores"]
 
 
 class Recorder(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -243,9 +243,9 @@ def score_folds(*outcomes: Any, **changes: Any) -> Evaluation:
 
 def test_an_estimator_without_epochs_reports_after_each_fold() -> None:
     done = score_folds(0.5, 1.0)
-    assert done.results["reports"] == [[1, 0.5], [2, 0.75]]
+    assert done.results.reports == [[1, 0.5], [2, 0.75]]
     assert outcome(done) == (TrialState.COMPLETE, 0.75)
-    assert done.results["epochs"] == 2
+    assert done.results.epochs == 2
 
 
 @pytest.mark.parametrize("fold", [0, 1])
@@ -255,28 +255,31 @@ def test_divergence_stops_a_candidate_with_its_reason(fold: int, value: Any) -> 
     outcomes[fold] = value
     done = score_folds(*outcomes)
     assert outcome(done) == (TrialState.PRUNED, 0.5 if fold else None)
-    assert done.results["diverged"] is True
+    diverged = isinstance(value, Exception)
+    assert done.results.outcome == (Outcome.DIVERGED if diverged else Outcome.UNDEFINED)
     reason = f"the score is {value} in fold {fold + 1}"
-    if isinstance(value, Exception):
+    if diverged:
         reason = f"diverged in fold {fold + 1}: {value}"
-    assert done.results["reason"] == reason
+    assert done.results.reason == reason
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "expected"),
     [
-        ValueError("no such thing"),
-        MemoryError("too large"),
-        torch.OutOfMemoryError("CUDA out of memory"),
-        AssertionError("a bug"),
+        (ValueError("no such thing"), "invalid"),
+        (TypeError("no such type"), "invalid"),
+        (UnicodeError("no text"), "error"),
+        (MemoryError("too large"), "error"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory"),
+        (AssertionError("a bug"), "error"),
     ],
 )
-def test_errors_make_a_candidate_fail_with_its_reason(error: Exception) -> None:
+def test_errors_make_a_candidate_fail_with_its_reason(error: Exception, expected: str) -> None:
     done = score_folds(0.5, error)
     assert outcome(done) == (TrialState.FAIL, None)
-    assert done.results["reason"] == f"{type(error).__name__} in fold 2: {error}"
-    assert "self.outcome_" in done.results["traceback"]
-    assert "diverged" not in done.results
+    assert done.results.reason == f"{type(error).__name__} in fold 2: {error}"
+    assert "self.outcome_" in done.results.traceback
+    assert done.results.outcome == expected
 
 
 def test_errors_are_raised_on_request() -> None:
@@ -293,7 +296,7 @@ def test_errors_in_scoring_count_too() -> None:
     def broken(estimator: Any, X: Any, y: Any) -> float:
         raise RuntimeError("cannot score")
 
-    assert score_folds(1, 1, scorer=broken).results["reason"] == (
+    assert score_folds(1, 1, scorer=broken).results.reason == (
         "RuntimeError in fold 1: cannot score"
     )
 
@@ -308,10 +311,10 @@ def test_a_loss_that_becomes_nan_diverges(binary_scenes: Data) -> None:  # noqa:
     task = task_of(unseeded(max_epochs=3), *binary_scenes)
     done = evaluate(task, {"loss": diverging})
     assert outcome(done)[0] == TrialState.PRUNED
-    assert done.results["diverged"]
-    assert done.results["reason"].startswith("diverged in fold 1:")
-    assert "nan" in done.results["reason"].lower()
-    assert done.results["epochs"] < 3
+    assert done.results.outcome == Outcome.DIVERGED
+    assert done.results.reason.startswith("diverged in fold 1:")
+    assert "nan" in done.results.reason.lower()
+    assert done.results.epochs < 3
 
 
 def test_several_metrics_are_kept_and_the_chosen_one_is_reported() -> None:
@@ -319,7 +322,7 @@ def test_several_metrics_are_kept_and_the_chosen_one_is_reported() -> None:
         return {"a": 1.0, "b": estimator.outcome_}
 
     done = score_folds(0.5, 0.25, scorer=both, metric="b")
-    assert [fold["scores"]["b"] for fold in done.results["folds"]] == [0.5, 0.25]
+    assert [fold["scores"]["b"] for fold in done.results.folds] == [0.5, 0.25]
     assert outcome(done) == (TrialState.COMPLETE, 0.375)
     assert outcome(score_folds(0.5, 0.25, scorer=both)) == (TrialState.COMPLETE, 1.0)
 
@@ -390,7 +393,7 @@ def test_a_pipeline_is_watched_like_its_last_step(
     for scorer in (None, lambda model, X, y: model.score(X, y)):
         changes = {} if scorer is None else {"scorer": scorer}
         piped_task = task_of(piped(nested=nested), X, y, **changes)
-        assert evaluate(piped_task, params).results["reports"] == alone.results["reports"]
+        assert evaluate(piped_task, params).results.reports == alone.results.reports
 
 
 def test_a_pipeline_of_one_step_is_watched(binary_scenes: Data) -> None:  # noqa: F811
@@ -398,7 +401,7 @@ def test_a_pipeline_of_one_step_is_watched(binary_scenes: Data) -> None:  # noqa
         task_of(make_pipeline(unseeded(max_epochs=2)), *binary_scenes),
         {"unetsegmenter__loss": "dice"},
     )
-    assert len(done.results["reports"]) == 4
+    assert len(done.results.reports) == 4
 
 
 def test_data_sets_and_lists_are_split(binary_scenes: Data) -> None:  # noqa: F811

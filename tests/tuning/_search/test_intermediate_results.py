@@ -2,21 +2,25 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.trial import TrialState
 from sklearn.svm import SVC
 
 from sklearnloss.tuning._search import intermediate_results as _progress
 from sklearnloss.tuning._search.intermediate_results import Progress
 from sklearnloss.tuning._search.shadow_study import Mirror
-from sklearnloss.tuning._search.store import Record, create_study
+from sklearnloss.tuning._search.store import LostCandidate, Record, create_study
 from sklearnloss.tuning._space.parse import read_space
 from sklearnloss.tuning._workers.liveness import Owner
 from sklearnloss.tuning._workers.storage import open_storage
+
+from ..searches import X, search, y
 
 FOLD: dict[str, Any] = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0, "epochs": 3}
 
@@ -28,7 +32,7 @@ def progress_of(storage: BaseStorage | None = None, **results: Any) -> Progress:
     record = Record(storage, "mine", space, Owner())
     claim = record.claim(lambda number, rows: {"C": 0.5}, lambda rows: False)
     assert claim is not None
-    claim.results |= results
+    vars(claim.results).update(results)
     mirror = Mirror("mine", space, pruner=optuna.pruners.ThresholdPruner(lower=0.4))
     return Progress(record, mirror, claim, n_epochs=3)
 
@@ -36,7 +40,7 @@ def progress_of(storage: BaseStorage | None = None, **results: Any) -> Progress:
 def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> None:
     reports = [[1, 0.5], [2, 0.6], [3, 0.7], [4, 0.1], [5, 0.2]]
     progress = progress_of(folds=[FOLD], reports=reports, epochs=5)
-    assert progress.claim.results["reports"] == reports[:3]
+    assert progress.claim.results.reports == reports[:3]
     known = progress.mirror.study.trials[0].intermediate_values
     assert known == {1: 0.5, 2: 0.6, 3: 0.7}
 
@@ -54,16 +58,68 @@ def test_a_fold_that_could_not_be_saved_is_saved_with_the_next_report(
     progress = progress_of(storage)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _fail)
-        progress.claim.results["folds"].append(FOLD)
+        progress.claim.results.folds.append(FOLD)
         progress.save()  # training goes on
         progress.report(4, 0.5)
     assert naps == []
     for step in (5, 6):
         progress.report(step, 0.5)
         (row,) = progress.record.rows()
-        assert row.results["folds"] == [FOLD]
+        assert row.results.folds == [FOLD]
 
 
 def _fail(descriptor: int) -> None:
     os.ftruncate(descriptor, os.fstat(descriptor).st_size - 9)
     raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("name", ["s.journal", "s.db"])
+def test_learning_curves_are_in_the_storage_while_a_search_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
+    seen: list[dict[int, float]] = []
+
+    def look(estimator: Any, X: Any, y: Any) -> float:
+        study = optuna.load_study(study_name="mine", storage=open_storage(tmp_path / name))
+        trial = study.trials[-1]
+        assert trial.state == TrialState.RUNNING
+        seen.append(trial.intermediate_values)
+        return 0.25 * len(seen)
+
+    search(
+        scoring=look, cv=3, n_trials=1, refit=False, storage=tmp_path / name, study_name="mine"
+    ).fit(X, y)
+    assert seen == [{}, {1: 0.25}, {1: 0.25, 2: 0.375}]
+    study = optuna.load_study(study_name="mine", storage=open_storage(tmp_path / name))
+    assert study.trials[0].intermediate_values == {1: 0.25, 2: 0.375, 3: 0.5}
+
+
+def test_of_fast_epochs_some_are_in_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    progress = progress_of()
+    for step in range(1, 10):
+        now += 0.1
+        progress.report(step, 0.5)
+    assert curve_of(progress) == {3: 0.5, 6: 0.5, 9: 0.5}
+
+
+def test_the_curve_of_a_candidate_that_is_resumed_begins_with_its_finished_folds() -> None:
+    reports = [[step, step / 10] for step in range(5, 9)]
+    assert curve_of(progress_of(folds=[FOLD, FOLD], reports=reports)) == {6: 0.6}
+
+
+def test_a_report_of_a_candidate_that_was_taken_over_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
+    progress = progress_of()
+    progress.record.release(progress.claim)
+    with pytest.raises(LostCandidate):
+        progress.report(1, 0.5)
+
+
+def curve_of(progress: Progress) -> dict[int, float]:
+    """Return the learning curve in the storage."""
+    return progress.record.study.trials[0].intermediate_values

@@ -217,8 +217,8 @@ def _leave_running(storage: Path, token: dict[str, Any]) -> None:
     with owner:
         claim = record.claim(lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False)
         assert claim is not None
-        claim.results["folds"] = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
-        claim.results["reports"] = [[1, 0.5]]
+        claim.results.folds = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
+        claim.results.reports = [[1, 0.5]]
         record.save(claim)
 
 

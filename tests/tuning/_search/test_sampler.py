@@ -17,10 +17,11 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.trial import TrialState, create_trial
+from optuna.trial import create_trial
 from sklearn.svm import SVC
 
 from sklearnloss import UNetSegmenter
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.sampler import Proposals, check_sampler
 from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.parse import read_space
@@ -31,15 +32,15 @@ SMALL = {"C": [0.1, 1.0, 10.0], "degree": (2, 3)}
 
 def row(space: Space, candidate: int, values: dict[str, Any], score: float | None) -> Row:
     """Return a finished candidate; one without a score diverged."""
-    results = {"folds": [], "reports": [[1, 0.0]], "epochs": 1}
+    results = CandidateState(reports=[[1, 0.0]], epochs=1, outcome=Outcome.COMPLETE)
     if score is None:
-        results |= {"reason": "diverged in fold 1: the loss is nan", "diverged": True}
+        results.end(Outcome.DIVERGED, reason="diverged in fold 1: the loss is nan")
     trial = create_trial(
-        state=TrialState.PRUNED if score is None else TrialState.COMPLETE,
+        state=results.trial_state,
         value=score,
         params=values,
         distributions=space.distributions(values),
-        user_attrs={"candidate": candidate, "results": results},
+        user_attrs={"candidate": candidate, "results": results.to_json()},
     )
     return Row(candidate, trial)
 

@@ -7,6 +7,7 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState, create_trial
 from sklearn.svm import SVC
 
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.shadow_study import Mirror, as_study, as_trial, stoppable
 from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.parse import read_space
@@ -14,25 +15,24 @@ from sklearnloss.tuning._space.parse import read_space
 SPACE = read_space(SVC(), None, {"C": (0.1, 10.0)})
 
 
-def row(candidate: int, state: str, c: float = 1.0, **results: Any) -> Row:
-    """Return a candidate; ``value`` is the score of one that is complete."""
-    value = results.pop("value", None)
-    kept = {"folds": [], "reports": [], "epochs": 0, "outcome": [state, value], **results}
+def row(candidate: int, outcome: str | None, c: float = 1.0, **results: Any) -> Row:
+    """Return a candidate, one that is running without an outcome."""
+    kept = CandidateState(outcome=None if outcome is None else Outcome(outcome), **results)
     trial = create_trial(
-        state=TrialState[state],
-        value=value,
+        state=TrialState.RUNNING if outcome is None else kept.trial_state,
+        value=kept.value,
         params={"C": c},
         distributions=SPACE.distributions({"C": c}),
-        user_attrs={"candidate": candidate, "results": kept},
+        user_attrs={"candidate": candidate, "results": kept.to_json()},
     )
     return Row(candidate, trial)
 
 
 ROWS = [
-    row(0, "COMPLETE", 1.0, value=0.5, reports=[[1, 0.4], [2, 0.5]]),
-    row(1, "PRUNED", 2.0, reports=[[1, 0.3]], reason="stopped after fold 1"),
-    row(2, "PRUNED", 3.0, reason="diverged in fold 1: nan", diverged=True),
-    row(3, "FAIL", 4.0, reason="ValueError in fold 1: a bug"),
+    row(0, "complete", 1.0, value=0.5, reports=[[1, 0.4], [2, 0.5]]),
+    row(1, "pruned", 2.0, reports=[[1, 0.3]], reason="stopped after fold 1"),
+    row(2, "diverged", 3.0, reason="diverged in fold 1: nan"),
+    row(3, "invalid", 4.0, reason="ValueError in fold 1: a bug"),
 ]
 
 
@@ -52,7 +52,7 @@ def test_trials_have_state_value_reports_and_reason() -> None:
 
 
 def test_a_study_holds_all_finished_candidates() -> None:
-    study = as_study([*ROWS, row(4, "RUNNING")], SPACE, "mine")
+    study = as_study([*ROWS, row(4, None)], SPACE, "mine")
     assert study.study_name == "mine"
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "PRUNED", "FAIL"]
     assert study.best_trial.params == {"C": 1.0}
@@ -61,10 +61,10 @@ def test_a_study_holds_all_finished_candidates() -> None:
 @pytest.mark.parametrize("running", [True, False])
 def test_candidates_of_others_are_followed_until_they_end(running: bool) -> None:
     mirror = Mirror("study", SPACE)
-    mirror.update([row(0, "RUNNING")], running=running)
+    mirror.update([row(0, None)], running=running)
     assert len(mirror.study.trials) == running
     for _ in range(2):  # the second time there is nothing new
-        mirror.update([row(0, "COMPLETE", value=0.5, reports=[[1, 0.5]])], running=running)
+        mirror.update([row(0, "complete", value=0.5, reports=[[1, 0.5]])], running=running)
         (trial,) = mirror.study.trials
         assert (trial.state, trial.value) == (TrialState.COMPLETE, 0.5)
         assert trial.intermediate_values == {1: 0.5}
@@ -73,13 +73,13 @@ def test_candidates_of_others_are_followed_until_they_end(running: bool) -> None
 def test_a_number_that_another_worker_was_first_with_is_given_up() -> None:
     mirror = Mirror("study", SPACE)
     mirror.open(0, {"C": 7.0})
-    mirror.update([row(0, "RUNNING", 2.0)], running=True)
+    mirror.update([row(0, None, 2.0)], running=True)
     states = [(trial.state.name, trial.params["C"]) for trial in mirror.study.trials]
     assert states == [("FAIL", 7.0), ("RUNNING", 2.0)]
 
 
 def test_workers_give_candidates_the_same_numbers() -> None:
-    rows = [row(k, "RUNNING", 1.0 + k) for k in range(3)]
+    rows = [row(k, None, 1.0 + k) for k in range(3)]
     for mine in range(3):
         mirror = Mirror("study", SPACE)
         mirror.update(rows, running=True)
@@ -103,7 +103,7 @@ def test_a_candidate_that_is_opened_anew_has_no_reports(values: dict[str, float]
 def test_a_candidate_that_failed_is_followed_when_it_is_tried_again() -> None:
     mirror = Mirror("study", SPACE)
     mirror.update([ROWS[3]])
-    again = row(3, "COMPLETE", 4.0, value=0.5)
+    again = row(3, "complete", 4.0, value=0.5)
     again.trial._trial_id = ROWS[3].trial._trial_id + 1
     for _ in range(2):
         mirror.update([again])

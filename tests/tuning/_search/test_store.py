@@ -10,6 +10,7 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.store import Claim, LostCandidate, Record, Row, create_study
 from sklearnloss.tuning._workers.liveness import Owner
 from sklearnloss.tuning._workers.pool import MAX_DEATHS
@@ -53,6 +54,11 @@ def _claim(record: Record, n_trials: int = 100) -> Claim | None:
     return record.claim(_propose, lambda rows: len(rows) >= n_trials)
 
 
+def _finish(record: Record, claim: Claim, outcome: Outcome, value: float | None = None) -> None:
+    claim.results.end(outcome, value, "some reason")
+    record.finish(claim)
+
+
 def _abandon(storage: Path, call: str | None = None, **results: Any) -> Claim:
     """Claim a candidate, and be gone."""
     with Owner(call) as owner:
@@ -60,7 +66,7 @@ def _abandon(storage: Path, call: str | None = None, **results: Any) -> Claim:
         claim = _claim(record)
         assert claim is not None
         if results:
-            claim.results |= results
+            claim.results = CandidateState(**results)
             record.save(claim)
     return claim
 
@@ -142,7 +148,7 @@ def test_two_that_take_over_the_same_candidate_do_it_once(
         monkeypatch.setattr(two, "_settle", slow)
         claims.append(_claim(two))
         assert [claim and claim.candidate for claim in claims] == [0, 1]
-        assert [len(row.results.get("folds", [])) for row in one.rows()] == [1, 0]
+        assert [len(row.results.folds) for row in one.rows()] == [1, 0]
 
 
 def test_who_came_second_and_died_changes_nothing(storage: Path) -> None:
@@ -156,7 +162,7 @@ def test_who_came_second_and_died_changes_nothing(storage: Path) -> None:
         )
     claim = _claim(record_of(storage))
     assert claim is not None
-    assert claim.results["folds"] == [FOLD]
+    assert claim.results.folds == [FOLD]
     assert trial_id not in (claim.trial_id, record.rows()[0].trial._trial_id)
     record.leave()
     running = [t for t in record.study.get_trials() if t.state == TrialState.RUNNING]
@@ -172,7 +178,8 @@ def test_a_candidate_is_lost_to_who_took_it_over(storage: Path) -> None:
     assert other is not None
     for do in (
         lambda: record.save(claim),
-        lambda: record.finish(claim, TrialState.COMPLETE, 1.0),
+        lambda: record.report(claim, 1, 0.5),
+        lambda: _finish(record, claim, Outcome.COMPLETE, 1.0),
     ):
         with pytest.raises(LostCandidate):
             do()
@@ -181,18 +188,18 @@ def test_a_candidate_is_lost_to_who_took_it_over(storage: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "value"),
-    [(TrialState.COMPLETE, 0.5), (TrialState.PRUNED, None), (TrialState.FAIL, None)],
+    ("outcome", "value"),
+    [(Outcome.COMPLETE, 0.5), (Outcome.DIVERGED, None), (Outcome.ERROR, None)],
 )
 def test_an_outcome_counts_though_its_writer_was_killed_before_the_state_was_set(
-    state: TrialState, value: float | None, journal: Path
+    outcome: Outcome, value: float | None, journal: Path
 ) -> None:
-    _abandon(journal, folds=[FOLD], reason="some", outcome=(state.name, value))
+    _abandon(journal, folds=[FOLD], reason="some", outcome=outcome, value=value)
     record = record_of(journal)
     assert _claim(record, n_trials=1) is None
     (row,) = record.rows()
     assert row.is_finished
-    assert (row.state, row.trial.state, row.trial.value) == (state, state, value)
+    assert (row.state, row.trial.state, row.trial.value) == (outcome.state, outcome.state, value)
 
 
 def test_a_released_candidate_waits_for_the_next_one(journal: Path) -> None:
@@ -200,7 +207,7 @@ def test_a_released_candidate_waits_for_the_next_one(journal: Path) -> None:
         record = record_of(journal, owner=owner)
         claim = _claim(record)
         assert claim is not None
-        claim.results["folds"].append(FOLD)
+        claim.results.folds.append(FOLD)
         record.release(claim)
         (row,) = record.rows()
         assert (row.state, row.trial.state) == (TrialState.WAITING, TrialState.FAIL)
@@ -229,8 +236,8 @@ def test_a_candidate_that_ends_its_processes_is_given_up_within_a_call(journal: 
         assert claim.candidate == 1
         row = record.rows()[0]
     assert row.state == TrialState.FAIL
-    assert row.results["reason"].startswith(f"ended its process {MAX_DEATHS} times")
-    assert row.results["folds"] == [FOLD]
+    assert row.results.reason.startswith(f"ended its process {MAX_DEATHS} times")
+    assert row.results.folds == [FOLD]
     other = _claim(record_of(journal))  # the process of another call would end, too
     assert other is not None
     assert other.candidate == 1
@@ -271,9 +278,8 @@ def test_a_candidate_in_which_many_calls_ended_is_warned_of(journal: Path) -> No
 def _fail(record: Record) -> int:
     claim = _claim(record)
     assert claim is not None
-    claim.results |= {"folds": [{**FOLD, "epochs": 3}], "reports": [[3, 0.5]], "epochs": 5}
-    claim.results |= {"reason": "a bug", "traceback": "where"}
-    record.finish(claim, TrialState.FAIL, None)
+    claim.results = CandidateState([{**FOLD, "epochs": 3}], [[3, 0.5]], epochs=5)
+    _finish(record, claim, Outcome.ERROR)
     return claim.candidate
 
 
@@ -284,12 +290,10 @@ def test_what_failed_is_tried_once_more_by_another_call_from_its_folds(journal: 
         claim = _claim(record)
         assert claim is not None
         assert claim.candidate == 0
-        assert claim.results == {"folds": [{**FOLD, "epochs": 3}], "reports": [[3, 0.5]]} | {
-            "epochs": 3
-        }
+        assert claim.results == CandidateState([{**FOLD, "epochs": 3}], [[3, 0.5]], epochs=3)
         assert [row.state.name for row in record.rows()] == ["RUNNING", "FAIL"]
         assert _fail(record_of(journal, owner=worker)) == 1
-        record.finish(claim, TrialState.COMPLETE, 0.5)
+        _finish(record, claim, Outcome.COMPLETE, 0.5)
         assert [row.state.name for row in record.rows()] == ["COMPLETE", "FAIL"]
         assert record.rows()[1].failed_in == {"first", "second"}
         # Neither of two calls at once goes on with what failed in both.
@@ -304,7 +308,13 @@ def test_nothing_that_failed_is_tried_again_where_there_is_enough(journal: Path)
 
 
 #: Each is done twice in the test below, or its first answer is lost.
-CALLS = ["create_new_trial", "get_all_trials", "set_trial_user_attr", "set_trial_state_values"]
+CALLS = [
+    "create_new_trial",
+    "get_all_trials",
+    "set_trial_intermediate_value",
+    "set_trial_user_attr",
+    "set_trial_state_values",
+]
 
 
 @pytest.mark.slow
@@ -317,17 +327,20 @@ def test_an_unavailable_storage_is_retried_at_any_call(
         record = record_of(storage, owner=owner)
         inner: Any = record.storage
         _lose_answers(inner.storage, name, done, monkeypatch)
-        for number, (state, value) in enumerate(
-            [(TrialState.COMPLETE, 0.25), (TrialState.FAIL, None)]
+        for number, (outcome, value) in enumerate(
+            [(Outcome.COMPLETE, 0.25), (Outcome.ERROR, None)]
         ):
             claim = _claim(record)
             assert claim is not None
             assert claim.candidate == number
-            claim.results["folds"].append(FOLD)
+            claim.results.folds.append(FOLD)
+            record.report(claim, 1, 0.5)
             record.save(claim)
-            record.finish(claim, state, value)
+            _finish(record, claim, outcome, value)
             row = record.rows()[number]
-            assert (row.state, row.trial.value, row.results["folds"]) == (state, value, [FOLD])
+            assert row.trial.intermediate_values == {1: 0.5}
+            assert (row.state, row.trial.value) == (outcome.state, value)
+            assert row.results.folds == [FOLD]
     assert naps
     trials = record_of(storage).study.get_trials()
     assert all(trial.state.is_finished() for trial in trials)
@@ -348,30 +361,28 @@ def _lose_answers(storage: Any, name: str, done: bool, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("naps")
-@pytest.mark.parametrize(
-    ("state", "value"), [(TrialState.COMPLETE, 0.25), (TrialState.PRUNED, None)]
-)
+@pytest.mark.parametrize(("outcome", "value"), [(Outcome.COMPLETE, 0.25), (Outcome.PRUNED, None)])
 def test_a_result_that_a_lost_storage_did_not_take_stays_in_memory(
-    state: TrialState, value: float | None, journal: Path, monkeypatch: pytest.MonkeyPatch
+    outcome: Outcome, value: float | None, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Owner() as owner:
         record = record_of(journal, owner=owner)
         first, claim = _claim(record), _claim(record)
         assert first is not None
         assert claim is not None
-        record.finish(first, TrialState.COMPLETE, 0.5)
+        _finish(record, first, Outcome.COMPLETE, 0.5)
         record.rows()
-        claim.results["folds"].append(FOLD)
+        claim.results.folds.append(FOLD)
         inner: Any = record.storage
         for name in CALLS:
             monkeypatch.setattr(inner.storage, name, _always_away)
         with pytest.raises(StorageError, match="could not be used for 60 s: the server is away"):
-            record.finish(claim, state, value)
+            _finish(record, claim, outcome, value)
         record.is_lost = True
         assert [row.candidate for row in record.rows()] == [0, 1]
-        assert [row.state for row in record.rows()] == [TrialState.COMPLETE, state]
+        assert [row.state for row in record.rows()] == [TrialState.COMPLETE, outcome.state]
         assert record.rows()[1].trial.value == value
-        assert record.rows()[1].results["folds"] == [FOLD]
+        assert record.rows()[1].results.folds == [FOLD]
 
 
 def _always_away(*args: Any, **kwargs: Any) -> None:

@@ -9,6 +9,7 @@ from optuna.trial import TrialState, create_trial
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 
+from sklearnloss.tuning._search.candidate import CandidateState, Outcome
 from sklearnloss.tuning._search.evaluate import Task
 from sklearnloss.tuning._search.store import Record, Row, create_study
 from sklearnloss.tuning._search.worker import Budget, Worker
@@ -23,14 +24,16 @@ CALL = "mine"
 
 def rows(states: str) -> list[Row]:
     """Return candidates: c(omplete), p(runed), r(unning), f(ailed); F, R in another call."""
-    names = {"C": "COMPLETE", "P": "PRUNED", "F": "FAIL", "R": "RUNNING"}
+    outcomes = {"c": Outcome.COMPLETE, "p": Outcome.PRUNED, "f": Outcome.ERROR}
     made = []
     for k, letter in enumerate(states):
-        state, value = names[letter.upper()], 0.5 if letter == "c" else None
+        results = CandidateState(epochs=1, outcome=outcomes.get(letter.lower()))
+        state = TrialState.RUNNING if results.outcome is None else results.trial_state
+        value = 0.5 if state == TrialState.COMPLETE else None
         call = CALL if letter.islower() else "other"
-        attrs = {"candidate": k, "results": {"outcome": [state, value]}, "owner": {"call": call}}
-        trial = create_trial(state=TrialState[state], value=value, user_attrs=attrs)
-        made.append(Row(k, trial, frozenset({call} if state == "FAIL" else ())))
+        attrs = {"candidate": k, "results": results.to_json(), "owner": {"call": call}}
+        trial = create_trial(state=state, value=value, user_attrs=attrs)
+        made.append(Row(k, trial, frozenset({call} if state == TrialState.FAIL else ())))
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from loops import train, train_with_skorch
 from rounds import measure, median, print_table, speed, take_turns
-from tasks import Task, all_tasks, colour
+from tasks import Task, all_tasks, color
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -26,12 +26,12 @@ def measure_all(*, quick: bool, n_rounds: int) -> dict[str, list[dict[str, Any]]
     torch.backends.cudnn.benchmark = True
     speeds = [row for task in all_tasks(quick=quick) for row in compare(task, n_rounds)]
     print_table("Training on the GPU, images per second", speeds)
-    large = colour(quick=quick, n=25600, width=64)._replace(batch_size=512)
-    used = [utilisation(large, compiled=compiled) for compiled in (False, True)]
+    large = color(quick=quick, n=25600, width=64)._replace(batch_size=512)
+    used = [utilization(large, compiled=compiled) for compiled in (False, True)]
     print_table("Part of a matrix product's speed", used)
     waits = [synchronisations(task) for task in all_tasks(quick=quick)]
     print_table("Host synchronisations", waits)
-    return {"fit_gpu": speeds, "utilisation": used, "synchronisations": waits}
+    return {"fit_gpu": speeds, "utilization": used, "synchronisations": waits}
 
 
 def compare(task: Task, n_rounds: int) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def compare(task: Task, n_rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-def utilisation(task: Task, *, compiled: bool) -> dict[str, Any]:
+def utilization(task: Task, *, compiled: bool) -> dict[str, Any]:
     """Compare the arithmetic of an epoch, per second, with that of a matrix product."""
 
     def seconds(epochs: int) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from rounds import Cost, median, parse_options, print_machine, print_table, write_json
 from skorch.callbacks import Callback
-from tasks import Task, blobs, colour
+from tasks import Task, blobs, color
 
 from sklearnloss.losses import list_losses
 
@@ -45,7 +45,7 @@ def growths(*, quick: bool) -> dict[str, tuple[Make, list[int]]]:
     """Return what is varied, and over which values."""
 
     def images(n: int) -> tuple[Task, Mapping[str, Any]]:
-        return colour(n=n, side=16, width=4), {}
+        return color(n=n, side=16, width=4), {}
 
     def masks(n: int) -> tuple[Task, Mapping[str, Any]]:
         return blobs(n=n, side=32, width=4), {}

@@ -26,11 +26,11 @@ from children import result, start
 from joblib import Parallel, delayed, dump, load
 from loops import train
 from rounds import parse_options, print_machine, print_table, write_json
-from tasks import Task, blobs, colour, digits
+from tasks import Task, blobs, color, digits
 
 TASKS: dict[str, Callable[[bool], Task]] = {
     "digits": lambda quick: digits(quick=quick, epochs=1),
-    "colour": lambda quick: colour(quick=quick, n=40_000, side=32, width=2),
+    "color": lambda quick: color(quick=quick, n=40_000, side=32, width=2),
     "masks": lambda quick: blobs(quick=quick, n=2000, side=128, width=1)._replace(depth=1),
 }
 
@@ -101,7 +101,7 @@ def memory_mb(field: str) -> float:
 
 def share(*, quick: bool) -> dict[str, Any]:
     """Return what two workers that fit on the same array need of their own."""
-    task = TASKS["digits" if quick else "colour"](quick)
+    task = TASKS["digits" if quick else "color"](quick)
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/images"
         dump(task.X, path)

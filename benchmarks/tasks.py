@@ -58,7 +58,7 @@ class Task(NamedTuple):
 
     @property
     def loss(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """What is minimised, written by hand."""
+        """What is minimized, written by hand."""
         return dice_and_bce if self.masks else F.cross_entropy
 
     def targets(self) -> Tensor:
@@ -84,23 +84,23 @@ def digits(*, quick: bool = False, width: int = 8, epochs: int = 3) -> Task:
     return Task(f"digits {n}x8x8", images, y[:n], 2 if quick else width, 32, epochs)
 
 
-def colour(*, quick: bool = False, n: int = 5000, side: int = 32, width: int = 16) -> Task:
+def color(*, quick: bool = False, n: int = 5000, side: int = 32, width: int = 16) -> Task:
     """Return random images of bytes in ten classes, as large as those of CIFAR."""
     n, side, width = (64, 16, 2) if quick else (n, side, width)
     generator = np.random.default_rng(0)
     y = np.arange(n) % 10
     noise = generator.integers(0, 156, (n, 3, side, side), dtype=np.uint8)
     X = noise + (10 * y)[:, None, None, None].astype(np.uint8)
-    return Task(f"colour {n}x3x{side}x{side}", X, y, width, 32, 1)
+    return Task(f"color {n}x3x{side}x{side}", X, y, width, 32, 1)
 
 
 def blobs(*, quick: bool = False, n: int = 256, side: int = 128, width: int = 8) -> Task:
     """Return noisy images of discs, and their masks."""
     n, side, width = (16, 32, 2) if quick else (n, side, width)
     generator = np.random.default_rng(0)
-    centres = generator.uniform(0.3, 0.7, (2, n, 1, 1)) * side
+    centers = generator.uniform(0.3, 0.7, (2, n, 1, 1)) * side
     rows, columns = np.ogrid[:side, :side]
-    far = np.hypot(rows - centres[0], columns - centres[1])
+    far = np.hypot(rows - centers[0], columns - centers[1])
     y = (far < side / 4).astype(np.uint8)
     X = (y + generator.normal(0, 0.5, y.shape)).astype(np.float32)
     return Task(f"masks {n}x{side}x{side}", X[:, None], y, width, 8, 1, depth=2 if quick else 4)
@@ -108,4 +108,4 @@ def blobs(*, quick: bool = False, n: int = 256, side: int = 128, width: int = 8)
 
 def all_tasks(*, quick: bool) -> list[Task]:
     """Return the three tasks that training and prediction are measured on."""
-    return [digits(quick=quick), colour(quick=quick), blobs(quick=quick)]
+    return [digits(quick=quick), color(quick=quick), blobs(quick=quick)]

@@ -83,7 +83,7 @@ def _check_loss(options: argparse.Namespace) -> int:
     loss = import_object(options.loss) if ":" in options.loss else options.loss
     try:
         return 0 if check_loss(loss, options.task).passed else 1
-    except TypeError as error:  # it is no loss at all
+    except TypeError as error:  # it is not a loss at all
         raise ValueError(str(error)) from error
 
 
@@ -184,7 +184,7 @@ def _add_compare(commands: Any) -> None:
     add(
         "--scoring",
         help="iou, dice, boundary_iou, ... or a score of scikit-learn's for classes (default: iou; "
-        "accuracy, balanced if the classes are of unlike sizes)",
+        "accuracy, balanced if the classes are of different sizes)",
     )
     add("--ignore-index", type=int, metavar="LABEL", help="label of pixels that do not count")
     add("--resize", type=int, metavar="PIXELS", help="side of images in classes, if they differ")

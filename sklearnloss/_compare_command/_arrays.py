@@ -49,7 +49,7 @@ class ArrayData(NamedTuple):
 
 
 def is_arrays(path: Path) -> bool:
-    """Tell whether a path is a .npz file or a folder with X.npy."""
+    """Return whether a path is a .npz file or a folder with X.npy."""
     return path.suffix.lower() == ".npz" or (path / "X.npy").is_file()
 
 

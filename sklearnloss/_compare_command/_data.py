@@ -109,7 +109,7 @@ def load_data(
         if task == "auto":
             _refuse_binary_class(data)
     else:
-        raise ValueError(f"{str(path)!r} is no folder. {EXPECTED}.")
+        raise ValueError(f"{str(path)!r} is not a folder. {EXPECTED}.")
     if task not in ("auto", data.task):
         raise ValueError(f"{str(path)!r} is data for {data.task}, but --task is {task}.")
     return data

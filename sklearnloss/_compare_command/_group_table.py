@@ -20,7 +20,7 @@ _GROUP = ("group", "groups")
 
 
 def is_table(spec: str) -> bool:
-    """Tell whether ``--groups`` names a CSV file, and perhaps one of its columns."""
+    """Return whether ``--groups`` names a CSV file, and perhaps one of its columns."""
     return _TABLE.fullmatch(spec) is not None
 
 

@@ -118,7 +118,7 @@ def _from_pattern(pattern: str, names: Sequence[str]) -> list[str]:
     try:
         compiled = re.compile(unicodedata.normalize("NFC", pattern))
     except re.error as error:
-        raise ValueError(f"--groups {pattern!r} is no regular expression: {error}.") from error
+        raise ValueError(f"--groups {pattern!r} is not a regular expression: {error}.") from error
     return [_matched(compiled.search(name)) for name in names]
 
 

@@ -191,7 +191,7 @@ def _read(
     pixels = read_image(image_path)
     read = pixels.values
     if read.dtype.kind not in "biuf" or read.size == 0 or read.ndim < 2:
-        raise ValueError(f"of shape {read.shape} and dtype {read.dtype}, which is no image")
+        raise ValueError(f"of shape {read.shape} and dtype {read.dtype}, which is not an image")
     if read.dtype.kind == "f" and not np.isfinite(read).all():
         raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
     if mask_path is None:

@@ -119,7 +119,7 @@ def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) 
 def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
     if folders and {child.name.lower() for child in folders} <= SPLITS:
         raise ValueError(
-            f"{str(folder)!r} holds {_listing(folders)}, which are no classes. Expected one of "
+            f"{str(folder)!r} holds {_listing(folders)}, which are not classes. Expected one of "
             f"them as DATA, such as {str(folders[0])!r}: folds are made of it."
         )
 

@@ -64,7 +64,7 @@ def labels_to_try(estimator: Estimator, losses: Mapping[str, Any] | None) -> lis
     Raises
     ------
     ValueError, TypeError
-        If one is no loss that an estimator can train with.
+        If one is not a loss that an estimator can train with.
     """
     from ..tuning._space.parse import read_space
 

@@ -64,7 +64,7 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
 def make_scoring(data: ImageData, options: Options) -> Any:
     """Return the scorer of a name, None for the estimator's own.
 
-    Without a name, classes of unlike sizes are scored by balanced accuracy: answering
+    Without a name, classes of different sizes are scored by balanced accuracy: answering
     always the largest would get a high accuracy.
 
     Raises
@@ -78,7 +78,7 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         return get_scorer("balanced_accuracy") if _is_unbalanced(data) else None
     if name not in choices:
         raise ValueError(
-            f"--scoring {name!r} is no score for {data.task}. Expected one of "
+            f"--scoring {name!r} is not a score for {data.task}. Expected one of "
             f"{', '.join(choices)}.{did_you_mean(name, choices)}"
         )
     if data.task == "classification":

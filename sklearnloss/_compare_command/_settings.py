@@ -121,7 +121,7 @@ class Settings:
 
 
 def has_results(folder: Path) -> bool:
-    """Tell whether a run has finished anything that it would be a pity to lose."""
+    """Return whether a run has finished anything that it would be a pity to lose."""
     from optuna import get_all_study_summaries, load_study
 
     from ..tuning._workers.storage import open_storage, quiet_optuna

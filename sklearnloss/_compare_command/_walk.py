@@ -17,12 +17,12 @@ SETTINGS = "settings.json"
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a name is one that systems and tools give: ``.cache``, ``__MACOSX``."""
+    """Return whether a name is one that systems and tools give: ``.cache``, ``__MACOSX``."""
     return name.startswith((".", "__"))
 
 
 def is_results(folder: Path) -> bool:
-    """Tell whether a folder was written by an earlier run."""
+    """Return whether a folder was written by an earlier run."""
     try:
         return "question" in json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError):
@@ -42,7 +42,7 @@ class Walk:
         self.output = None if output is None else os.path.realpath(output)
 
     def is_results(self, folder: Path) -> bool:
-        """Tell whether a folder holds results, of this run or another."""
+        """Return whether a folder holds results, of this run or another."""
         return os.path.realpath(folder) == self.output or is_results(folder)
 
     def children(self, folder: Path) -> list[Path]:
@@ -86,7 +86,7 @@ def describe(path: Path) -> str:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tell whether a path is called as an image is, and no pipe or device."""
+    """Return whether a path is called as an image is, and no pipe or device."""
     return path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
 
 

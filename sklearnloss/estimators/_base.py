@@ -133,7 +133,7 @@ class ImageEstimator(
             data larger than memory a list of files (.npy, .npz or pictures) or of
             arrays, or a torch ``Dataset`` of images or (image, target) pairs: it is
             read once beforehand, and then batch by batch. The segmenter takes images
-            of unlike sizes that way; those of one size make a batch.
+            of different sizes that way; those of one size make a batch.
             Pixels without a value are masked, in a masked array: they stay out of
             the scaling, and become their channel's mean (0 when scaled). So do the
             pixels of ``ignore_index`` stay out of the scaling, but keep their value.

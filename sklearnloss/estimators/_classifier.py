@@ -353,6 +353,6 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
 
 def _stem(spatial: list[int]) -> str:
     """Return how the network should begin for images of this size."""
-    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are no images
+    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are not images
         return "tiny"
     return "small" if min(spatial) <= 64 else "large"

@@ -63,7 +63,7 @@ def cross_val_predict_proba(
     proba : ndarray of shape (n, n_classes, *spatial), or (n, n_classes) for labels
         In the order of the sorted labels of all folds. A class that a fold's training
         data lacks has probability 0 there. Of dtype object, an array per image, if
-        the images are of unlike sizes.
+        the images are of different sizes.
 
     Raises
     ------

@@ -156,7 +156,7 @@ def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
     Raises
     ------
     ValueError
-        If it is no loss, or one of its parameters is unknown or illegal.
+        If it is not a loss, or one of its parameters is unknown or illegal.
     """
     if isinstance(loss, str):
         built = get_loss(loss, **params)
@@ -173,8 +173,8 @@ def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
             raise ValueError(f"loss={loss!r} cannot be built with {params}: {error}") from error
     else:
         raise ValueError(
-            f"loss={loss!r} is no loss. Expected a name, a loss class or object, a torch module or "
-            f"a function (logits, target) -> tensor."
+            f"loss={loss!r} is not a loss. Expected a name, a loss class or object, a torch module "
+            f"or a function (logits, target) -> tensor."
         )
     built = _in_float32(built)
     for term in data_terms(built):

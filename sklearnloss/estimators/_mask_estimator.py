@@ -119,7 +119,7 @@ class MaskEstimator(ImageEstimator):
             check_palettes(files)
         jpegs = jpeg_names(files)
         values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
-        encode(labels, values, self.ignore_index)  # raises for a label that is no class
+        encode(labels, values, self.ignore_index)  # raises for a label that is not a class
         counts = tally(survey.seen, values)
         counts = counts.swapaxes(1, 2) if self.multilabel else counts[:, 0]
 

@@ -262,7 +262,7 @@ class UNetSegmenter(MaskEstimator):
         -------
         proba : ndarray of shape (n, n_classes, *spatial), float32
             In the order of ``classes_``. For multilabel masks each on its own. Of
-            dtype object, with an array per image, if these are of unlike sizes.
+            dtype object, with an array per image, if these are of different sizes.
         """
         return self._finished(X, self._as_probabilities)
 
@@ -280,7 +280,7 @@ class UNetSegmenter(MaskEstimator):
         masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
             Of the dtype of the masks in ``fit``, or of the smallest that holds the
             labels, if masks in files were of several; of dtype object, with a mask
-            per image, if X is a list of images of unlike sizes.
+            per image, if X is a list of images of different sizes.
         """
         return self._finished(X, self._as_labels)
 

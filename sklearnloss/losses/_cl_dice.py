@@ -1,4 +1,4 @@
-"""Soft centre-line Dice loss."""
+"""Soft center-line Dice loss."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
 class SoftClDiceLoss(SumsLoss):
-    r"""One minus the Dice of centre lines: keeps vessels, roads and nerves connected.
+    r"""One minus the Dice of center lines: keeps vessels, roads and nerves connected.
 
     For tubular structures, and never alone: a mask that is full everywhere has no
-    centre line and so makes no mistake. Add it to a region loss, with up to the
+    center line and so makes no mistake. Add it to a region loss, with up to the
     same weight: ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
 
         l = 1 - 2 P S / (P + S),  P = (sum min(s(p), t) + eps) / (sum s(p) + eps)
@@ -35,7 +35,7 @@ class SoftClDiceLoss(SumsLoss):
     Domain: l in [0, 1); 0 for a perfect mask, and about 0 for a full one whatever
     the target. Bounded, so its gradient fades on confident mistakes. The width of
     a structure hardly matters to it; ``include_background=False`` leaves out the
-    background, whose centre line means little.
+    background, whose center line means little.
 
     Parameters
     ----------

@@ -174,7 +174,7 @@ def smoothed_cross_entropy(
 def _has_labels_alone(
     inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
 ) -> bool:
-    """Tell whether torch's own call will do: one node for the way back instead of four."""
+    """Return whether torch's own call will do: one node for the way back instead of four."""
     # For pixels it is not deterministic on a GPU.
     indices = inputs.logits.ndim == 2 and not inputs.target.is_floating_point()
     return indices and class_weight is None and as_number(smoothing) == 0

@@ -45,7 +45,7 @@ class FocalLoss(PixelLoss):
     alpha : "auto", None, float or sequence of shape (n_classes,), default="auto"
         On the sigmoid form, the weight of positives in [0, 1] beside 1 - alpha
         for negatives, one for all channels or one per channel. On class indices,
-        a mere scale, or a weight per class. Not normalised. "auto" is 0.25 on
+        a mere scale, or a weight per class. Not normalized. "auto" is 0.25 on
         the sigmoid form, as in the paper, and none on class indices.
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.

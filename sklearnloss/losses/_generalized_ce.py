@@ -1,4 +1,4 @@
-"""Generalised cross entropy."""
+"""Generalized cross entropy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generalised Dice loss."""
+"""Generalized Dice loss."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GeneralizedDiceLoss(RegionLoss):
 
     References
     ----------
-    C. H. Sudre et al., "Generalised Dice overlap as a deep learning loss function
+    C. H. Sudre et al., "Generalized Dice overlap as a deep learning loss function
     for highly unbalanced segmentations", DLMIA 2017.
     https://arxiv.org/abs/1707.03237
 

@@ -25,7 +25,7 @@ class LDAMLoss(ClassCountsLoss):
 
     Domain: l >= 0, unbounded as p_y -> 0, with a gradient on confident mistakes.
     ``max_margin=0, scale=1`` is :class:`CrossEntropyLoss`. The paper bounds the
-    scores by normalising features and weights and then scales by 30; for plain
+    scores by normalizing features and weights and then scales by 30; for plain
     networks, whose scores find their own scale, 1 keeps probabilities meaningful.
 
     Parameters

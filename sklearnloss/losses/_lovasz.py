@@ -60,7 +60,7 @@ class _LovaszLoss(RegionLoss):
 class LovaszHingeLoss(_LovaszLoss):
     r"""Lovász hinge: the convex surrogate of one minus the IoU of a binary mask.
 
-    Optimises the IoU of whole masks rather than of pixels. The authors train
+    Optimizes the IoU of whole masks rather than of pixels. The authors train
     with a cross entropy first. ::
 
         l = sum_i max(0, m_i) (J_i - J_{i-1}),   m = 1 - z (2 t - 1) sorted downwards
@@ -117,7 +117,7 @@ class LovaszHingeLoss(_LovaszLoss):
 class LovaszSoftmaxLoss(_LovaszLoss):
     r"""Lovász extension of one minus the IoU, at the errors of probabilities.
 
-    Optimises the IoU of each class over whole images. The authors train with a
+    Optimizes the IoU of each class over whole images. The authors train with a
     cross entropy first. ::
 
         l_c = sum_i m_i (J_i - J_{i-1}),   m = |t_c - p_c| sorted downwards

@@ -32,7 +32,7 @@ class TverskyLoss(RegionLoss):
     alpha : float, default=0.5
         Weight of false positives, >= 0.
     beta : float, default=0.5
-        Weight of false negatives, >= 0; above ``alpha`` it favours recall.
+        Weight of false negatives, >= 0; above ``alpha`` it favors recall.
     eps : float, default=1e-6
         Added to numerator and denominator; >= 0.
     batch, include_background, class_weight, ignore_index, reduction

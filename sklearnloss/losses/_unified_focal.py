@@ -53,7 +53,7 @@ class UnifiedFocalLoss(SumsLoss):
 
     References
     ----------
-    M. Yeung et al., "Unified focal loss: Generalising Dice and cross entropy-based
+    M. Yeung et al., "Unified focal loss: Generalizing Dice and cross entropy-based
     losses to handle class imbalanced medical image segmentation", Computerized
     Medical Imaging and Graphics 95, 2022. https://arxiv.org/abs/2102.04525
 

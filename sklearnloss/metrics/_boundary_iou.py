@@ -81,7 +81,7 @@ def boundary_iou_score(
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        If there are no masks, shapes differ, values are not labels (NaN, fractions), or
         a setting is out of range.
 
     See Also

@@ -82,7 +82,7 @@ def expected_calibration_error(
     Raises
     ------
     ValueError
-        If there is nothing to score, shapes differ, values are no probabilities, or
+        If there is nothing to score, shapes differ, values are not probabilities, or
         labels are unknown.
 
     See Also

@@ -26,7 +26,7 @@ def whole_labels(values: Array, name: str) -> Array:
     Raises
     ------
     ValueError
-        For NaN, fractions, and dtypes that are no labels.
+        For NaN, fractions, and dtypes that are not labels.
     """
     if values.dtype.kind == "O":
         values = _from_objects(values, name)
@@ -44,7 +44,7 @@ def _from_floats(values: Array, name: str) -> Array:
         what = "Pass what predict returns."
         if name == "y_true":
             what = "Give pixels that do not count a label, and pass it as ignore_index."
-        raise ValueError(f"{name} holds NaN or infinity, which are no labels. {what}")
+        raise ValueError(f"{name} holds NaN or infinity, which are not labels. {what}")
     fraction = values != np.rint(values)
     if fraction.any():
         raise ValueError(

@@ -60,7 +60,7 @@ def dice_score(
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        If there are no masks, shapes differ, values are not labels (NaN, fractions), or
         weights do not fit.
 
     See Also
@@ -152,7 +152,7 @@ def iou_score(
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        If there are no masks, shapes differ, values are not labels (NaN, fractions), or
         weights do not fit.
 
     See Also

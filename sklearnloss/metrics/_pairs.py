@@ -108,7 +108,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are no labels, or no pixel counts;
+        If there are no masks, shapes differ, values are not labels, or no pixel counts;
         some of this only while iterating.
     """
 

@@ -50,7 +50,7 @@ def read_probabilities(
     Raises
     ------
     ValueError
-        If there are none, shapes differ, or values are no labels or no probabilities;
+        If there are none, shapes differ, or values are not labels or probabilities;
         some of this only while iterating.
     """
 

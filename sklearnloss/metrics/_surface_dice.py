@@ -82,7 +82,7 @@ def surface_dice_score(
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are no labels (NaN, fractions), or
+        If there are no masks, shapes differ, values are not labels (NaN, fractions), or
         a setting is out of range.
 
     See Also

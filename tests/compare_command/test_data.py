@@ -365,13 +365,13 @@ def test_other_layouts_are_refused(tmp_path: Path) -> None:
         load_data(tmp_path)
     masked_folder(tmp_path / "splits" / "train")
     masked_folder(tmp_path / "splits" / "test")
-    with pytest.raises(ValueError, match=r"holds test/, train/, which are no classes.*as DATA"):
+    with pytest.raises(ValueError, match=r"holds test/, train/, which are not classes.*as DATA"):
         load_data(tmp_path / "splits")
     masked_folder(tmp_path / "truth", masks="truth")
     with pytest.raises(ValueError, match=r"holds images/, truth/\. Expected, .*called masks, lab"):
         load_data(tmp_path / "truth")
     (tmp_path / "file.txt").write_text("")
-    with pytest.raises(ValueError, match=r"file.txt' is no folder"):
+    with pytest.raises(ValueError, match=r"file.txt' is not a folder"):
         load_data(tmp_path / "file.txt")
     (tmp_path / "empty" / "images").mkdir(parents=True)
     (tmp_path / "empty" / "masks").mkdir()

@@ -42,7 +42,7 @@ def test_files_without_a_group_are_named(tmp_path: Path) -> None:
     table.write_text("a_x,1\n")
     with pytest.raises(ValueError, match=r"2 files are not in .*groups.csv: p1/b_x.png, p2/c_y"):
         groups_of_names(str(table), NAMES)
-    with pytest.raises(ValueError, match=r"'\(' is no regular expression: missing \)"):
+    with pytest.raises(ValueError, match=r"'\(' is not a regular expression: missing \)"):
         groups_of_names("(", NAMES)
 
 

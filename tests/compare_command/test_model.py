@@ -77,7 +77,7 @@ def test_scores_of_masks_leave_ignored_pixels_out(name: str) -> None:
 
 def test_scores_that_do_not_fit_are_refused() -> None:
     data = classes(["a", "b"])
-    with pytest.raises(ValueError, match=r"'dice' is no score for classification\. Expected one"):
+    with pytest.raises(ValueError, match=r"'dice' is not a score for classification\. Expected"):
         make_scoring(data, Options(data="", scoring="dice"))
     assert make_scoring(data, Options(data="", scoring="balanced_accuracy")) is not None
     data = masked()

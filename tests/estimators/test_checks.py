@@ -18,10 +18,10 @@ from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss, FocalLoss
 
 # Weights equal repetition only where a batch is the whole data and nothing
-# normalises over it: not with mini-batches and batch normalisation. The property
-# itself is tested in test_training.py, with full batches and group normalisation.
+# normalizes over it: not with mini-batches and batch normalization. The property
+# itself is tested in test_training.py, with full batches and group normalization.
 EXPECTED = {
-    "check_sample_weight_equivalence_on_dense_data": "mini-batches with batch normalisation"
+    "check_sample_weight_equivalence_on_dense_data": "mini-batches with batch normalization"
 }
 
 
@@ -131,7 +131,7 @@ class RowSegmenter(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         images = self.segmenter_._read_images(X, reset=True, min_samples=2)
         if len(y) != len(images):
-            raise ValueError("X and y have unlike numbers of samples.")
+            raise ValueError("X and y have different numbers of samples.")
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, images, ensure_non_negative=True)
             if len(np.unique(y[weight > 0])) < 2:

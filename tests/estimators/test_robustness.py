@@ -191,7 +191,7 @@ def test_early_stopping_with_few_images_of_each_class(digits: Data) -> None:
         ({"width": True}, "'width' parameter of UNetSegmenter must be an int .* Got True instead"),
         ({"batch_size": True}, "'batch_size' parameter of UNetSegmenter must be an int"),
         ({"lr": True}, "'lr' parameter of UNetSegmenter must be a float"),
-        ({"classes": [0, 1, float("nan")]}, r"classes holds nan, which is no label: \[0, 1, nan\]"),
+        ({"classes": [0, 1, float("nan")]}, r"holds nan, which is not a label: \[0, 1, nan\]"),
         ({"net_params": {"compile": True}}, "net_params holds 'compile', which the estimator sets"),
         ({"net_params": {"compile__mode": "x"}}, "net_params holds 'compile__mode'"),
     ],

@@ -22,7 +22,7 @@ def test_every_loss_finds_nuclei(loss: str, border: bool) -> None:
     X, y, groups = load_nuclei(border=border)
     X, y = X[:, ::2, ::2], y[:, ::2, ::2]
     train, test = groups < 2, groups == 2
-    # A full mask has no centre line to be wrong about: clDice is a term beside another loss.
+    # A full mask has no center line to be wrong about: clDice is a term beside another loss.
     name = "dice+cl_dice" if loss == "cl_dice" else loss
     model = segmenter(name, width=8, max_epochs=6, lr=1e-2).fit(X[train], y[train])
     found = dice_score(y[test] > 0, model.predict(X[test]) > 0, labels=[1])

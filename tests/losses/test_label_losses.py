@@ -1,4 +1,4 @@
-"""Poly-1, generalised and symmetric cross entropy: functions of the label's probability."""
+"""Poly-1, generalized and symmetric cross entropy: functions of the label's probability."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_class_weights_average_like_cross_entropys(cls: type[LabelLoss]) -> None
 
 
 def test_gradients_of_confident_mistakes() -> None:
-    """Poly-1 keeps its gradient; the bounded generalised cross entropy saturates."""
+    """Poly-1 keeps its gradient; the bounded generalized cross entropy saturates."""
     for cls, expected in ((Poly1CrossEntropyLoss, -1.0), (GeneralizedCrossEntropyLoss, 0.0)):
         z = torch.tensor([[-1e3, 0.0]], requires_grad=True)
         cls()(z, torch.tensor([0])).backward()

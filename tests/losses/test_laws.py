@@ -69,7 +69,7 @@ def test_order_of_samples_does_not_matter(name: str, case: str) -> None:
 @on_cases
 def test_order_of_pixels_does_not_matter(name: str, case: str) -> None:
     if name in SEES_NEIGHBOURS:
-        pytest.skip("compares neighbouring pixels by definition")
+        pytest.skip("compares neighboring pixels by definition")
     z, t = CASES[case]()
     if z.ndim == 2:
         return

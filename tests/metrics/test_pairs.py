@@ -1,4 +1,4 @@
-"""Masks as metrics take them: lists, masked arrays, and what is no mask."""
+"""Masks as metrics take them: lists, masked arrays, and what is not a mask."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ PATHS = ["a.png", "b.png"]
 @pytest.mark.parametrize(
     ("true", "pred", "params", "message"),
     [
-        (TRUE, NAN, {}, "y_pred holds NaN or infinity, which are no labels"),
+        (TRUE, NAN, {}, "y_pred holds NaN or infinity, which are not labels"),
         (NAN, PRED, {}, "y_true holds NaN or infinity.*pass it as ignore_index"),
         (TRUE, PRED * 0.9, {}, r"y_pred holds fractions, such as 0\.9.*threshold probabilities"),
         (TRUE * 0.5, PRED, {}, r"y_true holds fractions, such as 0\.5"),

@@ -392,7 +392,7 @@ def wait_until(condition: Callable[[], Any]) -> Any:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process is there, and more than a dead entry in the system's table."""
+    """Return whether a process is there, and more than a dead entry in the system's table."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:

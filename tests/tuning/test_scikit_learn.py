@@ -111,5 +111,5 @@ def test_metadata_that_nobody_asked_for_are_refused() -> None:
 
 
 def test_without_routing_fit_parameters_go_to_the_estimator() -> None:
-    with pytest.raises(ValueError, match="5 x TypeError in fold 1: .* keyword argument 'colour'"):
-        search().fit(X, y, colour=WEIGHTS)
+    with pytest.raises(ValueError, match="5 x TypeError in fold 1: .* keyword argument 'color'"):
+        search().fit(X, y, color=WEIGHTS)

@@ -128,7 +128,7 @@ def read_images(
 
 
 def is_masked(X: Any) -> bool:
-    """Tell whether there are masked pixels in an array, or in a list of arrays."""
+    """Return whether there are masked pixels in an array, or in a list of arrays."""
     X = listed(X)
     if isinstance(X, (list, tuple)):
         return any(is_masked(item) for item in X if isinstance(item, np.ma.MaskedArray))

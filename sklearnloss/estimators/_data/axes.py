@@ -8,7 +8,7 @@ import operator
 
 
 def mask_fits(mask: tuple[int, ...], spatial: tuple[int, ...], *, multilabel: bool) -> bool:
-    """Tell whether a mask of one shape belongs to an image of another."""
+    """Return whether a mask of one shape belongs to an image of another."""
     if multilabel:
         return len(mask) == len(spatial) + 1 and mask[1:] == spatial
     return mask in (spatial, (1, *spatial), (*spatial, 1), (math.prod(spatial),))
@@ -162,7 +162,7 @@ def looks_like(image: tuple[int, ...]) -> str | None:
 
 
 def splits_or_joins(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
-    """Tell whether a new shape only divides axes, or only joins them, and mixes none.
+    """Return whether a new shape only divides axes, or only joins them, and mixes none.
 
     Examples
     --------

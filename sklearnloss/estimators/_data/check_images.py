@@ -51,14 +51,14 @@ def check_images(X: Any) -> None:
 
 
 def _is_sequence(X: Any) -> bool:
-    """Tell whether something has items in order, and is neither an array nor a Dataset."""
+    """Return whether something has items in order, and is neither an array nor a Dataset."""
     if isinstance(X, Dataset) or hasattr(X, "__array__") or hasattr(X, "shape"):
         return False
     return hasattr(X, "__getitem__") and hasattr(X, "__len__")
 
 
 def _holds_paths(X: Any) -> bool:
-    """Tell whether a table or an array of several axes holds text."""
+    """Return whether a table or an array of several axes holds text."""
     if hasattr(X, "iloc"):
         X = X.iloc[:1].to_numpy()
     if not isinstance(X, np.ndarray) or X.ndim < 2 or X.size == 0:

@@ -23,7 +23,7 @@ class ImageSource(Protocol):
 
     @property
     def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of unlike sizes."""
+        """A number for the size of each image, if they are of different sizes."""
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -109,7 +109,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     @property
     def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of unlike sizes."""
+        """A number for the size of each image, if they are of different sizes."""
         sizes = self.images.sizes
         return sizes if sizes is None or self.chosen is None else sizes[self.chosen]
 
@@ -143,7 +143,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
 
 def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:
-    """Tell whether parts of tensors leave half of a GPU's free memory to the network."""
+    """Return whether parts of tensors leave half of a GPU's free memory to the network."""
     if device.type != "cuda":
         return True
     needed = sum(part * t.nbytes for t, part in parts.items() if t.device.type != "cuda")

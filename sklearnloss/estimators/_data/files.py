@@ -143,7 +143,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"there is not enough memory for it ({error}). Is its header damaged?"
     if type(error).__name__ == "UnidentifiedImageError":
-        return "it is no picture of a known kind, or damaged."
+        return "it is not a picture of a known kind, or damaged."
     if "pickle" in str(error):  # NumPy would advise to run what is in it
         return "it holds Python objects, not an array of numbers."
     return " ".join(str(error).split()) or type(error).__name__

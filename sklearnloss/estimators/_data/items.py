@@ -19,7 +19,7 @@ PATHS = (str, bytes, os.PathLike)
 
 
 def is_image(item: Any) -> bool:
-    """Tell whether something may be an image, or the path of one."""
+    """Return whether something may be an image, or the path of one."""
     return isinstance(item, (*PATHS, np.ndarray, Tensor)) or is_pillow(item)
 
 

@@ -48,7 +48,7 @@ def check_classes(classes: Any) -> None:
     """Raise a ValueError if NaN or infinity is among classes."""
     for label in np.asarray(classes).ravel().tolist():
         if isinstance(label, float) and not math.isfinite(label):
-            raise ValueError(f"classes holds {label}, which is no label: {list(classes)}.")
+            raise ValueError(f"classes holds {label}, which is not a label: {list(classes)}.")
 
 
 def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> np.ndarray:
@@ -104,7 +104,7 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
     Parameters
     ----------
     mask : ndarray
-        (*spatial), or with 2 to 4 channels, first or last: grey and opacity, or colours.
+        (*spatial), or with 2 to 4 channels, first or last: gray and opacity, or colors.
     n_axes : int
         How many axes are spatial.
 
@@ -121,7 +121,7 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
         if not is_grey(channels):
             raise ValueError(
                 f"y has a mask with {len(channels)} channels that differ. Write the number of its "
-                f"class to each pixel, not a colour; or set multilabel=True if each channel is the "
+                f"class to each pixel, not a color; or set multilabel=True if each channel is the "
                 f"mask of a label."
             )
         first: np.ndarray = channels[0]
@@ -130,7 +130,7 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
 
 
 def is_grey(channels: np.ndarray) -> bool:
-    """Tell whether channels are the same but for opacity, or one that is opaque everywhere."""
+    """Return whether channels are the same but for opacity, or one that is opaque everywhere."""
     if (channels[:3] == channels[0]).all():
         return True
     whole = np.issubdtype(channels.dtype, np.unsignedinteger)

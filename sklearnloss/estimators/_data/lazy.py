@@ -38,10 +38,10 @@ _MOST_THREADS = 16
 
 
 def is_lazy(values: Any) -> bool:
-    """Tell whether images or masks are to be read one by one.
+    """Return whether images or masks are to be read one by one.
 
     They are if they are a torch ``Dataset``, or a list of paths, of pictures of Pillow's,
-    of memory-mapped arrays, of arrays of unlike shapes, or of (image, target) pairs.
+    of memory-mapped arrays, of arrays of different shapes, or of (image, target) pairs.
     """
     if isinstance(values, Dataset):
         return True
@@ -56,7 +56,7 @@ def is_lazy(values: Any) -> bool:
 
 
 def has_targets(X: Any) -> bool:
-    """Tell whether what is read lazily are (image, target) pairs."""
+    """Return whether what is read lazily are (image, target) pairs."""
     if isinstance(X, Dataset):
         check_indexable(X)
         return len(X) > 0 and split_item(X[0], 0)[1] is not None  # type: ignore[arg-type]
@@ -117,7 +117,7 @@ class Samples:
     of_arrays : bool
         Whether there was an image whose axes nothing but ``channels`` tells.
     sizes : Tensor of shape (n,) or None
-        A number for the size of each image, if they are known to be of unlike sizes.
+        A number for the size of each image, if they are known to be of different sizes.
     """
 
     # Where indices of samples are best made.

@@ -15,7 +15,7 @@ from .labels import distinct_labels
 
 Array = NDArray[Any]
 
-#: More distinct labels are no classes, unless the user says so.
+#: More distinct labels are not classes, unless the user says so.
 MAX_CLASSES = 64
 
 # Usual labels of pixels that do not count, beside negative ones.
@@ -89,7 +89,7 @@ def check_classes(
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}. Expected at most {MAX_CLASSES} "
             f"classes. If they number single objects, make these one class: mask > 0. If they are "
-            f"grey levels, from JPEG or from resizing, write masks as PNG and resize them without "
+            f"gray levels, from JPEG or from resizing, write masks as PNG and resize them without "
             f"interpolation. If they are classes, {advice.if_classes(known)}."
         )
     if numbers.found():
@@ -253,7 +253,7 @@ class ObjectNumbers:
         self._n_single += blobs.n_single
 
     def found(self) -> bool:
-        """Tell whether labels number objects, and note why."""
+        """Return whether labels number objects, and note why."""
         n_masks, n_labels = len(self._largest), len(self._occurs)
         few = n_labels < _IN_ALL or self._n_seen < _IN_ALL or n_masks < 2
         if few or self._n_single < _SINGLE * self._n_seen:

@@ -45,7 +45,7 @@ def check_palettes(paths: Iterable[Path], *, advice: Advice = PYTHON) -> None:
 
 
 def _palette(path: Path) -> np.ndarray | None:
-    """Return colors of shape (n, 3), None if pixels are no numbers of colors."""
+    """Return colors of shape (n, 3), None if pixels are not numbers of colors."""
     with open_picture(path) as picture:
         if picture.mode != "P" or is_gray_gif(picture):
             return None

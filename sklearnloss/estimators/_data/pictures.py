@@ -50,7 +50,7 @@ def open_picture(path: Path) -> Iterator[Any]:
 
 
 def is_pillow(item: Any) -> bool:
-    """Tell whether an object is a picture of Pillow's."""
+    """Return whether an object is a picture of Pillow's."""
     return any(cls.__module__ == "PIL.Image" for cls in type(item).__mro__)
 
 
@@ -148,7 +148,7 @@ def palette_of(picture: Any) -> np.ndarray:
 
 
 def is_gray_gif(picture: Any) -> bool:
-    """Tell whether a picture is of gray levels, which GIF files have in a palette."""
+    """Return whether a picture is of gray levels, which GIF files have in a palette."""
     return picture.format == "GIF" and picture.mode == "P" and _is_gray(palette_of(picture))
 
 

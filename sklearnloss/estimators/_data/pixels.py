@@ -78,7 +78,7 @@ def arrange(
 
 
 def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
-    """Tell whether pages are slices of a volume, and not channels."""
+    """Return whether pages are slices of a volume, and not channels."""
     color = pixels.values.ndim > 3
     if n_axes == 3 or (n_axes == 2 and not color):
         return n_axes == 3
@@ -110,7 +110,7 @@ def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
             f"it has {len(values)} channels, but a mask has one label per pixel. If they are "
             f"slices, write it with metadata={{'axes': 'ZYX'}}, photometric='minisblack'."
         )
-    colors = values[:-1] if len(values) in (2, 4) else values  # alpha is no label
+    colors = values[:-1] if len(values) in (2, 4) else values  # alpha is not a label
     if not (colors == values[0]).all():
         raise ValueError("it is a mask in color. Write the number of its class to each pixel.")
     first: np.ndarray = values[0]

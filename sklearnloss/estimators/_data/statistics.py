@@ -177,7 +177,7 @@ def _along(per_channel: Tensor, values: Tensor) -> Tensor:
 
 
 def _is_far(value: Tensor, number: Tensor, count: Tensor, mean: Tensor, squares: Tensor) -> Tensor:
-    """Tell whether a value that occurs so often is far from the mean of all others."""
+    """Return whether a value that occurs so often is far from the mean of all others."""
     left = count - number
     others = (count * mean - number * value) / left.clamp(min=1)
     spread = squares - number * (value - mean).square() - left * (others - mean).square()

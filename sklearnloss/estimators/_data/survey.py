@@ -29,7 +29,7 @@ class Survey:
     look : callable
         From (target, shape of the image (C, *spatial)) to what is kept of it.
     any_size : bool
-        Whether images may be of unlike sizes.
+        Whether images may be of different sizes.
     kept : callable, default=None
         From a target to where pixels count in the scaling, an array of bool of shape
         (*spatial).
@@ -48,7 +48,7 @@ class Survey:
     Raises
     ------
     ValueError
-        If images are of unlike shapes, or hold NaN or infinity.
+        If images are of different shapes, or hold NaN or infinity.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ _WAY = "Reading it needs tifffile: pip install 'sklearnloss[images]'"
 
 
 def is_tiff(path: Path) -> bool:
-    """Tell whether a file begins as TIFF does, whatever it is called."""
+    """Return whether a file begins as TIFF does, whatever it is called."""
     with path.open("rb") as file:
         return file.read(4) in _MAGIC
 

@@ -169,8 +169,8 @@ class SegmentationDisplay(MaskViews):
         final, X = reach_final(estimator, X)
         if not isinstance(final, MaskEstimator):
             raise TypeError(
-                f"{type(final).__name__} is no segmenter of this package. Draw the masks that it "
-                f"predicts: SegmentationDisplay.from_predictions(X, y, estimator.predict(X))."
+                f"{type(final).__name__} is not a segmenter of this package. Draw the masks that "
+                f"it predicts: SegmentationDisplay.from_predictions(X, y, estimator.predict(X))."
             )
         final._check_fitted()
         chosen = candidates(select, n_images, len(X))

@@ -67,7 +67,8 @@ def _read_file(path: Path) -> Any:
         try:
             return _read_safetensors(path)
         except SafetensorError as error:
-            raise ValueError(f"weights={str(path)!r} is no safetensors file: {error}.") from error
+            message = f"weights={str(path)!r} is not a safetensors file: {error}."
+            raise ValueError(message) from error
     if path.suffix not in _TORCH_FILES:
         raise ValueError(
             f"weights={str(path)!r} is of an unknown kind. Expected a file that ends in "

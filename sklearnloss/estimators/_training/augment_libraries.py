@@ -308,7 +308,7 @@ def _stacked(images: Sequence[Any]) -> Tensor:
     shapes = list(dict.fromkeys(tuple(each.shape) for each in tensors))
     if len(shapes) > 1:
         raise ValueError(
-            f"it gives images of unlike shapes, {shapes[0]} and {shapes[1]}; let it end with a "
+            f"it gives images of different shapes, {shapes[0]} and {shapes[1]}; let it end with a "
             f"crop to one size"
         )
     return torch.stack(tensors)
@@ -334,7 +334,7 @@ def _members(transform: Any) -> Iterator[Any]:
 
 
 def _is_old_torchvision(transform: Any) -> bool:
-    """Tell whether something is of torchvision.transforms, but not of its v2."""
+    """Return whether something is of torchvision.transforms, but not of its v2."""
     modules = [cls.__module__ for cls in type(transform).__mro__]
     if any(module.startswith("torchvision.transforms.v2") for module in modules):
         return False

@@ -55,7 +55,7 @@ class MaskLabels:
             What they are masks of.
         strict : bool
             Whether to look at all values, for which a GPU is waited. Otherwise, what
-            is no label becomes a code that is no class, and no loss takes.
+            is not a label becomes a code that is not a class, and no loss takes.
 
         Raises
         ------

@@ -54,7 +54,7 @@ class Augmentation:
 
     @property
     def callables(self) -> list[CallableChange]:
-        """The changes that are no names."""
+        """The changes that are not names."""
         return [change for change in self.changes if isinstance(change, CallableChange)]
 
     def __call__(

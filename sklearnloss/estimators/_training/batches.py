@@ -20,7 +20,7 @@ class Batches:
     """Mini-batches sliced from whole tensors; iterating again shuffles again.
 
     Samples are spread evenly, so that no batch is much smaller than the others
-    and none is a single image, which batch normalisation cannot take. Images of
+    and none is a single image, which batch normalization cannot take. Images of
     unlike sizes are in batches of their own.
     """
 

@@ -104,8 +104,8 @@ def check_net_callbacks(net: Any, data: Any) -> None:
         if callback.use_caching if net.use_caching == "auto" else net.use_caching:
             raise ValueError(
                 f"callbacks holds {name}, which puts the masks of all images into one array, but "
-                f"the images are of unlike sizes. Use BatchScoring: the images of a batch are of "
-                f"one size."
+                f"the images are of different sizes. Use BatchScoring: the images of a batch are "
+                f"of one size."
             )
 
 
@@ -124,7 +124,7 @@ def check_pattern(pattern: Any, named: Sequence[tuple[str, Any]], where: str) ->
 
 
 def reads_batches(callback: Any) -> bool:
-    """Tell whether a callback of skorch's looks at the loss of each batch."""
+    """Return whether a callback of skorch's looks at the loss of each batch."""
     if isinstance(callback, LRScheduler):
         return bool(callback.step_every == "batch")
     return isinstance(callback, ProgressBar) or getattr(callback, "log_on_batch_end", False)
@@ -172,7 +172,7 @@ def _monitored(callback: Callback) -> Any:
 
 
 def _may_record(key: str, callbacks: Sequence[Any]) -> bool:
-    """Tell whether a callback may write a key into the history: any of the user's own may."""
+    """Return whether a callback may write a key into the history: any of the user's own may."""
     for callback in callbacks:
         if not type(callback).__module__.startswith("skorch."):
             return True
@@ -186,7 +186,7 @@ def _check_scoring(callback: Any, estimator: Any) -> None:
     scoring, name = callback.scoring, type(callback).__name__
     if isinstance(scoring, str) and scoring not in get_scorer_names():
         raise ValueError(
-            f"callbacks holds {name}({scoring!r}), which is no scorer of scikit-learn's."
+            f"callbacks holds {name}({scoring!r}), which is not a scorer of scikit-learn's."
             f"{did_you_mean(scoring, get_scorer_names())} Scorers of masks are objects, such as "
             f"sklearnloss.metrics.dice_scorer."
         )
@@ -211,7 +211,7 @@ def _check_scoring(callback: Any, estimator: Any) -> None:
 
 
 def _takes_labels(scoring: Any) -> bool:
-    """Tell whether this is a scorer, or a metric, of scikit-learn's."""
+    """Return whether this is a scorer, or a metric, of scikit-learn's."""
     if isinstance(scoring, str):
         return True
     function = getattr(scoring, "_score_func", scoring)

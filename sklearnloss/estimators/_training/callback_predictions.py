@@ -119,7 +119,7 @@ class PredictingNet(CheckpointedNet):
         return dataset
 
     def _is_own(self, X: Any) -> bool:
-        """Tell whether these are data of the training, or its present batch."""
+        """Return whether these are data of the training, or its present batch."""
         return isinstance(X, TrainingData) or self._is_batch(X)
 
     def _is_batch(self, X: Any) -> bool:

@@ -101,7 +101,7 @@ def copy_callbacks(callbacks: Any) -> Any:
     """Return shallow copies of the callbacks in a list, which share what they hold.
 
     A callback that another one holds, as LoadInitState does its Checkpoint, is replaced
-    by its copy. What is no callback is returned as it is.
+    by its copy. What is not a callback is returned as it is.
     """
     copies: dict[int, Callback] = {}
 

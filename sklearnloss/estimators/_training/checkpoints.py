@@ -222,7 +222,7 @@ def _restore_patience(callback: Any, net: Any) -> None:
 
 
 def has_checkpoints(callbacks: Any) -> bool:
-    """Tell whether callbacks write or load checkpoints."""
+    """Return whether callbacks write or load checkpoints."""
     kinds = (Checkpoint, LoadInitState, TrainEndCheckpoint)
     return any(isinstance(callback, kinds) for _, callback in callbacks)
 

@@ -45,7 +45,7 @@ class SoftmaxOfOne(TorchDispatchMode):
         if func.overloadpacket.__name__ in ("_softmax", "_log_softmax"):
             x, axis = args[:2]
             if x.numel() == self.logits.numel() and x.ndim and x.shape[axis] == 1:
-                # Over a batch that happens to be of one sample it is no mistake.
+                # Over a batch that happens to be of one sample it is not a mistake.
                 self.seen |= len(self.logits) > 1 or axis % x.ndim > 0
         return func(*args, **(kwargs or {}))
 

@@ -144,7 +144,7 @@ def module_on_cpu(module: nn.Module) -> Any:
 
 
 def is_elsewhere(value: Any) -> bool:
-    """Tell whether something holds a tensor that is not on the CPU."""
+    """Return whether something holds a tensor that is not on the CPU."""
     if isinstance(value, Tensor):
         return value.device.type != "cpu"
     if isinstance(value, nn.Module):

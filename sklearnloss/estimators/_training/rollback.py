@@ -34,7 +34,7 @@ class UndoMixin:
             raise
 
     def _has_trained(self, n_epochs: int) -> bool:
-        """Tell whether the net made a step after so many epochs."""
+        """Return whether the net made a step after so many epochs."""
         if "net_" not in self.__dict__:
             return False
         rows = self.net_.history[n_epochs:]

@@ -127,7 +127,7 @@ def check_loss(
     LossCheckError
         If a law is broken and ``raises=True``.
     TypeError, ValueError
-        If this is no loss of scores and targets, such as a penalty alone.
+        If this is not a loss of scores and targets, such as a penalty alone.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def check_loss(
 def _build(loss: str | type | AnyLoss) -> AnyLoss:
     built = get_loss(loss) if isinstance(loss, str) else loss() if isinstance(loss, type) else loss
     if not callable(built):
-        raise TypeError(f"{loss!r} is no loss: expected a function, a module or a name.")
+        raise TypeError(f"{loss!r} is not a loss: expected a function, a module or a name.")
     terms = (
         [member.loss for member in built.members] if isinstance(built, CompoundLoss) else [built]
     )

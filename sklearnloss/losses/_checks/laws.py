@@ -194,7 +194,7 @@ def _pixel_order(case: Case) -> None:
     try:
         _demand_equal(case(z[..., order], case.target[..., order]), case(z), "shuffled")
     except AssertionError as error:
-        raise Skip(f"looks at neighbours: {error}") from error
+        raise Skip(f"looks at neighbors: {error}") from error
 
 
 def _empty(case: Case) -> None:

@@ -318,7 +318,7 @@ def _split(losses: Any) -> list[tuple[str | None, AnyLoss]]:
         if not callable(loss) or isinstance(loss, type):
             hint = " get_loss('dice+bce') makes a sum by name." if isinstance(loss, str) else ""
             raise TypeError(
-                f"CompoundLoss: {loss!r} is no loss. Expected losses, torch modules, functions "
+                f"CompoundLoss: {loss!r} is not a loss. Expected losses, torch modules, functions "
                 f"or (name, loss) pairs.{hint}"
             )
         pairs.append((name, loss))
@@ -345,7 +345,7 @@ def _is_one(weight: Weight) -> bool:
 
 
 def _is_weight(weight: object) -> bool:
-    """Tell whether this is a finite number, or a tensor without axes."""
+    """Return whether this is a finite number, or a tensor without axes."""
     if isinstance(weight, Tensor):
         return weight.ndim == 0
     return (

@@ -194,7 +194,7 @@ def weighted_mean(values: Tensor, sample_weight: Tensor | None) -> Tensor:
 
 
 def accepts(loss: AnyLoss, parameter: str) -> bool:
-    """Tell whether a loss can be called with a keyword argument of this name."""
+    """Return whether a loss can be called with a keyword argument of this name."""
     function = loss.forward if isinstance(loss, nn.Module) else loss
     try:
         return parameter in inspect.signature(function).parameters

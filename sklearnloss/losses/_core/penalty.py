@@ -16,7 +16,7 @@ class Penalty(Loss):
     r"""A term that depends on the network's parameters, not on the data.
 
     Add one to a loss, ``BCEWithLogitsLoss() + 1e-4 * L2Penalty()``, and the sum
-    is what training minimises. ``fit`` tells the penalty which network it is
+    is what training minimizes. ``fit`` tells the penalty which network it is
     about; elsewhere call ``loss.bind(network)`` first.
 
     Parameters
@@ -39,7 +39,7 @@ class Penalty(Loss):
         self.function = function
 
     def bind(self, module: nn.Module, class_counts: Tensor | None = None) -> Self:
-        # Past nn.Module's own __setattr__: the network is no sub-module of its loss.
+        # Past nn.Module's own __setattr__: the network is not a sub-module of its loss.
         object.__setattr__(self, "_network", module)
         return self
 
@@ -56,7 +56,7 @@ class Penalty(Loss):
         """Return the penalty of the bound network; the arguments are not read."""
         if self._network is None:
             raise RuntimeError(
-                f"{self!r} does not know which network to penalise. An estimator's fit tells it; "
+                f"{self!r} does not know which network to penalize. An estimator's fit tells it; "
                 f"elsewhere call loss.bind(network) first."
             )
         return self.penalty(self._network)
@@ -138,7 +138,7 @@ class L1Penalty(_NormPenalty):
 class L2Penalty(_NormPenalty):
     r"""Sum of the squares of the network's weights.
 
-    Shrinks weights. Inside the loss it is classical L2 regularisation; AdamW's
+    Shrinks weights. Inside the loss it is classical L2 regularization; AdamW's
     ``weight_decay`` is another thing, applied past the adaptive step. ::
 
         sum theta^2

@@ -41,7 +41,7 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
     ------
     TypeError
         If it is one comparison: folds of one data set share their training images, and
-        are no data sets.
+        are not data sets.
     ValueError
         If there are fewer than two data sets or two losses, they differ, or a loss has
         no score on a data set.

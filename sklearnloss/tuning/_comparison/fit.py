@@ -191,7 +191,7 @@ def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int)
     try:
         return model.fit(take_rows(data.X, train), take_rows(data.y, train), **weights)
     finally:
-        raise_if_interrupted()  # a fit that was cut short is no result
+        raise_if_interrupted()  # a fit that was cut short is not a result
 
 
 def _score_constant(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, float] | None:

@@ -77,7 +77,7 @@ def open_fit_journal(path: str | os.PathLike[str] | None) -> Iterator[FitJournal
     Raises
     ------
     TypeError, ValueError
-        If it is no path, such as the address of a database, before anything is written.
+        If it is not a path, such as the address of a database, before anything is written.
     """
     check_file_storage(path)
     if path is None:

@@ -36,7 +36,7 @@ def read_losses(estimator: Any, losses: Any) -> dict[str, Settings]:
     Raises
     ------
     TypeError, ValueError
-        If these are no losses, or the estimator does not take a parameter.
+        If these are not losses, or the estimator does not take a parameter.
     """
     prefix = loss_prefix(estimator)
     steps = tuple(f"{name}__" for name, _ in _steps(estimator))

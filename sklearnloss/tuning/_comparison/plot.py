@@ -105,7 +105,7 @@ def _draw_interval(axes: Axes, height: int, pair: dict[str, Any]) -> None:
     _annotate(axes, height, word, ink)
 
 
-# The word, the colour of the interval, and a darker one to write in.
+# The word, the color of the interval, and a darker one to write in.
 _LOOKS = {
     "better": ("worse", ORANGE, "#a05a00"),
     "equivalent": ("equivalent", GREEN, "#00734f"),

@@ -15,7 +15,7 @@ from .html import render_report, render_snippet
 from .image_summary import add_image_columns, mean_image_scores, worst_images
 from .plot import draw_comparison, new_axes
 from .tables import fill_failures, loss_rows, pair_rows
-from .text import summarise
+from .text import summarize
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,7 @@ class LossComparison:
 
     def summary(self) -> str:
         """Return the table of the losses and the verdicts as text."""
-        return summarise(self)
+        return summarize(self)
 
     def to_frame(self, what: Literal["losses", "pairs", "fits"] = "losses") -> pd.DataFrame:
         """Return a table of pandas: ``pip install 'sklearnloss[report]'``.

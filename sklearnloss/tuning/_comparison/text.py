@@ -82,7 +82,7 @@ def image_name(comparison: LossComparison, image: int) -> str:
     return str(image) if names is None else names[image]
 
 
-def summarise(comparison: LossComparison) -> str:
+def summarize(comparison: LossComparison) -> str:
     """Return the table of losses, the reasons of failures, and the verdicts."""
     table = [["", *headings(comparison)]]
     table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]

@@ -177,7 +177,7 @@ def _digest_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def _add_object(state: Any, value: Any) -> None:
-    """Add what is no collection of elements."""
+    """Add what is not a collection of elements."""
     if isinstance(value, Dataset):
         size = len(value)  # type: ignore[arg-type]
         some = [value[k] for k in sorted({0, size // 2, size - 1}) if 0 <= k < size]

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def only_predicts(scorer: Any) -> bool:
-    """Tell whether scorers are scikit-learn's, which hand X to the estimator and no more."""
+    """Return whether scorers are scikit-learn's, which hand X to the estimator and no more."""
     if isinstance(scorer, _MultimetricScorer):
         return all(only_predicts(member) for member in scorer._scorers.values())
     return isinstance(scorer, _BaseScorer | _PassthroughScorer)

@@ -49,7 +49,7 @@ def count_crashes(row: Row, call: str) -> Deaths:
 
 
 def is_at_fault(beats: Sequence[int]) -> bool:
-    """Tell whether processes crashed at the same point, as they do for lack of memory.
+    """Return whether processes crashed at the same point, as they do for lack of memory.
 
     Preempted machines end them at random points.
     """

@@ -265,7 +265,7 @@ class _Watch:
         # that diverges ends training by itself.
         if not math.isfinite(value):
             return
-        # Candidates may train for unlike numbers of epochs: a step is a share of a fold.
+        # Candidates may train for different numbers of epochs: a step is a share of a fold.
         step = self.fold * task.n_epochs + epoch * task.n_epochs // part.max_epochs
         mean = (math.fsum(done) + value) / (len(done) + 1)
         if step > self.fold * task.n_epochs and self.evaluation._report(step, mean):

@@ -236,7 +236,7 @@ def _park_all(values: Mapping[str, Any], folder: Path, name: str) -> dict[str, A
 
 
 def _is_file(array: np.memmap) -> bool:
-    """Tell whether an array is all in a file, and its own offset says where it begins there."""
+    """Return whether an array is all in a file, and its own offset says where it begins there."""
     whole = array.base is None or not isinstance(array.base, np.memmap)
     in_order = array.flags.c_contiguous or array.flags.f_contiguous
     return bool(whole and in_order and array.filename is not None and array.mode != "c")

@@ -33,7 +33,7 @@ class HalvingPruner(SuccessiveHalvingPruner):
         super().__init__(min_resource=max(1, n_epochs // 2), reduction_factor=2)
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Tell whether to stop a trial."""
+        """Return whether to stop a trial."""
         worse = super().prune(study, trial)  # notes down what the trial has reached, too
         return worse and self._n_rivals(study, trial) >= _RIVALS
 

@@ -41,7 +41,7 @@ class Budget:
     n_first: int = 1
 
     def is_spent(self, rows: Sequence[Row], call: str) -> bool:
-        """Tell whether to begin no further candidate in a call of ``fit``."""
+        """Return whether to begin no further candidate in a call of ``fit``."""
         if rows and self.deadline is not None and self.deadline.is_past():
             return True
         failed = [row for row in rows if row.state == TrialState.FAIL]
@@ -57,13 +57,13 @@ class Budget:
         return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
 
     def is_met(self, rows: Sequence[Row], call: str) -> bool:
-        """Tell whether a call of ``fit`` need not wait for the candidates that are running."""
+        """Return whether a call of ``fit`` need not wait for the candidates that are running."""
         finished = [row for row in rows if row.is_finished]
         others = all(row.call != call for row in rows if not row.is_finished)
         return len(finished) == len(rows) or (others and self.is_spent(finished, call))
 
     def _is_hopeless(self, failed: Sequence[Row]) -> bool:
-        """Tell whether unlike candidates fail alike before any epoch: the data are at fault."""
+        """Return whether unlike candidates fail alike before any epoch: the data are at fault."""
         reasons = {row.results.reason for row in failed}
         trained = any(row.results.epochs for row in failed)
         return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained

@@ -158,7 +158,7 @@ def _as_names(losses: str | Sequence[str]) -> list[str]:
     for name in names:
         if not isinstance(name, str):
             raise TypeError(
-                f"{name!r} is no name. Give the loss a name with register_loss(name, loss, "
+                f"{name!r} is not a name. Give the loss a name with register_loss(name, loss, "
                 f"search_space=...) and pass that."
             )
         get_search_space(name)  # refuses an unknown name

@@ -164,7 +164,7 @@ def _range(key: str, given: tuple[Any, ...]) -> BaseDistribution:
     finite = all(type(value) in (int, float) and math.isfinite(value) for value in (low, high))
     if not finite or scale not in ([], ["log"]) or low > high or (scale and low <= 0):
         raise ValueError(
-            f"{key}: {given!r} is no range. Expected (low, high), (low, high, 'log') with "
+            f"{key}: {given!r} is not a range. Expected (low, high), (low, high, 'log') with "
             f"0 < low <= high, a list of choices, or a distribution of Optuna or scipy."
         )
     if isinstance(low, int) and isinstance(high, int):

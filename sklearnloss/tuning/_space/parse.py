@@ -186,7 +186,7 @@ def _loss_label(spec: Any) -> str:
         return spec
     if not callable(spec):
         raise TypeError(
-            f"losses holds {spec!r}, which is no loss. Expected names, loss classes or objects, "
+            f"losses holds {spec!r}, which is not a loss. Expected names, loss classes or objects, "
             f"torch modules, functions (logits, target), or pairs (loss, {{parameter: range}})."
         )
     if isinstance(spec, CompoundLoss):
@@ -256,7 +256,7 @@ def _check_loss(loss: Any) -> dict[str, Any]:
 
 
 def _has_parameter(parameters: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a loss has a parameter; those of a class's members are not known yet."""
+    """Return whether a loss has a parameter; those of a class's members are not known yet."""
     head, _, rest = name.partition("__")
     if name in parameters or not rest:
         return name in parameters

@@ -61,7 +61,7 @@ class Space:
     Parameters
     ----------
     branches : dict of str to Branch
-        By label. A single branch labelled "" leaves nothing to choose.
+        By label. A single branch labeled "" leaves nothing to choose.
     choice : str, default="loss"
         The name of the choice among branches in Optuna's trials.
     has_losses : bool, default=True

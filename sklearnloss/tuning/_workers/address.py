@@ -103,7 +103,7 @@ class Address:
             url = make_url(self._text)
         except (ArgumentError, ValueError):
             raise ValueError(
-                f"storage={self!r} is no address of a database. Expected a str such as "
+                f"storage={self!r} is not an address of a database. Expected a str such as "
                 f"{_EXAMPLE!r}."
             ) from None
         if "@" in (url.host or "") or (self.system != "sqlite" and "@" in (url.database or "")):
@@ -159,7 +159,7 @@ class StorageParameter:
 
 
 def is_url(storage: Any) -> bool:
-    """Tell whether a storage is given by the address of a database."""
+    """Return whether a storage is given by the address of a database."""
     return as_address(storage) is not None
 
 

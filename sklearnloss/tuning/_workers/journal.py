@@ -137,7 +137,7 @@ def parse_line(path: str, number: int, line: bytes) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If it is no object of JSON, or not of Optuna's; says where it is.
+        If it is not an object of JSON, or not of Optuna's; says where it is.
     """
     found = parse_object(path, number, line)
     if type(found.get("op_code")) is not int or not isinstance(found.get("worker_id"), str):
@@ -188,7 +188,7 @@ def _check_kind(path: str) -> None:
 
 
 def _is_blank(head: bytes, file: IO[bytes]) -> bool:
-    """Tell whether a file holds nothing but NUL, as after a loss of power."""
+    """Return whether a file holds nothing but NUL, as after a loss of power."""
     block = head
     while block:
         if block.strip(b"\0"):

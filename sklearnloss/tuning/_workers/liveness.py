@@ -48,7 +48,7 @@ class Owner:
         _running.discard(str(self.token["search"]))
 
     def is_alive(self, token: dict[str, Any], beat: Any, candidate: int) -> bool:
-        """Tell whether a candidate's owner still works on it.
+        """Return whether a candidate's owner still works on it.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ def _namespace() -> str:
 
 
 def _sees_processes() -> bool:
-    """Tell whether this system says which processes run; on Windows asking would end them."""
+    """Return whether this system says which processes run; on Windows asking would end them."""
     return os.name == "posix"
 
 

@@ -95,7 +95,7 @@ class Pool:
                     process.wait()
 
     def is_working(self, count_finished: Callable[[], int]) -> bool:
-        """Tell whether a worker is left; start those anew that were killed.
+        """Return whether a worker is left; start those anew that were killed.
 
         Parameters
         ----------

@@ -40,12 +40,12 @@ class ReplacedError(OSError):
 
 
 def is_read_only(error: OSError) -> bool:
-    """Tell whether a file cannot be written, though it may be read."""
+    """Return whether a file cannot be written, though it may be read."""
     return error.errno in _REFUSED
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether a retry may succeed after an error of a storage."""
+    """Return whether a retry may succeed after an error of a storage."""
     if isinstance(error, StorageInternalError):  # Optuna's, about one of SQLAlchemy's
         return error.__cause__ is None or is_transient(error.__cause__)
     if isinstance(error, ReplacedError):

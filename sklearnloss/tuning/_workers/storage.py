@@ -119,7 +119,7 @@ def _read_path(storage: Any) -> Path:
         )
     text = os.fsdecode(storage)
     if not text.strip() or "\0" in text:
-        raise ValueError(f"storage={text!r} is no path. Pass the path of a file, or None.")
+        raise ValueError(f"storage={text!r} is not a path. Pass the path of a file, or None.")
     if os.path.isdir(text):
         raise ValueError(f"storage={text!r} is a folder. Pass the path of a file in it.")
     if os.path.exists(text) and not os.path.isfile(text):
@@ -128,7 +128,7 @@ def _read_path(storage: Any) -> Path:
 
 
 def storage_exists(storage: Any) -> bool:
-    """Tell whether a storage exists, without creating it.
+    """Return whether a storage exists, without creating it.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _open_journal(path: str) -> BaseStorage:
         if str(error).startswith("storage="):
             raise
         raise ValueError(
-            f"storage={path!r} is damaged: line {journal.line} is no line of a search "
+            f"storage={path!r} is damaged: line {journal.line} is not a line of a search "
             f"({type(error).__name__}: {error}). Remove what does not belong there, or pass the "
             f"path of a new file."
         ) from error
@@ -252,7 +252,7 @@ def _naming_errors(address: Address, name: str) -> Iterator[None]:
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Tell whether a database is only busy, or another process was in the way."""
+    """Return whether a database is only busy, or another process was in the way."""
     return _PASSING.search(f"{error} {error.__cause__}") is not None
 
 

@@ -1,4 +1,4 @@
-"""Masks whose labels are no classes are refused, and those whose labels are pass."""
+"""Masks whose labels are not classes are refused, and those whose labels are pass."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_numbers_of_objects_in_volumes_are_refused() -> None:
 
 
 def test_more_labels_than_64_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"hold 65 labels, \[0, 1, 2, 3, ..., 64\].*grey levels"):
+    with pytest.raises(ValueError, match=r"hold 65 labels, \[0, 1, 2, 3, ..., 64\].*gray levels"):
         fit(noise(range(65)))
 
 

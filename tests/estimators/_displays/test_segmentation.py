@@ -343,7 +343,7 @@ def test_data_that_do_not_fit_are_refused(digits: Data) -> None:
         from_predictions(X, TRUTH, np.concatenate([PREDICTION, PREDICTION]))
     with pytest.raises(ValueError, match=r"y\[0\] has shape \(3, 3\), but X\[0\]"):
         from_predictions(X, np.ones((1, 3, 3), int), PREDICTION)
-    with pytest.raises(TypeError, match="ResNetClassifier is no segmenter.*from_predictions"):
+    with pytest.raises(TypeError, match="ResNetClassifier is not a segmenter.*from_predictions"):
         SegmentationDisplay.from_estimator(classifier().fit(*digits), *digits)
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         SegmentationDisplay.from_estimator(segmenter(), X, TRUTH)

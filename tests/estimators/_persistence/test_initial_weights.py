@@ -250,7 +250,7 @@ def test_a_file_with_more_than_tensors_is_refused_and_not_run(
     ):
         read_weights("text.pth")
     Path("text.safetensors").write_text("no weights")
-    with pytest.raises(ValueError, match=r"weights='text.safetensors' is no safetensors file"):
+    with pytest.raises(ValueError, match=r"weights='text.safetensors' is not a safetensors file"):
         read_weights("text.safetensors")
 
 

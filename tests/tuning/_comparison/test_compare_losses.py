@@ -740,7 +740,7 @@ def test_a_damaged_line_is_refused(digits: Data, tmp_path: Path) -> None:
     content = path.read_bytes().split(b"\n")
     content[2] = content[2][:10]
     path.write_bytes(b"\n".join(content))
-    with pytest.raises(ValueError, match="is damaged: line 3 is no JSON object"):
+    with pytest.raises(ValueError, match="is damaged: line 3 is not a JSON object"):
         compare(digits, path)
 
 

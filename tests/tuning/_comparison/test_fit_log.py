@@ -88,11 +88,11 @@ def test_a_line_that_is_no_fit_is_named(line: bytes, what: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("first", "message"),
     [
-        (b'{"sklearnloss comparison": "x", "random_state": 1}\n', "line 1 is no header"),
-        (b'{"sklearnloss comparison": true, "random_state": 1}\n', "line 1 is no header"),
-        (b'{"sklearnloss comparison": 1}\n', "line 1 is no header of a comparison"),
+        (b'{"sklearnloss comparison": "x", "random_state": 1}\n', "line 1 is not a header"),
+        (b'{"sklearnloss comparison": true, "random_state": 1}\n', "line 1 is not a header"),
+        (b'{"sklearnloss comparison": 1}\n', "line 1 is not a header of a comparison"),
         (b'{"sklearnloss comparison": 9}\n', "has version 9 of the format, but"),
-        (b'{"sklearnloss comparison": 1,\n', "line 1 is no JSON object"),
+        (b'{"sklearnloss comparison": 1,\n', "line 1 is not a JSON object"),
         (b'{"a": 1}\n', "was not written by compare_losses, or is damaged: line 1 begins with"),
         (bytes(100) + b"a scan", "was not written by compare_losses"),
         (b"\n" + FIRST, "was not written by compare_losses"),

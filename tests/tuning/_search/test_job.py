@@ -131,7 +131,7 @@ def test_a_job_that_others_could_have_written_is_run_only_if_it_is_trusted(
         Job.read(folder)
     assert not sprung.exists()
     assert str(folder) in str(caught.value)
-    with pytest.raises(TypeError):  # it is no job
+    with pytest.raises(TypeError):  # it is not a job
         Job.read(folder, trusted=True)
     assert sprung.exists()
 

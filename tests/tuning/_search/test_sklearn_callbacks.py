@@ -154,8 +154,8 @@ def test_callbacks_that_workers_do_not_tell_anything_are_named(on: str) -> None:
 def test_a_search_is_torn_down_after_an_error() -> None:
     listener = Listener()
     found = search(error_score="raise").set_callbacks(listener)
-    with pytest.raises(TypeError, match="colour"):
-        found.fit(X, y, colour=np.ones(150))
+    with pytest.raises(TypeError, match="color"):
+        found.fit(X, y, color=np.ones(150))
     assert listener.log[-1][0] == "teardown"
 
 

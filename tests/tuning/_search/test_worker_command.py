@@ -108,7 +108,7 @@ def test_a_worker_runs_no_pickle_that_a_storage_names_and_others_can_write(
     assert "can be written by others (mode 777)" in message
     assert f"--job {str(folder)!r}" in message
     assert not sprung.exists()
-    with pytest.raises(TypeError):  # it is no job
+    with pytest.raises(TypeError):  # it is not a job
         main([*command, "--job", str(folder)])
     assert sprung.exists()
 

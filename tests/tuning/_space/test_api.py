@@ -168,7 +168,7 @@ def test_what_cannot_be_chosen_from_is_named() -> None:
         suggest_loss(trial, "detection")
     with pytest.raises(ValueError, match=r"Unknown loss 'dise'"):
         loss_param_grid(["dise"])
-    with pytest.raises(TypeError, match=r"is no name. Give the loss a name with register_loss"):
+    with pytest.raises(TypeError, match=r"is not a name. Give the loss a name with register_loss"):
         loss_param_distributions([DiceLoss()])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="losses is empty"):
         loss_param_grid([])

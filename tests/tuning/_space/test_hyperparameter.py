@@ -64,7 +64,7 @@ def test_choices_that_are_equal_but_of_unlike_types_stay_apart(given: list[Any])
     ],
 )
 def test_a_tuple_that_is_no_range_is_refused(given: tuple[Any, ...]) -> None:
-    with pytest.raises(ValueError, match=r"lr: .* is no range. Expected \(low, high\)"):
+    with pytest.raises(ValueError, match=r"lr: .* is not a range. Expected \(low, high\)"):
         read_free("lr", given)
 
 

@@ -202,7 +202,7 @@ def test_losses_that_nothing_can_be_done_with_are_refused(losses: Any, message: 
 
 @pytest.mark.parametrize("losses", [[3], [None], [("focal", 3)]])
 def test_what_is_no_loss_is_a_type_error(losses: Any) -> None:
-    with pytest.raises(TypeError, match="which is no loss. Expected names, loss classes"):
+    with pytest.raises(TypeError, match="which is not a loss. Expected names, loss classes"):
         read_space(UNetSegmenter(), losses, None)
 
 

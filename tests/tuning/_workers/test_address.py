@@ -101,7 +101,7 @@ def test_an_at_sign_must_be_escaped(password: str) -> None:
 
 @pytest.mark.parametrize("text", ["postgresql://me:secret@host:port/db", "post gre://secret@host"])
 def test_a_malformed_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no address of a database\. Expected") as caught:
+    with pytest.raises(ValueError, match=r"is not an address of a database\. Expected") as caught:
         Address(text).url()
     assert "secret" not in str(caught.value)
 

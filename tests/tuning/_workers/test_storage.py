@@ -78,7 +78,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"is a folder\. Pass the path of a file in it"):
         open_storage(tmp_path)
     for given in ("", " ", "a\0b"):
-        with pytest.raises(ValueError, match=r"storage='.*' is no path"):
+        with pytest.raises(ValueError, match=r"storage='.*' is not a path"):
             open_storage(given)
 
 
@@ -100,7 +100,7 @@ def test_other_types_are_refused() -> None:
     ],
 )
 def test_a_mistyped_address_is_refused_as_a_path(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"is no address of a database\. Expected a") as caught:
+    with pytest.raises(ValueError, match=r"is not an address of a database\. Expected a") as caught:
         open_storage(given)
     assert "secret" not in str(caught.value)
     assert "secret" not in repr(make_search(storage=given))
@@ -171,7 +171,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, naps: list[float]
         ("nosuch://me:secret@host/db", "'nosuch://me:***@host/db' is of no database that"),
         ("sqlite:////no/such/folder/s.db", "unable to open database file"),
         ("sqlite://me:secret@host/x", "storage='sqlite://me:***@host/x' cannot be opened"),
-        ("sqlite://me:secret@host:port/x", "storage='sqlite://me:***@host:port/x' is no address"),
+        ("sqlite://me:secret@host:port/x", "'sqlite://me:***@host:port/x' is not an address"),
         ("postgresql://me:se{cr}et@localhost:1/x", "me:***@localhost:1/x' cannot be opened"),
     ],
 )

@@ -81,7 +81,7 @@ def test_scores_that_do_not_fit_are_refused() -> None:
         make_scoring(data, Options(data="", scoring="dice"))
     assert make_scoring(data, Options(data="", scoring="balanced_accuracy")) is not None
     data = masked()
-    with pytest.raises(ValueError, match=r"no score for segmentation.* Did you mean 'dice'\?"):
+    with pytest.raises(ValueError, match=r"not a score for segmentation.* Did you mean 'dice'\?"):
         make_scoring(data, Options(data="", scoring="dise"))
     assert make_scoring(data, Options(data="")) is None
 

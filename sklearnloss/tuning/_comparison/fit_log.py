@@ -206,7 +206,7 @@ class FitJournal:
                 f"sklearnloss reads only up to {FORMAT}. Install a newer one."
             )
         if type(version) is not int or not _has(header, _HEADER):
-            raise ValueError(damaged(str(self.path), 1, line, "no header of a comparison"))
+            raise ValueError(damaged(str(self.path), 1, line, "not a header of a comparison"))
         return header
 
     def _parse_fit(self, number: int, line: bytes) -> Line:

@@ -141,7 +141,7 @@ def parse_line(path: str, number: int, line: bytes) -> dict[str, Any]:
     """
     found = parse_object(path, number, line)
     if type(found.get("op_code")) is not int or not isinstance(found.get("worker_id"), str):
-        raise ValueError(damaged(path, number, line, "no line of a search"))
+        raise ValueError(damaged(path, number, line, "not a line of a search"))
     return found
 
 
@@ -159,7 +159,7 @@ def parse_object(path: str, number: int, line: bytes) -> dict[str, Any]:
         found = None
     if isinstance(found, dict):
         return found
-    raise ValueError(damaged(path, number, line, "no JSON object"))
+    raise ValueError(damaged(path, number, line, "not a JSON object"))
 
 
 def damaged(path: str, number: int, line: bytes, what: str) -> str:

@@ -128,15 +128,15 @@ def test_a_file_is_no_folder_or_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "what"),
     [
-        (b'{"op_code":0,"x\n{"op_code":1}\n', 1, "no JSON object"),
-        (b"[1]\n", 2, "no JSON object"),
+        (b'{"op_code":0,"x\n{"op_code":1}\n', 1, "not a JSON object"),
+        (b"[1]\n", 2, "not a JSON object"),
         (b"\n", 2, "blank"),
-        (b"[" * 100_000 + b"\n", 2, "no JSON object"),
-        (b'{"op_code":true,"worker_id":"w"}\n', 2, "no line of a search"),
-        (b'{"op_code":4}\n', 2, "no line of a search"),
-        (b'{"op_code":4,"worker_id":"w"}\n', 2, "no line of a search"),
-        (b'{"op_code":99,"worker_id":"w"}\n', 2, "no line of a search"),
-        (b'{"op_code":0,"worker_id":"w","study_name":"b","directions":3}\n', 2, "no line"),
+        (b"[" * 100_000 + b"\n", 2, "not a JSON object"),
+        (b'{"op_code":true,"worker_id":"w"}\n', 2, "not a line of a search"),
+        (b'{"op_code":4}\n', 2, "not a line of a search"),
+        (b'{"op_code":4,"worker_id":"w"}\n', 2, "not a line of a search"),
+        (b'{"op_code":99,"worker_id":"w"}\n', 2, "not a line of a search"),
+        (b'{"op_code":0,"worker_id":"w","study_name":"b","directions":3}\n', 2, "not a line"),
     ],
 )
 def test_a_damaged_journal_is_refused_with_the_line(

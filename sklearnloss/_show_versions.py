@@ -1,4 +1,4 @@
-"""What a bug report needs to say about an installation."""
+"""The versions that a bug report needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``sklearnloss compare`` is given, as the estimators take it."""
+"""The data of ``sklearnloss compare``, as the estimators take them."""
 
 from __future__ import annotations
 

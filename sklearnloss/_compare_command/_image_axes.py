@@ -1,4 +1,4 @@
-"""Which axis of an image holds its channels, as far as its file, its mask and the user tell."""
+"""The channel axis of images, as far as file, mask and user tell."""
 
 from __future__ import annotations
 

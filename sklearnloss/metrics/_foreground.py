@@ -1,4 +1,4 @@
-"""Whether foreground is 1 in some masks, and 255 in those that they are compared with."""
+"""A check for foreground that is 1 in some masks and 255 in those they are compared with."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def surface_dice_score(
 
     See Also
     --------
-    hausdorff_distance : How far contours are apart where they are worst.
+    hausdorff_distance : The largest distance between the contours.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What is found of each label in each image, put together when all images are known."""
+"""Counts per label and image, collected until all images are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which axes of an image are which, as far as its mask and its shape tell."""
+"""The axes of images, as far as their masks and shapes tell."""
 
 from __future__ import annotations
 

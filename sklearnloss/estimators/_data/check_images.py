@@ -1,4 +1,4 @@
-"""What holds no images, or not in a way that can be read."""
+"""Refusals of input that holds no images, or none that can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the labels of masks can be classes, or rather mean something else."""
+"""Checks whether the labels of masks can be classes."""
 
 from __future__ import annotations
 

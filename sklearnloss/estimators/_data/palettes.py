@@ -1,4 +1,4 @@
-"""Whether a number means the same class in all masks that have palettes."""
+"""A check that a number means the same class in all masks that have palettes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the axes of an image in a file mean, and how they are arranged."""
+"""The meaning and the order of the axes of an image in a file."""
 
 from __future__ import annotations
 

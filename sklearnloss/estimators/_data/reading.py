@@ -1,4 +1,4 @@
-"""How an estimator reads images: at once, or when they are needed."""
+"""Reading of images by an estimator: all at once, or when they are needed."""
 
 from __future__ import annotations
 

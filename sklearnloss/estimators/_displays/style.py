@@ -1,4 +1,4 @@
-"""What the displays share."""
+"""The style of all displays."""
 
 from __future__ import annotations
 

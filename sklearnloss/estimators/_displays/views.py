@@ -1,4 +1,4 @@
-"""Which panels a picture of masks has, row by row."""
+"""The panels of a picture of masks, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether images show their masks where these are, for masks that were drawn into images."""
+"""A comparison of images with the masks that were drawn into them."""
 
 from __future__ import annotations
 

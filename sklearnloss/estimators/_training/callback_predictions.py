@@ -1,4 +1,4 @@
-"""What callbacks may ask of the net during training: predictions, of any data."""
+"""Predictions of the net for callbacks, on any data, during training."""
 
 from __future__ import annotations
 

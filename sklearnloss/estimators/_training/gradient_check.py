@@ -1,4 +1,4 @@
-"""Whether a loss depends on the scores as it should, looked at once in a fit."""
+"""A check, once per fit, that the loss depends on the scores."""
 
 from __future__ import annotations
 

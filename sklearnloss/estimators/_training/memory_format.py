@@ -1,4 +1,4 @@
-"""How weights lie in memory: with the channels innermost, which convolutions prefer."""
+"""The memory layout of weights: channels last, which convolutions prefer."""
 
 from __future__ import annotations
 

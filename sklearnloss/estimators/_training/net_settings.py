@@ -1,4 +1,4 @@
-"""What the parameters of an estimator make of its net, in a first fit and in later ones."""
+"""The settings of a net that follow from the parameters of an estimator."""
 
 from __future__ import annotations
 

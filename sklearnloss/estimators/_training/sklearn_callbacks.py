@@ -1,4 +1,4 @@
-"""Who is told of each epoch: scikit-learn's own callbacks, and a search."""
+"""scikit-learn's own callbacks, told of each epoch."""
 
 from __future__ import annotations
 

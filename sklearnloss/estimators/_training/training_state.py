@@ -1,4 +1,4 @@
-"""What a net needs during training only."""
+"""The state of a net that exists during training only."""
 
 from __future__ import annotations
 

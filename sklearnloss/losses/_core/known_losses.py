@@ -1,4 +1,4 @@
-"""What losses of torch, kornia, MONAI, timm, torchvision and others read."""
+"""The targets and activations that losses of torch, kornia, MONAI, timm and others expect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What single images say about losses. Descriptive: they share the nets that predicted them."""
+"""Descriptive statistics of single images, which share the nets that predicted them."""
 
 from __future__ import annotations
 

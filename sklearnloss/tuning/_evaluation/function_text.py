@@ -1,4 +1,4 @@
-"""What a function does, the same in every process, so that one that was edited is noticed."""
+"""A description of a function that is the same in every process and changes with its code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one candidate scores: fold after fold, watched epoch by epoch."""
+"""The cross-validation of one candidate, scored after each epoch."""
 
 from __future__ import annotations
 

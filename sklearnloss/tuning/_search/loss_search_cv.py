@@ -91,9 +91,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         with its parameters. A list of dicts with "loss" in each, as scikit-learn's
         searches take, stands for ``losses`` as well.
     n_trials : int or None, default=50
-        Candidates to have at the end, with those that a storage holds already. Stopped
-        ones count, failed ones do not. None goes on until ``timeout``, or until a
-        finite space is exhausted.
+        Total number of candidates, including any already in ``storage``. Pruned
+        candidates count, failed ones do not. None searches until ``timeout``, or until
+        a finite space is exhausted.
     timeout : float, default=None
         Seconds after which no further candidate is begun. Losses that were not tried by
         then are named in a warning and in ``untried_losses_``.
@@ -102,8 +102,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         ``fit`` is given groups; fewer than five if there are fewer samples, groups, or
         samples of the largest class.
     scoring : str, callable, list, tuple, dict or None, default=None
-        One or several metrics as in scikit-learn, whose names stand beside "dice", "iou",
-        "boundary_iou", "surface_dice", "hausdorff" and "calibration" for those of
+        One or several metrics: any scikit-learn scorer or its name, or "dice", "iou",
+        "boundary_iou", "surface_dice", "hausdorff" or "calibration" for those of
         :mod:`sklearnloss.metrics`. None is the estimator's ``score``. Higher is better.
     refit : bool, str or callable, default=True
         Whether to train the best candidate on all data. With several metrics the name

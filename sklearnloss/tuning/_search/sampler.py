@@ -1,4 +1,4 @@
-"""Which candidate to try next."""
+"""The sampler: which candidate to try next."""
 
 from __future__ import annotations
 

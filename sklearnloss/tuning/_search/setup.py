@@ -1,4 +1,4 @@
-"""What a search trains and scores, and what identifies it in a storage."""
+"""The task of a search, and the digests that identify it in a storage."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ class Mirror:
         self.tell(self._open.pop(candidate).number, None, TrialState.FAIL)
 
     def tell(self, number: int, value: float | None, state: TrialState) -> None:
-        """End a trial; samplers that stop a study of their own here are heard by nobody."""
+        """End a trial; a sampler that calls ``study.stop()`` here is ignored."""
         with stoppable(self.study):
             self.study.tell(number, value, state)
 

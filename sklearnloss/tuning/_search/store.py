@@ -91,12 +91,12 @@ class Record:
     """The candidates of one search in one storage, shared by all its workers.
 
     Each attempt at a candidate is one Optuna trial, created at once with all its
-    parameters and its owner. Who creates the first trial with a candidate's number
-    has the candidate; others who did so at the same time try the next number.
+    parameters and its owner. The first worker to create a trial for a candidate number
+    owns that candidate; the others move on to the next number.
 
-    An attempt that is interrupted becomes FAIL, and a new trial goes on after it, with
-    its parameters and finished folds. Here, too, the first one counts. What becomes of
-    a candidate is written down before its trial's state, so that being killed between
+    An attempt that is interrupted becomes FAIL, and a new trial resumes it, with its
+    parameters and finished folds. Here, too, the first one counts. The outcome of a
+    candidate is written before the state of its trial, so that being killed between
     the two changes nothing.
 
     A candidate that failed is tried once more by each later call of ``fit`` that needs

@@ -1,4 +1,4 @@
-"""What a process that takes part in a search does: claim, score, tell, again."""
+"""The worker loop: claim a candidate, evaluate it, report the result, repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who works on a candidate, and whether they still do."""
+"""The identity of a worker process, and whether it is still alive."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_the_command_prints_the_reports_and_writes_a_picture(
         assert task.title in shown
         assert all(f"\n{name}  " in shown for name in task.losses)
     assert "6 losses, 4 splits x 1 seed, 64 images, scored by mean Dice" in shown
-    assert "5 losses, 6 splits (2 x 3 folds) x 1 seed, 1797 images" in shown
+    assert "5 losses, 9 splits (3 x 3 folds) x 1 seed, 1797 images" in shown
     assert shown.count("P(better): that the true difference is above .01") == 2
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert picture.stat().st_size > 50_000

@@ -102,7 +102,7 @@ def nuclei_task(epochs: int) -> Task:
 def digits_task(seed: int, epochs: int) -> Task:
     """Ten digits, three of which have few images to learn from."""
     X, y = load_digits(return_X_y=True)
-    folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=seed).split(X, y)
+    folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=3, random_state=seed).split(X, y)
     rng = np.random.default_rng(seed)
     return Task(
         title="Classification: digits, three of them rare",

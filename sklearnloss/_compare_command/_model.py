@@ -118,7 +118,7 @@ def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
 
 
 def make_other_folds(data: ImageData, n_folds: int, n_repeats: int, seed: int) -> list[list[Split]]:
-    """Return folds for each repeat, unlike those of a search and of each other.
+    """Return folds for each repeat, other ones than those of a search and of each other.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ..estimators._training.optimizers import resolve_device
 from ._losses import find_losses
 
-# These may change when a run goes on: they say how much is done and where, not what.
+# These may change when a run is resumed: they say how much is done and where, not what.
 _WHERE = ("jobs", "device")
 _HOW_MUCH = ("trials", "timeout", "top", "repeats")
 # What these lead to is compared instead: the data may lie elsewhere by now.
@@ -112,7 +112,7 @@ class Options:
 
     @property
     def question(self) -> dict[str, Any]:
-        """What has to be the same for a run to go on, beside the data."""
+        """The options that a resumed run must share, besides the data."""
         left_out = (*_HOW_MUCH, *_WHERE, *_LEAD_TO_DATA)
         return {key: value for key, value in self._as_json().items() if key not in left_out}
 

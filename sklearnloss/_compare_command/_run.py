@@ -116,7 +116,7 @@ def _check_output(data: Path, output: Path) -> None:
 
 
 class _Run:
-    """One search and one comparison; each goes on where it was interrupted."""
+    """One search and one comparison; each resumes where it was interrupted."""
 
     def __init__(self, options: Options, data: ImageData, output: Path) -> None:
         self.options = options

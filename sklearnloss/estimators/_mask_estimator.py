@@ -16,6 +16,7 @@ from ..metrics._pairs import MaskPairs
 from ._base import ImageEstimator
 from ._data.axes import check_masks_shape
 from ._data.dataset import TrainingData
+from ._data.file_order import warn_of_order
 from ._data.labels import (
     as_masks,
     code_dtype,
@@ -114,7 +115,9 @@ class MaskEstimator(ImageEstimator):
         parts = [part for mask in survey.seen for part, _ in mask]
         dtypes = {part.dtype for part in parts}
         labels = np.unique(np.concatenate(parts))
-        files = survey.samples.mask_files()
+        files, images = survey.samples.mask_files(), survey.samples.image_files()
+        if len(files) == len(images):
+            warn_of_order(images, files)
         if classes is None and not self.multilabel:
             check_palettes(files)
         jpegs = jpeg_names(files)

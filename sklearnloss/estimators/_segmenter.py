@@ -177,7 +177,7 @@ class UNetSegmenter(MaskEstimator):
       to n without a gap and n takes three values or more, the highest in at most half of
       the masks (or where four or more masks hardly share a label): make them one class,
       ``y > 0``;
-    - more than 64 labels, or files whose palettes give one number unlike colors;
+    - more than 64 labels, or files whose palettes give one number different colors;
     - what JPEG or interpolation makes of labels: more than two labels in JPEG files, or
       three and more near 0 and near 255 both, within 15.
 

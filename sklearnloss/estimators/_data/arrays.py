@@ -385,7 +385,7 @@ def _reshape(X: Tensor, image_shape: tuple[int, ...]) -> Tensor:
 def warn_of_unlike_dtypes(
     dtypes: Sequence[np.dtype[Any] | torch.dtype], name: Callable[[int], str] = "X[{}]".format
 ) -> None:
-    """Warn if images are of kinds of numbers that have unlike ranges.
+    """Warn if images are of kinds of numbers that have different ranges.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def splits_or_joins(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
 
 
 def channels_advice(one: int, other: int) -> str:
-    """Return what to do about images of unlike channels, a sentence with a space before it.
+    """Return what to do about different numbers of channels, with a space before the sentence.
 
     Examples
     --------

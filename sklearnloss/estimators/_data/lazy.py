@@ -198,6 +198,12 @@ class Samples:
         """Return the files of those masks that were read so far, in their order."""
         return [path for _, path in sorted(self._mask_files.items())]
 
+    def image_files(self) -> list[Path]:
+        """Return the files of the images if all of them are in files, else nothing."""
+        items = self.items if isinstance(self.items, list) else []
+        files = all(isinstance(item, str | bytes | os.PathLike) for item in items)
+        return [Path(os.fsdecode(item)) for item in items] if files else []
+
     def name(self, position: int) -> str:
         """Return how an error names an image."""
         return name_item("X", position, split_item(self.items[position], position)[0])

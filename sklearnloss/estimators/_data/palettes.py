@@ -14,7 +14,7 @@ _MAY_HAVE_PALETTES = {".bmp", ".gif", ".png"}
 
 
 def check_palettes(paths: Iterable[Path], *, advice: Advice = PYTHON) -> None:
-    """Raise a ValueError if one number is of unlike colors in two masks.
+    """Raise a ValueError if one number has different colors in two masks.
 
     Some programs number the colors of each picture anew: what is 1 in a mask may be 2 in
     the next one. GIF files in gray levels are read as these, and are no matter here.

@@ -38,7 +38,7 @@ def make_augmentation(
     device : torch.device
         Where.
     again : bool
-        Whether training goes on; then what was tried is not tried again.
+        Whether training continues; then what was tried is not tried again.
     """
     if estimator.augment is None:
         return None

@@ -21,7 +21,7 @@ class Batches:
 
     Samples are spread evenly, so that no batch is much smaller than the others
     and none is a single image, which batch normalization cannot take. Images of
-    unlike sizes are in batches of their own.
+    different sizes are in batches of their own.
     """
 
     def __init__(

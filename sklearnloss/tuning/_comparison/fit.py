@@ -143,13 +143,15 @@ def fit_once(
         settings = {**device_of(data.estimator, number), **settings}
     start = time.perf_counter()
     result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
+    exhausted = False
     try:
         result |= _fit_and_score(data, settings, train, test, seed, baseline)
     except Exception as error:
         if not data.catch:
             raise
         result |= _failure(error)
-    if result["reason"].startswith("OutOfMemoryError"):
+        exhausted = isinstance(error, torch.OutOfMemoryError)
+    if exhausted:
         torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
     return {"fit_seconds": time.perf_counter() - start} | result
 

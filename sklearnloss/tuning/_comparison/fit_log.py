@@ -159,11 +159,11 @@ class FitJournal:
             self.header = dict(header)
             self.append({KEY: FORMAT, **header})
             return
-        unlike = [name for name, value in header.items() if self.header.get(name) != value]
-        if unlike:
+        different = [name for name, value in header.items() if self.header.get(name) != value]
+        if different:
             raise ValueError(
                 f"storage={str(self.path)!r} holds fits of another comparison: other "
-                f"{', '.join(unlike)}. Pass what it was begun with, or the path of a new file."
+                f"{', '.join(different)}. Pass what it was begun with, or the path of a new file."
             )
 
     def append(self, line: Line) -> None:

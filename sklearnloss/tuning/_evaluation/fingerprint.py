@@ -41,7 +41,7 @@ SILENT = ("verbose", "device")
 
 
 def digest(value: Any) -> str:
-    """Return a short text that differs for unlike values, and is the same in every process.
+    """Return a short text that differs for different values, and is the same in every process.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         two others got as far;
         ``optuna.pruners.NopPruner()`` stops none.
     storage : path, str or optuna.storages.BaseStorage, default=None
-        Where candidates are kept so that the same call goes on after whatever stopped
+        Where candidates are kept so that the same call resumes after whatever stopped
         it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
         "postgresql://user:password@host/name" a database. None is memory. A different
         search is refused; arrays and files of data are compared by their contents.

@@ -112,7 +112,7 @@ class Mirror:
                 self._follow(row)
 
     def open(self, candidate: int, values: Values) -> Trial:
-        """Begin a candidate, or go on with one that was followed without any report so far.
+        """Begin a candidate, or resume one that was followed without any report so far.
 
         Returns
         -------

@@ -63,7 +63,7 @@ class Budget:
         return len(finished) == len(rows) or (others and self.is_spent(finished, call))
 
     def _is_hopeless(self, failed: Sequence[Row]) -> bool:
-        """Return whether unlike candidates fail alike before any epoch: the data are at fault."""
+        """Return whether all failed for one reason before any epoch: the data are at fault."""
         reasons = {row.results.reason for row in failed}
         trained = any(row.results.epochs for row in failed)
         return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.model_selection import train_test_split
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from ..losses._core.foreign import AnyLoss, loss_form
 from ..networks import ResNet
-from ._base import ImageEstimator
-from ._data.dataset import TrainingData
-from ._data.labels import encode, one_label, read_labels
-from ._data.reading import Images
-from ._data.survey import Survey
-from ._loss_parameter import resolve_loss
+from ..networks._build import choose_stem
+from ._label_estimator import LabelEstimator
 from ._training.parameters import Mirrored
 
 
-class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
+class ResNetClassifier(LabelEstimator):
     """Classify images with a ResNet; the loss is a parameter.
 
     Parameters
@@ -206,119 +197,6 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     ) -> None:
         self._store_params(locals())
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
-
-        Returns
-        -------
-        proba : ndarray of shape (n, n_classes), float64
-            In the order of ``classes_``. The softmax of the scores; after training
-            with sigmoid losses, the sigmoids normalized over the classes.
-        """
-        return self._as_probabilities(self._scores(X))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable labels.
-
-        Parameters
-        ----------
-        X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
-
-        Returns
-        -------
-        labels : ndarray of shape (n,)
-        """
-        codes = self._scores(X).argmax(1).numpy()
-        labels: np.ndarray = self.classes_[codes]
-        return labels
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the network's raw scores.
-
-        Parameters
-        ----------
-        X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
-
-        Returns
-        -------
-        scores : ndarray of shape (n, n_classes), or (n,) for two classes
-            For two classes the second score minus the first.
-        """
-        logits = self._scores(X).numpy()
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the accuracy.
-
-        Parameters
-        ----------
-        X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
-        y : array-like of shape (n,)
-            True labels. Not needed if X is a torch ``Dataset`` that has them.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the images.
-
-        Returns
-        -------
-        score : float
-        """
-        self._check_targets(X, y)
-        if y is None:
-            y = [one_label(target, k) for k, (_, target) in enumerate(self._samples(X))]
-        accuracy: float = super().score(X, y, sample_weight)
-        return accuracy
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _read_targets(self, y: Any, images: Images, weight: Tensor | None, classes: Any) -> Tensor:
-        if y is None and isinstance(images, Survey):
-            y = [one_label(target, k) for k, target in enumerate(images.seen)]
-        labels = read_labels(y)
-        if len(labels) != len(images):
-            raise ValueError(
-                f"Found input variables with inconsistent numbers of samples: X has "
-                f"{len(images)}, y has {len(labels)}."
-            )
-        present = labels if weight is None else labels[weight.numpy() > 0]
-        known = np.unique(present) if classes is None else np.unique(np.asarray(classes))
-        if len(known) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes, but the data has only one "
-                f"class: {known.tolist()}."
-            )
-        self.classes_ = known if classes is not None else np.unique(labels)
-        return encode(labels, self.classes_)
-
-    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
-        logits = logits.double()
-        if loss_form(self.loss_) == "sigmoid":
-            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also where all vanish
-        return logits.softmax(1).numpy()
-
-    def _resolve_loss(self) -> AnyLoss:
-        return resolve_loss(self.loss, self._loss_params)
-
-    def _n_channels(self, loss: AnyLoss) -> int:
-        return len(self.classes_)
-
-    def _is_masks(self, n_channels: int) -> bool:
-        return False
-
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
         in_channels, *spatial = self.input_shape_
         return ResNet, {
@@ -326,33 +204,6 @@ class ResNetClassifier(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
             "n_classes": n_channels,
             "depth": self.depth,
             "width": self.width,
-            "stem": _stem(spatial),
+            "stem": choose_stem(tuple(spatial)),
             "n_axes": len(spatial),
         }
-
-    def _split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        codes = data.y.numpy()
-        indices = np.arange(len(codes))
-        n_classes = len(np.unique(codes))
-        n_held_out = int(np.ceil(self.validation_fraction * len(codes)))
-        rare = np.bincount(codes).min() < 2 or not (
-            n_classes <= n_held_out <= len(codes) - n_classes
-        )
-        training, held_out = train_test_split(
-            indices,
-            test_size=self.validation_fraction,
-            random_state=seed,
-            stratify=None if rare else codes,
-        )
-        return np.sort(training), np.sort(held_out)
-
-    def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
-        by_class = weight[data.y.long()]
-        data.weight = by_class if data.weight is None else data.weight * by_class
-
-
-def _stem(spatial: list[int]) -> str:
-    """Return how the network should begin for images of this size."""
-    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are not images
-        return "tiny"
-    return "small" if min(spatial) <= 64 else "large"

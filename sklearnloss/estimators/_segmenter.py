@@ -5,19 +5,14 @@ from __future__ import annotations
 import numbers
 from typing import Any, ClassVar
 
-import numpy as np
 from torch import nn
 
-from ..losses._core.foreign import AnyLoss, loss_form
-from ..metrics import iou_score
 from ..networks import UNet
-from ._inference.predict import as_numpy
-from ._loss_parameter import resolve_loss
-from ._mask_estimator import MaskEstimator
+from ._segmentation import Segmentation
 from ._training.parameters import Mirrored, Number
 
 
-class UNetSegmenter(MaskEstimator):
+class UNetSegmenter(Segmentation):
     """Segment images with a U-Net; the loss is a parameter.
 
     Parameters
@@ -198,11 +193,8 @@ class UNetSegmenter(MaskEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MaskEstimator._parameter_constraints,
+        **Segmentation._parameter_constraints,
         "depth": [Number(numbers.Integral, 1, None, closed="left")],
-        "ignore_index": [numbers.Integral, None],
-        "multilabel": ["boolean"],
-        "tile": [Number(numbers.Integral, 1, None, closed="left"), tuple, list, None],
     }
 
     depth: int
@@ -248,100 +240,6 @@ class UNetSegmenter(MaskEstimator):
         **loss_params: Any,
     ) -> None:
         self._store_params(locals())
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities of each pixel.
-
-        Parameters
-        ----------
-        X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
-
-        Returns
-        -------
-        proba : ndarray of shape (n, n_classes, *spatial), float32
-            In the order of ``classes_``. For multilabel masks each on its own. Of
-            dtype object, with an array per image, if these are of different sizes.
-        """
-        return self._finished(X, self._as_probabilities)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each pixel, or multilabel masks.
-
-        Parameters
-        ----------
-        X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
-
-        Returns
-        -------
-        masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            Of the dtype of the masks in ``fit``, or of the smallest that holds the
-            labels, if masks in files were of several; of dtype object, with a mask
-            per image, if X is a list of images of different sizes.
-        """
-        return self._finished(X, self._as_labels)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the network's raw scores.
-
-        Parameters
-        ----------
-        X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
-
-        Returns
-        -------
-        scores : ndarray of shape (n, n_channels, *spatial), float32
-            One channel for two classes, unless the loss has only a softmax form.
-        """
-        return self._finished(X, as_numpy)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the mean intersection over union of the classes.
-
-        Parameters
-        ----------
-        X : array-like
-            Images.
-        y : array-like of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            True masks; not needed if X is a torch ``Dataset`` that has them.
-        sample_weight : array-like of shape (n,), default=None
-            Weights of the images.
-
-        Returns
-        -------
-        score : float
-            Over all pixels of all images, averaged over the labels; those that
-            neither occur nor are predicted do not count, unless masks are
-            multilabel: then they score 1.
-        """
-        pairs = self._pair_masks(X, y, "predict", self.predict)
-        return float(pairs.score(iou_score, sample_weight=sample_weight))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.three_d_array = True
-        tags.input_tags.two_d_array = False
-        return tags
-
-    def _resolve_loss(self) -> AnyLoss:
-        loss = self.loss
-        if isinstance(loss, str) and loss == "auto":
-            sigmoid = self.multilabel or len(self.classes_) == 2
-            loss = "dice+bce" if sigmoid else "dice+cross_entropy"
-        resolved = resolve_loss(loss, self._loss_params)
-        if self.multilabel and loss_form(resolved) == "softmax":
-            raise ValueError(
-                f"loss={self.loss!r} has only a softmax form, in which classes compete, but with "
-                f"multilabel=True labels may overlap. Use a loss with a sigmoid form, such as "
-                f"'dice+bce', 'bce', 'focal' or 'dice'."
-            )
-        return resolved
 
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
         return UNet, {

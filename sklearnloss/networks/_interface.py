@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import nn
 
 # Most networks halve the resolution five times at most.
-_USUAL_MULTIPLE = 32
+USUAL_MULTIPLE = 32
 
 
 @runtime_checkable
@@ -42,6 +42,6 @@ def as_network(module: nn.Module) -> Network:
         return module
     first_width = next((len(p) for p in module.parameters() if p.ndim > 1), 1)
     return UsualNetwork(
-        multiple=int(getattr(module, "multiple", _USUAL_MULTIPLE)),
+        multiple=int(getattr(module, "multiple", USUAL_MULTIPLE)),
         values_per_pixel=int(getattr(module, "values_per_pixel", first_width)),
     )

@@ -1,0 +1,99 @@
+"""What networks return: one tensor of scores, several, or a dict of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from .wanted import Wanted
+
+# What libraries call the scores among several outputs.
+_MAIN = ("out", "logits", "pred", "main")
+
+
+def read_outputs(raw: Any, wanted: Wanted, spatial: Sequence[int]) -> list[Tensor]:
+    """Return all scores that a network gives for a batch, the ones that count first.
+
+    Several heads may come as a list or tuple, as a dict, or stacked along a second
+    axis. What has another number of axes or channels than scores is left out, but
+    for the first.
+
+    Parameters
+    ----------
+    raw : Tensor, list, tuple or dict
+        What the network returned.
+    wanted : Wanted
+        What it is for.
+    spatial : tuple of int
+        Of the batch.
+
+    Raises
+    ------
+    ValueError
+        If the first is no tensor of scores.
+    """
+    found = list(_tensors(raw, wanted))
+    if not found:
+        raise ValueError(
+            f"The network returns an object of type {type(raw).__name__}. Expected scores: a "
+            f"tensor {wanted.scores}, or a list or dict of such."
+        )
+    main = _flattened(found[0], wanted)
+    _check(main, wanted, spatial)
+    others = (_flattened(each, wanted) for each in found[1:])
+    return [main, *(each for each in others if _fits(each, wanted))]
+
+
+def _tensors(raw: Any, wanted: Wanted) -> Iterator[Tensor]:
+    if isinstance(raw, Tensor):
+        stacked = wanted.per_pixel and raw.ndim == wanted.n_axes + 3
+        yield from raw.unbind(1) if stacked else [raw]
+    elif isinstance(raw, Mapping):
+        first = [key for key in _MAIN if key in raw][:1]
+        for key in [*first, *(key for key in raw if key not in first)]:
+            if isinstance(raw[key], Tensor):
+                yield raw[key]
+    elif isinstance(raw, list | tuple):
+        for each in raw:
+            if isinstance(each, Tensor):
+                yield each
+
+
+def _flattened(scores: Tensor, wanted: Wanted) -> Tensor:
+    """Return scores per image without axes of length 1, which some networks leave."""
+    left = not wanted.per_pixel and scores.ndim > 2 and all(n == 1 for n in scores.shape[2:])
+    return scores.flatten(1) if left else scores
+
+
+def _fits(scores: Tensor, wanted: Wanted) -> bool:
+    n_axes = wanted.n_axes if wanted.per_pixel else 0
+    return (
+        scores.ndim == n_axes + 2
+        and scores.shape[1] == wanted.n_outputs
+        and scores.is_floating_point()
+    )
+
+
+def _check(scores: Tensor, wanted: Wanted, spatial: Sequence[int]) -> None:
+    n_axes = wanted.n_axes if wanted.per_pixel else 0
+    size = " x ".join(map(str, spatial))
+    returned = f"The network returns scores of shape {tuple(scores.shape)} for images of {size}"
+    if scores.ndim != n_axes + 2:
+        other = "ImageClassifier" if wanted.per_pixel else "ImageSegmenter"
+        task = "for each pixel" if wanted.per_pixel else "for each image"
+        looks = (scores.ndim == 2) if wanted.per_pixel else (scores.ndim == wanted.n_axes + 2)
+        hint = f" It looks like one for {other}." if looks else ""
+        raise ValueError(f"{returned} pixels. Expected {wanted.scores}, scores {task}.{hint}")
+    if scores.shape[1] != wanted.n_outputs:
+        raise OutputsDiffer(
+            f"{returned} pixels: {scores.shape[1]} of them. Expected {wanted.scores}: "
+            f"{wanted.n_outputs}."
+        )
+    if not scores.is_floating_point():
+        raise ValueError(f"{returned} and dtype {scores.dtype}. Expected floating point.")
+
+
+class OutputsDiffer(ValueError):
+    """A network has another number of outputs than needed."""

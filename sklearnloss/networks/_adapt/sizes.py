@@ -1,0 +1,230 @@
+"""Which sizes of images a network takes, found out by trial."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .outputs import OutputsDiffer, read_outputs
+from .wanted import Wanted
+
+# Images that are tried at a time: two, in case a network is confused by one.
+_BATCH = 2
+_MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 7, 14, 28, 56)
+# Sizes that are tried are at least as large, by number of axes.
+_TRIED = {1: 64, 2: 64, 3: 32}
+# Of networks that take images of one size only.
+_LARGEST = 2048
+_FIXED = (224, 256, 384, 299, 448, 512, 192, 128, 112, 96, 64, 48, 32, 28)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes that a network takes.
+
+    Attributes
+    ----------
+    multiple : int
+        Sides are multiples of it.
+    least : int
+        The smallest side, a multiple of it.
+    fixed : tuple of int or None
+        The only size that is taken, if there is one.
+    values_per_pixel : int
+        How many values the largest layer gives per pixel of an image.
+    n_heads : int
+        How many tensors of scores there are in training.
+    """
+
+    multiple: int = 1
+    least: int = 1
+    fixed: tuple[int, ...] | None = None
+    values_per_pixel: int = 1
+    n_heads: int = 1
+
+    def enlarged(self, spatial: Iterable[int]) -> tuple[int, ...]:
+        """Return the smallest size that is taken and not below one."""
+        if self.fixed is not None:
+            return self.fixed
+        m, least = self.multiple, self.least
+        return tuple(max(least, -(-side // m) * m) for side in spatial)
+
+
+def find_sizes(network: nn.Module, wanted: Wanted, given: Iterable[Any] = ()) -> Sizes:
+    """Return which sizes a network takes, with its weights and random numbers as they were.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Is called with batches of two images of several sizes in evaluation mode, and
+        with one of the wanted size in training mode.
+    wanted : Wanted
+        What it is for.
+    given : iterable of object
+        What the network was made with; among them may be the size that it takes.
+
+    Raises
+    ------
+    ValueError
+        If it takes none, or returns other scores than wanted; the message has the shapes.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with _mode(network, training=False):
+            sizes = _find(network, wanted, given)
+        with _mode(network, training=True):
+            return _try_training(network, wanted, sizes)
+
+
+def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
+    failed: Exception | None = None
+    for multiple in _MULTIPLES:
+        error = _error(network, wanted, _odd_multiples(multiple, wanted.n_axes))
+        if error is None:
+            return Sizes(multiple, _least(network, wanted, multiple))
+        if isinstance(error, OutputsDiffer):  # which no other size changes
+            raise error
+        # Of the sizes that most networks would take, the last tells most.
+        failed = error if failed is None or multiple & (multiple - 1) == 0 else failed
+    for size in _fixed_sizes(network, wanted, given):
+        error = _error(network, wanted, size)
+        if error is None:
+            return Sizes(fixed=size)
+        if isinstance(error, OutputsDiffer):
+            raise error
+    assert failed is not None
+    raise _refusal(failed, wanted)
+
+
+def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
+    """Call a network as training will; some heads are there in training mode only."""
+    error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
+    if error is not None and sizes.fixed is None:
+        sizes = replace(sizes, least=_least(network, wanted, sizes.multiple, sizes.least))
+        error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
+    if error is not None:
+        raise error if isinstance(error, OutputsDiffer) else _refusal(error, wanted)
+    size = sizes.enlarged(wanted.image_shape)
+    with _largest_layer(network) as numbers:
+        heads = read_outputs(network(_images(network, wanted, size)), wanted, size)
+    values = math.ceil(max(numbers) / (_BATCH * math.prod(wanted.image_shape)))
+    return replace(sizes, values_per_pixel=values, n_heads=len(heads))
+
+
+@contextmanager
+def _largest_layer(network: nn.Module) -> Iterator[list[int]]:
+    """Collect how many values each layer gives."""
+    numbers = [1]
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            numbers.append(output.numel())
+
+    layers = [module for module in network.modules() if not any(True for _ in module.children())]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    try:
+        yield numbers
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _refusal(error: Exception, wanted: Wanted) -> Exception:
+    if isinstance(error, ValueError) and str(error).startswith("The network returns"):
+        return error
+    size = " x ".join(map(str, wanted.image_shape))
+    refusal = ValueError(
+        f"The network takes no images of {wanted.in_channels} channels and {size} pixels, nor any "
+        f"other size that was tried. It raised {type(error).__name__}: {error}"
+    )
+    refusal.__cause__ = error
+    return refusal
+
+
+@contextmanager
+def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a network into a mode for a while; its statistics are as before afterwards."""
+    before = {module: module.training for module in network.modules()}
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    network.train(training)
+    try:
+        yield
+    finally:
+        for module, was_training in before.items():
+            module.training = was_training
+        for name, buffer in network.named_buffers():
+            if name in kept and kept[name].shape == buffer.shape:
+                buffer.copy_(kept[name])
+
+
+def _odd_multiples(multiple: int, n_axes: int) -> tuple[int, ...]:
+    """Return a size whose sides are different odd multiples of a number."""
+    k = max(1, _TRIED[n_axes] // multiple) | 1
+    return tuple(multiple * (k + 2 * axis) for axis in range(n_axes))
+
+
+def _fixed_sizes(
+    network: nn.Module, wanted: Wanted, given: Iterable[Any]
+) -> Iterable[tuple[int, ...]]:
+    n = wanted.n_axes
+    for size in [getattr(network, "img_size", None), *given]:
+        if isinstance(size, tuple | list) and len(size) == n:
+            size = tuple(size)
+        elif isinstance(size, int) and not isinstance(size, bool):
+            size = (size,) * n
+        else:
+            continue
+        if all(isinstance(side, int) and 1 <= side <= _LARGEST for side in size):
+            yield size
+    yield wanted.image_shape
+    if n == 2:
+        yield from ((side, side) for side in _FIXED)
+
+
+def _least(network: nn.Module, wanted: Wanted, multiple: int, above: int = 0) -> int:
+    """Return the smallest side that is taken, by bisection: what takes one takes larger ones."""
+    low = above // multiple
+    high = max(*_odd_multiples(multiple, wanted.n_axes), 4 * above) // multiple
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _error(network, wanted, (multiple * middle,) * wanted.n_axes) is None:
+            high = middle
+        else:
+            low = middle
+    return multiple * high
+
+
+def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
+    """Return what goes wrong with images of a size, None if nothing does."""
+    try:
+        scores = read_outputs(network(_images(network, wanted, spatial)), wanted, spatial)[0]
+    except Exception as error:  # whatever a network raises
+        return error
+    return _wrong_scores(scores, wanted, spatial)
+
+
+def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Tensor:
+    """Return a batch of noise where the network is."""
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    shape = (_BATCH, wanted.in_channels, *spatial)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
+    expected = (_BATCH, wanted.n_outputs, *(spatial if wanted.per_pixel else ()))
+    if tuple(scores.shape) != expected:
+        return ValueError(
+            f"The network returns scores of shape {tuple(scores.shape)} for images of shape "
+            f"{(_BATCH, wanted.in_channels, *spatial)}. Expected {expected}."
+        )
+    if not scores.is_meta and not scores.isfinite().all():
+        return OutputsDiffer(
+            f"The network returns NaN or infinity for random images of shape "
+            f"{(_BATCH, wanted.in_channels, *spatial)}. Look at its weights."
+        )
+    return None

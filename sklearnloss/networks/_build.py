@@ -1,0 +1,164 @@
+"""A network from whatever says which."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from ._adapt.adapted import AdaptedNetwork
+from ._adapt.arguments import call_factory, looked_for, name_of
+from ._adapt.outputs import OutputsDiffer
+from ._adapt.sizes import Sizes, find_sizes
+from ._adapt.wanted import Wanted
+from ._libraries import build_library_network, without_weights
+from ._registry import USER_NETWORKS, check_name, is_of_library
+from ._resnet import ResNet
+from ._unet import UNet
+
+
+# The sizes that networks take, of those with a name: a search makes the same one many times.
+_known_sizes: dict[Any, Sizes] = {}
+_MOST_KNOWN = 1000
+
+
+def build_network(
+    network: Any,
+    wanted: Wanted,
+    params: Mapping[str, Any],
+    adapter: Callable[..., Any] | None = None,
+    *,
+    fetch_weights: bool = True,
+    probe: bool = True,
+) -> nn.Module:
+    """Make a network for images and classes, and try it.
+
+    Parameters
+    ----------
+    network : str, class, function or nn.Module
+        See :class:`~sklearnloss.ImageSegmenter`. A module is copied.
+    wanted : Wanted
+        What it is for.
+    params : dict of str to object
+        Further arguments.
+    adapter : callable, default=None
+        Makes the module, called as (network, *, in_channels, n_outputs, image_shape,
+        **params).
+    fetch_weights : bool, default=True
+        Whether a library may load pretrained weights. Not if others follow.
+    probe : bool, default=True
+        Whether to find out which images it takes.
+
+    Returns
+    -------
+    module : nn.Module
+        From images (n, in_channels, *spatial) of any size to scores.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made, takes no such images, or returns other scores.
+    """
+    if adapter is not None:
+        numbers = {
+            "in_channels": wanted.in_channels,
+            "n_outputs": wanted.n_outputs,
+            "image_shape": wanted.image_shape,
+        }
+        made = _called(functools.partial(adapter, network), {**numbers, **params})
+    else:
+        made = _make(network, wanted, params, fetch_weights=fetch_weights)
+    if isinstance(made, UNet | ResNet):  # made to measure
+        return made
+    if not probe:
+        return AdaptedNetwork(made, wanted, Sizes())
+    key = None
+    if isinstance(network, str) and adapter is None:
+        key = network, wanted, tuple(sorted((name, repr(value)) for name, value in params.items()))
+    if key not in _known_sizes:
+        try:
+            found = find_sizes(made, wanted, params.values())
+        except OutputsDiffer as error:
+            raise ValueError(f"{error} {_outputs_advice(network, adapter, wanted)}") from error
+        if key is None:
+            return AdaptedNetwork(made, wanted, found)
+        if len(_known_sizes) > _MOST_KNOWN:
+            _known_sizes.clear()
+        _known_sizes[key] = found
+    return AdaptedNetwork(made, wanted, _known_sizes[key])
+
+
+def _make(
+    network: Any, wanted: Wanted, params: Mapping[str, Any], *, fetch_weights: bool
+) -> nn.Module:
+    if isinstance(network, nn.Module):
+        if params:
+            raise ValueError(
+                f"{', '.join(f'network__{name}' for name in params)} cannot be set: "
+                f"network={type(network).__name__}(...) is a ready-made module. Pass the class: "
+                f"network={type(network).__name__}."
+            )
+        return copy.deepcopy(network)
+    if isinstance(network, str):
+        check_name(network)
+        if is_of_library(network):
+            given = params if fetch_weights else without_weights(network, params)
+            return build_library_network(network, wanted, given)
+        if network == "unet":
+            return _own(UNet, wanted, params)
+        if network == "resnet":
+            image = {"stem": choose_stem(wanted.image_shape)}
+            return _own(ResNet, wanted, {**image, **params})
+        network = USER_NETWORKS[network]
+    if not callable(network):
+        raise ValueError(
+            f"network={network!r}. Expected a name, a class or function that makes a "
+            f"torch.nn.Module, or such a module."
+        )
+    return call_factory(network, wanted, params)
+
+
+def _own(cls: Any, wanted: Wanted, params: Mapping[str, Any]) -> nn.Module:
+    if wanted.per_pixel != (cls is UNet):
+        name, other = ("unet", "ImageSegmenter") if cls is UNet else ("resnet", "ImageClassifier")
+        raise ValueError(f"network={name!r} is one for {other}.")
+    return call_factory(cls, wanted, params)
+
+
+def choose_stem(spatial: tuple[int, ...]) -> str:
+    """Return how a ResNet should begin for images of this size."""
+    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are not images
+        return "tiny"
+    return "small" if min(spatial) <= 64 else "large"
+
+
+def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
+    try:
+        made = adapter(**arguments)
+    except Exception as error:  # whatever it raises
+        raise ValueError(
+            f"adapter raised {type(error).__name__}: {error}. It is called with the network and "
+            f"{', '.join(f'{name}={value!r}' for name, value in arguments.items())}."
+        ) from error
+    if not isinstance(made, nn.Module):
+        raise ValueError(
+            f"adapter returned an object of type {type(made).__name__}. Expected a torch.nn.Module."
+        )
+    return made
+
+
+def _outputs_advice(network: Any, adapter: Any, wanted: Wanted) -> str:
+    """Say how a network gets the right number of outputs."""
+    if adapter is not None:
+        return "The adapter is told this number as n_outputs."
+    if isinstance(network, nn.Module):
+        return (
+            f"A ready-made module needs {wanted.n_outputs} here: change its last layer, or pass "
+            f"its class, network={type(network).__name__}."
+        )
+    if callable(network):
+        return f"{name_of(network)}: {looked_for(network)}"
+    return ""

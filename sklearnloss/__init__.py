@@ -11,7 +11,13 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
     from ._show_versions import show_versions
-    from .estimators import ResNetClassifier, UNetSegmenter, load
+    from .estimators import (
+        ImageClassifier,
+        ImageSegmenter,
+        ResNetClassifier,
+        UNetSegmenter,
+        load,
+    )
     from .tuning import LossSearchCV, compare_losses
 
 # By default threads wait for each other so long and so busily that small networks come
@@ -24,6 +30,8 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
 _HOMES = {
+    "ImageClassifier": ".estimators",
+    "ImageSegmenter": ".estimators",
     "LossSearchCV": ".tuning",
     "ResNetClassifier": ".estimators",
     "UNetSegmenter": ".estimators",
@@ -33,6 +41,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "ImageClassifier",
+    "ImageSegmenter",
     "LossSearchCV",
     "ResNetClassifier",
     "UNetSegmenter",

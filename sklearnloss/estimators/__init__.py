@@ -4,12 +4,16 @@ from ._classifier import ResNetClassifier
 from ._cross_val import cross_val_predict_proba
 from ._displays.fit_curve import FitCurveDisplay
 from ._displays.segmentation import SegmentationDisplay
+from ._image_classifier import ImageClassifier
 from ._image_labels import image_level_labels
+from ._image_segmenter import ImageSegmenter
 from ._load import load
 from ._segmenter import UNetSegmenter
 
 __all__ = [
     "FitCurveDisplay",
+    "ImageClassifier",
+    "ImageSegmenter",
     "ResNetClassifier",
     "SegmentationDisplay",
     "UNetSegmenter",

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..losses import Loss
 from ..losses._core.foreign import AnyLoss
+from ..networks._adapt.adapted import inner_network
 from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
 from ._data.lazy import MaskCodes
@@ -280,7 +281,7 @@ class ImageEstimator(
             self.net_ = build_net(self, device, seed)
             self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
             if self.weights is not None:
-                load_weights(self.net_.module_, self.weights)
+                load_weights(inner_network(self.net_.module_), self.weights)
         net = self.net_
         check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
         net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None

@@ -8,10 +8,14 @@ from typing import Any
 
 from ._base import ImageEstimator
 from ._classifier import ResNetClassifier
+from ._image_classifier import ImageClassifier
+from ._image_segmenter import ImageSegmenter
 from ._persistence.restore import load_estimator
 from ._segmenter import UNetSegmenter
 
 _OWN: dict[str, type[ImageEstimator]] = {
+    "ImageClassifier": ImageClassifier,
+    "ImageSegmenter": ImageSegmenter,
     "ResNetClassifier": ResNetClassifier,
     "UNetSegmenter": UNetSegmenter,
 }
@@ -21,7 +25,8 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
     """Read a fitted estimator that its ``save`` wrote.
 
     Nothing in the file is run or imported, whoever wrote it: it only names
-    estimators and losses of this package, and losses and optimizers of torch.
+    estimators, networks and losses of this package, losses and optimizers of torch, and
+    networks of the libraries that are installed.
     The checksum tells whether the file is damaged, not who wrote it.
 
     Parameters
@@ -30,11 +35,12 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
         The file.
     custom : dict of str to object, default=None
         What is your own, by name: losses, as for :meth:`ResNetClassifier.load`,
-        and sub-classes of the estimators.
+        networks (the class, the function, or a module like the one that was given), and
+        sub-classes of the estimators.
 
     Returns
     -------
-    estimator : ResNetClassifier or UNetSegmenter
+    estimator : ImageClassifier, ImageSegmenter, ResNetClassifier or UNetSegmenter
         It predicts the same as the one that was saved.
 
     Raises

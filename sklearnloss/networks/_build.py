@@ -7,7 +7,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ._adapt.adapted import AdaptedNetwork
 from ._adapt.arguments import call_factory, looked_for, name_of
@@ -18,7 +19,6 @@ from ._libraries import build_library_network, without_weights
 from ._registry import USER_NETWORKS, check_name, is_of_library
 from ._resnet import ResNet
 from ._unet import UNet
-
 
 # The sizes that networks take, of those with a name: a search makes the same one many times.
 _known_sizes: dict[Any, Sizes] = {}
@@ -162,3 +162,22 @@ def _outputs_advice(network: Any, adapter: Any, wanted: Wanted) -> str:
     if callable(network):
         return f"{name_of(network)}: {looked_for(network)}"
     return ""
+
+
+def without_fetching(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """Return what makes a network, without loading a library's weights."""
+    return functools.partial(make, fetch_weights=False) if make is build_network else make
+
+
+def expected_tensors(
+    make: Callable[..., nn.Module], arguments: Mapping[str, Any]
+) -> dict[str, Tensor] | None:
+    """Return the tensors of a network without memory for them, None if they cannot be known."""
+    options = {"fetch_weights": False, "probe": False} if make is build_network else {}
+    try:
+        with torch.device("meta"):
+            return make(**arguments, **options).state_dict()
+    except Exception:
+        if not options:
+            raise
+        return None  # not every network can be made so

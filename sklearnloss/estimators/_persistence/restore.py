@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ...losses import Loss
 from ...losses._core.names import USER_LOSSES
+from ...networks._build import expected_tensors
 from .._data.arrays import Scaling
 from .._training.net_settings import build_net
 from .._training.optimizers import available_device, check_net_params
@@ -132,15 +133,19 @@ def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
 
 def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) -> None:
     module, arguments = model._network(model._n_channels(model.loss_))
-    depth = arguments.get("depth", 0)
-    if depth > len(weights):  # before a network is made that may be far too large
+    depth = {**arguments, **arguments.get("params", {})}.get("depth", 0)
+    if isinstance(depth, int) and depth > len(weights):
+        # Before a network is made that may be far too large.
         raise ValueError(f"its network of depth {depth} has only {len(weights)} tensors")
-    with torch.device("meta"):
-        _check_tensors(weights, module(**arguments).state_dict())
+    expected = expected_tensors(module, arguments)
+    if expected is not None:
+        _check_tensors(weights, expected)
     state = model.random_state
     # Without a random state, one that does not draw from numpy's global generator.
     seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
-    model.net_ = build_net(model, available_device(device or model.device), int(seed))
+    where = available_device(device or model.device)
+    model.net_ = build_net(model, where, int(seed), fetch_weights=False)
+    _check_tensors(weights, model.net_.module_.state_dict())
     model.net_.module_.load_state_dict(weights)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...networks._adapt.adapted import all_outputs
 from .._data.dataset import TrainingData
+from .output_weights import OutputsLoss
 
 Forward = Callable[..., tuple[Tensor, Tensor]]
 
@@ -26,19 +28,24 @@ def make_forward(net: Any, data: TrainingData) -> Forward:
     """
     module, criterion, dtype = net.module_, net.criterion_, net.autocast_
 
-    def score(x: Tensor, module: nn.Module = module) -> Tensor:
+    weights = net.output_weights_
+
+    def score(x: Tensor, module: nn.Module = module) -> list[Tensor]:
         with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
-            logits: Tensor = module(x).contiguous()  # losses may want to view them
-        return logits
+            outputs = all_outputs(module, x)
+        return [scores.contiguous() for scores in outputs]  # losses may want to view them
+
+    loss_of = OutputsLoss(criterion, weights)
 
     def forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        logits = score(x)
-        return logits, criterion(logits, codes, weight)
+        outputs = score(x)
+        return outputs[0], loss_of(outputs, codes, weight)
 
     def seeded_forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        logits = score(x, net.module_)  # a callback may have exchanged either
+        outputs = score(x, net.module_)  # a callback may have exchanged either
+        now = loss_of if net.criterion_ is criterion else OutputsLoss(net.criterion_, weights)
         with net.random_numbers():  # networks draw none, and may run in parallel threads
-            return logits, net.criterion_(logits, codes, weight)
+            return outputs[0], now(outputs, codes, weight)
 
     if not net.compile_:
         return seeded_forward

@@ -75,7 +75,7 @@ def require_slope(
     logits, codes, weight : Tensor
         The batch.
     """
-    terms = [term for term, factor in _data_terms(loss) if float(factor) != 0]
+    terms = [term for term, factor in weighted_data_terms(loss) if float(factor) != 0]
     if not terms:
         raise ValueError(f"All weights of the loss {loss!r} are 0: nothing would be learned.")
     flat = gradient is None or not bool(gradient.any())
@@ -90,21 +90,21 @@ def require_slope(
 
 def refuse_softmax_of_one(loss: AnyLoss) -> None:
     """Raise a ValueError for a loss of which some part is a softmax over one channel."""
-    own = next((term for term, _ in _data_terms(loss) if is_own(term)), loss)
+    own = next((term for term, _ in weighted_data_terms(loss) if is_own(term)), loss)
     raise ValueError(
         f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 whatever the "
         f"scores: nothing would be learned from this part of it. {_FORM}{GUIDE}"
     )
 
 
-def _data_terms(loss: AnyLoss) -> Iterator[tuple[AnyLoss, float | Tensor]]:
+def weighted_data_terms(loss: AnyLoss) -> Iterator[tuple[AnyLoss, float | Tensor]]:
     """Yield a loss's terms on the data, with their weights."""
     if not isinstance(loss, CompoundLoss):
         yield loss, 1.0
         return
     for member in loss.members:
         if not isinstance(member.loss, Penalty):
-            for term, factor in _data_terms(member.loss):
+            for term, factor in weighted_data_terms(member.loss):
                 yield term, member.weight * factor
 
 

@@ -41,11 +41,14 @@ class LossNet(PredictingNet):
     ----------
     base_lrs_ : list of float
         The learning rate of each group of parameters, before any schedule.
+    output_weights_ : tuple of float
+        How much the loss of each output of the network counts.
     training_ : Training or None
         The state of the training in progress.
     """
 
     base_lrs_: list[float]
+    output_weights_: tuple[float, ...] = (1.0,)
     training_: Training | None = None
 
     def __getstate__(self) -> dict[str, Any]:

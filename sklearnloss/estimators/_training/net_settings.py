@@ -8,10 +8,12 @@ from typing import Any, Self
 
 import torch
 
+from ...networks._build import without_fetching
 from .callbacks import fit_callbacks
 from .criterion import Criterion
 from .net import LossNet
 from .optimizers import optimizer_settings, resolve_optimizer, resolve_precision
+from .output_weights import read_output_weights
 from .random_state import seeded
 
 _GROUPS = ("callbacks__", "optimizer__")
@@ -82,7 +84,9 @@ class NetSettings:
         )
 
 
-def build_net(estimator: Any, device: torch.device, seed: int) -> LossNet:
+def build_net(
+    estimator: Any, device: torch.device, seed: int, *, fetch_weights: bool = True
+) -> LossNet:
     """Return the net of a first fit, with random weights.
 
     Parameters
@@ -93,11 +97,14 @@ def build_net(estimator: Any, device: torch.device, seed: int) -> LossNet:
         Where it is trained.
     seed : int
         Of the initial weights, batches and augmentation.
+    fetch_weights : bool, default=True
+        Whether a library may load pretrained weights. Not if others follow.
     """
     n_channels = estimator._n_channels(estimator.loss_)
     module, arguments = estimator._network(n_channels)
+    made = module if fetch_weights else without_fetching(module)
     net = LossNet(
-        module,
+        made,
         Criterion,
         criterion__loss=estimator.loss_,
         criterion__masks=estimator._is_masks(n_channels),
@@ -112,4 +119,6 @@ def build_net(estimator: Any, device: torch.device, seed: int) -> LossNet:
     net.generator_ = torch.Generator().manual_seed(seed)
     with seeded(seed):
         net.initialize()
+    net.module = module
+    net.output_weights_ = read_output_weights(estimator, net.module_)
     return net

@@ -13,6 +13,7 @@ from .criterion import Criterion
 from .memory_format import lay_out
 from .net import LossNet
 from .net_settings import NetSettings
+from .output_weights import read_output_weights
 
 
 def check_unchanged(estimator: Any) -> None:
@@ -25,19 +26,18 @@ def check_unchanged(estimator: Any) -> None:
     """
     net = estimator.net_
     _, arguments = estimator._network(net.n_channels_)
-    fitted: dict[str, Any] = net.get_params_for("module")
-    now = dict(arguments)
+    fitted, now = _flat(net.get_params_for("module")), _flat(arguments)
     fitted["normalize"] = None if estimator.scaling_ is None else "auto"
     now["normalize"] = estimator.normalize
     if estimator.classes is not None:
         fitted["classes"] = sorted(estimator.classes_.tolist())
         ignored = getattr(estimator, "ignore_index", None)
         now["classes"] = sorted({*np.ravel(estimator.classes).tolist()} - {ignored})
-    changed = [key for key in fitted if fitted[key] != now[key]]
+    changed = [key for key in {**fitted, **now} if fitted.get(key) != now.get(key)]
     what = ""
     if changed:
         key = changed[0]
-        what = f"with {key}={fitted[key]!r}, but {key} is {now[key]!r} now"
+        what = f"with {key}={fitted.get(key)!r}, but {key} is {now.get(key)!r} now"
     elif not _are_the_same(estimator.weights, *net.initial_weights_):
         what = "from other weights than weights holds now"
     if what:
@@ -45,6 +45,13 @@ def check_unchanged(estimator: Any) -> None:
             f"{type(estimator).__name__} was fitted {what}. Set it back, or fit anew with "
             f"warm_start=False."
         )
+
+
+def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a network by the names of the estimator's parameters."""
+    params = arguments.get("params", {})
+    flat = {name: each for name, each in arguments.items() if name != "params"}
+    return {**flat, **{f"network__{name}": each for name, each in params.items()}}
 
 
 def _are_the_same(weights: Any, *initial: Any) -> bool:
@@ -77,6 +84,7 @@ def update_net(estimator: Any, device: torch.device) -> None:
     if not renew:
         _update_groups(net, settings)
     settings.apply(net)
+    net.output_weights_ = read_output_weights(estimator, net.module_)
     net.initialize_callbacks()
     if renew:
         lay_out(net.module_, net.optimizer)

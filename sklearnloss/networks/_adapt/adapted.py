@@ -95,3 +95,8 @@ def all_outputs(module: nn.Module, x: Tensor) -> list[Tensor]:
 def inner_network(module: nn.Module) -> nn.Module:
     """Return the network that a user knows, without what it was adapted by."""
     return module.network if isinstance(module, AdaptedNetwork) else module
+
+
+def n_outputs_in_training(module: nn.Module) -> int:
+    """Return how many tensors of scores a network gives in training."""
+    return module.sizes.n_heads if isinstance(module, AdaptedNetwork) else 1

@@ -1,0 +1,250 @@
+"""Any network as a scikit-learn estimator of masks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ._network_parameter import NETWORK_CONSTRAINTS, NetworkParameterMixin
+from ._segmentation import Segmentation
+from ._training.parameters import Mirrored
+
+
+class ImageSegmenter(NetworkParameterMixin, Segmentation):
+    """Segment images with any network; the loss is a parameter.
+
+    Parameters
+    ----------
+    network : str, class, function or nn.Module, default="unet"
+        What is trained; see the notes.
+
+        - a name of :func:`~sklearnloss.networks.list_networks`: "unet"; or those
+          of segmentation-models-pytorch, as "smp:Unet/resnet18", of MONAI and
+          torchvision;
+        - a class, or a function that returns a module: it is called with the numbers
+          of channels and outputs under the names that it has for them
+          (``in_channels``, ``in_chans``, ``n_channels``, ...; ``out_channels``,
+          ``classes``, ``num_classes``, ...), and with ``spatial_dims`` where it asks;
+        - an ``nn.Module`` from images (n, C, *spatial) to scores (n, K, *spatial): a copy of
+          it is trained, from the weights that it has.
+    loss : str, class, Loss, nn.Module or function, default="auto"
+        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
+        or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
+        a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
+        multilabel masks, "dice+cross_entropy" otherwise.
+    adapter : callable, default=None
+        Makes the module where the names are others: ``adapter(network, *, in_channels,
+        n_outputs, image_shape, **network_params)`` returns an ``nn.Module``.
+    output_weights : sequence of float, default=None
+        Of networks with several outputs (deep supervision, auxiliary heads), how much
+        the loss of each counts in training; None takes 1, 1/2, 1/4, ... Predictions
+        are made of the first.
+    multilabel : bool, default=False
+        Masks are (n, K, *spatial): one of 0 and 1 (or 0 and 255, or booleans) for
+        each of K labels, which may overlap. The loss needs a sigmoid form.
+    ignore_index : int, default=None
+        A label of pixels that do not count, in training and in ``score``. It is
+        never predicted. Pixels that are masked in a masked array do not count either.
+    tile : int, tuple of int or None, default=None
+        Largest side or sides, in pixels, of the overlapping tiles in which larger
+        images are predicted; None takes 1024 (128 for volumes) where an image has
+        more than 2048 x 2048 pixels. See the notes.
+    weights : str, path, dict of str to tensor, or nn.Module, default=None
+        Where training starts, instead of at random: a .safetensors file, also one
+        of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
+        are read; or a state dict, for the network or for its encoder.
+    image_shape : tuple of int, default=None
+        Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
+        (L,) for signals, (C, 1, L) if these have channels. Rows without it are
+        images of one row of pixels. It also says what is read in two ways: (D, H,
+        W) are channels, (1, D, H, W) slices of a volume.
+    channels : {"first", "last"}, default="first"
+        Where images have their channels.
+    optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
+        A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
+    lr : float, default=3e-3
+        Learning rate; the peak of the schedule.
+    weight_decay : float, default=0.1
+        The optimizer's weight decay.
+    scheduler : {"onecycle", "cosine"}, callable or None, default="onecycle"
+        How the learning rate changes during ``fit``. A callable maps progress in
+        [0, 1) to a factor. None leaves it to an ``LRScheduler`` in ``callbacks``.
+    max_epochs : int, default=20
+        Passes over the data.
+    batch_size : int, default=8
+        Images per step.
+    class_weight : "balanced", dict of label to weight, sequence or None, default=None
+        Weights of the classes, handed to the loss. For multilabel masks, how much
+        more a label's pixels count than the others. A sequence is in the order of
+        ``classes_``; a pandas Series has the labels in its index.
+    classes : array-like, default=None
+        All labels, for data that may lack some, and for labels that do not look like
+        classes; see the notes. For multilabel masks, the names of the K labels, in their
+        order.
+    augment : str, callable, list of them or None, default=None
+        Random changes of the training images and their masks: "affine", "crop",
+        "flip", "intensity", "mirror", "noise", "rot90", "shift"; a transform of
+        torchvision (v2), albumentations or kornia, which is given images in [0, 1]
+        and moves masks with them; or a function from (scaled images, masks of
+        labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
+        tried before training and refused if it moves one of them alone.
+    normalize : "auto" or None, default="auto"
+        "auto" shifts and scales each channel by the training images' mean and
+        standard deviation, whatever their weights. Ignored and masked pixels do not
+        count. None takes images as they are.
+    early_stopping : bool, default=False
+        Hold out a part of the images, stop when their loss no longer falls, and
+        go back to the best epoch.
+    validation_fraction : float, default=0.1
+        The part that is held out.
+    n_iter_no_change : int, default=10
+        Epochs to wait for a lower loss.
+    clip_norm : float, default=None
+        Largest norm of the gradient.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the network; "auto" is bfloat16 on a CUDA GPU that has it.
+    compile : bool, default=False
+        Compile network and loss together with ``torch.compile``.
+    deterministic : bool, default=False
+        Train with algorithms that give the same bits twice on a CUDA GPU too, where
+        some are slower. On a CPU ``random_state`` is enough.
+    device : str or torch.device, default="auto"
+        "auto" is CUDA where there is a GPU.
+    warm_start : bool, default=False
+        Go on training at the next ``fit``.
+    tta : {"flip", "mirror"} or None, default=None
+        Test-time augmentation: scores are averaged over images mirrored along all
+        axes, or left to right only.
+    random_state : int, RandomState or None, default=None
+        Seeds initial weights, batches, augmentation and the held-out part. The same
+        one gives the same bits on one machine with the same number of threads.
+    callbacks : list, default=None
+        skorch callbacks, functions without arguments that return one, or pairs of a
+        name and one of these. Each fit uses copies, which share what a callback
+        holds, such as the run of a logger.
+    net_params : dict, default=None
+        Further arguments of ``skorch.NeuralNet``: those of the optimizer, such as
+        ``{"optimizer__betas": (0.9, 0.95)}``, ``callbacks__<name>``,
+        ``callbacks__<name>__<parameter>``, ``use_caching`` and ``torch_load_kwargs``.
+    verbose : int, default=0
+        1 shows a progress bar, 2 a line per epoch.
+    **params : dict
+        Parameters of the loss and the network, as ``loss__gamma=3`` and
+        ``network__dropout=0.1``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels; for multilabel masks their names, by default 0 to K - 1.
+    loss_ : Loss, nn.Module or function
+        What was minimized.
+    net_ : skorch.NeuralNet
+        The trained net.
+    module_ : nn.Module
+        The trained network, from scaled images (n, C, *spatial) to logits.
+    scaling_ : Scaling or None
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
+    history_ : skorch.history.History
+        Losses by epoch.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        ``X.shape[1]`` in ``fit``.
+
+    See Also
+    --------
+    UNetSegmenter : A U-Net, with its parameters as the estimator's own.
+    ImageClassifier : A label per image.
+
+    Notes
+    -----
+    For two classes the network has one score per pixel and a sigmoid; a loss that
+    only has a softmax form, which a loss of one's own says by an attribute
+    ``form = "softmax"``, gets two.
+
+    Before training, the network is tried on noise: which sizes of images it takes,
+    the least one and of which number they have to be multiples, and how many outputs
+    it has. Images of other sizes are padded by repeating their edge, and the scores
+    cropped. Tiles are as for :class:`UNetSegmenter`.
+
+    Networks with pretrained weights want images as in their training:
+    ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.
+
+    Masks whose labels are more likely something else than classes are refused before
+    training, unless ``classes`` names them:
+
+    - 255 or 65535 above two or more other labels, if it is more than twice as far from
+      them as any of them from the next ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
+      or one negative label below two or more others: pass it as ``ignore_index``, if it
+      marks pixels that do not count;
+    - numbers of single objects in images or volumes: six labels or more, apart from 0,
+      that are one connected blob each (95 % of them), where each mask has the labels 1
+      to n without a gap and n takes three values or more, the highest in at most half of
+      the masks (or where four or more masks hardly share a label): make them one class,
+      ``y > 0``;
+    - more than 64 labels, or files whose palettes give one number different colors;
+    - what JPEG or interpolation makes of labels: more than two labels in JPEG files, or
+      three and more near 0 and near 255 both, within 15.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from sklearnloss import ImageSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> def network(in_channels, n_classes, width=16):
+    ...     return nn.Sequential(
+    ...         nn.Conv2d(in_channels, width, 5, padding=2), nn.ReLU(),
+    ...         nn.Conv2d(width, n_classes, 5, padding=2),
+    ...     )
+    >>> X, y, groups = load_nuclei(border=False)
+    >>> model = ImageSegmenter(network, loss="dice", network__width=8, max_epochs=3,
+    ...                        lr=1e-2, random_state=0)
+    >>> model.fit(X[groups < 3], y[groups < 3]).score(X[groups == 3], y[groups == 3]) > 0.7
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Segmentation._parameter_constraints,
+        **NETWORK_CONSTRAINTS,
+    }
+
+    def __init__(
+        self,
+        network: Any = "unet",
+        loss: Any = "auto",
+        *,
+        adapter: Any = None,
+        output_weights: Any = None,
+        multilabel: bool = False,
+        ignore_index: int | None = None,
+        tile: int | tuple[int, ...] | None = None,
+        weights: Any = None,
+        image_shape: tuple[int, ...] | None = None,
+        channels: str = "first",
+        optimizer: Any = "adamw",
+        lr: float = 3e-3,
+        weight_decay: float = 0.1,
+        scheduler: Any = "onecycle",
+        max_epochs: int = 20,
+        batch_size: int = 8,
+        class_weight: Any = None,
+        classes: Any = None,
+        augment: Any = None,
+        normalize: str | None = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        clip_norm: float | None = None,
+        precision: str = "auto",
+        compile: bool = False,
+        deterministic: bool = False,
+        device: Any = "auto",
+        warm_start: bool = False,
+        tta: Mirrored = None,
+        random_state: Any = None,
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        verbose: int = 0,
+        **params: Any,
+    ) -> None:
+        self._store_params(locals())

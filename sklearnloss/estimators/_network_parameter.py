@@ -15,7 +15,7 @@ from ..networks._registry import network_parameters
 from ._loss_parameter import REQUIRED
 
 NETWORK_PREFIX = "network__"
-NETWORK_CONSTRAINTS = {
+NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
     "network": [str, callable, nn.Module],
     "adapter": [callable, None],
     "output_weights": ["array-like", None],

@@ -2,7 +2,7 @@
 
 ``_unet`` and ``_resnet`` are our own, of ``_axes``. ``_registry`` knows networks by name, also
 those of ``_libraries``; ``_build`` makes one for the images at hand, and ``_adapt`` has what makes
-those of others fit. ``_interface`` is what estimators want to know of a network.
+those of others fit.
 """
 
 from ._registry import list_networks, register_network

@@ -228,7 +228,7 @@ def _adapt_first(network: nn.Module, in_channels: int) -> None:
     parent, _, last = name.rpartition(".")
     setattr(network.get_submodule(parent), last, other)
     if getattr(network, "transform_input", False):  # Inception's, of three channels
-        network.transform_input = False
+        vars(network)["transform_input"] = False
 
 
 def _take_weights(network: nn.Module, theirs: Mapping[str, torch.Tensor]) -> None:

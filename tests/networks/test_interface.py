@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sklearnloss.networks import ResNet, UNet
-from sklearnloss.networks._interface import as_network
+from sklearnloss.networks._adapt.interface import as_network
 
 
 @pytest.mark.parametrize(

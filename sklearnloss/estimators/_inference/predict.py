@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...networks._interface import as_network
+from ...networks._adapt.interface import as_network
 from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
 from .._data.rows import ArrayImages

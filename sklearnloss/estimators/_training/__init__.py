@@ -1,7 +1,8 @@
 """The training of a network: a skorch net, its batches, optimizer, callbacks and augmentation.
 
 ``net`` trains on ``batches`` of the data; ``forward`` computes scores and loss, ``criterion``
-holds the loss, and ``training_state`` is kept during training only. ``parameters`` declares what
+holds the loss, ``output_weights`` sums it over the outputs of a network that has several, and
+``training_state`` is kept during training only. ``parameters`` declares what
 both estimators are given, and ``net_settings`` is the part of it that a net needs; ``optimizers``,
 ``schedule``, ``memory_format`` and ``class_weight`` turn names and numbers into what torch takes.
 ``gradient_check`` refuses losses without a gradient, and ``portable_net`` is the net as a pickle.

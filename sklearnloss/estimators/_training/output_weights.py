@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...losses import Penalty
@@ -65,7 +66,7 @@ class OutputsLoss:
     def __call__(self, outputs: list[Tensor], codes: Tensor, weight: Tensor | None) -> Tensor:
         """Return the loss of a batch, a scalar."""
         first, *others = outputs
-        value = self.criterion(first, codes, weight)
+        value: Tensor = self.criterion(first, codes, weight)
         share, *shares = self.weights
         if share != 1 and self.parts is None:
             value = share * value
@@ -80,6 +81,5 @@ class OutputsLoss:
         if self.parts is None:
             value: Tensor = self.criterion(scores, codes, weight)
             return value
-        return sum(  # type: ignore[return-value]
-            factor * part(scores, codes, weight) for part, factor in self.parts
-        )
+        values = [factor * part(scores, codes, weight) for part, factor in self.parts]
+        return torch.stack(values).sum()

@@ -7,7 +7,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .._interface import USUAL_MULTIPLE
+from .interface import USUAL_MULTIPLE
 from .outputs import read_outputs
 from .sizes import Sizes
 from .wanted import Wanted

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from .outputs import OutputsDiffer, read_outputs
 from .wanted import Wanted
@@ -76,9 +77,18 @@ def find_sizes(network: nn.Module, wanted: Wanted, given: Iterable[Any] = ()) ->
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         with _mode(network, training=False):
+            _materialize(network, wanted)
             sizes = _find(network, wanted, given)
         with _mode(network, training=True):
             return _try_training(network, wanted, sizes)
+
+
+def _materialize(network: nn.Module, wanted: Wanted) -> None:
+    """Let lazy layers see the size that they are for; others are left alone."""
+    if any(is_lazy(each) for each in [*network.parameters(), *network.buffers()]):
+        error = _error(network, wanted, wanted.image_shape)
+        if error is not None:
+            raise error if isinstance(error, OutputsDiffer) else _refusal(error, wanted)
 
 
 def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
@@ -150,7 +160,7 @@ def _refusal(error: Exception, wanted: Wanted) -> Exception:
 def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
     """Put a network into a mode for a while; its statistics are as before afterwards."""
     before = {module: module.training for module in network.modules()}
-    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers() if not is_lazy(buffer)}
     network.train(training)
     try:
         yield
@@ -210,7 +220,7 @@ def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exce
 
 def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Tensor:
     """Return a batch of noise where the network is."""
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    device = next((p.device for p in network.parameters()), None)
     shape = (_BATCH, wanted.in_channels, *spatial)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
 

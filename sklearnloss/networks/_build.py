@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ._adapt.adapted import AdaptedNetwork
-from ._adapt.arguments import call_factory, looked_for, name_of
-from ._adapt.outputs import OutputsDiffer
+from ._adapt.arguments import call_factory, knows_numbers, looked_for, name_of
+from ._adapt.outputs import WrongOutputs
 from ._adapt.sizes import Sizes, find_sizes
 from ._adapt.wanted import Wanted
 from ._libraries import build_library_network, without_weights
@@ -81,8 +81,8 @@ def build_network(
     if key not in _known_sizes:
         try:
             found = find_sizes(made, wanted, params.values())
-        except OutputsDiffer as error:
-            raise ValueError(f"{error} {_outputs_advice(network, adapter, wanted)}") from error
+        except ValueError as error:
+            raise ValueError(f"{error}{_advice(network, adapter, wanted, error)}") from error
         if key is None:
             return AdaptedNetwork(made, wanted, found)
         if len(_known_sizes) > _MOST_KNOWN:
@@ -150,18 +150,20 @@ def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Mod
     return made
 
 
-def _outputs_advice(network: Any, adapter: Any, wanted: Wanted) -> str:
-    """Say how a network gets the right number of outputs."""
+def _advice(network: Any, adapter: Any, wanted: Wanted, error: ValueError) -> str:
+    """Say how a network gets the right numbers of channels and outputs."""
+    number = isinstance(error, WrongOutputs) and error.number
+    if isinstance(error, WrongOutputs) and not number:
+        return ""
     if adapter is not None:
-        return "The adapter is told this number as n_outputs."
+        return " The adapter is told the numbers as in_channels and n_outputs."
     if isinstance(network, nn.Module):
-        return (
-            f"A ready-made module needs {wanted.n_outputs} here: change its last layer, or pass "
-            f"its class, network={type(network).__name__}."
-        )
-    if callable(network):
-        return f"{name_of(network)}: {looked_for(network)}"
-    return ""
+        cls = type(network).__name__
+        part = "last layer" if number else "first layer, or the images"
+        return f" Change the {part} of this ready-made module, or pass its class, network={cls}."
+    if isinstance(network, str) or knows_numbers(network) and not number:
+        return ""
+    return f" {name_of(network)}: {looked_for(network)}"
 
 
 def without_fetching(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

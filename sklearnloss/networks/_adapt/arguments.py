@@ -110,6 +110,12 @@ def required(factory: Callable[..., Any]) -> list[str]:
     return [name for name, p in parameters(factory).items() if p.default is p.empty]
 
 
+def knows_numbers(factory: Callable[..., Any]) -> bool:
+    """Return whether a factory has names for the numbers of channels and of outputs."""
+    names = parameters(factory)
+    return any(n in names for n in IN_CHANNELS) and any(n in names for n in N_OUTPUTS)
+
+
 def looked_for(factory: Callable[..., Any]) -> str:
     """Say which names were found in a signature, and which were looked for."""
     found = ", ".join(parameters(factory)) or "none"

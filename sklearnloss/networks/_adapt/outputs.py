@@ -13,6 +13,20 @@ from .wanted import Wanted
 _MAIN = ("out", "logits", "pred", "main")
 
 
+class WrongOutputs(ValueError):
+    """A network returns what no other size of images would change.
+
+    Attributes
+    ----------
+    number : bool
+        Whether it is the number of scores.
+    """
+
+    def __init__(self, message: str, *, number: bool = False) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 def read_outputs(raw: Any, wanted: Wanted, spatial: Sequence[int]) -> list[Tensor]:
     """Return all scores that a network gives for a batch, the ones that count first.
 
@@ -31,12 +45,12 @@ def read_outputs(raw: Any, wanted: Wanted, spatial: Sequence[int]) -> list[Tenso
 
     Raises
     ------
-    ValueError
+    WrongOutputs
         If the first is no tensor of scores.
     """
     found = list(_tensors(raw, wanted))
     if not found:
-        raise ValueError(
+        raise WrongOutputs(
             f"The network returns an object of type {type(raw).__name__}. Expected scores: a "
             f"tensor {wanted.scores}, or a list or dict of such."
         )
@@ -85,15 +99,12 @@ def _check(scores: Tensor, wanted: Wanted, spatial: Sequence[int]) -> None:
         task = "for each pixel" if wanted.per_pixel else "for each image"
         looks = (scores.ndim == 2) if wanted.per_pixel else (scores.ndim == wanted.n_axes + 2)
         hint = f" It looks like one for {other}." if looks else ""
-        raise ValueError(f"{returned} pixels. Expected {wanted.scores}, scores {task}.{hint}")
+        raise WrongOutputs(f"{returned} pixels. Expected {wanted.scores}, scores {task}.{hint}")
     if scores.shape[1] != wanted.n_outputs:
-        raise OutputsDiffer(
-            f"{returned} pixels: {scores.shape[1]} of them. Expected {wanted.scores}: "
-            f"{wanted.n_outputs}."
+        raise WrongOutputs(
+            f"{returned} pixels, {scores.shape[1]} of them. Expected {wanted.scores}, "
+            f"{wanted.n_outputs} of them.",
+            number=True,
         )
     if not scores.is_floating_point():
-        raise ValueError(f"{returned} and dtype {scores.dtype}. Expected floating point.")
-
-
-class OutputsDiffer(ValueError):
-    """A network has another number of outputs than needed."""
+        raise WrongOutputs(f"{returned} and dtype {scores.dtype}. Expected floating point.")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .outputs import OutputsDiffer, read_outputs
+from .outputs import WrongOutputs, read_outputs
 from .wanted import Wanted
 
 # Images that are tried at a time: two, in case a network is confused by one.
@@ -88,7 +88,7 @@ def _materialize(network: nn.Module, wanted: Wanted) -> None:
     if any(is_lazy(each) for each in [*network.parameters(), *network.buffers()]):
         error = _error(network, wanted, wanted.image_shape)
         if error is not None:
-            raise error if isinstance(error, OutputsDiffer) else _refusal(error, wanted)
+            raise error if isinstance(error, WrongOutputs) else _refusal(error, wanted)
 
 
 def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
@@ -97,7 +97,7 @@ def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
         error = _error(network, wanted, _odd_multiples(multiple, wanted.n_axes))
         if error is None:
             return Sizes(multiple, _least(network, wanted, multiple))
-        if isinstance(error, OutputsDiffer):  # which no other size changes
+        if isinstance(error, WrongOutputs):  # which no other size changes
             raise error
         # Of the sizes that most networks would take, the last tells most.
         failed = error if failed is None or multiple & (multiple - 1) == 0 else failed
@@ -105,7 +105,7 @@ def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
         error = _error(network, wanted, size)
         if error is None:
             return Sizes(fixed=size)
-        if isinstance(error, OutputsDiffer):
+        if isinstance(error, WrongOutputs):
             raise error
     assert failed is not None
     raise _refusal(failed, wanted)
@@ -118,7 +118,7 @@ def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
         sizes = replace(sizes, least=_least(network, wanted, sizes.multiple, sizes.least))
         error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
     if error is not None:
-        raise error if isinstance(error, OutputsDiffer) else _refusal(error, wanted)
+        raise error if isinstance(error, WrongOutputs) else _refusal(error, wanted)
     size = sizes.enlarged(wanted.image_shape)
     with _largest_layer(network) as numbers:
         heads = read_outputs(network(_images(network, wanted, size)), wanted, size)
@@ -233,7 +233,7 @@ def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> E
             f"{(_BATCH, wanted.in_channels, *spatial)}. Expected {expected}."
         )
     if not scores.is_meta and not scores.isfinite().all():
-        return OutputsDiffer(
+        return WrongOutputs(
             f"The network returns NaN or infinity for random images of shape "
             f"{(_BATCH, wanted.in_channels, *spatial)}. Look at its weights."
         )

@@ -18,6 +18,7 @@ from ...losses._core.compound import default_name
 from ...losses._core.foreign import loss_form
 from ...losses._core.names import registered_name
 from ...losses._registry import get_loss
+from ...networks._registry import network_parameters
 from .._evaluation.fingerprint import in_order
 from .._evaluation.pipeline import has_loss, no_loss
 from .api import COMPOUNDS
@@ -230,7 +231,9 @@ def _check_parameter(
     """Refuse a parameter that the estimator, or a part that the search sets, does not have."""
     parts = [part for part in searched if key.startswith(f"{part}__")]
     if not parts:
-        if key not in known:
+        head, found, _ = key.rpartition("network__")
+        anything = found and network_parameters(known.get(f"{head}network")) is None
+        if key not in known and not anything:
             raise ValueError(
                 f"{type(estimator).__name__} has no parameter {key!r} to search over."
                 f"{did_you_mean(key, list(known))}"
@@ -239,12 +242,20 @@ def _check_parameter(
     part = max(parts, key=len)
     name = key.removeprefix(f"{part}__")
     for choice in map(searched[part].decode, searched[part].values() or []):
-        if not hasattr(choice, "get_params") or name not in choice.get_params():
+        if not _may_have(part, choice, name):
             raise ValueError(
                 f"param_distributions has {key!r}, but the choice {shorten(repr(choice))} of "
                 f"{part!r} has no parameter {name!r}. Give a list of dicts, each with choices "
                 f"that belong together."
             )
+
+
+def _may_have(part: str, choice: Any, name: str) -> bool:
+    """Return whether a choice for a part of the estimator may have a parameter."""
+    if part.rpartition("__")[2] == "network":
+        parameters = network_parameters(choice)
+        return parameters is None or name in parameters
+    return hasattr(choice, "get_params") and name in choice.get_params()
 
 
 def _check_loss(loss: Any) -> dict[str, Any]:

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ._adapt.adapted import AdaptedNetwork
-from ._adapt.arguments import call_factory, knows_numbers, looked_for, name_of
+from ._adapt.arguments import (
+    call_factory,
+    known_arguments,
+    knows_numbers,
+    looked_for,
+    name_of,
+)
 from ._adapt.outputs import WrongOutputs
 from ._adapt.sizes import Sizes, find_sizes
 from ._adapt.wanted import Wanted
@@ -159,10 +165,13 @@ def _advice(network: Any, adapter: Any, wanted: Wanted, error: ValueError) -> st
         return " The adapter is told the numbers as in_channels and n_outputs."
     if isinstance(network, nn.Module):
         cls = type(network).__name__
-        part = "last layer" if number else "first layer, or the images"
+        part = "last layer" if number else "first layer"
         return f" Change the {part} of this ready-made module, or pass its class, network={cls}."
-    if isinstance(network, str) or knows_numbers(network) and not number:
+    if isinstance(network, str):
         return ""
+    if knows_numbers(network):
+        given = ", ".join(f"{k}={v}" for k, v in known_arguments(network, wanted).items())
+        return f" {name_of(network)} was called with {given}." if number else ""
     return f" {name_of(network)}: {looked_for(network)}"
 
 

@@ -150,7 +150,7 @@ def _refusal(error: Exception, wanted: Wanted) -> Exception:
     size = " x ".join(map(str, wanted.image_shape))
     refusal = ValueError(
         f"The network takes no images of {wanted.in_channels} channels and {size} pixels, nor any "
-        f"other size that was tried. It raised {type(error).__name__}: {error}"
+        f"other size that was tried. It raised {type(error).__name__}: {str(error).rstrip('.')}."
     )
     refusal.__cause__ = error
     return refusal

@@ -132,8 +132,9 @@ class ArrayImages:
         Whether NaN stands for pixels without a value.
     """
 
-    # All are of one size.
+    # All are of one size, and no targets were read with them.
     sizes: Tensor | None = None
+    survey = None
 
     def __init__(
         self, whole: Tensor, rows: np.ndarray | None = None, *, masked: bool = False
@@ -205,8 +206,10 @@ class ArrayImages:
         rows = None if self.rows is None else torch.from_numpy(self.rows).to(self.device)
         return ((self.whole[b if rows is None else rows[b]], None) for b in batches)
 
-    def only(self, chosen: Tensor) -> ArrayImages:
-        """Return some of the images, where they are."""
+    def in_memory(self, chosen: Tensor | None) -> ArrayImages:
+        """Return some of the images, or all, where they are."""
+        if chosen is None:
+            return self
         rows = chosen.cpu().numpy()
         return ArrayImages(self.whole, rows if self.rows is None else self.rows[rows])
 

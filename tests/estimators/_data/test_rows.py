@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sklearnloss.estimators._data.dataset import TrainingData
 from sklearnloss.estimators._data.rows import ArrayImages, Rows
+from sklearnloss.estimators._data.targets import ArrayCodes
 
 from ..conftest import Data, classifier, segmenter
 
@@ -131,8 +132,8 @@ def test_only_the_rows_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     X = torch.arange(60 * 4).reshape(60, 1, 2, 2)
     monkeypatch.setattr("sklearnloss.estimators._data.rows._CHUNK", 20)
     assert torch.equal(ArrayImages(X, ROWS).to(torch.device("cpu")).whole, X)
-    data = TrainingData(ArrayImages(X), torch.arange(60), torch.ones(60)).subset(ROWS)
-    moved: Any = data.to(torch.device("meta"))
+    data = TrainingData(ArrayImages(X), ArrayCodes(torch.arange(60), 60), torch.ones(60))
+    moved: Any = data.subset(ROWS).to(torch.device("meta"))
     assert moved.images.shape == (37, 1, 2, 2)
     assert moved.images.rows is None
     assert moved.chosen is None

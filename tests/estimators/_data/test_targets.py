@@ -76,4 +76,4 @@ def test_an_error_names_the_mask_that_became_another() -> None:
 
     targets = MaskCodes(refuse, torch.uint8, COUNTS)
     with pytest.raises(ValueError, match=r"y\[2\]: it is of shape \(2, 2\), its image of \(3, 4"):
-        targets.batch(CHOSEN, CODES[CHOSEN], (3, 4, 4))
+        targets.batch(CHOSEN, list(CODES[CHOSEN]), (3, 4, 4))

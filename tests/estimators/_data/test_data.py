@@ -153,6 +153,11 @@ def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
     assert weight is not None
     assert weight.tolist() == [3, 11]
     assert torch.equal(part[1][0], X[11])
+    np.testing.assert_array_equal(part.class_counts(), np.bincount(y[[3, 11]].ravel(), minlength=3))
+    moved = part.to(torch.device("cpu"))
+    assert torch.equal(moved.y, y[[3, 11]])
+    assert moved.weight.tolist() == [3, 11]
+    assert torch.equal(moved.batch(slice(None))[0], X[[3, 11]])
 
 
 def test_batches_hold_every_sample_once() -> None:

@@ -226,3 +226,13 @@ def test_rows_train_on_a_gpu(digits: Data) -> None:
     for base in (X, torch.from_numpy(X).cuda()):
         assert isinstance(base, (np.ndarray, Tensor))
         assert_as_a_copy(model, base, y, ROWS, NEW)
+
+
+def test_pixels_that_count_are_those_of_their_own_image() -> None:
+    X = torch.arange(3.0)[:, None, None, None].expand(3, 1, 600, 600)  # more than is looked at once
+    kept = torch.zeros(3, 600, 600, dtype=torch.bool)
+    kept[0, :10], kept[2, :30] = True, True
+    mean, scale = ArrayImages(X).scaling(kept)
+    assert mean.tolist() == [1.5]
+    torch.testing.assert_close(scale, torch.tensor([0.75**0.5]))
+    assert ArrayImages(X, np.array([2, 1])).scaling(kept[[2, 1]]).mean.tolist() == [2]

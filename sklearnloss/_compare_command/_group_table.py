@@ -82,7 +82,8 @@ def read_rows(spec: str, n: int) -> list[str]:
         If it has another number of lines, or it is unclear which column is meant.
     """
     path, column = _parts(spec)
-    rows = max((_split(_read(path), each) for each in _DELIMITERS), key=_n_columns)
+    text = _read(path)
+    rows = max((_split(text, each) for each in _DELIMITERS), key=lambda rows: len(rows[0]))
     if len(rows) not in (n, n + 1):
         raise ValueError(f"{str(path)!r} has {len(rows)} lines, but there are {n} images.")
     header = rows[0] if len(rows) > n else []
@@ -118,10 +119,6 @@ def _split(text: str, delimiter: str) -> list[Row]:
     rows = [row for row in rows if any(row)]
     width = max(map(len, rows))
     return [row + [""] * (width - len(row)) for row in rows]
-
-
-def _n_columns(rows: Sequence[Row]) -> int:
-    return len(rows[0])
 
 
 def _find_names(text: str, names: Sequence[str]) -> tuple[list[Row], int]:

@@ -69,7 +69,8 @@ class Walk:
         links: list[str] = []
         for where, folders, files in os.walk(folder, onerror=_raise):
             folders[:] = [name for name in folders if not name.startswith(".")]
-            links += [_inside(folder, where, n) for n in folders if Path(where, n).is_symlink()]
+            linked = [path for name in folders if (path := Path(where, name)).is_symlink()]
+            links += [path.relative_to(folder).as_posix() for path in linked]
             folders[:] = [name for name in folders if not self.is_results(Path(where, name))]
             for path in [Path(where, name) for name in files if not name.startswith(".")]:
                 (images if _may_be_read(path) else others).append(path)
@@ -88,10 +89,6 @@ def describe(path: Path) -> str:
 def _may_be_read(path: Path) -> bool:
     """Return whether a path is called as an image is, and no pipe or device."""
     return path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
-
-
-def _inside(folder: Path, where: str, name: str) -> str:
-    return Path(where, name).relative_to(folder).as_posix()
 
 
 def _raise(error: OSError) -> None:

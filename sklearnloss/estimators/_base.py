@@ -19,8 +19,8 @@ from ..losses._core.foreign import AnyLoss
 from ..networks._adapt.adapted import inner_network
 from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
-from ._data.lazy import MaskCodes
 from ._data.reading import ImageReadingMixin, Images
+from ._data.targets import Targets
 from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights
@@ -35,7 +35,6 @@ from ._training.class_weight import (
     check_class_order,
     check_own_ignore_index,
     check_weight_range,
-    count_codes,
     fill_class_weight,
     fill_ignore_index,
     read_class_weight,
@@ -89,9 +88,7 @@ class ImageEstimator(
     _epoch_hook: Callable[[Any, int], object] | None = None
 
     @abc.abstractmethod
-    def _read_targets(
-        self, y: Any, images: Images, weight: Tensor | None, classes: Any
-    ) -> Tensor | MaskCodes:
+    def _read_targets(self, y: Any, images: Images, weight: Tensor | None, classes: Any) -> Targets:
         """Validate y, set ``classes_``, and return codes."""
 
     @abc.abstractmethod
@@ -244,13 +241,14 @@ class ImageEstimator(
             classes = self.classes
         if classes is not None:
             check_classes(classes)
-        codes = self._read_targets(y, images, weight, classes)
+        targets = self._read_targets(y, images, weight, classes)
         check_class_order(self.class_weight, classes, self.classes_)
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
-            kept = self._kept_codes(codes)
+            codes = None if self._ignored_label is None else targets.in_memory(None)
+            kept = None if codes is None else codes.kept()
             self.scaling_ = images.scaling(kept) if self.normalize == "auto" else None
-        return TrainingData(images.filled(self._fill).source, codes, weight)
+        return TrainingData(images.filled(self._fill).source, targets, weight)
 
     def _train(
         self,
@@ -287,7 +285,7 @@ class ImageEstimator(
         net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
         net.augment_ = augmentation
         if not again:
-            net.class_counts_ = torch.from_numpy(np.atleast_2d(self._class_counts(data))[-1])
+            net.class_counts_ = torch.from_numpy(np.atleast_2d(data.class_counts())[-1])
         if isinstance(self.loss_, Loss):
             self.loss_.bind(net.module_, net.class_counts_)
         ignores = self._ignored_label is not None
@@ -332,7 +330,7 @@ class ImageEstimator(
                 f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
                 f"Pass a dict from label to weight."
             )
-        counts = self._class_counts(data)
+        counts = data.class_counts()
         weight = read_class_weight(self.class_weight, self.classes_, counts)
         if not partial:
             require_weight(weight, self.classes_, counts)
@@ -340,11 +338,6 @@ class ImageEstimator(
         if not fill_class_weight(loss, weight, one_channel=n_channels == 1, multilabel=multilabel):
             self._weigh_classes_by_sample(data, weight)
         return loss
-
-    def _class_counts(self, data: TrainingData) -> np.ndarray:
-        """Return how often each class occurs."""
-        counts = data.class_counts()
-        return count_codes(data.y, len(self.classes_)) if counts is None else counts
 
     def _channels(self) -> int:
         """Return the number of the fitted network's output channels."""

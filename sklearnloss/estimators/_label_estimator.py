@@ -15,7 +15,7 @@ from ._base import ImageEstimator
 from ._data.dataset import TrainingData
 from ._data.labels import encode, one_label, read_labels
 from ._data.reading import Images
-from ._data.survey import Survey
+from ._data.targets import ArrayCodes
 from ._loss_parameter import resolve_loss
 
 
@@ -101,9 +101,11 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
 
-    def _read_targets(self, y: Any, images: Images, weight: Tensor | None, classes: Any) -> Tensor:
-        if y is None and isinstance(images, Survey):
-            y = [one_label(target, k) for k, target in enumerate(images.seen)]
+    def _read_targets(
+        self, y: Any, images: Images, weight: Tensor | None, classes: Any
+    ) -> ArrayCodes:
+        if y is None and images.survey is not None:
+            y = [one_label(target, k) for k, target in enumerate(images.survey.seen)]
         labels = read_labels(y)
         if len(labels) != len(images):
             raise ValueError(
@@ -118,7 +120,7 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
                 f"class: {known.tolist()}."
             )
         self.classes_ = known if classes is not None else np.unique(labels)
-        return encode(labels, self.classes_)
+        return ArrayCodes(encode(labels, self.classes_), len(self.classes_))
 
     def _as_probabilities(self, logits: Tensor) -> np.ndarray:
         logits = logits.double()

@@ -118,7 +118,8 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
             raise
 
     def _set_params(self, params: dict[str, Any]) -> Self:
-        nested = {k.removeprefix(PREFIX): params.pop(k) for k in list(params) if _is_nested(k)}
+        names = [name for name in params if name.startswith(PREFIX)]
+        nested = {name.removeprefix(PREFIX): params.pop(name) for name in names}
         if "loss" in params:
             self._loss_params = {}
         super().set_params(**params)
@@ -133,10 +134,6 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
             _check_names(self.loss, {**self._loss_params, **nested}, valid)
         self._loss_params = {**self._loss_params, **nested}
         return self
-
-
-def _is_nested(key: str) -> bool:
-    return key.startswith(PREFIX)
 
 
 def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:

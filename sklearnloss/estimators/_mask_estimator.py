@@ -28,7 +28,7 @@ from ._data.labels import (
     one_label_per_pixel,
     read_masks,
 )
-from ._data.lazy import MaskCodes, Samples, is_lazy
+from ._data.lazy import Samples, is_lazy
 from ._data.mask_classes import (
     ObjectNumbers,
     check_classes,
@@ -42,9 +42,9 @@ from ._data.palettes import check_palettes
 from ._data.reading import Images
 from ._data.rows import ArrayImages
 from ._data.survey import Survey, tally
+from ._data.targets import ArrayCodes, MaskCodes
 from ._inference.predict import Finish, Scorer, as_numpy, predict_images
 from ._training.augment_masks import MaskLabels
-from ._training.class_weight import count_positives
 from ._training.torch_settings import usual_torch
 
 
@@ -89,15 +89,15 @@ class MaskEstimator(ImageEstimator):
 
     def _read_targets(
         self, y: Any, images: Images, weight: Tensor | None, classes: Any
-    ) -> Tensor | MaskCodes:
+    ) -> ArrayCodes | MaskCodes:
         try:
-            if isinstance(images, Survey):
-                return self._read_lazy_masks(images, classes)
-            return self._read_masks_in_memory(y, images, classes)
+            if images.survey is None:
+                return self._read_masks_in_memory(y, images, classes)
+            return self._read_lazy_masks(images.survey, classes)
         finally:
             self.__dict__.pop("_numbers", None)
 
-    def _read_masks_in_memory(self, y: Any, images: ArrayImages, classes: Any) -> Tensor:
+    def _read_masks_in_memory(self, y: Any, images: Images, classes: Any) -> ArrayCodes:
         masks = self._read_masks(y, images)
         if np.ma.is_masked(masks):
             self._masked = True
@@ -106,7 +106,8 @@ class MaskEstimator(ImageEstimator):
             self._numbers = number_objects(masks, labels, self.ignore_index)
         n_labels = masks.shape[1] if self.multilabel else 1
         values = self._find_classes(labels, n_labels, classes, {masks.dtype})
-        return encode(masks, values, self.ignore_index)
+        codes = encode(masks, values, self.ignore_index)
+        return ArrayCodes(codes, len(self.classes_), self.multilabel)
 
     def _read_lazy_masks(self, survey: Survey, classes: Any) -> MaskCodes:
         numbers = sorted({len(mask) for mask in survey.seen})
@@ -207,7 +208,7 @@ class MaskEstimator(ImageEstimator):
             one = one_label_per_pixel(one, len(shape) - 1)
         return read_masks(one[None], (1, *shape[1:]), multilabel=self.multilabel)
 
-    def _read_masks(self, y: Any, images: ArrayImages) -> np.ndarray:
+    def _read_masks(self, y: Any, images: Images) -> np.ndarray:
         shape = (len(images), *images.shape[2:])
         check_masks_shape(
             np.shape(y), tuple(images.shape), channels=self.channels, multilabel=self.multilabel
@@ -266,11 +267,6 @@ class MaskEstimator(ImageEstimator):
                 f"ignore_index={void} if it does."
             )
         return mask
-
-    def _class_counts(self, data: TrainingData) -> np.ndarray:
-        if self.multilabel and data.class_counts() is None:
-            return count_positives(data.y)
-        return super()._class_counts(data)
 
     @usual_torch()
     def _finished(self, X: Any, finish: Finish) -> np.ndarray:

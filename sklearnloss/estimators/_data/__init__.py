@@ -6,6 +6,6 @@
 batch by batch, with ``read_ahead`` while the network trains. ``survey`` and ``statistics`` learn
 shapes, scaling and labels in one pass. ``labels`` and ``mask_classes`` turn targets into codes,
 ``check_images`` refuses what holds no images, and ``file_order`` warns of lists that do not match.
-``TrainingData`` of ``dataset`` joins the images, ``ArrayImages`` or ``Samples``, with codes and
-weights.
+``TrainingData`` of ``dataset`` joins images, an ``ImageSource``, with codes, the ``Targets`` of
+``targets``, and weights.
 """

@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,9 +17,6 @@ from torch import Tensor
 from ...losses._core.transfer import send
 from .axes import splits_or_joins
 from .statistics import ChannelStatistics
-
-if TYPE_CHECKING:
-    from .rows import ArrayImages
 
 Channels = Literal["first", "last"]
 
@@ -211,29 +208,6 @@ def _joined(X: Any) -> Any:
         warn_of_unlike_dtypes([item.dtype for item in X])
         return np.ma.stack(X) if is_masked(X) else X
     return X
-
-
-def learn_scaling(images: ArrayImages, kept: Tensor | None = None) -> Scaling:
-    """Return the mean and standard deviation of each channel over all images.
-
-    Parameters
-    ----------
-    images : ArrayImages of shape (n, C, *spatial)
-        NaN stands for pixels without a value, which do not count.
-    kept : Tensor of shape (n, *spatial), bool, default=None
-        Which pixels count.
-    """
-    found = ChannelStatistics()
-    # As much as a core's cache holds; a GPU is rather asked seldom.
-    values = 2**18 if images.device.type == "cpu" else 2**24
-    size = max(1, values // max(math.prod(images.shape[1:]), 1))
-    start = 0
-    for part in images.split(size):
-        chosen = None if kept is None else kept[start : start + size].to(part.device)
-        found.add(part, chosen)
-        start += size
-    found.warn_of_extremes()
-    return as_scaling(found)
 
 
 def as_scaling(found: ChannelStatistics) -> Scaling:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .lazy import MaskCodes
 from .rows import ArrayImages
+from .targets import Targets
 
 
 class ImageSource(Protocol):
@@ -31,6 +31,9 @@ class ImageSource(Protocol):
     def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, Sequence[Any] | None]]:
         """Yield the images at some positions, and what targets are read with them."""
 
+    def in_memory(self, chosen: Tensor | None) -> ArrayImages | None:
+        """Return some of the images, or all; None if they are still to be read."""
+
 
 class TrainingData(Dataset):  # type: ignore[type-arg]
     """Images, codes and weights of one fit.
@@ -39,7 +42,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
     ----------
     images : ArrayImages or Samples
         Images (n, C, *spatial) of any dtype.
-    codes : Tensor of shape (n,), (n, *spatial) or (n, K, *spatial), or MaskCodes
+    targets : ArrayCodes or MaskCodes
         Codes, or how to make them of the masks that are read with the images.
     weight : Tensor of shape (n,), default=None
         Sample weights.
@@ -50,12 +53,12 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
     def __init__(
         self,
         images: ImageSource,
-        codes: Tensor | MaskCodes,
+        targets: Targets,
         weight: Tensor | None = None,
         chosen: Tensor | None = None,
     ) -> None:
         self.images = images
-        self.codes = codes
+        self.targets = targets
         self.weight = weight
         self.chosen = chosen
 
@@ -81,21 +84,15 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
     def _batch(
         self, read: tuple[Tensor, Sequence[Any] | None], rows: Any
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        images, masks = read
-        if isinstance(self.codes, Tensor):
-            codes = self.codes[rows]
-        else:
-            assert masks is not None
-            positions = torch.arange(len(self.images))[rows].tolist()
-            codes = self.codes.read(masks, tuple(images.shape[1:]), positions)
+        images, given = read
+        codes = self.targets.batch(rows, given, tuple(images.shape[1:]))
         return images, codes, None if self.weight is None else self.weight[rows]
 
     @property
     def y(self) -> Any:
         """The codes, None if they are made of masks that are still to be read."""
-        if not isinstance(self.codes, Tensor):
-            return None
-        return self.codes if self.chosen is None else self.codes[self.chosen]
+        targets = self.targets.in_memory(self.chosen)
+        return None if targets is None else targets.values
 
     @property
     def device(self) -> torch.device:
@@ -105,7 +102,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
     @property
     def code_dtype(self) -> torch.dtype:
         """The dtype of the codes."""
-        return self.codes.dtype
+        return self.targets.dtype
 
     @property
     def sizes(self) -> Tensor | None:
@@ -113,33 +110,29 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
         sizes = self.images.sizes
         return sizes if sizes is None or self.chosen is None else sizes[self.chosen]
 
-    def class_counts(self) -> np.ndarray | None:
-        """Return how often each class occurs, None if the codes are there to be counted."""
-        if isinstance(self.codes, Tensor):
-            return None
-        chosen = slice(None) if self.chosen is None else self.chosen.numpy()
-        counts: np.ndarray = self.codes.counts[chosen].sum(0)
-        return counts
+    def class_counts(self) -> np.ndarray:
+        """Return how often each class occurs."""
+        return self.targets.class_counts(self.chosen)
 
     def subset(self, indices: np.ndarray) -> TrainingData:
         """Return some samples; the images stay where they are."""
         chosen = torch.from_numpy(indices)
         chosen = chosen if self.chosen is None else self.chosen[chosen]
-        return TrainingData(self.images, self.codes, self.weight, chosen)
+        return TrainingData(self.images, self.targets, self.weight, chosen)
 
     def to(self, device: torch.device) -> TrainingData:
         """Return the data on a device, or where it is if it is read or does not fit there."""
-        if not isinstance(self.images, ArrayImages) or not isinstance(self.codes, Tensor):
+        images = self.images.in_memory(self.chosen)
+        targets = self.targets.in_memory(self.chosen)
+        if images is None or targets is None:
             return self
-        images, codes, weight = self.images, self.codes, self.weight
-        if self.chosen is not None:
-            images, codes = images.only(self.chosen), codes[self.chosen]
-            weight = None if weight is None else weight[self.chosen]
         part = len(images) / len(images.whole)
-        if not _fits({images.whole: part, codes: 1.0}, device):
+        if not _fits({images.whole: part, targets.values: 1.0}, device):
             return self
-        weight = None if weight is None else weight.to(device)
-        return TrainingData(images.to(device), codes.to(device), weight)
+        weight = self.weight
+        if weight is not None:
+            weight = (weight if self.chosen is None else weight[self.chosen]).to(device)
+        return TrainingData(images.to(device), targets.to(device), weight)
 
 
 def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -194,6 +194,9 @@ class Samples:
             )
         return image, target
 
+    def in_memory(self, chosen: Tensor | None) -> None:
+        """Return None, as images are read batch by batch."""
+
     def mask_files(self) -> list[Path]:
         """Return the files of those masks that were read so far, in their order."""
         return [path for _, path in sorted(self._mask_files.items())]
@@ -279,31 +282,3 @@ def stack(images: Sequence[Tensor]) -> Tensor:
     if len({image.dtype for image in images}) > 1:
         images = [image.float() for image in images]
     return torch.stack(list(images))
-
-
-class MaskCodes(NamedTuple):
-    """How masks become codes when they are read, and what is known of all.
-
-    Attributes
-    ----------
-    encode : callable
-        From (mask as read, shape of its image) to its codes.
-    dtype : torch.dtype
-        Of the codes.
-    counts : ndarray of shape (n, ...)
-        How often each class occurs in each sample.
-    """
-
-    encode: Callable[[Any, tuple[int, ...]], Tensor]
-    dtype: torch.dtype
-    counts: np.ndarray
-
-    def read(
-        self, masks: Sequence[Any], shape: tuple[int, ...], positions: Sequence[int]
-    ) -> Tensor:
-        """Return the codes of some masks, of images (C, *spatial)."""
-        codes = []
-        for mask, position in zip(masks, positions, strict=True):
-            with naming_item(f"y[{position}]"):
-                codes.append(self.encode(mask, shape))
-        return torch.stack(codes)

@@ -15,10 +15,10 @@ from .arrays import Scaling, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
-from .labels import IGNORED
 from .lazy import Samples, has_targets, is_lazy
 from .rows import ArrayImages, Rows, read_rows
 from .survey import Survey
+from .targets import ArrayCodes
 
 #: What :meth:`fit` is given, as it was read or will be.
 Images = ArrayImages | Survey
@@ -34,7 +34,6 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     scaling_: Scaling | None
     # Of masks.
     ignore_index: int | None = None
-    _ignored_label: Any
     multilabel: bool = False
     _reads_masks: ClassVar[bool] = False
     _min_images: ClassVar[int] = 2
@@ -99,7 +98,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         images = self._new_images(X)
         if isinstance(images, ArrayImages):
             self._check_image_shape(images)
-        return TrainingData(images, torch.zeros(len(images), dtype=torch.uint8))
+        return TrainingData(images, ArrayCodes(torch.zeros(len(images), dtype=torch.uint8), 1))
 
     def _check_targets(self, X: Any, y: Any) -> None:
         """Raise an error if there are no images, or no targets."""
@@ -162,13 +161,6 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             return np.asarray(counted.any(0)) if self.multilabel else counted
 
         return kept
-
-    def _kept_codes(self, codes: Any) -> Tensor | None:
-        """Return where pixels count in the scaling, None if all do."""
-        if self._ignored_label is None or not isinstance(codes, Tensor):
-            return None
-        counted = codes != IGNORED[codes.dtype]
-        return counted.any(1) if self.multilabel else counted
 
     def _warn_of_axes(self, shape: tuple[int, ...]) -> None:
         """Warn if images of shape (C, *spatial) may be meant to have other axes."""

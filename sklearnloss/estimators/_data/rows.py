@@ -18,11 +18,12 @@ from .arrays import (
     _as_channels_first,
     _as_tensor,
     _check_tensor,
+    as_scaling,
     check_finite,
     is_masked,
-    learn_scaling,
     read_images,
 )
+from .statistics import ChannelStatistics
 
 # Values that are looked at at a time.
 _CHUNK = 2**22
@@ -132,8 +133,9 @@ class ArrayImages:
         Whether NaN stands for pixels without a value.
     """
 
-    # All are of one size.
+    # All are of one size, and no targets were read with them.
     sizes: Tensor | None = None
+    survey = None
 
     def __init__(
         self, whole: Tensor, rows: np.ndarray | None = None, *, masked: bool = False
@@ -169,8 +171,22 @@ class ArrayImages:
         return self.whole[position if self.rows is None else int(self.rows[position])]
 
     def scaling(self, kept: Tensor | None = None) -> Scaling:
-        """Return the mean and standard deviation of each channel, of those pixels that count."""
-        return learn_scaling(self, kept)
+        """Return the mean and standard deviation of each channel, of those pixels that count.
+
+        Parameters
+        ----------
+        kept : Tensor of shape (n, *spatial), bool, default=None
+            Which pixels count, besides those without a value, which never do.
+        """
+        found, start = ChannelStatistics(), 0
+        # As much as a core's cache holds; a GPU is rather asked seldom.
+        values = 2**18 if self.device.type == "cpu" else 2**24
+        for part in self.split(max(1, values // max(math.prod(self.shape[1:]), 1))):
+            stop = start + len(part)
+            found.add(part, None if kept is None else kept[start:stop].to(part.device))
+            start = stop
+        found.warn_of_extremes()
+        return as_scaling(found)
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
         """Return the images with values for pixels that have none."""
@@ -205,8 +221,10 @@ class ArrayImages:
         rows = None if self.rows is None else torch.from_numpy(self.rows).to(self.device)
         return ((self.whole[b if rows is None else rows[b]], None) for b in batches)
 
-    def only(self, chosen: Tensor) -> ArrayImages:
-        """Return some of the images, where they are."""
+    def in_memory(self, chosen: Tensor | None) -> ArrayImages:
+        """Return some of the images, or all, where they are."""
+        if chosen is None:
+            return self
         rows = chosen.cpu().numpy()
         return ArrayImages(self.whole, rows if self.rows is None else self.rows[rows])
 

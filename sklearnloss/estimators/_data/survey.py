@@ -86,6 +86,11 @@ class Survey:
         return len(self.samples)
 
     @property
+    def survey(self) -> Survey:
+        """What was seen of images and targets, which arrays do not have."""
+        return self
+
+    @property
     def source(self) -> Samples:
         """What batches of the training are read from."""
         return self.samples

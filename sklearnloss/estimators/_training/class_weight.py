@@ -253,31 +253,3 @@ def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
                 f"The loss {term!r} ignores {own!r}, {what}. Set ignore_index on the estimator "
                 f"instead: the estimator takes your labels, the loss takes class indices."
             )
-
-
-def count_positives(codes: Tensor) -> np.ndarray:
-    """Return how many pixels lack each label, and how many have it.
-
-    Parameters
-    ----------
-    codes : Tensor of shape (n, K, *spatial)
-        0, 1, and others where ignored.
-
-    Returns
-    -------
-    counts : ndarray of shape (2, K)
-    """
-    total = torch.zeros(2, codes.shape[1], dtype=torch.int64)
-    axes = tuple(range(2, codes.ndim))
-    for part in codes.split(max(1, 2**22 // max(codes[:1].numel(), 1))):
-        total += torch.stack([(part == code).sum(axes).sum(0) for code in (0, 1)]).cpu()
-    return total.numpy()
-
-
-def count_codes(codes: Tensor, n_classes: int) -> np.ndarray:
-    """Return how often each code occurs; ignored ones do not count."""
-    total = torch.zeros(n_classes, dtype=torch.int64)
-    for part in codes.reshape(-1).split(2**22):
-        part = part.long()
-        total += part[(part >= 0) & (part < n_classes)].bincount(minlength=n_classes)
-    return total.numpy()

@@ -19,9 +19,11 @@ from .optimizers import available_device
 class PortableNet(NeuralNet):  # type: ignore[misc]
     """A net that pickles its weights and its optimizer's state as numpy arrays.
 
-    skorch's own pickle holds the bytes of another pickle, which no inspection of
-    the outer one sees. Nothing here refers to a GPU: a net goes back to the one it
-    was trained on, or to the CPU where there is none.
+    A net goes back to the device it was trained on, or to the CPU where there is none.
+    skorch's own pickle would not do: it holds the bytes of another pickle, which no
+    inspection of the outer one sees; it finds another place for what was on CUDA, but
+    not on other devices; penalties forget their network; and the data's augmentation,
+    which may hold tensors on a GPU, is in it.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ class UndoMixin:
     def _as_before_on_failure(self) -> Iterator[None]:
         """Undo what a fit that fails has learnt, so that no half of it is left."""
         before = self._learnt()
-        n_epochs = _n_epochs(before)
+        n_epochs = len(before["net_"].history) if "net_" in before else 0
         try:
             yield
         except BaseException as error:
@@ -47,7 +47,3 @@ class UndoMixin:
             for name, value in vars(self).items()
             if name == "_fitted_loss_key" or (name.endswith("_") and not name.startswith("_"))
         }
-
-
-def _n_epochs(learnt: dict[str, Any]) -> int:
-    return len(learnt["net_"].history) if "net_" in learnt else 0

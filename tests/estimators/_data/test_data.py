@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sklearnloss.estimators._data.dataset import TrainingData
 from sklearnloss.estimators._data.rows import ArrayImages
+from sklearnloss.estimators._data.targets import ArrayCodes
 from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
@@ -142,7 +143,7 @@ def test_folds_that_lack_a_class_have_all_channels(scenes: Data) -> None:
 
 def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
     X, y = torch.from_numpy(scenes[0])[:, None], torch.from_numpy(scenes[1])
-    data = TrainingData(ArrayImages(X), y, torch.arange(12.0))
+    data = TrainingData(ArrayImages(X), ArrayCodes(y, 3), torch.arange(12.0))
     part: Any = data.subset(np.array([2, 3, 5, 7, 11])).subset(np.array([1, 4]))
     assert part.images.whole.data_ptr() == X.data_ptr()
     assert len(part) == 2
@@ -152,11 +153,16 @@ def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
     assert weight is not None
     assert weight.tolist() == [3, 11]
     assert torch.equal(part[1][0], X[11])
+    np.testing.assert_array_equal(part.class_counts(), np.bincount(y[[3, 11]].ravel(), minlength=3))
+    moved = part.to(torch.device("cpu"))
+    assert torch.equal(moved.y, y[[3, 11]])
+    assert moved.weight.tolist() == [3, 11]
+    assert torch.equal(moved.batch(slice(None))[0], X[[3, 11]])
 
 
 def test_batches_hold_every_sample_once() -> None:
     X = torch.arange(23.0).reshape(23, 1, 1)
-    data = TrainingData(ArrayImages(X), torch.arange(23))
+    data = TrainingData(ArrayImages(X), ArrayCodes(torch.arange(23), 23))
     batches = Batches(data, 8, generator=torch.Generator().manual_seed(0))
     codes = torch.cat([codes for _, codes in batches])
     assert sorted(codes.tolist()) == list(range(23))
@@ -167,7 +173,8 @@ def test_batches_hold_every_sample_once() -> None:
 
 
 def test_data_that_a_gpu_cannot_hold_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = TrainingData(ArrayImages(torch.zeros(4, 1, 8, 8)), torch.zeros(4, dtype=torch.uint8))
+    codes = ArrayCodes(torch.zeros(4, dtype=torch.uint8), 1)
+    data = TrainingData(ArrayImages(torch.zeros(4, 1, 8, 8)), codes)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
     assert data.to(torch.device("cuda")) is data
 

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, IterableDataset
 from sklearnloss.estimators._data.dataset import TrainingData
 from sklearnloss.estimators._data.files import read_image
 from sklearnloss.estimators._data.lazy import Samples
+from sklearnloss.estimators._data.targets import ArrayCodes
 from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
@@ -294,7 +295,7 @@ def test_images_of_unlike_sizes_train_a_segmenter(files: Files, scenes: Data) ->
 def test_batches_hold_images_of_one_size() -> None:
     samples = Samples([np.full(SIZES[i % 5], i) for i in range(33)])
     samples.sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
-    data = TrainingData(samples, torch.arange(33)).subset(np.arange(1, 33))
+    data = TrainingData(samples, ArrayCodes(torch.arange(33), 33)).subset(np.arange(1, 33))
     batches = Batches(data, 4, generator=torch.Generator().manual_seed(0))
     seen = [(tuple(x.shape), codes.tolist()) for x, codes in batches]
     assert len(seen) == len(batches) == 9

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sklearnloss.estimators._data.dataset import TrainingData
 from sklearnloss.estimators._data.rows import ArrayImages, Rows
+from sklearnloss.estimators._data.targets import ArrayCodes
 
 from ..conftest import Data, classifier, segmenter
 
@@ -131,8 +132,8 @@ def test_only_the_rows_go_to_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     X = torch.arange(60 * 4).reshape(60, 1, 2, 2)
     monkeypatch.setattr("sklearnloss.estimators._data.rows._CHUNK", 20)
     assert torch.equal(ArrayImages(X, ROWS).to(torch.device("cpu")).whole, X)
-    data = TrainingData(ArrayImages(X), torch.arange(60), torch.ones(60)).subset(ROWS)
-    moved: Any = data.to(torch.device("meta"))
+    data = TrainingData(ArrayImages(X), ArrayCodes(torch.arange(60), 60), torch.ones(60))
+    moved: Any = data.subset(ROWS).to(torch.device("meta"))
     assert moved.images.shape == (37, 1, 2, 2)
     assert moved.images.rows is None
     assert moved.chosen is None
@@ -225,3 +226,13 @@ def test_rows_train_on_a_gpu(digits: Data) -> None:
     for base in (X, torch.from_numpy(X).cuda()):
         assert isinstance(base, (np.ndarray, Tensor))
         assert_as_a_copy(model, base, y, ROWS, NEW)
+
+
+def test_pixels_that_count_are_those_of_their_own_image() -> None:
+    X = torch.arange(3.0)[:, None, None, None].expand(3, 1, 600, 600)  # more than is looked at once
+    kept = torch.zeros(3, 600, 600, dtype=torch.bool)
+    kept[0, :10], kept[2, :30] = True, True
+    mean, scale = ArrayImages(X).scaling(kept)
+    assert mean.tolist() == [1.5]
+    torch.testing.assert_close(scale, torch.tensor([0.75**0.5]))
+    assert ArrayImages(X, np.array([2, 1])).scaling(kept[[2, 1]]).mean.tolist() == [2]

@@ -7,11 +7,10 @@ import math
 import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import check_random_state, indexable
@@ -27,14 +26,13 @@ from .._evaluation.interrupts import noting_interrupts
 from .._workers.pool import count_workers
 from .fit import PairedData, fit_once
 from .fit_log import FitJournal, open_fit_journal
-from .fits import FitTable, collect
+from .fits import Fit, FitKey, FitTable, collect, plan_fits
 from .losses import Settings, read_losses
 from .results import LossComparison
 from .scorers import NamedScorers, read_scoring
 from .splits import PairedSplits, make_splits
 from .thumbnails import thumbnails
 
-Array = NDArray[Any]
 Result = dict[str, Any]
 
 
@@ -208,7 +206,7 @@ def _fit_all(
     verbose: int,
 ) -> FitTable:
     """Do the fits that are not in the log yet, and collect all results."""
-    work = _plan_fits(settings, plan)
+    work = plan_fits(settings, plan)
     done = {} if journal is None else _stored(journal, work, data.per_image)
     left = [fit for fit in work if fit.key not in done]
     with _interruptible(journal, len(work)):
@@ -228,41 +226,6 @@ def _fit_all(
     )
 
 
-class FitKey(NamedTuple):
-    """What a fit's result depends on, the data apart."""
-
-    loss: str
-    settings: str
-    split: str
-    random_state: int
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One fit to do.
-
-    Attributes
-    ----------
-    settings : dict
-        The estimator's parameters.
-    train, test : ndarray
-        Positions of images.
-    position : tuple of int
-        Numbers of split and seed.
-    baseline : bool
-        Whether to score a constant answer, too.
-    key : FitKey
-        Its name in a storage.
-    """
-
-    settings: Settings
-    train: Array
-    test: Array
-    position: tuple[int, int]
-    baseline: bool
-    key: FitKey
-
-
 def _check_numbers(rope: float, error_score: float | str) -> None:
     if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
         raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
@@ -276,19 +239,6 @@ def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
     if random_state is None and journal is not None and journal.header is not None:
         return int(journal.header["random_state"])
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
-    """Return all fits; those of one split and seed follow each other."""
-    texts = {label: digest(each) for label, each in settings.items()}
-    fits = []
-    for j, (train, test) in enumerate(plan.splits):
-        split = digest([train, test])
-        for s, seed in enumerate(plan.seeds[j].tolist()):
-            for number, (label, each) in enumerate(settings.items()):
-                key = FitKey(label, texts[label], split, seed)
-                fits.append(Fit(each, train, test, (j, s), s == number == 0, key))
-    return fits
 
 
 def _weights(estimator: Any, sample_weight: Any, X: Any) -> dict[str, Any]:

@@ -173,10 +173,14 @@ def test_targets_of_a_data_set_are_taken_by_position(kind: str) -> None:
     assert list(targets) == ["c", "a"]
 
 
-def test_of_a_matrix_of_kernels_columns_are_those_trained_on() -> None:
-    kernel, model = np.arange(36).reshape(6, 6), SVC(kernel="precomputed")
-    part, _ = take(data_of(model, kernel, None), model, TEST, TRAIN)
-    assert part.tolist() == kernel[np.ix_(TEST, TRAIN)].tolist()
+def test_a_matrix_of_kernels_is_scored_against_the_samples_trained_on() -> None:
+    kernel, y = NUMBERS @ NUMBERS.T, np.array([0, 0, 1, 0, 1, 1])
+    fold = FoldFit(data_of(SVC(kernel="precomputed"), kernel, y), {}, TRAIN, TEST, seed=0)
+    fold.fit()
+    assert fold.X.tolist() == kernel[np.ix_(TEST, TRAIN)].tolist()
+    assert fold.score() == SVC(kernel="linear").fit(NUMBERS[TRAIN], y[TRAIN]).score(
+        NUMBERS[TEST], y[TEST]
+    )
 
 
 def test_arrays_are_not_copied_unless_a_scorer_wants_them(

@@ -11,9 +11,9 @@ import numpy as np
 from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
+from .._evaluation.outcome import Outcome
 from .._evaluation.sklearn_private import BaseSearchCV
 from .._space.search_space import Space
-from .candidate import Outcome
 from .store import Row
 
 

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._comparison.compare_losses import compare_losses
 from .._comparison.results import LossComparison
+from .._evaluation.fit_and_score import fit, seed_estimator
 from .._evaluation.scoring import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.parse import read_space
@@ -43,7 +44,7 @@ from .cv_results import (
     warn_of_too_few_trials,
     warn_of_untried,
 )
-from .evaluate import Task, fit, seed_estimator
+from .evaluate import Task
 from .launch import run_search, shared_storage
 from .progress import check_callbacks
 from .pruner import check_pruner

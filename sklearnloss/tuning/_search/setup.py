@@ -58,15 +58,15 @@ def make_task(
         identity.add("folds", splits, len(splits))
         identity.add_seed(search.random_state, seed)
     task = Task(
-        clone(search.estimator),
-        X,
-        y,
-        splits,
-        scorers,
-        metric,
-        fit_params,
-        routed.scorer.score,
-        seed,
+        estimator=clone(search.estimator),
+        X=X,
+        y=y,
+        scorer=scorers,
+        fit_params=fit_params,
+        score_params=routed.scorer.score,
+        splits=splits,
+        metric=metric,
+        seed=seed,
         raises=search.error_score == "raise",
     )
     return task, identity

@@ -15,10 +15,11 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from .._evaluation.outcome import Outcome
 from .._space.search_space import Space, Values
 from .._workers.liveness import Heartbeat, Owner
 from .._workers.retries import RetryingStorage, StorageError
-from .candidate import CandidateState, Outcome, find_invalid_attribute
+from .candidate import CandidateState, find_invalid_attribute
 from .crashes import count_crashes, is_at_fault, warn_of_crashes
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome, find_invalid_attribute
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState, find_invalid_attribute
 
 from ..processes import X, make_search, record_of, y
 

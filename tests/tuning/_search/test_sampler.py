@@ -21,7 +21,8 @@ from optuna.trial import create_trial
 from sklearn.svm import SVC
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.sampler import Proposals, check_sampler
 from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.parse import read_space

@@ -7,7 +7,8 @@ from optuna.pruners import MedianPruner
 from optuna.trial import TrialState, create_trial
 from sklearn.svm import SVC
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.shadow_study import Mirror, as_study, as_trial, stoppable
 from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.parse import read_space

@@ -10,7 +10,8 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.store import Claim, LostCandidate, Record, Row, create_study
 from sklearnloss.tuning._workers.liveness import Owner
 from sklearnloss.tuning._workers.pool import MAX_DEATHS

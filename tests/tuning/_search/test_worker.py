@@ -9,7 +9,8 @@ from optuna.trial import TrialState, create_trial
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.evaluate import Task
 from sklearnloss.tuning._search.store import Record, Row, create_study
 from sklearnloss.tuning._search.worker import Budget, Worker
@@ -130,7 +131,7 @@ def worker(values: list[Any], **options: Any) -> Worker:
     """Return a worker on a record in memory, without a budget."""
     model = Told()
     splits = list(KFold(2).split(X))
-    task = Task(model, X, y, splits, check_scoring(model), None, {}, {}, 0)
+    task = Task(model, X, y, check_scoring(model), {}, {}, splits, None, 0)
     storage = InMemoryStorage()
     create_study(storage, "mine")
     record = Record(storage, "mine", read_space(model, None, {"value": values}), Owner())

@@ -13,8 +13,8 @@ from sklearn.exceptions import FitFailedWarning
 
 from .._evaluation.sklearn_private import BaseSearchCV
 from .._space.search_space import Space
+from .attempts import Row
 from .candidate import Outcome
-from .store import Row
 
 
 def format_results(

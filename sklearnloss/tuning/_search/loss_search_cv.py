@@ -32,6 +32,8 @@ from .._workers.liveness import Owner
 from .._workers.pool import count_workers
 from .._workers.retries import StorageError
 from .._workers.storage import opened_storage, quiet_optuna
+from .attempts import Row
+from .cached_study import as_study
 from .cv_results import (
     all_failed,
     best_per_loss,
@@ -49,9 +51,8 @@ from .progress import check_callbacks
 from .pruner import check_pruner
 from .sampler import check_sampler
 from .setup import make_task
-from .shadow_study import as_study
 from .sklearn_callbacks import SearchTasks, warn_of_workers
-from .store import Record, Row
+from .store import CandidateStore
 from .stored_search import DEFAULT_NAME, join_study, open_study
 from .worker import Budget
 
@@ -336,10 +337,10 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             self._forget()
             self.n_splits_ = len(task.splits)
             self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
-            record = Record(storage, study.study_name, space, owner, address)
+            store = CandidateStore(storage, study.study_name, space, owner, address)
             weight = params.get("sample_weight")
             task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
-            interrupt = self._search(task, record, budget)
+            interrupt = self._search(task, store, budget)
         if self.refit and hasattr(self, "best_params_"):
             self._refit(task, routed.estimator.fit, task.tasks)
         task.tasks.end()
@@ -347,33 +348,35 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             raise interrupt
         return self
 
-    def _search(self, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
+    def _search(
+        self, task: Task, store: CandidateStore, budget: Budget
+    ) -> KeyboardInterrupt | None:
         """Score candidates and set what was found, also before an error is raised."""
-        planned = untried(record.rows(), record.space, self.n_trials)
-        warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
+        planned = untried(store.rows(), store.space, self.n_trials)
+        warn_of_too_few_trials(planned, self.n_trials, len(store.space.branches))
         try:
-            interrupt = run_search(self, task, record, budget)
-            rows = _finished(record)
+            interrupt = run_search(self, task, store, budget)
+            rows = _finished(store)
         except BaseException as error:
-            record.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
-            self._set_known_results(record, error)
+            store.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+            self._set_known_results(store, error)
             raise
-        self._set_results(rows, record)
+        self._set_results(rows, store)
         if _has_complete(rows):
             warn_of_failures(rows)
             warn_of_scores(rows, self.cv_results_)
         elif rows and interrupt is None:
             raise ValueError(all_failed(rows))
-        left = untried(rows, record.space)
+        left = untried(rows, store.space)
         if interrupt is None and set(left) > set(planned):
             warn_of_untried(left, self.timeout)
         return interrupt
 
-    def _set_known_results(self, record: Record, error: BaseException) -> None:
+    def _set_known_results(self, store: CandidateStore, error: BaseException) -> None:
         """Set what was found before an error, which tells of it."""
         try:
-            rows = _finished(record)
-            self._set_results(rows, record)
+            rows = _finished(store)
+            self._set_results(rows, store)
             error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
         except Exception as other:
             error.add_note(f"Not all attributes of the search could be set: {other}")
@@ -397,10 +400,10 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _set_results(self, rows: Sequence[Row], record: Record) -> None:
+    def _set_results(self, rows: Sequence[Row], store: CandidateStore) -> None:
         """Set all attributes but those of the refitted estimator."""
-        space = record.space
-        self.study_ = as_study(rows, space, record.study.study_name)
+        space = store.space
+        self.study_ = as_study(rows, space, store.study.study_name)
         if space.has_losses:
             self.untried_losses_ = untried(rows, space)
         if not rows:
@@ -512,8 +515,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         raise NotImplementedError("LossSearchCV has a fit of its own.")
 
 
-def _finished(record: Record) -> list[Row]:
-    return [row for row in record.rows() if row.is_finished]
+def _finished(store: CandidateStore) -> list[Row]:
+    return [row for row in store.rows() if row.is_finished]
 
 
 def _has_complete(rows: Sequence[Row]) -> bool:

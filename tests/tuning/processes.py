@@ -66,7 +66,7 @@ importlib.import_module("optuna.storages._rdb.models")
 
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
-def _write_in_memory(connection: Any, store: Any) -> None:
+def _write_in_memory(connection: Any, record: Any) -> None:
     """Do not wait for the disk after each of SQLite's writes: no test cuts the power."""
     if type(connection).__module__ == "sqlite3":
         connection.execute("PRAGMA synchronous=OFF")

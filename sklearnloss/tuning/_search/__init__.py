@@ -7,5 +7,5 @@ and lets ``evaluate`` score it fold after fold. Each of its ``attempts`` is a tr
 which holds the state of the ``candidate``. Its ``intermediate_results`` are saved there, and let
 the ``pruner`` stop it. Sampler and pruner read one ``cached_study`` in memory. ``crashes`` gives
 up candidates that end processes, ``progress`` and ``sklearn_callbacks`` inform the user,
-``cv_results`` and ``display`` show the outcome.
+``cv_results`` and ``display`` show the outcome, which ``fitted_attributes`` sets.
 """

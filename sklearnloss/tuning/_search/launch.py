@@ -17,7 +17,17 @@ from .._workers.address import as_address
 from .._workers.pool import Pool, count_workers
 from .._workers.retries import StorageError
 from . import worker_process
+from .cv_results import (
+    all_failed,
+    has_complete,
+    untried,
+    warn_of_failures,
+    warn_of_scores,
+    warn_of_too_few_trials,
+    warn_of_untried,
+)
 from .evaluate import Task
+from .fitted_attributes import finished_rows, set_known_results, set_results
 from .job import PREFIX, Job, remove, remove_left_over, sign
 from .join import JOB
 from .progress import ProgressReporter
@@ -26,6 +36,34 @@ from .worker import Budget, Worker
 
 #: Names the folder for jobs, which other machines must see under the same name.
 SHARED = "SKLEARNLOSS_JOBS"
+
+
+def search_candidates(
+    search: Any, task: Task, store: CandidateStore, budget: Budget
+) -> KeyboardInterrupt | None:
+    """Score candidates and set what was found, also before an error is raised.
+
+    The parameters and the result are those of :func:`run_search`.
+    """
+    planned = untried(store.rows(), store.space, search.n_trials)
+    warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+    try:
+        interrupt = run_search(search, task, store, budget)
+        rows = finished_rows(store)
+    except BaseException as error:
+        store.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+        set_known_results(search, store, error)
+        raise
+    set_results(search, rows, store)
+    if has_complete(rows):
+        warn_of_failures(rows)
+        warn_of_scores(rows, search.cv_results_)
+    elif rows and interrupt is None:
+        raise ValueError(all_failed(rows))
+    left = untried(rows, store.space)
+    if interrupt is None and set(left) > set(planned):
+        warn_of_untried(left, search.timeout)
+    return interrupt
 
 
 def run_search(

@@ -43,6 +43,7 @@ class IntermediateResults:
         cache.open(candidate.number, candidate.values)
         now = time.monotonic()
         self._fold_saved = self._rungs_saved = self._rows_read = self._point_saved = now
+        self._last_point = 0  # step of the learning curve in the storage
         self._resume(n_epochs)
         self._is_unsaved = False
         self._note_folds()
@@ -96,11 +97,18 @@ class IntermediateResults:
     def _save_point(self, step: int, value: float) -> None:
         with contextlib.suppress(StorageError), self.store.without_retries():
             self.store.report(self.candidate, step, value)
-        self._point_saved = time.monotonic()
+        self._point_saved, self._last_point = time.monotonic(), step
 
     def _note_folds(self) -> None:
         results = self.candidate.results
         self._n_folds, self._epochs = len(results.folds), results.epochs
+
+    def finish(self) -> None:
+        """Save the outcome, and the end of the learning curve."""
+        reports = self.candidate.results.reports
+        if reports and reports[-1][0] > self._last_point:
+            self._save_point(*reports[-1])
+        self.store.finish(self.candidate)
 
     def release(self) -> None:
         """Leave the candidate to the worker that resumes it."""

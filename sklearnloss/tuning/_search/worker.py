@@ -180,4 +180,4 @@ class Worker:
                 else:
                     self.store.release(candidate)
                 raise
-        self.store.finish(candidate)
+        results.finish()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
@@ -103,6 +105,20 @@ def test_of_fast_epochs_some_are_in_the_storage(monkeypatch: pytest.MonkeyPatch)
         now += 0.1
         results.report(step, 0.5)
     assert curve_of(results) == {3: 0.5, 6: 0.5, 9: 0.5}
+
+
+@pytest.mark.parametrize("scores", [[0.6, 0.7, 0.8], [0.6, 0.1]], ids=["complete", "stopped"])
+def test_the_curve_of_a_fast_candidate_has_its_end(scores: list[float]) -> None:
+    seen = iter(scores)
+    found = search(scoring=lambda *args: next(seen), cv=3, n_trials=1, refit=False)
+    storage = InMemoryStorage()
+    stop = optuna.pruners.ThresholdPruner(lower=0.5)
+    found.set_params(storage=storage, study_name="mine", pruner=stop)
+    with contextlib.suppress(ValueError):  # none that is complete
+        found.fit(X, y)
+    (trial,) = optuna.load_study(study_name="mine", storage=storage).trials
+    assert trial.intermediate_values == {len(scores): pytest.approx(np.mean(scores))}
+    assert trial.value == pytest.approx(np.mean(scores))
 
 
 def test_the_curve_of_a_candidate_that_is_resumed_begins_with_its_finished_folds() -> None:

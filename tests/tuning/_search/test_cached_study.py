@@ -100,7 +100,7 @@ def test_workers_give_candidates_the_same_numbers() -> None:
 def test_a_candidate_that_is_opened_anew_has_no_reports(values: dict[str, float]) -> None:
     cache = CachedStudy("study", SPACE)
     cache.open(0, {"C": 7.0})
-    cache.report(0, 1, 0.5)
+    cache.report(0, 2, 0.5)
     cache.open(0, values)
     cache.report(0, 1, 0.25)
     assert states(cache) == [("RUNNING", values["C"])]
@@ -151,11 +151,15 @@ def test_a_sampler_sees_the_trials_of_all_brackets() -> None:
         def before_trial(self, study: Any, trial: Any) -> None:
             seen.append(len(study.get_trials(deepcopy=False)))
 
-    cache = CachedStudy("study", SPACE, HyperbandPruner())
+    cache = CachedStudy("study", SPACE, HyperbandPruner(max_resource=27))
     cache.study.sampler = Counting()
     cache.update(ROWS)
-    cache.ask(4)
-    assert seen == [5]
+    cache.open(4, {"C": 5.0})
+    cache.report(4, 1, 0.5)
+    cache.should_prune(4)  # decides on the brackets
+    for candidate in (5, 6, 7):
+        cache.ask(candidate)
+    assert seen == [6, 7, 8]
 
 
 def test_a_study_may_be_stopped_only_where_that_is_heard() -> None:

@@ -47,6 +47,17 @@ def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> 
     assert known == {1: 0.5, 2: 0.6, 3: 0.7}
 
 
+def test_a_candidate_that_is_resumed_keeps_what_the_pruner_noted() -> None:
+    rungs = {"completed_rung_0": 0.5}
+    results = results_of(folds=[FOLD], reports=[[3, 0.7]], rungs=rungs)
+    assert results.cache.rungs(0) == rungs
+
+
+def test_what_others_began_meanwhile_is_known_without_another_read(tmp_path: Path) -> None:
+    results = results_of(open_storage(tmp_path / "s.journal"))
+    assert [row.candidate for row in results.store.known_rows] == [0]
+
+
 def test_a_report_tells_whether_to_stop() -> None:
     results = results_of()
     assert [results.report(1, 0.5), results.report(2, 0.3)] == [False, True]

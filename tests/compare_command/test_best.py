@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sklearnloss._compare_command._best import best_first, describe_search
-from sklearnloss.tuning._search.candidate import Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
 
 
 def results(*rows: tuple[str, str, str, int, int]) -> dict[str, Any]:

@@ -31,9 +31,9 @@ from sklearn.utils import check_random_state
 
 from sklearnloss import LossSearchCV, UNetSegmenter, _cli
 from sklearnloss.tuning._search import intermediate_results as _progress
-from sklearnloss.tuning._search import worker_process as _worker_main
+from sklearnloss.tuning._search import worker_process
 from sklearnloss.tuning._search.job import FILE, Job
-from sklearnloss.tuning._search.store import Record
+from sklearnloss.tuning._search.store import CandidateStore
 from sklearnloss.tuning._space.parse import read_space
 from sklearnloss.tuning._workers import liveness as _owner
 from sklearnloss.tuning._workers import pool as _workers
@@ -231,18 +231,18 @@ def outcome(search: LossSearchCV, X: Any = X) -> dict[str, Any]:
     return found
 
 
-def record_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = None) -> Record:
+def store_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = None) -> CandidateStore:
     """Return the candidates of a search made by :func:`make_search`."""
     space = read_space(Stub(), None, SPACE)
-    return Record(open_storage(storage), name, space, owner or Owner(), storage)
+    return CandidateStore(open_storage(storage), name, space, owner or Owner(), storage)
 
 
 def states(storage: Any) -> list[TrialState]:
     """Return the states of all trials in a storage, interrupted attempts among them."""
-    return [trial.state for trial in record_of(storage).study.get_trials(deepcopy=False)]
+    return [trial.state for trial in store_of(storage).study.get_trials(deepcopy=False)]
 
 
-def kill_in_second_fold(record: Record, fits: Fits, pid: int | None = None) -> int:
+def kill_in_second_fold(store: CandidateStore, fits: Fits, pid: int | None = None) -> int:
     """Kill a worker whose candidate has one fold, while it is held in the second one.
 
     Returns
@@ -251,7 +251,7 @@ def kill_in_second_fold(record: Record, fits: Fits, pid: int | None = None) -> i
     """
 
     def found() -> tuple[int, int] | None:
-        for row in record.rows():
+        for row in store.rows():
             worker = row.trial.user_attrs["owner"]["pid"]
             mine = row.state == TrialState.RUNNING and pid in (None, worker)
             n_folds = len(row.results.folds)
@@ -483,7 +483,7 @@ def _patch(host: str | None = None, clock: Path | None = None, trap: Path | None
     trap : path, default=None
         A folder that is made by whoever reads the job of a search, which somebody replaced.
     """
-    _progress._WORTH_SAVING = -1.0
+    _progress._SECONDS_BETWEEN_SAVES = -1.0
     as_forks = SimpleNamespace(Popen=Forked, TimeoutExpired=subprocess.TimeoutExpired)
     vars(_workers)["subprocess"] = as_forks
     if host is not None:
@@ -525,7 +525,7 @@ class Forked:
             sys.argv = ["worker", *arguments]
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
-            _worker_main.main()
+            worker_process.main()
         except SystemExit as error:
             status = error.code
         except BaseException:

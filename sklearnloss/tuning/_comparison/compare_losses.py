@@ -7,11 +7,11 @@ import math
 import numbers
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
@@ -21,17 +21,18 @@ from tqdm.auto import tqdm
 from ..._utils.pipeline import last_step
 from ...estimators._mask_estimator import MaskEstimator
 from .._evaluation.fingerprint import digest, digest_data
+from .._evaluation.fit_and_score import seed_estimator
 from .._evaluation.interrupts import noting_interrupts
 from .._workers.pool import count_workers
-from .fit import PairedData, fit_once, read_scoring
+from .fit import PairedData, fit_once
 from .fit_log import FitJournal, open_fit_journal
-from .fits import FitTable, collect
+from .fits import Fit, FitKey, FitTable, collect, plan_fits
 from .losses import Settings, read_losses
 from .results import LossComparison
+from .scorers import NamedScorers, read_scoring
 from .splits import PairedSplits, make_splits
 from .thumbnails import thumbnails
 
-Array = NDArray[Any]
 Result = dict[str, Any]
 
 
@@ -163,6 +164,7 @@ def compare_losses(
     settings = read_losses(estimator, losses)
     _check_numbers(rope, error_score)
     n_workers = count_workers(n_jobs)
+    scorers = read_scoring(estimator, scoring)
     with open_fit_journal(storage) as journal:
         seed = _read_seed(random_state, journal)
         plan = make_splits(
@@ -172,14 +174,15 @@ def compare_losses(
             estimator=clone(estimator),
             X=X,
             y=y,
-            sample_weight=None if sample_weight is None else _check_sample_weight(sample_weight, X),
-            scoring=read_scoring(estimator, scoring),
+            scorer=NamedScorers(scorers=scorers),
+            fit_params=_weights(estimator, sample_weight, X),
+            score_params={},
             per_image=per_image,
             catch=error_score != "raise",
             process=os.getpid(),
         )
         if journal is not None:
-            journal.begin(_header(data, groups, seed))
+            journal.begin(_header(data, scorers, groups, seed))
         fits = _fit_all(settings, plan, data, journal, n_workers, verbose)
     comparison = LossComparison(
         fits,
@@ -203,7 +206,7 @@ def _fit_all(
     verbose: int,
 ) -> FitTable:
     """Do the fits that are not in the log yet, and collect all results."""
-    work = _plan_fits(settings, plan)
+    work = plan_fits(settings, plan)
     done = {} if journal is None else _stored(journal, work, data.per_image)
     left = [fit for fit in work if fit.key not in done]
     with _interruptible(journal, len(work)):
@@ -223,41 +226,6 @@ def _fit_all(
     )
 
 
-class FitKey(NamedTuple):
-    """What a fit's result depends on, the data apart."""
-
-    loss: str
-    settings: str
-    split: str
-    random_state: int
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One fit to do.
-
-    Attributes
-    ----------
-    settings : dict
-        The estimator's parameters.
-    train, test : ndarray
-        Positions of images.
-    position : tuple of int
-        Numbers of split and seed.
-    baseline : bool
-        Whether to score a constant answer, too.
-    key : FitKey
-        Its name in a storage.
-    """
-
-    settings: Settings
-    train: Array
-    test: Array
-    position: tuple[int, int]
-    baseline: bool
-    key: FitKey
-
-
 def _check_numbers(rope: float, error_score: float | str) -> None:
     if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
         raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
@@ -273,28 +241,22 @@ def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
-def _plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
-    """Return all fits; those of one split and seed follow each other."""
-    texts = {label: digest(each) for label, each in settings.items()}
-    fits = []
-    for j, (train, test) in enumerate(plan.splits):
-        split = digest([train, test])
-        for s, seed in enumerate(plan.seeds[j].tolist()):
-            for number, (label, each) in enumerate(settings.items()):
-                key = FitKey(label, texts[label], split, seed)
-                fits.append(Fit(each, train, test, (j, s), s == number == 0, key))
-    return fits
+def _weights(estimator: Any, sample_weight: Any, X: Any) -> dict[str, Any]:
+    """Return the weights as an argument of the estimator's ``fit``."""
+    if sample_weight is None:
+        return {}
+    prefix = "" if get_config()["enable_metadata_routing"] else last_step(estimator)[0]
+    return {f"{prefix}sample_weight": _check_sample_weight(sample_weight, X)}
 
 
-def _header(data: PairedData, groups: Any, seed: int) -> dict[str, Any]:
-    part = last_step(data.estimator)[1]
-    seeds = [key for key in data.estimator.get_params() if key.split("__")[-1] == "random_state"]
-    unseeded = clone(data.estimator).set_params(**dict.fromkeys(seeds))  # each fit has its own
-    masks = isinstance(part, MaskEstimator)
+def _header(data: PairedData, scorers: Mapping[str, Any], groups: Any, seed: int) -> dict[str, Any]:
+    unseeded = seed_estimator(clone(data.estimator), None, replace=True)  # each fit has its own
+    masks = isinstance(last_step(data.estimator)[1], MaskEstimator)
+    weights = next(iter(data.fit_params.values()), None)
     return {
-        "data": digest_data(data.X, data.y, groups, data.sample_weight, masks=masks),
+        "data": digest_data(data.X, data.y, groups, weights, masks=masks),
         "estimator": digest(unseeded),
-        "scoring": digest({**data.scoring, "per image": data.per_image}),
+        "scoring": digest({**scorers, "per image": data.per_image}),
         "random_state": seed,
     }
 

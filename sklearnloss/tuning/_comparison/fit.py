@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import numbers
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from sklearn import get_config
-from sklearn.base import clone
-from sklearn.metrics import check_scoring
 
 from ..._utils.pipeline import last_step
-from ..._utils.rows import take_rows
-from ..._utils.text import text_keys, unique_name
 from ...estimators._inference.constant_baseline import constant_model
-from .._evaluation.interrupts import raise_if_interrupted
-from .._evaluation.scoring import named_scorers
+from .._evaluation.fit_and_score import FitData, FoldFit
+from .._evaluation.outcome import Outcome, UndefinedScore, attempt
 from .._space.hyperparameter import shorten
 from .image_scores import score_images
 
 Array = NDArray[Any]
-Status = Literal["ok", "diverged", "undefined", "failed"]
 
 
-class UndefinedScore(ValueError):
-    """A scorer returned nan or infinity."""
+@dataclass
+class PairedData(FitData):
+    """The data and the scorers, the images to score one by one, and how to fail.
 
-
-@dataclass(frozen=True)
-class PairedData:
-    """Data, how it is scored, and how to fail.
-
-    Attributes
+    Parameters
     ----------
-    estimator : estimator
-        Cloned for each fit.
-    X, y : array-like
-        Images with their masks or labels.
-    sample_weight : ndarray of shape (n,) or None
-        For ``fit``.
-    scoring : dict of str to scorer
-        Called on held-out data.
+    estimator, X, y, scorer, fit_params, score_params
+        See :class:`~sklearnloss.tuning._evaluation.fit_and_score.FitData`.
     per_image : bool
         Whether to score each image, too.
     catch : bool
@@ -57,51 +39,9 @@ class PairedData:
         Where the comparison runs; fits in other processes have one thread each.
     """
 
-    estimator: Any
-    X: Any
-    y: Any
-    sample_weight: Array | None
-    scoring: dict[str, Any]
     per_image: bool
     catch: bool
     process: int
-
-
-def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
-    """Return scorers by name; the first one decides.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is none, or scikit-learn does not know it.
-    """
-    if isinstance(scoring, Mapping):
-        named = text_keys(scoring, "scoring")
-    elif scoring is None or isinstance(scoring, str) or callable(scoring):
-        named = {_name(scoring): scoring}
-    elif isinstance(scoring, Iterable):
-        named = {}
-        for each in scoring:
-            named[unique_name(_name(each), named)] = each
-    else:
-        raise TypeError(f"scoring={scoring!r}: expected a name, a callable, or several of them.")
-    if not named:
-        raise ValueError("scoring is empty. Expected at least one scorer, or None.")
-    return {
-        name: check_scoring(estimator, named_scorers(each, estimator))
-        for name, each in named.items()
-    }
-
-
-def _name(scorer: Any) -> str:
-    if scorer is None:
-        return "score"
-    function = getattr(scorer, "_score_func", scorer)
-    return scorer if isinstance(scorer, str) else _own_name(function)
-
-
-def _own_name(value: Any) -> str:
-    return str(getattr(value, "__name__", type(value).__name__))
 
 
 def fit_once(
@@ -141,19 +81,21 @@ def fit_once(
     if os.getpid() != data.process:
         torch.set_num_threads(1)
         settings = {**device_of(data.estimator, number), **settings}
-    start = time.perf_counter()
-    result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
-    exhausted = False
-    try:
-        result |= _fit_and_score(data, settings, train, test, seed, baseline)
-    except Exception as error:
+    begun = time.perf_counter()
+
+    def fit_and_score() -> dict[str, Any]:
+        fold = FoldFit(data, settings, train, test, seed=seed, reseed=True)
+        fold.fit()
+        constant = {"baseline": _score_constant(fold)} if baseline else {}
+        return {"fit_seconds": fold.fit_time, **constant, **_score(fold, data.per_image)}
+
+    def fail(outcome: Outcome, error: Exception) -> dict[str, Any]:
         if not data.catch:
-            raise
-        result |= _failure(error)
-        exhausted = isinstance(error, torch.OutOfMemoryError)
-    if exhausted:
-        torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
-    return {"fit_seconds": time.perf_counter() - start} | result
+            raise error
+        return {"fit_seconds": time.perf_counter() - begun, **_failure(outcome, error)}
+
+    result: dict[str, Any] = {"status": "ok", "reason": "", "scores": {}, "images": None}
+    return result | attempt(fit_and_score, fail)
 
 
 def device_of(estimator: Any, number: int) -> dict[str, str]:
@@ -165,97 +107,30 @@ def device_of(estimator: Any, number: int) -> dict[str, str]:
     return {f"{prefix}device": f"cuda:{number % n_gpus}"}
 
 
-def _fit_and_score(
-    data: PairedData,
-    settings: Mapping[str, Any],
-    train: Array,
-    test: Array,
-    seed: int,
-    baseline: bool,
-) -> dict[str, Any]:
-    start = time.perf_counter()
-    model = _fit(data, settings, train, seed)
-    seconds = time.perf_counter() - start
-    X, y = take_rows(data.X, test), take_rows(data.y, test)
-    constant = {"baseline": _score_constant(data, model, X, y)} if baseline else {}
-    return {"fit_seconds": seconds, **constant, **_score(data, model, X, y)}
-
-
-def _fit(data: PairedData, settings: Mapping[str, Any], train: Array, seed: int) -> Any:
-    model = clone(data.estimator).set_params(**settings)
-    names = model.get_params()
-    seeds = {k: seed for k in names if k == "random_state" or k.endswith("__random_state")}
-    model.set_params(**seeds)
-    weights = {}
-    if data.sample_weight is not None:
-        prefix = "" if get_config()["enable_metadata_routing"] else last_step(model)[0]
-        weights = {f"{prefix}sample_weight": data.sample_weight[train]}
-    try:
-        return model.fit(take_rows(data.X, train), take_rows(data.y, train), **weights)
-    finally:
-        raise_if_interrupted()  # a fit that was cut short is not a result
-
-
-def _score_constant(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, float] | None:
+def _score_constant(fold: FoldFit) -> dict[str, float] | None:
     """Return the scores of a constant answer; None for a scorer that cannot score one."""
     try:
-        found = _call(data.scoring, constant_model(model), X, y)
-        scores = {name: _number(name, score) for name, score in found.items()}
+        scores: dict[str, float] = fold.data.scorer(constant_model(fold.model), fold.X, fold.y)
     except Exception:  # a comparison without a baseline is better than none
         return None
     return scores if all(map(math.isfinite, scores.values())) else None
 
 
-def _score(data: PairedData, model: Any, X: Any, y: Any) -> dict[str, Any]:
-    found = _call(data.scoring, model, X, y)
-    scores = {name: _number(name, score) for name, score in found.items()}
+def _score(fold: FoldFit, per_image: bool) -> dict[str, Any]:
+    scores = fold.score()
     for name, score in scores.items():
         if not math.isfinite(score):
             raise UndefinedScore(f"{name} is {score} on the held-out part.")
     images = None
-    if data.per_image:
-        scored = score_images(model, X, y).tolist()
+    if per_image:
+        scored = score_images(fold.model, fold.X, fold.y).tolist()
         images = [None if math.isnan(score) else round(score, 6) for score in scored]
     return {"scores": scores, "images": images}
 
 
-def _number(name: str, score: Any) -> float:
-    """Return a score as a float, that of an array or tensor of one element, too."""
-    value = score
-    if hasattr(score, "item"):
-        with contextlib.suppress(ValueError, RuntimeError):  # it has several elements
-            value = score.item()
-    if not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"The scorer {name} returned {shorten(repr(score), 60)}. Expected a number, or a dict "
-            f"of numbers by name."
-        )
-    return float(value)
-
-
-def _call(scoring: dict[str, Any], model: Any, X: Any, y: Any) -> Mapping[str, Any]:
-    """Return scores by name, those of a single scorer by its own names if it has several."""
-    if len(scoring) > 1:  # predicts once for all
-        together: dict[str, Any] = check_scoring(model, scoring)(model, X, y)
-        return together
-    ((name, scorer),) = scoring.items()
-    found = scorer(model, X, y)
-    if not isinstance(found, Mapping):
-        return {name: found}
-    if not found:
-        raise ValueError(f"{name} returned no scores. Expected a number, or a dict of numbers.")
-    return {str(each): score for each, score in found.items()}
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    status: Status = "failed"
-    if isinstance(error, FloatingPointError):
-        status = "diverged"
-    elif isinstance(error, UndefinedScore):
-        status = "undefined"
-    reason = f"{type(error).__name__}: {error}" if status == "failed" else str(error)
+def _failure(outcome: Outcome, error: Exception) -> dict[str, str]:
+    status, reason = str(outcome), str(error)
+    if outcome not in (Outcome.DIVERGED, Outcome.UNDEFINED):
+        status, reason = "failed", f"{type(error).__name__}: {error}"
     reason = re.sub(r" at 0x[0-9a-fA-F]+", "", reason)  # the same in every process
-    return {
-        "status": status,
-        "reason": shorten(reason, 300),
-    }
+    return {"status": status, "reason": shorten(reason, 300)}

@@ -1,17 +1,67 @@
-"""The results of all fits of a comparison, in arrays."""
+"""All fits of a comparison: those to do, and their results in arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._evaluation.fingerprint import digest
+from .losses import Settings
 from .splits import PairedSplits, folds_per_repeat
 
 Array = NDArray[Any]
+
+
+class FitKey(NamedTuple):
+    """What a fit's result depends on, the data apart."""
+
+    loss: str
+    settings: str
+    split: str
+    random_state: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit to do.
+
+    Attributes
+    ----------
+    settings : dict
+        The estimator's parameters.
+    train, test : ndarray
+        Positions of images.
+    position : tuple of int
+        Numbers of split and seed.
+    baseline : bool
+        Whether to score a constant answer, too.
+    key : FitKey
+        Its name in a storage.
+    """
+
+    settings: Settings
+    train: Array
+    test: Array
+    position: tuple[int, int]
+    baseline: bool
+    key: FitKey
+
+
+def plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
+    """Return all fits; those of one split and seed follow each other."""
+    texts = {label: digest(each) for label, each in settings.items()}
+    fits = []
+    for j, (train, test) in enumerate(plan.splits):
+        split = digest([train, test])
+        for s, seed in enumerate(plan.seeds[j].tolist()):
+            for number, (label, each) in enumerate(settings.items()):
+                key = FitKey(label, texts[label], split, seed)
+                fits.append(Fit(each, train, test, (j, s), s == number == 0, key))
+    return fits
 
 
 @dataclass

@@ -12,9 +12,6 @@ from ..._utils.text import did_you_mean
 from ...metrics._mask_scorer import as_mask_scorer
 from ...metrics._scorers import NAMED
 
-#: What ``scoring=`` knows beside scikit-learn's names.
-SCORERS: dict[str, Any] = {**NAMED}
-
 
 def named_scorers(scoring: Any, estimator: Any = None) -> Any:
     """Replace the names of our metrics by their scorers, which ask a segmenter about masks.
@@ -42,7 +39,7 @@ def named_scorers(scoring: Any, estimator: Any = None) -> Any:
         return _named(scoring, estimator)
     if isinstance(scoring, Mapping):
         return {name: named_scorers(each, estimator) for name, each in scoring.items()}
-    if isinstance(scoring, list | tuple) and any(each in SCORERS for each in _strings(scoring)):
+    if isinstance(scoring, list | tuple) and any(each in NAMED for each in _strings(scoring)):
         return {each: named_scorers(each, estimator) for each in scoring}
     for each in _strings(scoring):
         _named(each, estimator)
@@ -55,19 +52,19 @@ def _strings(scoring: Any) -> list[str]:
 
 
 def _named(name: str, estimator: Any) -> Any:
-    if name in SCORERS:
-        return SCORERS[name]
+    if name in NAMED:
+        return NAMED[name]
     known = get_scorer_names()
     if name not in known:
         raise ValueError(
-            f"scoring={name!r} is unknown. For masks there are {', '.join(map(repr, SCORERS))}, "
+            f"scoring={name!r} is unknown. For masks there are {', '.join(map(repr, NAMED))}, "
             f"for labels scikit-learn's names, see sklearn.metrics.get_scorer_names()."
-            f"{did_you_mean(name, [*SCORERS, *known])}"
+            f"{did_you_mean(name, [*NAMED, *known])}"
         )
     final, _ = reach_final(estimator, None)
     if hasattr(final, "_pair_masks"):
         raise ValueError(
             f"scoring={name!r} scores one label per image, but {type(final).__name__} predicts "
-            f"masks. Expected one of {', '.join(map(repr, SCORERS))}, or make_mask_scorer(...)."
+            f"masks. Expected one of {', '.join(map(repr, NAMED))}, or make_mask_scorer(...)."
         )
     return name

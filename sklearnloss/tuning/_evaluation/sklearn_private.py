@@ -1,11 +1,12 @@
-"""All that the search takes from the private parts of scikit-learn."""
+"""All that is taken from the private parts of scikit-learn."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
-from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
+from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._split import GroupsConsumerMixin
 from sklearn.model_selection._validation import _score as score
@@ -15,6 +16,7 @@ from sklearn.utils.validation import _check_method_params as method_params
 __all__ = [
     "BaseSearchCV",
     "GroupsConsumerMixin",
+    "MultimetricScorer",
     "fit_context",
     "method_params",
     "only_predicts",
@@ -25,6 +27,6 @@ __all__ = [
 
 def only_predicts(scorer: Any) -> bool:
     """Return whether scorers are scikit-learn's, which hand X to the estimator and no more."""
-    if isinstance(scorer, _MultimetricScorer):
+    if isinstance(scorer, MultimetricScorer):
         return all(only_predicts(member) for member in scorer._scorers.values())
     return isinstance(scorer, _BaseScorer | _PassthroughScorer)

@@ -5,40 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from numbers import Real
 from typing import Any, Self
 
-import torch
 from optuna.trial import TrialState
 
-
-class Outcome(StrEnum):
-    """How a candidate ended; each has one of Optuna's states."""
-
-    COMPLETE = "complete"
-    PRUNED = "pruned"
-    DIVERGED = "diverged"  # the loss became nan or infinite
-    UNDEFINED = "undefined"  # the score is nan or infinite
-    OUT_OF_MEMORY = "out of memory"  # of a GPU
-    INVALID = "invalid"  # a ValueError or TypeError, whose message is meant for users
-    ERROR = "error"  # any other exception
-    CRASHED = "crashed"  # its processes ended
-
-    @classmethod
-    def of_error(cls, error: Exception) -> Outcome:
-        """Return the outcome of a candidate that raised an error."""
-        if isinstance(error, torch.OutOfMemoryError):
-            return cls.OUT_OF_MEMORY
-        return cls.INVALID if type(error) in (ValueError, TypeError) else cls.ERROR
-
-    @property
-    def state(self) -> TrialState:
-        """COMPLETE, PRUNED or FAIL."""
-        if self is Outcome.COMPLETE:
-            return TrialState.COMPLETE
-        stopped = self in (Outcome.PRUNED, Outcome.DIVERGED, Outcome.UNDEFINED)
-        return TrialState.PRUNED if stopped else TrialState.FAIL
+from .._evaluation.outcome import Outcome
 
 
 @dataclass

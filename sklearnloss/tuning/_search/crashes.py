@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
 from .._workers.pool import MAX_DEATHS
-
-if TYPE_CHECKING:
-    from .store import Row
+from .attempts import Row
 
 #: Calls of ``fit`` that ended within one fold of a candidate at which a warning is given.
 _MANY_CALLS = 3

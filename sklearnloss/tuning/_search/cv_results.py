@@ -11,10 +11,10 @@ import numpy as np
 from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
+from .._evaluation.outcome import Outcome
 from .._evaluation.sklearn_private import BaseSearchCV
 from .._space.search_space import Space
-from .candidate import Outcome
-from .store import Row
+from .attempts import Row
 
 
 def format_results(
@@ -124,6 +124,37 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
             params = space.params(row.values)
             found[label] = {"params": params, "score": score, "state": row.state.name}
     return found
+
+
+def choose_settings(
+    best: Mapping[str, Mapping[str, Any]], labels: str | Sequence[str] | None
+) -> dict[str, Any]:
+    """Return the best parameters by loss, of some losses or of all.
+
+    Parameters
+    ----------
+    best : dict of str to dict
+        By loss, what :func:`best_per_loss` returns.
+    labels : str, list of str or None
+        The losses; None is all.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not there.
+    """
+    labels = [labels] if isinstance(labels, str) else labels
+    for label in labels or []:
+        if label not in best:
+            raise ValueError(
+                f"{label!r} is not among the losses that have settings to compare, {list(best)}."
+            )
+    return {k: entry["params"] for k, entry in best.items() if labels is None or k in labels}
+
+
+def has_complete(rows: Sequence[Row]) -> bool:
+    """Return whether any candidate is complete."""
+    return any(row.state == TrialState.COMPLETE for row in rows)
 
 
 def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list[str]:

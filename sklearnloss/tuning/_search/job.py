@@ -106,10 +106,10 @@ class Job:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         task = replace(
             self.task,
-            X=_park(self.task.X, path, "X"),
-            y=_park(self.task.y, path, "y"),
-            fit_params=_park_all(self.task.fit_params, path, "fit"),
-            score_params=_park_all(self.task.score_params, path, "score"),
+            X=_to_file(self.task.X, path, "X"),
+            y=_to_file(self.task.y, path, "y"),
+            fit_params=_all_to_files(self.task.fit_params, path, "fit"),
+            score_params=_all_to_files(self.task.score_params, path, "score"),
             tasks=None,
         )
         users = (_names.USER_LOSSES, _names.USER_SPACES)
@@ -150,9 +150,9 @@ class Job:
         _names.USER_LOSSES.update(losses)
         _names.USER_SPACES.update(spaces)
         task = job.task
-        task.X, task.y = _fetch(task.X, path), _fetch(task.y, path)
+        task.X, task.y = _from_file(task.X, path), _from_file(task.y, path)
         for params in ("fit_params", "score_params"):
-            fetched = {key: _fetch(value, path) for key, value in getattr(task, params).items()}
+            fetched = {key: _from_file(value, path) for key, value in getattr(task, params).items()}
             setattr(task, params, fetched)
         return job  # type: ignore[no-any-return]
 
@@ -174,13 +174,13 @@ def _pickled(job: Job, users: Any) -> bytes:
         return bytes(cloudpickle.dumps((job, users)))
     except Exception as error:
         raise TypeError(
-            f"{_culprit(job)} cannot be pickled, and so not be sent to worker processes: {error}. "
-            f"Pass something that makes it when it is used, or search in this process alone: with "
-            f"n_jobs=1, and with no database as storage."
+            f"{_find_unpicklable(job)} cannot be pickled, and so not be sent to worker processes: "
+            f"{error}. Pass something that makes it when it is used, or search in this process "
+            f"alone: with n_jobs=1, and with no database as storage."
         ) from error
 
 
-def _culprit(job: Job) -> str:
+def _find_unpicklable(job: Job) -> str:
     """Return what of a job cannot be pickled: its deepest parameter, and what kind that is."""
     name, found = next(
         ((name, value) for name, value in _parts(job) if not _can_be_pickled(value)), ("it", job)
@@ -212,7 +212,7 @@ def _can_be_pickled(value: Any) -> bool:
     return True
 
 
-def _park(value: Any, folder: Path, name: str) -> Any:
+def _to_file(value: Any, folder: Path, name: str) -> Any:
     """Return what stands for a value in the job: an array is written to a file."""
     if isinstance(value, np.memmap) and _is_file(value):
         value.flush()
@@ -225,14 +225,14 @@ def _park(value: Any, folder: Path, name: str) -> Any:
         array.flush()
         where = f"{name}.npy"
     elif isinstance(value, torch.Tensor) and _is_plain(value):
-        return replace(_park(value.detach().numpy(), folder, name), tensor=True)
+        return replace(_to_file(value.detach().numpy(), folder, name), tensor=True)
     else:
         return value
     return _Mapped(where, array.dtype.str, array.shape, array.offset, _order(array))
 
 
-def _park_all(values: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
-    return {key: _park(value, folder, f"{name}-{key}") for key, value in values.items()}
+def _all_to_files(values: Mapping[str, Any], folder: Path, name: str) -> dict[str, Any]:
+    return {key: _to_file(value, folder, f"{name}-{key}") for key, value in values.items()}
 
 
 def _is_file(array: np.memmap) -> bool:
@@ -255,7 +255,7 @@ def _order(array: np.ndarray) -> Literal["C", "F"]:
     return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
 
 
-def _fetch(value: Any, folder: Path) -> Any:
+def _from_file(value: Any, folder: Path) -> Any:
     return value.open(folder) if isinstance(value, _Mapped) else value
 
 

@@ -15,7 +15,7 @@ from .._workers.liveness import Owner
 from .._workers.retries import StorageError
 from .._workers.storage import opened_storage, quiet_optuna, storage_exists
 from .job import FILE, Job
-from .store import Record
+from .store import CandidateStore
 from .worker import Worker
 
 #: The attribute of a study that says where its job is; None once the search is over.
@@ -42,10 +42,10 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
         Owner(job.call) as owner,
         opened_storage(storage, patient=True) as opened,
     ):
-        record = Record(opened, job.study_name, job.space, owner)
+        store = CandidateStore(opened, job.study_name, job.space, owner)
         worker = Worker(
             job.task,
-            record,
+            store,
             sampler=job.sampler,
             pruner=job.pruner,
             budget=job.budget,
@@ -55,13 +55,13 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
             worker.run()
         finally:
             with contextlib.suppress(StorageError):  # others see that this process ended
-                record.leave()
+                store.release_all()
 
 
 def _stop_if_over(worker: Worker) -> None:
     """End a worker whose search was ended by the user. One that was killed is finished."""
-    with contextlib.suppress(StorageError), worker.record.without_retries():
-        worker.stopped = not worker.record.study.user_attrs.get(JOB)
+    with contextlib.suppress(StorageError), worker.store.without_retries():
+        worker.stopped = not worker.store.study.user_attrs.get(JOB)
 
 
 def join_search(

@@ -16,19 +16,59 @@ from .._evaluation.interrupts import noting_interrupts
 from .._workers.address import as_address
 from .._workers.pool import Pool, count_workers
 from .._workers.retries import StorageError
-from . import worker_process as _worker_main
+from . import worker_process
+from .cv_results import (
+    all_failed,
+    has_complete,
+    untried,
+    warn_of_failures,
+    warn_of_scores,
+    warn_of_too_few_trials,
+    warn_of_untried,
+)
 from .evaluate import Task
+from .fitted_attributes import finished_rows, set_known_results, set_results
 from .job import PREFIX, Job, remove, remove_left_over, sign
 from .join import JOB
-from .progress import Follower
-from .store import Record
+from .progress import ProgressReporter
+from .store import CandidateStore
 from .worker import Budget, Worker
 
 #: Names the folder for jobs, which other machines must see under the same name.
 SHARED = "SKLEARNLOSS_JOBS"
 
 
-def run_search(search: Any, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
+def search_candidates(
+    search: Any, task: Task, store: CandidateStore, budget: Budget
+) -> KeyboardInterrupt | None:
+    """Score candidates and set what was found, also before an error is raised.
+
+    The parameters and the result are those of :func:`run_search`.
+    """
+    planned = untried(store.rows(), store.space, search.n_trials)
+    warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+    try:
+        interrupt = run_search(search, task, store, budget)
+        rows = finished_rows(store)
+    except BaseException as error:
+        store.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+        set_known_results(search, store, error)
+        raise
+    set_results(search, rows, store)
+    if has_complete(rows):
+        warn_of_failures(rows)
+        warn_of_scores(rows, search.cv_results_)
+    elif rows and interrupt is None:
+        raise ValueError(all_failed(rows))
+    left = untried(rows, store.space)
+    if interrupt is None and set(left) > set(planned):
+        warn_of_untried(left, search.timeout)
+    return interrupt
+
+
+def run_search(
+    search: Any, task: Task, store: CandidateStore, budget: Budget
+) -> KeyboardInterrupt | None:
     """Score candidates until there are enough.
 
     Parameters
@@ -37,7 +77,7 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
         Whose sampler, pruner, callbacks and workers are used.
     task : Task
         How a candidate is scored.
-    record : Record
+    store : CandidateStore
         Where candidates are kept.
     budget : Budget
         When to end.
@@ -52,40 +92,43 @@ def run_search(search: Any, task: Task, record: Record, budget: Budget) -> Keybo
     StorageError
         If the storage was lost.
     """
-    name, call = record.study.study_name, record.owner.token["call"]
-    job = Job(task, record.space, name, search.sampler, search.pruner, budget, call)
+    name, call = store.study.study_name, store.owner.token["call"]
+    job = Job(task, store.space, name, search.sampler, search.pruner, budget, call)
     try:
         with noting_interrupts():
-            _score_candidates(search, job, record)
+            _score_candidates(search, job, store)
     except KeyboardInterrupt as interrupt:
         return interrupt
     finally:
         with contextlib.suppress(StorageError):  # what is left over is taken over later
-            record.leave()
+            store.release_all()
     return None
 
 
-def _score_candidates(search: Any, job: Job, record: Record) -> None:
+def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
     """Score candidates in this process, and in others if there are to be any."""
     budget, n_workers = job.budget, count_workers(search.n_jobs)
-    is_done = _is_done(record, budget)
-    home = None if is_done else _home(record.address, n_workers)
-    with Follower(search, record) as follower, _published(job, record, home) as (folder, digest):
+    is_done = _is_done(store, budget)
+    home = None if is_done else _home(store.address, n_workers)
+    with (
+        ProgressReporter(search, store) as reporter,
+        _published(job, store, home) as (folder, digest),
+    ):
         worker = Worker(
             job.task,
-            record,
+            store,
             sampler=search.sampler,
             pruner=search.pruner,
             budget=budget,
-            on_finish=follower.look,
+            on_finish=reporter.report,
         )
         if n_workers > 1 and not is_done:
-            address = _reveal(record.address)
-            with Pool(folder, address, n_workers, digest, _worker_main.__name__) as pool:
-                while pool.is_working(lambda: _n_finished(record)) and not worker.stopped:
-                    follower.look(worker)
+            address = _reveal(store.address)
+            with Pool(folder, address, n_workers, digest, worker_process.__name__) as pool:
+                while pool.is_working(lambda: _n_finished(store)) and not worker.stopped:
+                    reporter.report(worker)
                     time.sleep(0.2)
-            follower.look(worker)
+            reporter.report(worker)
         worker.wait()
 
 
@@ -95,37 +138,35 @@ def _reveal(address: Any) -> str:
     return str(address) if known is None else known.reveal()
 
 
-def _is_done(record: Record, budget: Budget) -> bool:
-    rows = record.rows()
-    return budget.is_spent(rows, record.owner.token["call"]) and all(
-        row.is_finished for row in rows
-    )
+def _is_done(store: CandidateStore, budget: Budget) -> bool:
+    rows = store.rows()
+    return budget.is_spent(rows, store.owner.token["call"]) and all(row.is_finished for row in rows)
 
 
-def _n_finished(record: Record) -> int:
+def _n_finished(store: CandidateStore) -> int:
     """Return how many folds and candidates are finished."""
-    return sum(row.is_finished + len(row.results.folds) for row in record.rows())
+    return sum(row.is_finished + len(row.results.folds) for row in store.rows())
 
 
 @contextlib.contextmanager
-def _published(job: Job, record: Record, home: Path | None) -> Iterator[tuple[Path, str]]:
+def _published(job: Job, store: CandidateStore, home: Path | None) -> Iterator[tuple[Path, str]]:
     """Write the job where workers find it, if there may be any; yield where, and its digest."""
     if home is None:
         yield Path(), ""
         return
-    remove_left_over(home, record.owner)
+    remove_left_over(home, store.owner)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
     try:
-        sign(folder, record.owner)
+        sign(folder, store.owner)
         digest = job.write(folder)
-        record.study.set_user_attr(JOB, {"folder": str(folder)})
+        store.study.set_user_attr(JOB, {"folder": str(folder)})
         yield folder, digest
     finally:
         remove(folder)
         with contextlib.suppress(StorageError):
-            if record.study.user_attrs.get(JOB) == {"folder": str(folder)}:
-                record.study.set_user_attr(JOB, None)  # workers on other machines end
+            if store.study.user_attrs.get(JOB) == {"folder": str(folder)}:
+                store.study.set_user_attr(JOB, None)  # workers on other machines end
 
 
 def _home(address: Any, n_workers: int) -> Path | None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import numbers
 import os
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.trial import TrialState
-from sklearn.base import clone
 from sklearn.model_selection import GroupKFold
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -25,34 +21,20 @@ from .._comparison.results import LossComparison
 from .._evaluation.scoring import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.parse import read_space
-from .._space.search_space import Space
-from .._workers.address import StorageParameter, hide_password, is_url
+from .._workers.address import StorageParameter, is_url
 from .._workers.deadline import Deadline
 from .._workers.liveness import Owner
 from .._workers.pool import count_workers
-from .._workers.retries import StorageError
 from .._workers.storage import opened_storage, quiet_optuna
-from .cv_results import (
-    all_failed,
-    best_per_loss,
-    complete_rows,
-    format_results,
-    untried,
-    warn_of_failures,
-    warn_of_scores,
-    warn_of_too_few_trials,
-    warn_of_untried,
-)
-from .evaluate import Task, fit, seed_estimator
-from .launch import run_search, shared_storage
+from .cv_results import choose_settings
+from .fitted_attributes import forget, refit
+from .launch import search_candidates, shared_storage
 from .progress import check_callbacks
 from .pruner import check_pruner
 from .sampler import check_sampler
-from .setup import make_task
-from .shadow_study import as_study
+from .setup import make_task, open_search
 from .sklearn_callbacks import SearchTasks, warn_of_workers
-from .store import Record, Row
-from .stored_search import DEFAULT_NAME, join_study, open_study
+from .store import CandidateStore
 from .worker import Budget
 
 
@@ -325,58 +307,20 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             shared_storage(self.storage, self.n_jobs) as address,
             opened_storage(address) as storage,
         ):
-            study = open_study(storage, self.study_name, identity)
-            space = join_study(study, identity, self._where(study.study_name), space)
-            if self.verbose and study.study_name != (self.study_name or DEFAULT_NAME):
-                print(
-                    f"The storage holds a search of other data. This one is its study "
-                    f"{study.study_name!r}.",
-                    file=sys.stderr,
-                )
-            self._forget()
+            study_name, space = open_search(self, storage, identity, space)
+            forget(self)  # now that this fit cannot be refused any more
             self.n_splits_ = len(task.splits)
             self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
-            record = Record(storage, study.study_name, space, owner, address)
+            store = CandidateStore(storage, study_name, space, owner, address)
             weight = params.get("sample_weight")
             task.tasks = SearchTasks(self, X, y, weight, self.n_trials, self.n_splits_)
-            interrupt = self._search(task, record, budget)
+            interrupt = search_candidates(self, task, store, budget)
         if self.refit and hasattr(self, "best_params_"):
-            self._refit(task, routed.estimator.fit, task.tasks)
+            refit(self, task, routed.estimator.fit, task.tasks)
         task.tasks.end()
         if interrupt is not None:
             raise interrupt
         return self
-
-    def _search(self, task: Task, record: Record, budget: Budget) -> KeyboardInterrupt | None:
-        """Score candidates and set what was found, also before an error is raised."""
-        planned = untried(record.rows(), record.space, self.n_trials)
-        warn_of_too_few_trials(planned, self.n_trials, len(record.space.branches))
-        try:
-            interrupt = run_search(self, task, record, budget)
-            rows = _finished(record)
-        except BaseException as error:
-            record.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
-            self._set_known_results(record, error)
-            raise
-        self._set_results(rows, record)
-        if _has_complete(rows):
-            warn_of_failures(rows)
-            warn_of_scores(rows, self.cv_results_)
-        elif rows and interrupt is None:
-            raise ValueError(all_failed(rows))
-        left = untried(rows, record.space)
-        if interrupt is None and set(left) > set(planned):
-            warn_of_untried(left, self.timeout)
-        return interrupt
-
-    def _set_known_results(self, record: Record, error: BaseException) -> None:
-        """Set what was found before an error, which tells of it."""
-        try:
-            rows = _finished(record)
-            self._set_results(rows, record)
-            error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
-        except Exception as other:
-            error.add_note(f"Not all attributes of the search could be set: {other}")
 
     def _get_scorers(self) -> tuple[Any, Any]:
         given = self.scoring
@@ -386,60 +330,6 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         finally:
             self.scoring = given
         return scorers
-
-    def _where(self, study_name: str) -> str:
-        storage = self.storage
-        shown = os.fspath(storage) if isinstance(storage, os.PathLike) else storage
-        return f"The study {study_name!r} in storage={hide_password(repr(shown))}"
-
-    def _forget(self) -> None:
-        """Drop what a former fit found, now that this one cannot be refused any more."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-
-    def _set_results(self, rows: Sequence[Row], record: Record) -> None:
-        """Set all attributes but those of the refitted estimator."""
-        space = record.space
-        self.study_ = as_study(rows, space, record.study.study_name)
-        if space.has_losses:
-            self.untried_losses_ = untried(rows, space)
-        if not rows:
-            return
-        self.cv_results_ = format_results(self, rows, space, self.n_splits_)
-        first = next((fold["scores"] for row in rows for fold in row.results.folds), None)
-        self.multimetric_ = isinstance(first, dict)
-        if space.has_losses:
-            self.best_per_loss_ = best_per_loss(rows, space)
-        if self.multimetric_:
-            self._check_refit_for_multimetric(first)
-        if _has_complete(rows):
-            self._set_best(space)
-
-    def _set_best(self, space: Space) -> None:
-        """Choose among the candidates that are complete."""
-        if not self.refit and self.multimetric_:
-            return
-        metric = self.refit if self.multimetric_ else "score"
-        complete, table = complete_rows(self.cv_results_)
-        best = int(complete[self._select_best_index(self.refit, metric, table)])
-        self.best_index_ = best
-        if not callable(self.refit):
-            self.best_score_ = self.cv_results_[f"mean_test_{metric}"][best]
-        self.best_params_ = self.cv_results_["params"][best]
-        if space.has_losses:
-            self.best_loss_ = self.cv_results_["loss"][best].item()
-
-    def _refit(self, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
-        best = clone(task.estimator).set_params(**clone(self.best_params_, safe=False))
-        if self.random_state is not None or self.storage is not None:
-            best = seed_estimator(best, task.seed % 2**31)
-        begun = time.perf_counter()
-        with tasks.refit(best):
-            fit(best, task.X, task.y, fit_params)
-        self.refit_time_ = time.perf_counter() - begun
-        self.best_estimator_ = best
-        if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
 
     def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
         """Train the best settings of each loss anew, on fresh folds, and compare them.
@@ -466,19 +356,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
                 "The search was over param_distributions alone, so there are no losses to compare. "
                 "Pass losses= to search over, or call compare_losses."
             )
-        labels = options.pop("losses", None)
-        labels = [labels] if isinstance(labels, str) else labels
-        for label in labels or []:
-            if label not in self.best_per_loss_:
-                raise ValueError(
-                    f"{label!r} is not among the losses that have settings to compare, "
-                    f"{list(self.best_per_loss_)}."
-                )
-        settings = {
-            label: best["params"]
-            for label, best in self.best_per_loss_.items()
-            if labels is None or label in labels
-        }
+        settings = choose_settings(self.best_per_loss_, options.pop("losses", None))
         scoring = self.scoring
         if isinstance(self.refit, str) and isinstance(self.scorer_, dict):
             # The first metric decides a comparison.
@@ -510,11 +388,3 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     def _run_search(self, evaluate_candidates: Any) -> None:
         raise NotImplementedError("LossSearchCV has a fit of its own.")
-
-
-def _finished(record: Record) -> list[Row]:
-    return [row for row in record.rows() if row.is_finished]
-
-
-def _has_complete(rows: Sequence[Row]) -> bool:
-    return any(row.state == TrialState.COMPLETE for row in rows)

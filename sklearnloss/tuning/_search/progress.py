@@ -1,4 +1,4 @@
-"""Telling the user how a search goes: a bar, lines, callbacks."""
+"""The progress of a search for the user: a bar, lines, callbacks."""
 
 from __future__ import annotations
 
@@ -7,34 +7,36 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
+import optuna
 from optuna.trial import TrialState
 from tqdm.auto import tqdm
 
-from .shadow_study import Mirror, stoppable
-from .store import Record, Row
+from .attempts import Row
+from .cached_study import add_trials, as_study, stoppable
+from .store import CandidateStore
 from .worker import Worker
 
 
-class Follower:
-    """Looks at the candidates that are finished, whoever finished them.
+class ProgressReporter:
+    """Reports each candidate that is finished, whichever process finished it.
 
     Parameters
     ----------
     search : LossSearchCV
         Its ``verbose`` and ``callbacks`` say what to do, its ``refit`` is checked
         against the metrics as soon as those are known.
-    record : Record
+    store : CandidateStore
         The candidates.
     """
 
-    def __init__(self, search: Any, record: Record) -> None:
+    def __init__(self, search: Any, store: CandidateStore) -> None:
         self.search = search
         self.checked = False
-        self.record = record
+        self.store = store
         self.verbose = search.verbose
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
-        self.mirror = Mirror(record.study.study_name, record.space)
+        self.study: optuna.Study | None = None  # what callbacks are shown
         self.seen: set[int] = set()  # trials: what failed may be tried again
         self.best: tuple[float, str] | None = None
         self.bar: Any = None
@@ -42,22 +44,23 @@ class Follower:
     def __enter__(self) -> Self:
         if self.verbose == 1:
             self.bar = tqdm(total=self.n_trials, unit="candidate", desc="LossSearchCV")
-        for row in self.record.rows():  # of a former run
-            if row.is_finished:
-                self._check(row)
-                self._count(row)
-                self.mirror.update([row])
+        former = [row for row in self.store.rows() if row.is_finished]
+        for row in former:
+            self._check(row)
+            self._count(row)
+        if self.callbacks:
+            self.study = as_study(former, self.store.space, self.store.study.study_name)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         if self.bar is not None:
             self.bar.close()
 
-    def look(self, worker: Worker) -> None:
+    def report(self, worker: Worker) -> None:
         """Report what has been finished since the last time."""
         if not self.callbacks and not self.verbose and self.checked:
             return
-        rows = self.record.rows()
+        rows = self.store.rows()
         for row in rows:
             if not row.is_finished or row.trial._trial_id in self.seen:
                 continue
@@ -78,7 +81,7 @@ class Follower:
     def _count(self, row: Row) -> None:
         self.seen.add(row.trial._trial_id)
         if row.state == TrialState.COMPLETE:
-            value, label = row.trial.value, self.record.space.loss(row.values)
+            value, label = row.trial.value, self.store.space.loss(row.values)
             if value is not None and (self.best is None or value > self.best[0]):
                 self.best = (value, label)
         if self.bar is not None:
@@ -100,10 +103,10 @@ class Follower:
         return f"[{row.candidate}] {score}  {settings}  ({seconds:.1f} s){end}"
 
     def _call_back(self, row: Row, worker: Worker) -> None:
-        if not self.callbacks:
+        study = self.study
+        if study is None:
             return
-        self.mirror.update([row])
-        study = self.mirror.study
+        add_trials(study, [row], self.store.space)
         trial = copy.deepcopy(study.get_trials(deepcopy=False)[-1])
         with stoppable(study):
             for callback in self.callbacks:

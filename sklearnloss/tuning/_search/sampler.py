@@ -13,16 +13,16 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial
 
-from .._space.search_space import Space, Values
-from .shadow_study import Mirror
-from .store import Row
+from .._space.search_space import Values
+from .attempts import Row
+from .cached_study import CachedStudy
 
 _ATTEMPTS = 8
 
 
-class Proposals:
+class CandidateSampler:
     """Proposes the defaults of each branch first, and then what a sampler finds.
 
     No candidate is proposed twice. The default sampler, a multivariate and grouped
@@ -31,28 +31,28 @@ class Proposals:
 
     Parameters
     ----------
-    space : Space
-        What to choose from.
-    study_name : str
-        The study's name.
+    cache : CachedStudy
+        The candidates so far, and the space to choose from.
     sampler : optuna.samplers.BaseSampler or None
         The user's, of which a copy is used.
     seed : int
         Of the search.
     """
 
-    def __init__(
-        self, space: Space, study_name: str, sampler: BaseSampler | None, seed: int
-    ) -> None:
-        self.space = space
+    def __init__(self, cache: CachedStudy, sampler: BaseSampler | None, seed: int) -> None:
+        self.cache = cache
+        self.space = cache.space
         self.seed = seed
-        self.sampler = copy.deepcopy(sampler)
-        self.mirror = Mirror(study_name, space, self.sampler)
-        self._first = list(space.first())
+        self.is_default = sampler is None
+        if sampler is not None:
+            cache.study.sampler = copy.deepcopy(sampler)
+        self._first = list(self.space.first())
         self._keys: dict[int, tuple[Values, str]] = {}  # by candidate
-        everything = space.all_values()
+        everything = self.space.all_values()
         self._everything = (
-            None if everything is None else {space.key(values): values for values in everything}
+            None
+            if everything is None
+            else {self.space.key(values): values for values in everything}
         )
 
     def propose(self, candidate: int, rows: Sequence[Row]) -> Values | None:
@@ -73,7 +73,7 @@ class Proposals:
         seen = {self._key(row) for row in rows}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self.mirror.update(rows, running=True)
+            self.cache.update(rows)
             if candidate < len(self._first):
                 values, unset = self._first[candidate]
                 found = self._ask(candidate, 0, seen, values, unset)
@@ -88,14 +88,14 @@ class Proposals:
             return self._sample(candidate, seen)
 
     def _key(self, row: Row) -> str:
-        """Return what tells a candidate from others; its attempts have it in common."""
+        """Return the key of a candidate, the same for all its attempts."""
         known = self._keys.get(row.candidate)
         if known is None or known[0] != row.values:
             known = self._keys[row.candidate] = (row.values, self.space.key(row.values))
         return known[1]
 
     def _left(self, seen: set[str]) -> list[Values]:
-        """Return what has not been tried of a finite space."""
+        """Return the values in a finite space that have not been tried."""
         return [values for key, values in (self._everything or {}).items() if key not in seen]
 
     def _sample(self, candidate: int, seen: set[str]) -> Values | None:
@@ -103,15 +103,16 @@ class Proposals:
             found = self._ask(candidate, attempt, seen)
             if found is not None:
                 return found
-        # The sampler insists on what is known.
+        # The sampler keeps proposing values that were tried before.
         rng = np.random.default_rng([self.seed, candidate])
         if self._everything is not None:
             left = self._left(seen)
             return self._ask(candidate, 0, seen, left[rng.integers(len(left))], ())
-        study = optuna.create_study(sampler=RandomSampler(seed=int(rng.integers(2**31))))
+        sampler = RandomSampler(seed=int(rng.integers(2**31)))
+        trial = self.cache.trial(candidate)
+        choose = functools.partial(sampler.sample_independent, self.cache.study, trial)
         for _ in range(1000):
-            trial = study.ask()
-            values = self.space.sample(functools.partial(suggest, trial))
+            values = self.space.sample(choose)
             if self.space.key(values) not in seen:
                 return self._ask(candidate, 0, seen, values)
         return None
@@ -124,19 +125,12 @@ class Proposals:
         fixed: Values | None = None,
         unset: Sequence[str] = (),
     ) -> Values | None:
-        """Let the sampler choose what is not fixed; None if that is known already."""
-        study = self.mirror.study
-        if self.sampler is None:
-            study.sampler = self._default_sampler(candidate, attempt)
-        if fixed:
-            study.enqueue_trial(fixed)
-        trial = study.ask()
+        """Let the sampler choose the values that are not fixed; None if they were tried before."""
+        if self.is_default:
+            self.cache.study.sampler = self._default_sampler(candidate, attempt)
+        trial = self.cache.ask(candidate, fixed)
         values = self.space.sample(functools.partial(suggest, trial), unset)
-        if self.space.key(values) in seen:
-            self.mirror.tell(trial.number, None, TrialState.FAIL)
-            return None
-        self.mirror.adopt(candidate, trial)
-        return values
+        return None if self.space.key(values) in seen else values
 
     def _default_sampler(self, candidate: int, attempt: int) -> BaseSampler:
         text = f"{self.seed}/{candidate}/{attempt}"

@@ -1,20 +1,24 @@
-"""The task of a search, and the digests that identify it in a storage."""
+"""The beginning of a search: its task, and its study in the storage."""
 
 from __future__ import annotations
 
 import numbers
+import os
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from optuna.storages import BaseStorage
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
 from .._evaluation.folds import make_folds
 from .._evaluation.pipeline import has_loss
 from .._space.search_space import Space
+from .._workers.address import hide_password
 from .evaluate import Task
-from .stored_search import SearchIdentity
+from .stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study
 
 
 def make_task(
@@ -58,15 +62,15 @@ def make_task(
         identity.add("folds", splits, len(splits))
         identity.add_seed(search.random_state, seed)
     task = Task(
-        clone(search.estimator),
-        X,
-        y,
-        splits,
-        scorers,
-        metric,
-        fit_params,
-        routed.scorer.score,
-        seed,
+        estimator=clone(search.estimator),
+        X=X,
+        y=y,
+        scorer=scorers,
+        fit_params=fit_params,
+        score_params=routed.scorer.score,
+        splits=splits,
+        metric=metric,
+        seed=seed,
         raises=search.error_score == "raise",
     )
     return task, identity
@@ -79,3 +83,44 @@ def _seed(search: Any, digests: Mapping[str, str]) -> int:
     if isinstance(search.random_state, numbers.Integral):
         return int(search.random_state)
     return int(check_random_state(search.random_state).randint(2**31 - 1))
+
+
+def open_search(
+    search: Any, storage: BaseStorage, identity: SearchIdentity, space: Space
+) -> tuple[str, Space]:
+    """Open the study of a search, or create it.
+
+    Parameters
+    ----------
+    search : LossSearchCV
+        Its ``study_name``, ``storage`` and ``verbose``.
+    storage : optuna.storages.BaseStorage
+        Where.
+    identity : SearchIdentity
+        Of the search.
+    space : Space
+        What is searched.
+
+    Returns
+    -------
+    study_name : str
+    space : Space
+        In the order of the study.
+
+    Raises
+    ------
+    ValueError
+        If the study is for another search.
+    """
+    study = open_study(storage, search.study_name, identity)
+    shown = search.storage
+    shown = os.fspath(shown) if isinstance(shown, os.PathLike) else shown
+    where = f"The study {study.study_name!r} in storage={hide_password(repr(shown))}"
+    space = join_study(study, identity, where, space)
+    if search.verbose and study.study_name != (search.study_name or DEFAULT_NAME):
+        print(
+            f"The storage holds a search of other data. This one is its study "
+            f"{study.study_name!r}.",
+            file=sys.stderr,
+        )
+    return study.study_name, space

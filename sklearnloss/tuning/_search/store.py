@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
+from .._evaluation.outcome import Outcome
 from .._space.search_space import Space, Values
 from .._workers.liveness import Heartbeat, Owner
 from .._workers.retries import RetryingStorage, StorageError
-from .candidate import CandidateState, Outcome, find_invalid_attribute
+from .attempts import (
+    Row,
+    RunningCandidate,
+    failed_in_calls,
+    latest_attempt,
+    running_trial,
+    state_of,
+)
+from .candidate import CandidateState, find_invalid_attribute
 from .crashes import count_crashes, is_at_fault, warn_of_crashes
 
 
@@ -29,65 +35,7 @@ class LostCandidate(BaseException):
     """
 
 
-@dataclass(frozen=True)
-class Row:
-    """A candidate and what is known of it.
-
-    Parameters
-    ----------
-    candidate : int
-        Its number, which no resumption changes.
-    trial : optuna.trial.FrozenTrial
-        Its trial; after an interruption that of the latest attempt.
-    failed_in : frozenset of str
-        The calls of ``fit`` in which it failed.
-    """
-
-    candidate: int
-    trial: FrozenTrial
-    failed_in: frozenset[str] = frozenset()
-
-    @property
-    def values(self) -> Values:
-        """Its values by their names in Optuna."""
-        return self.trial.params
-
-    @functools.cached_property
-    def results(self) -> CandidateState:
-        """Its finished folds, reports and outcome."""
-        return _state_of(self.trial)
-
-    @property
-    def state(self) -> TrialState:
-        """COMPLETE, PRUNED, FAIL or RUNNING; WAITING if it was interrupted."""
-        state = self.trial.state
-        if state == TrialState.FAIL and not _has_failed(self.trial):
-            return TrialState.WAITING
-        return state
-
-    @property
-    def call(self) -> str:
-        """The call of ``fit`` that tried it last."""
-        call: str = self.trial.user_attrs["owner"]["call"]
-        return call
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether there is nothing left to do."""
-        return self.state.is_finished()
-
-
-@dataclass
-class Claim:
-    """A candidate that this process works on."""
-
-    candidate: int
-    values: Values
-    trial_id: int = -1
-    results: CandidateState = field(default_factory=CandidateState)
-
-
-class Record:
+class CandidateStore:
     """The candidates of one search in one storage, shared by all its workers.
 
     Each attempt at a candidate is one Optuna trial, created at once with all its
@@ -134,7 +82,8 @@ class Record:
         self.owner = owner
         self.is_shared = not isinstance(storage, InMemoryStorage)
         self.is_lost = False
-        self._known: list[Row] = []
+        #: All candidates as of the last read.
+        self.known_rows: list[Row] = []
         self._checked: set[int] = set()
 
     @property
@@ -146,12 +95,16 @@ class Record:
     def rows(self) -> list[Row]:
         """Return all candidates by number; of a storage that was lost, those that are known."""
         if not self.is_lost:
-            attempts = self._attempts()
-            self._known = [
-                Row(number, _latest(trials), _failed_in(trials))
-                for number, trials in sorted(attempts.items())
-            ]
-        return self._known
+            self._read()
+        return self.known_rows
+
+    def _read(self) -> dict[int, list[FrozenTrial]]:
+        attempts = self._attempts()
+        self.known_rows = [
+            Row(number, latest_attempt(trials), failed_in_calls(trials))
+            for number, trials in sorted(attempts.items())
+        ]
+        return attempts
 
     def _attempts(self) -> dict[int, list[FrozenTrial]]:
         """Return the trials of each candidate, in the order in which they were made."""
@@ -188,7 +141,7 @@ class Record:
         self,
         propose: Callable[[int, list[Row]], Values | None],
         is_enough: Callable[[list[Row]], bool],
-    ) -> Claim | None:
+    ) -> RunningCandidate | None:
         """Take over an interrupted candidate, try a failed one again, or begin a new one.
 
         Parameters
@@ -201,7 +154,7 @@ class Record:
 
         Returns
         -------
-        claim : Claim or None
+        candidate : RunningCandidate or None
             None if there is nothing to do.
         """
         while True:
@@ -212,13 +165,13 @@ class Record:
                 left = next((row for row in rows if self._may_try_again(row)), None)
                 values = propose(number, rows) if left is None else None
             if left is not None:
-                claim = self._adopt(left)
+                candidate = self._resume_row(left)
             elif values is not None:
-                claim = self._begin(Claim(number, values), {})
+                candidate = self._begin(RunningCandidate(number, values), {})
             else:
                 return None
-            if claim is not None:
-                return claim
+            if candidate is not None:
+                return candidate
 
     def _is_abandoned(self, row: Row) -> bool:
         return row.state == TrialState.WAITING or (
@@ -234,51 +187,57 @@ class Record:
         attrs = trial.user_attrs
         return self.owner.is_alive(attrs["owner"], attrs.get("beat"), trial._trial_id)
 
-    def _adopt(self, row: Row) -> Claim | None:
+    def _resume_row(self, row: Row) -> RunningCandidate | None:
         """Go on with a candidate; None if there is nothing to do, or another was faster."""
         trial, (here, calls) = row.trial, count_crashes(row, self.call)
         if row.state == TrialState.RUNNING:
             if row.results.outcome is None and is_at_fault(here):
                 self._give_up(row, len(here))
                 return None
-            self._settle(trial)
+            self._close_trial(trial)
             if row.results.outcome is not None:
                 return None
             warn_of_crashes(row, calls)
-        claim = Claim(row.candidate, row.values, results=row.results.resumed())
-        attrs = {"after": trial.number, "results": claim.results.to_json()}
-        attrs |= {"n_before": len(claim.results.folds), "deaths": [here, calls]}
-        return self._begin(claim, attrs)
+        candidate = RunningCandidate(row.candidate, row.values, results=row.results.resumed())
+        attrs = {"after": trial.number, "results": candidate.results.to_json()}
+        attrs |= {"n_before": len(candidate.results.folds), "deaths": [here, calls]}
+        return self._begin(candidate, attrs)
 
     def _give_up(self, row: Row, deaths: int) -> None:
-        claim = Claim(row.candidate, row.values, row.trial._trial_id, _state_of(row.trial))
+        candidate = RunningCandidate(
+            row.candidate, row.values, row.trial._trial_id, state_of(row.trial)
+        )
         reason = f"ended its process {deaths} times, perhaps for lack of memory"
-        claim.results.end(Outcome.CRASHED, reason=reason)
+        candidate.results.end(Outcome.CRASHED, reason=reason)
         with contextlib.suppress(LostCandidate):
-            self.finish(claim)
+            self.finish(candidate)
 
-    def _settle(self, trial: FrozenTrial) -> None:
+    def _close_trial(self, trial: FrozenTrial) -> None:
         """Set the state of a trial that nobody works on, unless somebody else has done so."""
         with contextlib.suppress(UpdateFinishedTrialError):
-            self._set_state(trial._trial_id, _state_of(trial))
+            self._set_state(trial._trial_id, state_of(trial))
 
-    def _begin(self, claim: Claim, attrs: Mapping[str, Any]) -> Claim | None:
+    def _begin(
+        self, candidate: RunningCandidate, attrs: Mapping[str, Any]
+    ) -> RunningCandidate | None:
         """Create a trial; None if another worker came first with this candidate."""
         key = uuid.uuid4().hex
-        attrs = {"candidate": claim.candidate, "owner": self.owner.token, "attempt": key, **attrs}
-        template = running_trial(claim.values, self.space.distributions(claim.values), attrs)
-        claim.trial_id = self.storage.create_new_trial(self.study._study_id, template)
+        attrs = {"candidate": candidate.number, "owner": self.owner.token, "attempt": key, **attrs}
+        template = running_trial(
+            candidate.values, self.space.distributions(candidate.values), attrs
+        )
+        candidate.trial_id = self.storage.create_new_trial(self.study._study_id, template)
         if not self.is_shared:
-            return claim
-        attempts = self._attempts()[claim.candidate]
-        latest = _latest(attempts)
+            return candidate
+        attempts = self._read()[candidate.number]
+        latest = latest_attempt(attempts)
         for trial in attempts:
             if trial.user_attrs.get("attempt") == key and trial is not latest:
-                self._settle(trial)
-        claim.trial_id = latest._trial_id
-        return claim if latest.user_attrs.get("attempt") == key else None
+                self._close_trial(trial)
+        candidate.trial_id = latest._trial_id
+        return candidate if latest.user_attrs.get("attempt") == key else None
 
-    def save(self, claim: Claim) -> None:
+    def save(self, candidate: RunningCandidate) -> None:
         """Keep what a candidate has so far.
 
         Raises
@@ -287,11 +246,13 @@ class Record:
             If somebody else took it over.
         """
         try:
-            self.storage.set_trial_user_attr(claim.trial_id, "results", claim.results.to_json())
+            self.storage.set_trial_user_attr(
+                candidate.trial_id, "results", candidate.results.to_json()
+            )
         except UpdateFinishedTrialError as error:
             raise LostCandidate from error
 
-    def report(self, claim: Claim, step: int, value: float) -> None:
+    def report(self, candidate: RunningCandidate, step: int, value: float) -> None:
         """Add a score to the learning curve that Optuna's dashboard shows.
 
         Raises
@@ -300,11 +261,11 @@ class Record:
             If somebody else took the candidate over.
         """
         try:
-            self.storage.set_trial_intermediate_value(claim.trial_id, step, value)
+            self.storage.set_trial_intermediate_value(candidate.trial_id, step, value)
         except UpdateFinishedTrialError as error:
             raise LostCandidate from error
 
-    def finish(self, claim: Claim) -> None:
+    def finish(self, candidate: RunningCandidate) -> None:
         """Save the outcome of a candidate.
 
         Raises
@@ -315,24 +276,24 @@ class Record:
             If it cannot be saved; :meth:`rows` has it, once ``is_lost`` is set.
         """
         try:
-            self._end(claim)
+            self._end(candidate)
         except StorageError:
-            self._remember(claim)
+            self._keep_in_memory(candidate)
             raise
 
-    def release(self, claim: Claim) -> None:
+    def release(self, candidate: RunningCandidate) -> None:
         """Leave a candidate to whoever comes next, unless somebody has it already."""
-        claim.results.outcome = claim.results.value = None
+        candidate.results.outcome = candidate.results.value = None
         with contextlib.suppress(LostCandidate):
-            self._end(claim)
+            self._end(candidate)
 
-    def _end(self, claim: Claim) -> None:
-        self.save(claim)
+    def _end(self, candidate: RunningCandidate) -> None:
+        self.save(candidate)
         try:
-            self._set_state(claim.trial_id, claim.results)
+            self._set_state(candidate.trial_id, candidate.results)
         except UpdateFinishedTrialError as error:
             # It may have been done by a call that failed, and was retried.
-            if self.storage.get_trial(claim.trial_id).state != claim.results.trial_state:
+            if self.storage.get_trial(candidate.trial_id).state != candidate.results.trial_state:
                 raise LostCandidate from error
 
     def _set_state(self, trial_id: int, results: CandidateState) -> None:
@@ -340,75 +301,39 @@ class Record:
         values = None if results.value is None else [results.value]
         self.storage.set_trial_state_values(trial_id, results.trial_state, values)
 
-    def _remember(self, claim: Claim) -> None:
+    def _keep_in_memory(self, candidate: RunningCandidate) -> None:
         """Keep in memory what the storage does not take."""
-        attrs = {"candidate": claim.candidate, "owner": self.owner.token}
-        attrs["results"] = claim.results.to_json()
-        trial = running_trial(claim.values, self.space.distributions(claim.values), attrs)
-        trial.state, trial.value = claim.results.trial_state, claim.results.value
-        others = [row for row in self._known if row.candidate != claim.candidate]
+        attrs = {"candidate": candidate.number, "owner": self.owner.token}
+        attrs["results"] = candidate.results.to_json()
+        trial = running_trial(candidate.values, self.space.distributions(candidate.values), attrs)
+        trial.state, trial.value = candidate.results.trial_state, candidate.results.value
+        others = [row for row in self.known_rows if row.candidate != candidate.number]
         failed = frozenset({self.call} if trial.state == TrialState.FAIL else ())
-        rows = [*others, Row(claim.candidate, trial, failed)]
-        self._known = sorted(rows, key=lambda row: row.candidate)
+        rows = [*others, Row(candidate.number, trial, failed)]
+        self.known_rows = sorted(rows, key=lambda row: row.candidate)
 
-    def leave(self) -> None:
+    def release_all(self) -> None:
         """Let go of all that this owner still has, and end what dead ones left unseen.
 
         An interrupt may come at any moment, also before a worker knows of its trial.
         """
         for attempts in self._attempts().values():
-            latest = _latest(attempts)
+            latest = latest_attempt(attempts)
             for trial in attempts:
                 if trial.state != TrialState.RUNNING:
                     continue
                 mine = trial.user_attrs["owner"]["search"] == self.owner.token["search"]
                 if mine or (trial is not latest and not self._is_alive(trial)):
-                    self._settle(trial)
+                    self._close_trial(trial)
 
-    def heartbeat(self, claim: Claim) -> Heartbeat:
+    def heartbeat(self, candidate: RunningCandidate) -> Heartbeat:
         """Return a context that gives signs of life while a candidate is worked on."""
 
         def beat(count: int) -> None:
             with self.without_retries():
-                self.storage.set_trial_user_attr(claim.trial_id, "beat", count)
+                self.storage.set_trial_user_attr(candidate.trial_id, "beat", count)
 
         return Heartbeat(beat)
-
-
-def _latest(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the attempt that counts: the first one, or the first after it, and so on."""
-    latest = next((t for t in attempts if "after" not in t.user_attrs), attempts[0])
-    for trial in attempts:
-        if trial.user_attrs.get("after") == latest.number:
-            latest = trial
-    return latest
-
-
-def _state_of(trial: FrozenTrial) -> CandidateState:
-    return CandidateState.from_json(trial.user_attrs.get("results") or {})
-
-
-def _has_failed(trial: FrozenTrial) -> bool:
-    """Return whether an attempt ended with an error, not by an interruption."""
-    outcome = _state_of(trial).outcome if trial.state == TrialState.FAIL else None
-    return outcome is not None and outcome.state == TrialState.FAIL
-
-
-def _failed_in(attempts: Sequence[FrozenTrial]) -> frozenset[str]:
-    """Return the calls of ``fit`` in which attempts failed."""
-    return frozenset(t.user_attrs["owner"]["call"] for t in attempts if _has_failed(t))
-
-
-def running_trial(
-    values: Values, distributions: Mapping[str, BaseDistribution], attrs: Mapping[str, Any]
-) -> FrozenTrial:
-    """Return a trial in state RUNNING, to be created with all it needs."""
-    return create_trial(
-        state=TrialState.RUNNING,
-        params=dict(values),
-        distributions=dict(distributions),
-        user_attrs=dict(attrs),
-    )
 
 
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from .._evaluation.interrupts import noting_interrupts
+from .._space.search_space import Values
 from .._workers.deadline import Deadline
+from .attempts import Row, RunningCandidate
+from .cached_study import CachedStudy
 from .evaluate import Evaluation, Task
-from .intermediate_results import Progress
+from .intermediate_results import IntermediateResults
 from .pruner import HalvingPruner
-from .sampler import Proposals
-from .shadow_study import Mirror
-from .store import Claim, LostCandidate, Record, Row
+from .sampler import CandidateSampler
+from .store import CandidateStore, LostCandidate
 
 
 @dataclass
@@ -70,13 +73,13 @@ class Budget:
 
 
 class Worker:
-    """Works on a record's candidates until there are enough.
+    """Works on a store's candidates until there are enough.
 
     Parameters
     ----------
     task : Task
         How a candidate is scored.
-    record : Record
+    store : CandidateStore
         The candidates.
     sampler : optuna.samplers.BaseSampler or None
         Chooses candidates; None is the default.
@@ -91,23 +94,30 @@ class Worker:
     def __init__(
         self,
         task: Task,
-        record: Record,
+        store: CandidateStore,
         *,
         sampler: BaseSampler | None,
         pruner: BasePruner | None,
         budget: Budget,
         on_finish: Callable[[Worker], None] | None = None,
     ) -> None:
-        name, space = record.study.study_name, record.space
         self.task = task
-        self.record = record
+        self.store = store
         self.budget = budget
         self.on_finish = on_finish
-        self.proposals = Proposals(space, name, sampler, task.seed)
-        pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
-        self.watches = not isinstance(pruner, NopPruner)
-        self.mirror = Mirror(name, space, pruner=pruner)
+        self.pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
+        self._given_sampler = sampler
         self.stopped = False
+
+    @functools.cached_property
+    def cache(self) -> CachedStudy:
+        """What sampler and pruner know of all candidates; none where others do the work."""
+        return CachedStudy(self.store.study.study_name, self.store.space, self.pruner)
+
+    @functools.cached_property
+    def sampler(self) -> CandidateSampler:
+        """Proposes the next candidate."""
+        return CandidateSampler(self.cache, self._given_sampler, self.task.seed)
 
     def run(self) -> None:
         """Work until there is nothing left to begin or to take over."""
@@ -116,16 +126,19 @@ class Worker:
 
     def _run(self) -> None:
         while not self.stopped:
-            claim = self.record.claim(self.proposals.propose, self._has_enough)
-            if claim is None:
+            candidate = self.store.claim(self._propose, self._has_enough)
+            if candidate is None:
                 return
             with contextlib.suppress(LostCandidate):
-                self._work_on(claim)
+                self._work_on(candidate)
             if self.on_finish is not None:
                 self.on_finish(self)
 
+    def _propose(self, number: int, rows: Sequence[Row]) -> Values | None:
+        return self.sampler.propose(number, rows)
+
     def _has_enough(self, rows: Sequence[Row]) -> bool:
-        return self.budget.is_spent(rows, self.record.call)
+        return self.budget.is_spent(rows, self.store.call)
 
     def wait(self, patience: float = 0.2) -> None:
         """Wait for other workers' candidates, and take over those of the dead.
@@ -134,31 +147,37 @@ class Worker:
         """
         while not self.stopped:
             self.run()
-            if self.budget.is_met(self.record.rows(), self.record.call):
+            if self.budget.is_met(self.store.rows(), self.store.call):
                 return
             if self.on_finish is not None:
                 self.on_finish(self)
             time.sleep(patience)
 
-    def _work_on(self, claim: Claim) -> None:
-        progress = Progress(self.record, self.mirror, claim, self.task.n_epochs)
-        params = self.record.space.params(claim.values)
+    def _work_on(self, candidate: RunningCandidate) -> None:
+        results = IntermediateResults(self.store, self.cache, candidate, self.task.n_epochs)
         evaluation = Evaluation(
-            self.task, params, claim.results, progress.report, progress.save, self.watches
+            self.task,
+            self.store.space.params(candidate.values),
+            candidate.results,
+            results.report,
+            results.save,
+            watch=not isinstance(self.pruner, NopPruner),
         )
-        alive = self.record.heartbeat(claim) if self.record.is_shared else contextlib.nullcontext()
+        alive = (
+            self.store.heartbeat(candidate) if self.store.is_shared else contextlib.nullcontext()
+        )
         with alive:
             try:
                 evaluation.run()
             except LostCandidate:
                 raise
             except KeyboardInterrupt:
-                progress.release()
+                results.release()
                 raise
             except BaseException:
-                if claim.results.outcome is not None:
-                    self.record.finish(claim)
+                if candidate.results.outcome is not None:
+                    self.store.finish(candidate)
                 else:
-                    self.record.release(claim)
+                    self.store.release(candidate)
                 raise
-        self.record.finish(claim)
+        results.finish()

@@ -6,7 +6,8 @@ from sklearn.pipeline import make_pipeline
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, dice_scorer, iou_scorer
-from sklearnloss.tuning._evaluation.scoring import SCORERS, named_scorers
+from sklearnloss.metrics._scorers import NAMED
+from sklearnloss.tuning._evaluation.scoring import named_scorers
 
 
 def test_our_names_stand_beside_scikit_learns() -> None:
@@ -39,14 +40,14 @@ def test_scores_of_labels_are_refused_for_masks(scoring: object) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in SCORERS if name != "calibration"])
+@pytest.mark.parametrize("name", [name for name in NAMED if name != "calibration"])
 def test_searches_and_comparisons_take_the_names(name: str) -> None:
     X, y, _ = load_nuclei(tile=128, border=False)
     X, y = X[:4], y[:4]
     model = UNetSegmenter(width=2, depth=1, max_epochs=1, random_state=0)
     search = LossSearchCV(model, ["dice"], n_trials=1, cv=2, scoring=name, random_state=0).fit(X, y)
     assert search.get_params()["scoring"] == name
-    assert search.scorer_ is SCORERS[name]
+    assert search.scorer_ is NAMED[name]
     comparison = compare_losses(model, ["dice", "bce"], X, y, cv=2, scoring=name, per_image=False)
     assert comparison.scores_.shape == (2, 2, 1)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome, find_invalid_attribute
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState, find_invalid_attribute
 
-from ..processes import X, make_search, record_of, y
+from ..processes import X, make_search, store_of, y
 
 FOLD = {"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}
 RIGHT: dict[str, Any] = {
@@ -26,7 +27,7 @@ def test_attributes_of_a_search_are_valid(tmp_path: Path) -> None:
     assert find_invalid_attribute(RIGHT) is None
     assert find_invalid_attribute({name: RIGHT[name] for name in ("candidate", "owner")}) is None
     make_search(sound=True, n_trials=2, storage=tmp_path / "s.journal").fit(X, y)
-    for trial in record_of(tmp_path / "s.journal").study.trials:
+    for trial in store_of(tmp_path / "s.journal").study.trials:
         assert find_invalid_attribute(trial.user_attrs) is None
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from sklearnloss.tuning._search.attempts import Row
 from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.crashes import Deaths, count_crashes, is_at_fault, warn_of_crashes
-from sklearnloss.tuning._search.store import Row
 
 
 def row(

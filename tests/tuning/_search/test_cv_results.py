@@ -7,9 +7,10 @@ import pytest
 from optuna.trial import create_trial
 from sklearn.exceptions import FitFailedWarning
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.attempts import Row
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.cv_results import best_per_loss, format_results, warn_of_failures
-from sklearnloss.tuning._search.store import Row
 from sklearnloss.tuning._space.hyperparameter import read_free
 from sklearnloss.tuning._space.search_space import Branch, Space
 

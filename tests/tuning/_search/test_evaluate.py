@@ -10,18 +10,16 @@ import pytest
 import torch
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import check_scoring, get_scorer
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.metrics import dice_scorer
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
-from sklearnloss.tuning._search.evaluate import Evaluation, Task, seed_estimator, take
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.candidate import CandidateState
+from sklearnloss.tuning._search.evaluate import Evaluation, Task
 
 from ...estimators.conftest import Data, binary_scenes, scenes, segmenter  # noqa: F401
 
@@ -33,7 +31,7 @@ def task_of(estimator: Any, X: Any, y: Any, *, scorer: Any = None, **changes: An
     splits = list(KFold(2).split(np.arange(len(X))))
     scorer = check_scoring(estimator) if scorer is None else scorer
     options = {"metric": None, "fit_params": {}, "score_params": {}, "seed": 3, **changes}
-    return Task(estimator, X, y, splits, scorer, **options)
+    return Task(estimator, X, y, scorer, splits=splits, **options)
 
 
 def evaluate(
@@ -356,12 +354,6 @@ def test_each_fold_has_a_seed_of_its_own_for_all_candidates() -> None:
     assert not {other.fold_seed(0), other.fold_seed(1)} & set(seen)
 
 
-def test_seeds_that_were_given_stay() -> None:
-    pipeline = make_pipeline(FunctionTransformer(), LogisticRegression())
-    assert seed_estimator(pipeline, 7).get_params()["logisticregression__random_state"] == 7
-    assert seed_estimator(LogisticRegression(random_state=1), 7).random_state == 1
-
-
 def test_the_estimator_of_the_task_is_not_changed(binary_scenes: Data) -> None:  # noqa: F811
     model = unseeded(max_epochs=1)
     before = repr(model.get_params())
@@ -402,45 +394,3 @@ def test_a_pipeline_of_one_step_is_watched(binary_scenes: Data) -> None:  # noqa
         {"unetsegmenter__loss": "dice"},
     )
     assert len(done.results.reports) == 4
-
-
-def test_data_sets_and_lists_are_split(binary_scenes: Data) -> None:  # noqa: F811
-    X, y = binary_scenes
-    rows = np.array([3, 1])
-    pairs = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
-    part, targets = take(task_of(unseeded(), pairs, None), unseeded(), rows)
-    assert targets is None
-    assert np.array_equal(part[0][0].numpy(), X[3])
-    part, targets = take(task_of(unseeded(), list(X), list(y)), unseeded(), rows)
-    assert isinstance(part, list)
-    assert np.array_equal(part[1], X[1])
-    assert np.array_equal(targets[0], y[3])
-
-
-@pytest.mark.parametrize("kind", ["list", "array", "series"])
-def test_targets_of_a_data_set_are_taken_by_position(kind: str) -> None:
-    y: Any = ["a", "b", "c"]
-    if kind == "array":
-        y = np.array(y)
-    elif kind == "series":
-        y = pytest.importorskip("pandas").Series(y, index=[2, 1, 0])
-    pairs = TensorDataset(torch.zeros(3, 4, 4))
-    part, targets = take(task_of(Recorder(), pairs, y), Recorder(), np.array([2, 0]))
-    assert part.indices == [2, 0]
-    assert list(targets) == ["c", "a"]
-
-
-def test_arrays_are_not_copied_unless_a_scorer_wants_them(
-    binary_scenes: Data,  # noqa: F811
-) -> None:
-    X, y = binary_scenes
-    rows = np.array([3, 1])
-    for scorer, plain in [
-        (dice_scorer, False),
-        (get_scorer("accuracy"), False),
-        (lambda model, X, y: 1.0, True),
-    ]:
-        task = task_of(unseeded(), X, y, scorer=scorer)
-        part, _ = take(task, unseeded(), rows, train=np.array([0]))
-        assert isinstance(part, np.ndarray) == plain
-        assert np.array_equal(np.asarray(part), X[rows])

@@ -34,7 +34,7 @@ TEXT: Any = getattr(np.dtypes, "StringDType", lambda: object)()
 
 def _job(X: Any, y: Any = None, **fit_params: Any) -> Job:
     model = LogisticRegression()
-    task = Task(model, X, y, [], None, None, fit_params, {}, 0)
+    task = Task(model, X, y, None, fit_params, {}, [], None, 0)
     space = read_space(model, None, {"C": (0.1, 1.0)})
     return Job(task, space, "study", None, None, Budget(3, None), "call")
 

@@ -8,7 +8,7 @@ import pytest
 
 from sklearnloss.tuning._search import launch as _run
 from sklearnloss.tuning._search.launch import SHARED, _home, shared_storage
-from sklearnloss.tuning._search.store import Record
+from sklearnloss.tuning._search.store import CandidateStore
 from sklearnloss.tuning._workers.address import Address
 from sklearnloss.tuning._workers.retries import PATIENCE, StorageError
 
@@ -80,12 +80,12 @@ def test_a_finished_search_asks_for_no_workers(
 def test_a_search_whose_storage_is_lost_keeps_its_rows_in_memory(
     tmp_path: Path, naps: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known: list[Record] = []
+    known: list[CandidateStore] = []
     take_over, storage = _run._score_candidates, tmp_path / "s.journal"
 
-    def noting(search: Any, job: Any, record: Record) -> None:
-        known.append(record)
-        take_over(search, job, record)
+    def noting(search: Any, job: Any, store: CandidateStore) -> None:
+        known.append(store)
+        take_over(search, job, store)
 
     monkeypatch.setattr(_run, "_score_candidates", noting)
     search = make_search(storage=storage, sound=True)

@@ -30,9 +30,9 @@ from ..processes import (
     kill_in_second_fold,
     make_search,
     outcome,
-    record_of,
     start,
     states,
+    store_of,
     wait_until,
     y,
 )
@@ -137,13 +137,13 @@ def test_four_workers_one_of_them_killed_in_a_fold(
     process = start(options, tmp_path, fits.env)
     wait_until(lambda: len(fits.workers()) == 4)
     fits.hold(4)
-    record = record_of(url)
-    kill_in_second_fold(record, fits)
+    store = store_of(url)
+    kill_in_second_fold(store, fits)
     for path in jobs.glob("*/job.pkl"):
         assert PASSWORD.encode() not in path.read_bytes()
     fits.release()
     process.finish()
-    rows = record.rows()
+    rows = store.rows()
     assert [row.candidate for row in rows] == list(range(6))
     assert all(row.is_finished for row in rows)
     assert len({repr(row.values) for row in rows}) == 6
@@ -199,9 +199,9 @@ def test_processes_that_begin_at_once_on_a_new_database_are_all_there(
     ready.touch()
     for process in begun:
         process.finish()
-    record = record_of(url, "s")
-    assert len(record.study.user_attrs) == 5
-    assert len(set(record.study.user_attrs.values())) == 1
+    store = store_of(url, "s")
+    assert len(store.study.user_attrs) == 5
+    assert len(set(store.study.user_attrs.values())) == 1
 
 
 @pytest.mark.slow
@@ -217,14 +217,14 @@ def test_a_worker_joins_from_the_command_line_and_its_death_costs_one_fold(
     process = start({**options, "patches": {"clock": clock}}, tmp_path, fits.env)
     wait_until(lambda: len(fits.workers()) == 2)
     fits.hold(2)
-    record = record_of(url)
-    candidate = kill_in_second_fold(record, fits, worker.pid)
+    store = store_of(url)
+    candidate = kill_in_second_fold(store, fits, worker.pid)
     fits.release()
-    wait_until(lambda: sum(row.is_finished for row in record.rows()) == 3)
-    assert not record.rows()[candidate].is_finished
+    wait_until(lambda: sum(row.is_finished for row in store.rows()) == 3)
+    assert not store.rows()[candidate].is_finished
     wait_until(lambda: later(clock) and not process.is_alive)
     process.finish()
-    rows = record.rows()
+    rows = store.rows()
     assert [row.candidate for row in rows] == list(range(4))
     assert all(row.is_finished for row in rows)
     assert rows[candidate].trial.user_attrs["owner"]["pid"] == process.pid

@@ -40,10 +40,10 @@ from ..processes import (
     kill_in_second_fold,
     make_search,
     outcome,
-    record_of,
     run,
     start,
     states,
+    store_of,
     wait_until,
     y,
 )
@@ -89,12 +89,12 @@ def test_a_worker_killed_in_a_fold_loses_and_doubles_nothing(tmp_path: Path, fit
     process = start({**options, "n_trials": 5}, tmp_path, fits.env)
     wait_until(lambda: len(fits.workers()) == 2)
     fits.hold(2)
-    record = record_of(storage)
-    kill_in_second_fold(record, fits)
+    store = store_of(storage)
+    kill_in_second_fold(store, fits)
     fits.release()
     process.finish()
     assert len(fits.done()) == len(set(fits.done()))
-    rows = record.rows()
+    rows = store.rows()
     assert [row.candidate for row in rows] == list(range(5))
     assert all(row.is_finished for row in rows)
     assert len({repr(row.values) for row in rows}) == 5
@@ -159,7 +159,7 @@ def test_sigterm_makes_a_worker_release_its_candidate(tmp_path: Path, fits: Fits
     wait_until(lambda: len(fits.workers()) == 3)
     fits.release()
     process.finish()
-    attempts = record_of(storage).study.get_trials(deepcopy=False)
+    attempts = store_of(storage).study.get_trials(deepcopy=False)
     deaths = [trial.user_attrs.get("deaths") for trial in attempts]
     assert deaths.count([[], 0]) == 1
     assert sum(trial.state == TrialState.COMPLETE for trial in attempts) == 3

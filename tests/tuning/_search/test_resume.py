@@ -31,10 +31,10 @@ from ..processes import (
     make_race,
     make_search,
     outcome,
-    record_of,
     run,
     start,
     states,
+    store_of,
     table,
     wait_until,
     y,
@@ -66,7 +66,7 @@ def whole() -> dict[str, Any]:
 
 @pytest.fixture
 def every_fold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_SAVES", -1.0)
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -114,7 +114,7 @@ def test_killed_many_times_in_one_fold_it_ends_as_if_nothing_had_happened(
     # Two steps each end the attempt before and begin the next one, the fifth is its first fit.
     options = {"storage": str(tmp_path / "s.journal"), "kill_at": [30, *[5] * n_kills]}
     assert run(options, tmp_path) == whole
-    attempts = [t.user_attrs["candidate"] for t in record_of(tmp_path / "s.journal").study.trials]
+    attempts = [t.user_attrs["candidate"] for t in store_of(tmp_path / "s.journal").study.trials]
     assert max(map(attempts.count, attempts)) > n_kills
 
 
@@ -213,13 +213,15 @@ def _leave_running(storage: Path, token: dict[str, Any]) -> None:
     owner = _owner.Owner()
     owner.token |= token
     make_search(n_trials=1, storage=storage).fit(X, y)
-    record = record_of(storage, owner=owner)
+    store = store_of(storage, owner=owner)
     with owner:
-        claim = record.claim(lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False)
-        assert claim is not None
-        claim.results.folds = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
-        claim.results.reports = [[1, 0.5]]
-        record.save(claim)
+        candidate = store.claim(
+            lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False
+        )
+        assert candidate is not None
+        candidate.results.folds = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
+        candidate.results.reports = [[1, 0.5]]
+        store.save(candidate)
 
 
 def _assert_resumed(search: LossSearchCV) -> None:
@@ -322,7 +324,7 @@ def test_the_network_is_resumed_in_its_second_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = images()
-    monkeypatch.setattr(_progress, "_WORTH_SAVING", -1.0)
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_SAVES", -1.0)
     fit, count = UNetSegmenter.fit, iter(range(100))
 
     def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:

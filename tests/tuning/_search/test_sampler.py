@@ -21,9 +21,11 @@ from optuna.trial import create_trial
 from sklearn.svm import SVC
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
-from sklearnloss.tuning._search.sampler import Proposals, check_sampler
-from sklearnloss.tuning._search.store import Row
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.attempts import Row
+from sklearnloss.tuning._search.cached_study import CachedStudy
+from sklearnloss.tuning._search.candidate import CandidateState
+from sklearnloss.tuning._search.sampler import CandidateSampler, check_sampler
 from sklearnloss.tuning._space.parse import read_space
 from sklearnloss.tuning._space.search_space import Space
 
@@ -45,6 +47,11 @@ def row(space: Space, candidate: int, values: dict[str, Any], score: float | Non
     return Row(candidate, trial)
 
 
+def sampler_of(space: Space, sampler: BaseSampler | None = None, seed: int = 0) -> CandidateSampler:
+    """Return the sampler of a search that begins."""
+    return CandidateSampler(CachedStudy("study", space), sampler, seed)
+
+
 def propose(
     space: Space,
     n: int,
@@ -54,10 +61,10 @@ def propose(
     objective: Any = None,
 ) -> list[dict[str, Any]]:
     """Return the values of the first candidates."""
-    proposals = Proposals(space, "study", sampler, seed)
+    candidates = sampler_of(space, sampler, seed)
     rows: list[Row] = []
     for candidate in range(n):
-        values = proposals.propose(candidate, rows)
+        values = candidates.propose(candidate, rows)
         if values is None:
             break
         score = 0.5 if objective is None else objective(values)
@@ -139,14 +146,28 @@ def test_a_search_that_is_resumed_goes_the_same_way() -> None:
     space = read_space(SVC(), None, {"C": (0.1, 10.0), "degree": (2, 9)})
     whole = propose(space, 14, objective=lambda v: -v["C"])
     rows = [row(space, k, values, -values["C"]) for k, values in enumerate(whole[:12])]
-    assert Proposals(space, "study", None, 0).propose(12, rows) == whole[12]
+    assert sampler_of(space).propose(12, rows) == whole[12]
     assert propose(space, 14, seed=1, objective=lambda v: -v["C"]) != whole
 
 
 def test_workers_that_ask_at_the_same_time_get_different_candidates() -> None:
     space = read_space(SVC(), None, {"C": (0.1, 10.0)})
-    found = [Proposals(space, "study", None, 0).propose(candidate, []) for candidate in (1, 2, 3)]
+    found = [sampler_of(space).propose(candidate, []) for candidate in (1, 2, 3)]
     assert len({repr(values) for values in found}) == 3
+
+
+def test_a_proposal_that_is_known_takes_no_number() -> None:
+    """Hyperband chooses by numbers, which have to be the same for all workers."""
+    space = read_space(SVC(), None, SMALL)
+    candidates = sampler_of(space, RandomSampler(seed=0))
+    rows: list[Row] = []
+    for candidate in range(6):
+        values = candidates.propose(candidate, rows)
+        assert values is not None
+        assert candidates.cache.trial(candidate).number == candidate
+        rows.append(row(space, candidate, values, 0.5))
+    assert candidates.propose(6, rows) is None
+    assert len(candidates.cache.study.trials) == 6
 
 
 def test_the_sampler_learns_from_scores() -> None:

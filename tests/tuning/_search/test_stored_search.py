@@ -24,7 +24,7 @@ from sklearnloss.tuning._search import stored_search as _stored_search
 from sklearnloss.tuning._search.stored_search import DifferentSearchError
 
 from ...estimators.conftest import Data, digits, scenes  # noqa: F401
-from ..processes import Stub, X, make_search, record_of, table, y
+from ..processes import Stub, X, make_search, store_of, table, y
 from ..searches import told
 
 NAME = "mine"
@@ -238,7 +238,7 @@ def test_an_outer_fold_is_told_apart_from_a_change_of_the_search(path: Path) -> 
     for rows in (slice(None), half):
         with pytest.raises(DifferentSearchError, match="cv 3 -> 2 folds"):
             search(cv=2).fit(X[rows], y[rows])
-    assert len(record_of(path).rows()) == 2
+    assert len(store_of(path).rows()) == 2
 
 
 def test_a_search_beside_one_of_other_data_says_so(

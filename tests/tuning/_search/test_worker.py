@@ -9,9 +9,11 @@ from optuna.trial import TrialState, create_trial
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import KFold
 
-from sklearnloss.tuning._search.candidate import CandidateState, Outcome
+from sklearnloss.tuning._evaluation.outcome import Outcome
+from sklearnloss.tuning._search.attempts import Row
+from sklearnloss.tuning._search.candidate import CandidateState
 from sklearnloss.tuning._search.evaluate import Task
-from sklearnloss.tuning._search.store import Record, Row, create_study
+from sklearnloss.tuning._search.store import CandidateStore, create_study
 from sklearnloss.tuning._search.worker import Budget, Worker
 from sklearnloss.tuning._space.parse import read_space
 from sklearnloss.tuning._workers.deadline import Deadline
@@ -90,12 +92,12 @@ def test_candidates_of_other_calls_are_waited_for_if_they_are_needed(
 
 def test_a_worker_does_not_wait_for_more_than_it_needs() -> None:
     made = worker([0.1, 0.2, 0.3], budget=Budget(2, None))
-    other = Record(made.record.storage, "mine", made.record.space, Owner())
-    with other.owner, made.record.owner:
+    other = CandidateStore(made.store.storage, "mine", made.store.space, Owner())
+    with other.owner, made.store.owner:
         made.run()
         assert other.claim(lambda number, rows: {"value": 0.3}, lambda rows: False) is not None
         made.wait()
-    assert [row.state.name for row in made.record.rows()] == ["COMPLETE", "COMPLETE", "RUNNING"]
+    assert [row.state.name for row in made.store.rows()] == ["COMPLETE", "COMPLETE", "RUNNING"]
 
 
 def test_each_loss_is_tried_before_a_search_in_which_all_fails_gives_up() -> None:
@@ -127,24 +129,24 @@ def test_after_the_deadline_nothing_but_a_first_candidate_is_begun() -> None:
 
 
 def worker(values: list[Any], **options: Any) -> Worker:
-    """Return a worker on a record in memory, without a budget."""
+    """Return a worker on a store in memory, without a budget."""
     model = Told()
     splits = list(KFold(2).split(X))
-    task = Task(model, X, y, splits, check_scoring(model), None, {}, {}, 0)
+    task = Task(model, X, y, check_scoring(model), {}, {}, splits, None, 0)
     storage = InMemoryStorage()
     create_study(storage, "mine")
-    record = Record(storage, "mine", read_space(model, None, {"value": values}), Owner())
+    store = CandidateStore(storage, "mine", read_space(model, None, {"value": values}), Owner())
     settings = {"sampler": None, "pruner": NopPruner(), "budget": Budget(None, None), **options}
-    return Worker(task, record, **settings)
+    return Worker(task, store, **settings)
 
 
 def test_a_worker_works_until_there_is_nothing_left() -> None:
     seen: list[int] = []
-    made = worker([0.1, 0.2, 0.3], on_finish=lambda w: seen.append(len(w.record.rows())))
-    with made.record.owner:
+    made = worker([0.1, 0.2, 0.3], on_finish=lambda w: seen.append(len(w.store.rows())))
+    with made.store.owner:
         made.run()
         assert seen == [1, 2, 3]
-        assert {row.trial.value for row in made.record.rows()} == {0.1, 0.2, 0.3}
+        assert {row.trial.value for row in made.store.rows()} == {0.1, 0.2, 0.3}
         made.wait()  # has nothing to wait for
     assert seen == [1, 2, 3]
 
@@ -154,17 +156,17 @@ def test_a_worker_that_is_stopped_begins_nothing() -> None:
         worker.stopped = True
 
     made = worker([0.1, 0.2, 0.3], on_finish=stop)
-    with made.record.owner:
+    with made.store.owner:
         made.run()
         made.wait()
-    assert len(made.record.rows()) == 1
+    assert len(made.store.rows()) == 1
 
 
 def test_an_interrupted_candidate_is_left_to_whoever_comes_next() -> None:
     made = worker([KeyboardInterrupt()])
-    with made.record.owner:
+    with made.store.owner:
         with pytest.raises(KeyboardInterrupt):
             made.run()
-        (row,) = made.record.rows()
+        (row,) = made.store.rows()
         assert row.state == TrialState.WAITING
         assert not row.is_finished

@@ -19,7 +19,7 @@ from sklearnloss.tuning._workers.pool import STORAGE
 from sklearnloss.tuning._workers.private_files import write_private
 from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
-from ..processes import Fits, join, record_of, start, trap_of, wait_until
+from ..processes import Fits, join, start, store_of, trap_of, wait_until
 
 pytestmark = pytest.mark.slow  # starts processes
 
@@ -38,12 +38,12 @@ def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     fits.release()
     stays.finish()
     process.finish()
-    rows = record_of(storage, "mine").rows()
+    rows = store_of(storage, "mine").rows()
     assert [row.candidate for row in rows] == list(range(6))
     assert {row.state for row in rows} == {TrialState.COMPLETE}
     assert len(fits.done()) == len(set(fits.done())) == 6 * 3
     assert len(fits.workers()) == 4
-    assert record_of(storage, "mine").study.user_attrs[JOB] is None  # nobody waits for it
+    assert store_of(storage, "mine").study.user_attrs[JOB] is None  # nobody waits for it
     assert not list(tmp_path.glob(f"{PREFIX}*"))
 
 

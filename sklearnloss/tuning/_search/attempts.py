@@ -1,0 +1,111 @@
+"""The attempts at a candidate, each a trial of the storage, and which of them counts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from .._space.search_space import Values
+from .candidate import CandidateState
+
+
+@dataclass(frozen=True)
+class Row:
+    """A candidate and what is known of it.
+
+    Parameters
+    ----------
+    candidate : int
+        Its number, which no resumption changes.
+    trial : optuna.trial.FrozenTrial
+        Its trial; after an interruption that of the latest attempt.
+    failed_in : frozenset of str
+        The calls of ``fit`` in which it failed.
+    """
+
+    candidate: int
+    trial: FrozenTrial
+    failed_in: frozenset[str] = frozenset()
+
+    @property
+    def values(self) -> Values:
+        """Its values by their names in Optuna."""
+        return self.trial.params
+
+    @functools.cached_property
+    def results(self) -> CandidateState:
+        """Its finished folds, reports and outcome."""
+        return state_of(self.trial)
+
+    @property
+    def state(self) -> TrialState:
+        """COMPLETE, PRUNED, FAIL or RUNNING; WAITING if it was interrupted."""
+        state = self.trial.state
+        if state == TrialState.FAIL and not _has_failed(self.trial):
+            return TrialState.WAITING
+        return state
+
+    @property
+    def call(self) -> str:
+        """The call of ``fit`` that tried it last."""
+        call: str = self.trial.user_attrs["owner"]["call"]
+        return call
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.state.is_finished()
+
+
+@dataclass
+class RunningCandidate:
+    """A candidate that this process works on."""
+
+    number: int
+    values: Values
+    trial_id: int = -1
+    results: CandidateState = field(default_factory=CandidateState)
+
+
+def latest_attempt(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
+    """Return the attempt that counts: the first one, or the first after it, and so on."""
+    latest = next((t for t in attempts if "after" not in t.user_attrs), attempts[0])
+    for trial in attempts:
+        if trial.user_attrs.get("after") == latest.number:
+            latest = trial
+    return latest
+
+
+def state_of(trial: FrozenTrial) -> CandidateState:
+    """Return the state of a candidate that an attempt saved."""
+    return CandidateState.from_json(trial.user_attrs.get("results") or {})
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Return whether an attempt ended with an error, not by an interruption."""
+    outcome = state_of(trial).outcome if trial.state == TrialState.FAIL else None
+    return outcome is not None and outcome.state == TrialState.FAIL
+
+
+def failed_in_calls(attempts: Sequence[FrozenTrial]) -> frozenset[str]:
+    """Return the calls of ``fit`` in which attempts failed."""
+    return frozenset(t.user_attrs["owner"]["call"] for t in attempts if _has_failed(t))
+
+
+def running_trial(
+    values: Values,
+    distributions: Mapping[str, BaseDistribution],
+    attrs: Mapping[str, Any] | None = None,
+) -> FrozenTrial:
+    """Return a trial in state RUNNING, to be created with all it needs."""
+    return create_trial(
+        state=TrialState.RUNNING,
+        params=dict(values),
+        distributions=dict(distributions),
+        user_attrs=dict(attrs or {}),
+    )

@@ -1,0 +1,87 @@
+"""The attributes of a fitted search: its table, the best candidate, and that one refitted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sklearn.base import clone
+
+from .._evaluation.fit_and_score import fit, seed_estimator
+from .._space.search_space import Space
+from .attempts import Row
+from .cached_study import as_study
+from .cv_results import best_per_loss, complete_rows, format_results, has_complete, untried
+from .evaluate import Task
+from .sklearn_callbacks import SearchTasks
+from .store import CandidateStore
+
+
+def forget(search: Any) -> None:
+    """Remove what a former fit found."""
+    for name in [name for name in vars(search) if name.endswith("_")]:
+        delattr(search, name)
+
+
+def finished_rows(store: CandidateStore) -> list[Row]:
+    """Return the candidates that are finished."""
+    return [row for row in store.rows() if row.is_finished]
+
+
+def set_known_results(search: Any, store: CandidateStore, error: BaseException) -> None:
+    """Set what was found before an error, and add a note on it to the error."""
+    try:
+        rows = finished_rows(store)
+        set_results(search, rows, store)
+        error.add_note(f"The scores of {len(rows)} finished candidates are in cv_results_.")
+    except Exception as other:
+        error.add_note(f"Not all attributes of the search could be set: {other}")
+
+
+def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None:
+    """Set all attributes but those of the refitted estimator."""
+    space = store.space
+    search.study_ = as_study(rows, space, store.study.study_name)
+    if space.has_losses:
+        search.untried_losses_ = untried(rows, space)
+    if not rows:
+        return
+    search.cv_results_ = format_results(search, rows, space, search.n_splits_)
+    first = next((fold["scores"] for row in rows for fold in row.results.folds), None)
+    search.multimetric_ = isinstance(first, dict)
+    if space.has_losses:
+        search.best_per_loss_ = best_per_loss(rows, space)
+    if search.multimetric_:
+        search._check_refit_for_multimetric(first)
+    if has_complete(rows):
+        _set_best(search, space)
+
+
+def _set_best(search: Any, space: Space) -> None:
+    """Choose among the candidates that are complete."""
+    if not search.refit and search.multimetric_:
+        return
+    metric = search.refit if search.multimetric_ else "score"
+    complete, table = complete_rows(search.cv_results_)
+    best = int(complete[search._select_best_index(search.refit, metric, table)])
+    search.best_index_ = best
+    if not callable(search.refit):
+        search.best_score_ = search.cv_results_[f"mean_test_{metric}"][best]
+    search.best_params_ = search.cv_results_["params"][best]
+    if space.has_losses:
+        search.best_loss_ = search.cv_results_["loss"][best].item()
+
+
+def refit(search: Any, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
+    """Train the best candidate on all data."""
+    best = clone(task.estimator).set_params(**clone(search.best_params_, safe=False))
+    if search.random_state is not None or search.storage is not None:
+        best = seed_estimator(best, task.seed % 2**31)
+    begun = time.perf_counter()
+    with tasks.refit(best):
+        fit(best, task.X, task.y, fit_params)
+    search.refit_time_ = time.perf_counter() - begun
+    search.best_estimator_ = best
+    if hasattr(best, "feature_names_in_"):
+        search.feature_names_in_ = best.feature_names_in_

@@ -13,7 +13,8 @@ from ._core.inputs import Inputs, LossInputError
 from ._core.label import LabelLoss
 from ._core.penalty import L1Penalty, L2Penalty, Penalty
 from ._core.pixel import PixelLoss
-from ._core.region import RegionLoss, SoftCounts
+from ._core.region import RegionLoss
+from ._core.soft_counts import SoftCounts
 from ._cross_entropy import CrossEntropyLoss, LabelSmoothingCrossEntropy
 from ._dice import DiceLoss
 from ._display import LossDisplay

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._core.base import Reduction
-from ._core.class_weight import ClassWeight, per_channel
+from ._core.class_weight import ClassWeight, check_weight, per_channel
 from ._core.closed_form import as_number
 from ._core.closed_form_pixel import BinaryCrossEntropy, ClosedForm
 from ._core.inputs import Inputs
@@ -89,6 +89,5 @@ class BCEWithLogitsLoss(PixelLoss):
         smoothing = as_number(self.label_smoothing)
         if weight is None or smoothing is None:
             return None
-        if self.pos_weight is not None:  # raises if illegal
-            per_channel(weight, inputs.logits, "BCEWithLogitsLoss: pos_weight")
+        check_weight(weight, "BCEWithLogitsLoss: pos_weight")
         return BinaryCrossEntropy(weight, smoothing, inputs.hard)

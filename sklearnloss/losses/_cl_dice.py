@@ -11,13 +11,12 @@ from torch.nn import functional as F
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
 from ._core.inputs import Inputs
-from ._core.region import soft_masks, soft_ratio, sum_spatial
-from ._core.sums import SumsLoss
+from ._core.region import RegionLoss, soft_masks, soft_ratio, sum_spatial
 
 _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
-class SoftClDiceLoss(SumsLoss):
+class SoftClDiceLoss(RegionLoss):
     r"""One minus the Dice of center lines: keeps vessels, roads and nerves connected.
 
     For tubular structures, and never alone: a mask that is full everywhere has no

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss
+from ._core.soft_counts import SoftCounts
 
 
 class DiceLoss(RegionLoss):
@@ -78,5 +79,5 @@ class DiceLoss(RegionLoss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def per_class(self, counts: SoftCounts) -> Tensor:
-        return 1 - soft_ratio(2 * counts.tp, counts.p + counts.t, self.eps)
+    def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
+        return 2 * counts.tp, counts.p + counts.t

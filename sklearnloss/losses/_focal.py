@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ._core.base import Reduction
-from ._core.class_weight import class_vector, per_channel
+from ._core.class_weight import check_weight, class_vector, per_channel
 from ._core.closed_form import as_number
 from ._core.closed_form_pixel import ClosedForm, SigmoidFocal, SoftmaxFocal
 from ._core.inputs import Inputs
@@ -125,7 +125,7 @@ class FocalLoss(PixelLoss):
                 return SoftmaxFocal(gamma, 1.0)
             return SigmoidFocal(gamma, 1.0, 1.0, inputs.hard)
         high = math.inf if inputs.softmax else 1.0
-        class_vector(alpha, 1, inputs.logits, "FocalLoss: alpha", high=high)  # raises if illegal
+        check_weight(alpha, "FocalLoss: alpha", high)
         if inputs.softmax:
             return SoftmaxFocal(gamma, alpha)
         return SigmoidFocal(gamma, alpha, 1 - alpha, inputs.hard)

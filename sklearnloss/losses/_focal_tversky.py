@@ -7,7 +7,8 @@ from torch import Tensor
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
 from ._core.numeric import safe_power
-from ._core.region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss, soft_ratio
+from ._core.soft_counts import SoftCounts
 
 
 class FocalTverskyLoss(RegionLoss):

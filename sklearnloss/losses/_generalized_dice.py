@@ -9,7 +9,8 @@ from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss, soft_ratio
+from ._core.soft_counts import SoftCounts
 
 WeightType = Literal["square", "simple", "uniform"]
 
@@ -87,13 +88,18 @@ class GeneralizedDiceLoss(RegionLoss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def _combine(self, counts: SoftCounts) -> Tensor:
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        """Return the loss of each sample, whose classes are weighed here, (n, 1)."""
+        counts = SoftCounts(*sums)
         if counts.tp.shape[1] == 1:
             counts = counts.with_background()
         weight = self._size_weight(counts.t) * self._class_vector(counts.t)
-        above = (2 * weight * counts.tp).sum(1)
-        below = (weight * (counts.p + counts.t)).sum(1)
+        above = (2 * weight * counts.tp).sum(1, keepdim=True)
+        below = (weight * (counts.p + counts.t)).sum(1, keepdim=True)
         return 1 - soft_ratio(above, below, self.eps)
+
+    def _class_mean(self, values: Tensor) -> Tensor:
+        return values.squeeze(1)
 
     def _size_weight(self, size: Tensor) -> Tensor:
         power = {"square": 2, "simple": 1, "uniform": 0}[self.weight_type]

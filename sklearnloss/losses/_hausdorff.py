@@ -10,11 +10,10 @@ from ._core.class_weight import ClassWeight
 from ._core.distance_maps import Spacing, distances
 from ._core.inputs import Inputs
 from ._core.pixel import ratio
-from ._core.region import soft_masks, sum_spatial
-from ._core.sums import SumsLoss
+from ._core.region import RegionLoss, soft_masks, sum_spatial
 
 
-class HausdorffDTLoss(SumsLoss):
+class HausdorffDTLoss(RegionLoss):
     r"""Squared errors weighted by powers of the distance to either boundary.
 
     Brings the Hausdorff distance down. To be added to a region loss, whose

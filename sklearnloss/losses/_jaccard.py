@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._core.region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss
+from ._core.soft_counts import SoftCounts
 
 
 class JaccardLoss(RegionLoss):
@@ -49,5 +50,5 @@ class JaccardLoss(RegionLoss):
 
     search_space = {"eps": (1e-6, 1.0, "log"), "batch": [False, True]}
 
-    def per_class(self, counts: SoftCounts) -> Tensor:
-        return 1 - soft_ratio(counts.tp, counts.p + counts.t - counts.tp, self.eps)
+    def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
+        return counts.tp, counts.p + counts.t - counts.tp

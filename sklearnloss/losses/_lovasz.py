@@ -15,8 +15,6 @@ from ._core.region import RegionLoss, soft_ratio
 class _LovaszLoss(RegionLoss):
     """Sort pixels by their error and weigh each by what it adds to the Jaccard loss."""
 
-    _of_soft_counts = False
-
     def __init__(
         self,
         eps: float = 0.0,
@@ -38,15 +36,12 @@ class _LovaszLoss(RegionLoss):
         """Return errors, and targets in [0, 1], of shape (n, C, *spatial)."""
         raise NotImplementedError
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
-        errors, t, weight = self._flat(inputs)
-        return self._class_mean(lovasz_extension(errors, t, weight, self.eps))
-
-    def _pooled_value(self, inputs: Inputs, weight: Tensor) -> Tensor:
+    def _value(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         errors, t, mask = self._flat(inputs)
-        mask = mask * weight.reshape(-1, 1, 1)
-        errors, t, mask = (x.movedim(0, 1).flatten(1).unsqueeze(0) for x in (errors, t, mask))
-        return self._class_mean(lovasz_extension(errors, t, mask, self.eps)).sum()
+        if pool is not None:
+            mask = mask * pool.reshape(-1, 1, 1)
+            errors, t, mask = (x.movedim(0, 1).flatten(1).unsqueeze(0) for x in (errors, t, mask))
+        return self._class_mean(lovasz_extension(errors, t, mask, self.eps))
 
     def _flat(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
         """Return errors, targets and weights of shape (n, C, pixels)."""

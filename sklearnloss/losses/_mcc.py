@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ._core.region import RegionLoss, SoftCounts
+from ._core.region import RegionLoss
+from ._core.soft_counts import SoftCounts
 
 
 class MCCLoss(RegionLoss):

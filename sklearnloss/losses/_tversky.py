@@ -6,7 +6,8 @@ from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.region import RegionLoss, SoftCounts, soft_ratio
+from ._core.region import RegionLoss
+from ._core.soft_counts import SoftCounts
 
 
 class TverskyLoss(RegionLoss):
@@ -77,6 +78,5 @@ class TverskyLoss(RegionLoss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def per_class(self, counts: SoftCounts) -> Tensor:
-        below = counts.tp + self.alpha * counts.fp + self.beta * counts.fn
-        return 1 - soft_ratio(counts.tp, below, self.eps)
+    def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
+        return counts.tp, counts.tp + self.alpha * counts.fp + self.beta * counts.fn

@@ -11,11 +11,11 @@ from ._core.class_weight import ClassWeight
 from ._core.inputs import Inputs
 from ._core.numeric import safe_power
 from ._core.pixel import ratio
-from ._core.region import SoftCounts, soft_counts, soft_ratio, sum_spatial
-from ._core.sums import SumsLoss
+from ._core.region import RegionLoss, soft_counts, soft_ratio, sum_spatial
+from ._core.soft_counts import SoftCounts
 
 
-class UnifiedFocalLoss(SumsLoss):
+class UnifiedFocalLoss(RegionLoss):
     r"""A focal cross entropy and a focal Tversky loss with shared parameters.
 
     For very unequal class sizes, with three numbers to tune rather than six. The

@@ -23,7 +23,6 @@ from sklearnloss.losses import (
 )
 from sklearnloss.losses._core.inputs import Inputs
 from sklearnloss.losses._core.penalty import _NormPenalty
-from sklearnloss.losses._core.sums import SumsLoss
 from sklearnloss.losses._lovasz import _LovaszLoss
 
 from .cases import binary, multiclass
@@ -135,11 +134,9 @@ def test_a_base_class_has_no_formula() -> None:
         PixelLoss()(*binary())
     with pytest.raises(NotImplementedError):
         RegionLoss()(*binary())
-    for unfinished in (SumsLoss(), _LovaszLoss(), _NormPenalty().bind(nn.Linear(1, 1))):
+    for unfinished in (_LovaszLoss(), _NormPenalty().bind(nn.Linear(1, 1))):
         with pytest.raises(NotImplementedError):
             unfinished(*binary())
-    with pytest.raises(NotImplementedError):
-        SumsLoss().of_sums((torch.zeros(1, 1),), softmax=False)
 
 
 def test_bind_returns_the_loss() -> None:

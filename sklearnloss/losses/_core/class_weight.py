@@ -76,6 +76,12 @@ def class_vector(
     return vector
 
 
+def check_weight(value: float, label: str, high: float = float("inf")) -> None:
+    """Raise a ValueError unless a number is a legal weight."""
+    if not SMALLEST_WEIGHT <= value <= min(high, LARGEST_WEIGHT):
+        _check_weights(as_tensor(value).reshape(-1), label, high, False)
+
+
 def _check_weights(given: Tensor, label: str, high: float, some_positive: bool) -> None:
     if not bool(((given >= 0) & (given <= high)).all()):
         raise ValueError(f"{label} must lie between 0 and {high}, got {given.tolist()}.")

@@ -2,10 +2,11 @@
 
 Written in plain torch, a formula keeps every intermediate result for the backward pass,
 up to eight times the logits. The closed forms keep the logits alone and compute the
-slope from them again, block by block in the processor's cache. They are torch
+slope from them again, block by block in the processor's cache. Small masks of 0 and 1
+have closed forms of few operations, each of which counts there. All are torch
 operations as the formulas are, but only for what training on images looks like:
-large float32 tensors, plain numbers as hyperparameters, no transformations. All
-else takes the formula, which remains the specification.
+float32 tensors, plain numbers as hyperparameters, no transformations. All else takes
+the formula, which remains the specification.
 """
 
 from __future__ import annotations
@@ -29,21 +30,25 @@ SMALLEST = LARGE
 BLOCK = {"cpu": 2**19, "cuda": 2**25}
 
 
-def pays(inputs: Inputs) -> bool:
-    """Return whether a closed form is possible here and faster than the formula."""
+def is_small(inputs: Inputs) -> bool:
+    """Return whether the way through blocks is slower than the formula."""
+    return inputs.logits.numel() < SMALLEST
+
+
+def is_plain(inputs: Inputs) -> bool:
+    """Return whether a closed form is possible here."""
     z, t = inputs.logits, inputs.target
     return (
         not torch.compiler.is_compiling()
-        and z.numel() >= SMALLEST
         and z.ndim > 2
         and z.dtype == torch.float32
         and z.device.type in BLOCK
         and not t.requires_grad
-        and _is_plain(z)
+        and _is_untransformed(z)
     )
 
 
-def _is_plain(z: Tensor) -> bool:
+def _is_untransformed(z: Tensor) -> bool:
     """Return whether nothing but autograd's reverse mode looks at the operations."""
     return not (
         torch._C._are_functorch_transforms_active()

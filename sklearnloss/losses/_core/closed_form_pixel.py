@@ -44,6 +44,34 @@ def closed_form_total(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) 
     return total
 
 
+def small_total(form: MaskForm, z: Tensor, t: Tensor, count: int, formula: Formula) -> Tensor:
+    """Return the sum of formula(z, t), masks of 0 and 1, over a count; in few operations."""
+    total: Tensor = _SmallTotal.apply(z, t, form, count, formula)
+    return total
+
+
+class _SmallTotal(Function):
+    """The sum of small inputs, which keeps its slope for the way back."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, z: Tensor, t: Tensor, form: MaskForm, count: int, formula: Formula
+    ) -> Tensor:
+        total, slope = form.sum_and_slope(z, t)
+        ctx.save_for_backward(z, t, slope)
+        ctx.count, ctx.formula = count, formula
+        return total.div_(count)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, t, slope = ctx.saved_tensors
+        g = gradients[0] / ctx.count
+        if torch.is_grad_enabled():  # create_graph=True
+            slope = differentiable_gradient(lambda z: (ctx.formula(z, t).sum(),), z, (g,))
+            return slope, None, None, None, None
+        return slope * g, None, None, None, None
+
+
 class _Closed(Function):
     """What keeps no more than its arguments for the way back."""
 
@@ -135,6 +163,21 @@ class BinaryCrossEntropy:
             out.mul_(_weight(t, w, 1))
         out.sub_(t, alpha=w).mul_(g)
 
+    def sum_and_slope(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the values and its gradient by z; of masks of 0 and 1."""
+        if self.smoothing != 0:
+            values, slope = torch.empty_like(z), torch.empty_like(z)
+            self.values(z, t, values)
+            self.slope(z, t, z.new_ones(()), slope)
+            return values.sum(), slope
+        sign = torch.rsub(t, 1, alpha=2)
+        x = z * sign
+        values, slope = F.softplus(x), x.sigmoid_().mul_(sign)  # p - t, without a difference
+        if self.positive_weight != 1:
+            weight = _weight(t, self.positive_weight, 1)
+            values, slope = values.mul_(weight), slope.mul_(weight)
+        return values.sum(), slope
+
     def _smoothed(self, t: Tensor) -> Tensor:
         return t if self.smoothing == 0 else t * (1 - self.smoothing) + self.smoothing / 2
 
@@ -194,6 +237,21 @@ class SigmoidFocal:
             torch.mul(_cost_slope(-z, self.gamma), t, out=out).mul_(-self.a)
             out.addcmul_(_cost_slope(z, self.gamma), 1 - t, value=self.b)
         out.mul_(g)
+
+    def sum_and_slope(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the values and its gradient by z; of masks of 0 and 1."""
+        sign = torch.rsub(t, 1, alpha=2)
+        x = z * sign
+        softplus, s, other = F.softplus(x), x.sigmoid(), x.neg().sigmoid_()
+        s = torch.where(x > 0, 1 - other, s)  # with half the rounding error near 1
+        weight = s.square() if self.gamma == 2 else s.pow(self.gamma)
+        weight.mul_(_weight(t, self.a, self.b))
+        total = (weight * softplus).sum()
+        slope = softplus.mul_(self.gamma).mul_(other).add_(s)  # as in _cost_slope
+        return total, slope.mul_(weight).mul_(sign)
+
+
+MaskForm: TypeAlias = BinaryCrossEntropy | SigmoidFocal
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from torch.autograd.function import Function
 
 from .closed_form import Block, blocks, differentiable_gradient, new_gradient, one_hot_block
 from .inputs import Inputs
+from .soft_counts import Ratio, Slopes, SoftCounts
 
 Sums: TypeAlias = tuple[Tensor, ...]
 Formula: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Sums]
@@ -21,6 +22,71 @@ def closed_form_counts(inputs: Inputs, squared: bool, linear: bool, formula: For
     z, t, softmax, mask, *_ = inputs
     sums: Sums = _Counts.apply(z, t, mask, softmax, squared, linear, formula)
     return sums
+
+
+def mean_ratio(
+    inputs: Inputs, ratio: Ratio, slopes: Slopes, eps: float, formula: Callable[[Inputs], Tensor]
+) -> Tensor:
+    """Return formula(inputs), the mean of 1 - (a + eps) / (b + eps) with a, b = ratio(counts).
+
+    For small masks of 0 and 1, where each operation counts.
+    """
+    z, t, *_ = inputs
+    mean: Tensor = _MeanRatio.apply(z, t, ratio, slopes, eps, formula)
+    return mean
+
+
+class _MeanRatio(Function):
+    """The mean over samples and classes of ratios of soft counts."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        z: Tensor,
+        t: Tensor,
+        ratio: Ratio,
+        slopes: Slopes,
+        eps: float,
+        formula: Callable[[Inputs], Tensor],
+    ) -> Tensor:
+        axes = tuple(range(2, z.ndim))
+        p = z.sigmoid()
+        t_sum = t.sum(axes)
+        a, b = ratio(SoftCounts((p * t).sum(axes), p.sum(axes), t_sum, t_sum))
+        b = b + eps
+        similarity = (a + eps).div_(b)
+        ctx.save_for_backward(z, t, p, b, similarity)
+        ctx.slopes, ctx.formula = slopes, formula
+        values, n_classes = 1 - similarity, z.shape[1]
+        return (values if n_classes == 1 else values.sum(1).div_(n_classes)).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, t, p, b, similarity = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True
+            inputs = Inputs(z, t, False, None, hard=True)
+            slope = differentiable_gradient(
+                lambda z: (ctx.formula(inputs._replace(logits=z)),), z, gradients
+            )
+            return slope, None, None, None, None, None
+        # In autograd's order, so that the result is that of the formula to the last bit.
+        g = gradients[0] / len(b) if z.shape[1] == 1 else gradients[0] / len(b) / z.shape[1]
+        by_a, by_b = -g / b, (similarity / b).mul_(g)
+        (a_tp, b_tp), (a_p, b_p) = ctx.slopes
+        shape = (*b.shape, *[1] * (z.ndim - 2))
+        by_tp = _combination(a_tp, by_a, b_tp, by_b).view(shape)
+        by_p = _combination(a_p, by_a, b_p, by_b).view(shape)
+        slope = torch.addcmul(by_p, t, by_tp)
+        return torch.ops.aten.sigmoid_backward(slope, p), None, None, None, None, None
+
+
+def _combination(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
+    """A x + b y, which is often one of them."""
+    if a == 0:
+        return y if b == 1 else y * b
+    if b == 0:
+        return x if a == 1 else x * a
+    return torch.add(x if a == 1 else x * a, y, alpha=b)
 
 
 class _Counts(Function):

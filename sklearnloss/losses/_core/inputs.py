@@ -110,15 +110,12 @@ def read_inputs(
     *,
     form: Form = "any",
     ignore_index: int | None = None,
-    notice_hard: bool = False,
-    small_too: bool = False,
     saturates: bool = False,
 ) -> Inputs:
     """Check logits, target and weights and bring them into the form of a loss.
 
-    With ``notice_hard`` a large target of masks, with ``small_too`` any, is looked at
-    for 0 and 1, which is its check as well. ``saturates`` means that the loss depends on
-    the logits through their sigmoid alone, so that infinite ones need no clamping.
+    ``saturates`` means that the loss depends on the logits through their sigmoid alone,
+    so that infinite ones need no clamping.
 
     Raises
     ------
@@ -127,18 +124,14 @@ def read_inputs(
         (in eager mode on the CPU), if a target is illegal.
     """
     legal = not torch.compiler.is_compiling() and _legal_target.get() is target
-    clean = legal and ignore_index is None
     dense = _has_channel_axis(logits, target)
     sigmoid = form == "sigmoid" or (dense and form != "softmax")
     z = logits.to(_dtype(logits)) if saturates and sigmoid else _bounded(logits)
     if dense:
-        look = notice_hard and (small_too or z.numel() >= LARGE)
         t = target if target.shape == logits.shape else target.reshape(logits.shape)
-        inputs = _read_dense(z, t, form, ignore_index, look, clean)
-        if small_too and inputs.mask is not None and not inputs.softmax:  # beside ignored elements
-            inputs = inputs._replace(hard=legal or _is_hard(inputs.target))
+        inputs = _read_dense(z, t, form, ignore_index, legal)
     else:
-        inputs = _read_indices(z, target, form, ignore_index, clean)
+        inputs = _read_indices(z, target, form, ignore_index, legal)
     if sample_weight is None:
         return inputs
     return inputs._replace(sample_weight=_read_sample_weight(sample_weight, logits))
@@ -278,17 +271,12 @@ def _read_dense(
     target: Tensor,
     form: Form,
     ignore_index: int | None,
-    notice_hard: bool,
-    clean: bool,
+    legal: bool,
 ) -> Inputs:
-    t = target.to(z.dtype)
-    if clean and form != "softmax":
-        return Inputs(z, t, False, None, hard=True)
-    if notice_hard and form != "softmax" and ignore_index not in (0, 1) and _is_hard(t):
-        return Inputs(z, t, False, None, hard=True)
-    t, mask = _clean(t, 1, ignore_index)
+    t = target if target.dtype == z.dtype else target.to(z.dtype)
     if form != "softmax":
-        return Inputs(_replace_ignored(z, mask), t, False, mask)
+        return _read_masks(z, t, ignore_index, legal)
+    t, mask = _clean(t, 1, ignore_index)
     if z.shape[1] == 1:  # binary: the scores are (0, z)
         z = torch.cat([torch.zeros_like(z), z], 1)
         t = torch.cat([1 - t, t], 1)
@@ -298,12 +286,22 @@ def _read_dense(
     return Inputs(_replace_ignored(z, _with_channel(mask)), t, True, mask)
 
 
+def _read_masks(z: Tensor, t: Tensor, ignore_index: int | None, legal: bool) -> Inputs:
+    trusted = legal and ignore_index is None
+    # A look for 0 and 1 is a check as well.
+    if trusted or (ignore_index not in (0, 1) and _is_hard(t)):
+        return Inputs(z, t, False, None, hard=True)
+    t, mask = _clean(t, 1, ignore_index)
+    hard = mask is not None and (legal or _is_hard(t))  # beside ignored elements
+    return Inputs(_replace_ignored(z, mask), t, False, mask, hard=hard)
+
+
 def _read_indices(
-    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, clean: bool
+    z: Tensor, target: Tensor, form: Form, ignore_index: int | None, legal: bool
 ) -> Inputs:
     n_classes = z.shape[1]
     labels, mask = target.long(), None
-    if not clean:
+    if not legal or ignore_index is not None:
         labels, mask = _clean(labels, n_classes - 1, ignore_index)
     if ignore_index is not None:
         z = _replace_ignored(z, _with_channel(mask))

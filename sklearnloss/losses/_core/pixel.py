@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .base import Loss, Reduction
-from .closed_form import pays
-from .closed_form_pixel import ClosedForm, closed_form_total, closed_form_values
+from .closed_form import is_plain, is_small
+from .closed_form_pixel import (
+    ClosedForm,
+    MaskForm,
+    closed_form_total,
+    closed_form_values,
+    small_total,
+)
 from .inputs import Inputs, read_inputs
 
 
@@ -42,6 +49,12 @@ class PixelLoss(Loss):
 
     reduction: Reduction = "mean"
     ignore_index: int | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "values" in vars(cls) and "_closed_form" not in vars(cls):
+            # What is inherited is that of another formula.
+            cls._closed_form = PixelLoss._closed_form  # type: ignore[method-assign]
 
     def values(self, inputs: Inputs) -> Tensor:
         """Return the loss of each element.
@@ -84,44 +97,42 @@ class PixelLoss(Loss):
         """
         self._check_params()
         inputs = read_inputs(
-            logits,
-            target,
-            sample_weight,
-            form=self.form,
-            ignore_index=self.ignore_index,
-            notice_hard=True,
+            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()
-        total = self._total(inputs)
-        if total is not None:
-            return total
+        if inputs.counts_alike() and self.reduction in ("mean", "sum"):
+            total = self._total(inputs)
+            if total is not None:
+                return total
         values, weight = self._weighted_values(inputs)
         if inputs.mask is not None:
             values = values * inputs.mask
         return reduce_elements(values, inputs.mask, weight, inputs.sample_weight, self.reduction)
 
     def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
-        """Return what computes the values of large inputs faster, where there is something."""
+        """Return what computes the values faster than their formula, where there is something."""
         return None
 
     def _total(self, inputs: Inputs) -> Tensor | None:
-        """Return the mean or sum of large inputs without a value per element, if that will do."""
-        plain = inputs.mask is None and inputs.sample_weight is None
-        form = self._closed_form(inputs) if plain and pays(inputs) else None
-        if form is None or self.reduction not in ("mean", "sum"):
+        """Return the mean or sum by a closed form, None where the formula is as good."""
+        small = is_small(inputs)
+        if (small and not inputs.hard) or not is_plain(inputs):
             return None
-        z = inputs.logits
-        total = closed_form_total(form, z, inputs.target, self._formula(form))
-        if self.reduction == "sum":
-            return total
-        weight = self.element_weight(inputs)
-        if weight is None:
-            return total / (z.numel() // (z.shape[1] if form.softmax else 1))
-        return ratio(total, weight.sum())
+        form = self._closed_form(inputs)
+        if form is None:
+            return None
+        z, t = inputs.logits, inputs.target
+        mean = self.reduction == "mean"
+        count = z.numel() // (z.shape[1] if form.softmax else 1) if mean else 1
+        if small and isinstance(form, MaskForm):
+            return small_total(form, z, t, count, self._formula(form))
+        total = closed_form_total(form, z, t, self._formula(form))
+        weight = self.element_weight(inputs) if mean else None
+        return total / count if weight is None else ratio(total, weight.sum())
 
     def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-        form = self._closed_form(inputs) if pays(inputs) else None
+        form = None if is_small(inputs) or not is_plain(inputs) else self._closed_form(inputs)
         if form is None:
             values = self.values(inputs)
         else:

@@ -5,89 +5,35 @@ from __future__ import annotations
 import functools
 import math
 import numbers
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from .base import Loss, Reduction
 from .class_weight import ClassWeight, class_vector
-from .closed_form import pays
-from .closed_form_region import closed_form_counts
+from .closed_form import is_plain, is_small
+from .closed_form_region import closed_form_counts, mean_ratio
 from .inputs import Inputs, read_inputs
 from .pixel import ratio, sum_per_sample
+from .soft_counts import SoftCounts, soft_slopes
 
 # An eps that is not rounded to 0 in float32.
 _VISIBLE = 1e-37
-
-
-@dataclass(frozen=True)
-class SoftCounts:
-    """Soft counts of shape (n, C): what a confusion matrix holds for masks.
-
-    A soft target counts as in Z. Wang et al., "Dice semimetric losses: Optimizing
-    the Dice score with soft labels", MICCAI 2023 (https://arxiv.org/abs/2303.16296):
-    only a prediction that equals it has neither false positives nor misses.
-
-    Attributes
-    ----------
-    tp : Tensor
-        True positives, sum min(p, t): sum p t where t is 0 or 1.
-    p : Tensor
-        Predicted, sum p.
-    t : Tensor
-        True, sum t.
-    n : Tensor
-        All valid pixels.
-    """
-
-    tp: Tensor
-    p: Tensor
-    t: Tensor
-    n: Tensor
-
-    @property
-    def fp(self) -> Tensor:
-        """False positives, sum max(p - t, 0): sum p (1 - t) where t is 0 or 1."""
-        return self.p - self.tp
-
-    @property
-    def fn(self) -> Tensor:
-        """False negatives, sum max(t - p, 0): sum (1 - p) t where t is 0 or 1."""
-        return self.t - self.tp
-
-    @property
-    def tn(self) -> Tensor:
-        """True negatives, sum min(1 - p, 1 - t)."""
-        return self.n - self.p - self.fn
-
-    def of_background(self) -> SoftCounts:
-        """Return the counts of 1 - p and 1 - t."""
-        return SoftCounts(self.tn, self.n - self.p, self.n - self.t, self.n)
-
-    def pooled(self, weight: Tensor) -> SoftCounts:
-        """Return the counts of the whole batch, (1, C), by weights (n,) of the samples."""
-        parts = (self.tp, self.p, self.t, self.n)
-        return SoftCounts(*((weight.unsqueeze(1) * part).sum(0, keepdim=True) for part in parts))
-
-    def with_background(self) -> SoftCounts:
-        """Return the counts of both classes of one channel, (n, 2)."""
-        other = self.of_background()
-        return SoftCounts(
-            tp=torch.cat([other.tp, self.tp], 1),
-            p=torch.cat([other.p, self.p], 1),
-            t=torch.cat([other.t, self.t], 1),
-            n=torch.cat([other.n, self.n], 1),
-        )
+# What computes the values of samples; `ratio` alone remains for other formulas.
+_STEPS = ("per_class", "sums", "of_sums", "_value", "_class_mean")
 
 
 class RegionLoss(Loss):
     """Base class of losses that compare a predicted region with a true one.
 
     A sub-class writes its formula in :meth:`per_class`, on :class:`SoftCounts`
-    over all pixels of one sample and one class; checking, ignoring, averaging
-    over classes, weighting and reducing happen here. Absent classes count.
+    over all pixels of one sample and one class, or in :meth:`ratio`; checking,
+    ignoring, averaging over classes, weighting and reducing happen here. Absent
+    classes count.
+
+    A loss of other sums returns these from :meth:`sums`, so that ``batch=True`` can
+    add them up over the samples, and writes its formula in :meth:`of_sums`.
 
     ================  ==========================================================
     "none", "sample"  (n,)
@@ -126,8 +72,15 @@ class RegionLoss(Loss):
     tasks = ("segmentation",)
     squared: bool = False  # whether p and t are counted as sum p^2 and sum t^2
     batch: bool = False
-    _of_soft_counts: ClassVar[bool] = True
+    _of_soft_counts: ClassVar[bool] = True  # and of nothing else
+    _is_ratio: ClassVar[bool] = False  # whether `ratio` says it all
     _intervals = {"eps": "[0, inf)"}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = {name for name in _STEPS if getattr(cls, name) is not getattr(RegionLoss, name)}
+        cls._of_soft_counts = own.isdisjoint(("sums", "_value"))
+        cls._is_ratio = not own
 
     def __init__(
         self,
@@ -146,9 +99,21 @@ class RegionLoss(Loss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
+    def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
+        """Return a and b of the loss 1 - (a + eps) / (b + eps), both linear in the counts."""
+        raise NotImplementedError
+
     def per_class(self, counts: SoftCounts) -> Tensor:
         """Return the loss of each sample and class, of shape (n, C)."""
-        raise NotImplementedError
+        return 1 - soft_ratio(*self.ratio(counts), self.eps)
+
+    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+        """Return sums over the pixels of each sample and class, all of shape (n, C)."""
+        return soft_counts(inputs, self.squared)
+
+    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
+        """Return the loss of each sample and class from such sums, (n, C)."""
+        return self.per_class(SoftCounts(*sums))
 
     def forward(
         self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
@@ -177,39 +142,48 @@ class RegionLoss(Loss):
             sample_weight,
             form=self.form,
             ignore_index=self.ignore_index,
-            notice_hard=True,
-            small_too=True,
             saturates=self._of_soft_counts,
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()
         if inputs.counts_alike() and not self.batch and self.reduction == "mean":
-            values = self._sample_values(inputs)
-            return values.mean()
+            slopes = soft_slopes(self.ratio) if self._is_plain_ratio(inputs) else None
+            if slopes is not None:
+                formula = lambda x: self._value(x).mean()  # noqa: E731
+                return mean_ratio(inputs, self.ratio, slopes, self.eps, formula)
+            return self._value(inputs).mean()
         valid = _has_valid(inputs)
         weight = valid if inputs.sample_weight is None else inputs.sample_weight * valid
         if self.batch:
-            return self._pooled_value(inputs, weight) * (weight.sum() > 0)
-        values = self._sample_values(inputs)
+            return self._value(inputs, weight).sum() * (weight.sum() > 0)
+        values = self._value(inputs)
         if self.reduction == "mean":
             return ratio((weight * values).sum(), weight.sum())
         if self.reduction == "sum":
             return (weight * values).sum()
         return values * (weight if self.reduction == "none" else valid)
 
-    def _sample_values(self, inputs: Inputs) -> Tensor:
-        """Return the loss of each sample, (n,)."""
-        return self._combine(soft_counts(inputs, self.squared))
+    def _value(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
+        """Return the loss of each sample, (n,); with weights (n,) that of all as one, (1,)."""
+        sums = self.sums(inputs)
+        if pool is not None:
+            pool = pool.unsqueeze(1)
+            sums = tuple((pool * each).sum(0, keepdim=True) for each in sums)
+        return self._class_mean(self.of_sums(sums, inputs.softmax))
 
-    def _pooled_value(self, inputs: Inputs, weight: Tensor) -> Tensor:
-        """Return the loss of the whole batch as one image, samples weighted."""
-        counts = soft_counts(inputs, self.squared)
-        pooled = counts.pooled(weight)
-        return self._combine(pooled).sum()
-
-    def _combine(self, counts: SoftCounts) -> Tensor:
-        """Return the loss of each sample from its counts: (n, C) -> (n,)."""
-        return self._class_mean(self.per_class(counts))
+    def _is_plain_ratio(self, inputs: Inputs) -> bool:
+        """Return whether each class weighs the same in a mean of 1 - a / b on small masks."""
+        return (
+            self._is_ratio
+            and inputs.hard
+            and self.class_weight is None
+            and (self.include_background or inputs.logits.shape[1] == 1)
+            and not self.squared
+            and isinstance(self.eps, float)
+            and self.eps >= _VISIBLE
+            and is_small(inputs)
+            and is_plain(inputs)
+        )
 
     def _class_mean(self, values: Tensor) -> Tensor:
         """Average over the classes: (n, C) -> (n,)."""
@@ -247,7 +221,7 @@ def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
     z, target, softmax, mask, *_ = inputs
     # Of products and of targets of 0 and 1 the true positives are linear in p.
     linear = squared or inputs.hard or not target.is_floating_point()
-    if pays(inputs):
+    if not is_small(inputs) and is_plain(inputs):
         formula = functools.partial(_sums, softmax=softmax, squared=squared, linear=linear)
         tp, p, t = closed_form_counts(inputs, squared, linear, formula)
     else:

@@ -29,7 +29,8 @@ from sklearnloss.losses import (
 from sklearnloss.losses._core import closed_form as _fused
 from sklearnloss.losses._core import inputs as _inputs
 from sklearnloss.losses._core.closed_form_pixel import BinaryCrossEntropy
-from sklearnloss.losses._core.inputs import read_inputs
+from sklearnloss.losses._core.inputs import Inputs, read_inputs
+from sklearnloss.losses._core.soft_counts import SoftCounts
 
 from ..cases import labels, logits
 
@@ -293,9 +294,85 @@ def test_gradients_lie_in_memory_as_the_scores_do(always: None, loss: Loss, case
 
 
 @pytest.mark.parametrize(("loss", "case"), TAKEN)
-def test_small_inputs_take_the_formula(calls: list[Tensor], loss: Loss, case: Any) -> None:
+def test_small_inputs_are_not_cut(calls: list[Tensor], loss: Loss, case: Any) -> None:
     loss(*case())
     assert not calls
+
+
+SMALL = [*SIGMOID, DiceLoss(), JaccardLoss(eps=0.5), TverskyLoss(0.3, 0.7)]
+
+
+@pytest.mark.parametrize("loss", SMALL)
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_small_masks_cost_what_the_formula_says(loss: Loss, reduction: str) -> None:
+    loss = copy.deepcopy(loss).set_params(reduction=reduction)
+    for z, t in (masks(), (masks()[0][:, :1], masks()[1][:, :1])):
+        value, gradient = value_and_gradient(loss, z, t)
+        expected = in_float64(loss, z, t)
+        torch.testing.assert_close(value, expected[0], rtol=3e-7, atol=0)
+        error = (gradient - expected[1]).norm() / expected[1].norm()
+        assert error < 3e-7
+        z = 20 * z  # certain, and often wrong
+        assert_same(value_and_gradient(loss, z, t), in_float64(loss, z, t))
+        value, gradient = value_and_gradient(loss, z * torch.inf, t)
+        assert not value.isnan()
+        assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", SMALL)
+def test_small_masks_take_one_step_back(loss: Loss) -> None:
+    z, t = masks()
+    z.requires_grad_()
+    value = loss(z, t)
+    assert type(value.grad_fn).__name__ in ("_SmallTotalBackward", "_MeanRatioBackward")
+    (first,) = torch.autograd.grad(value, z, retain_graph=True)
+    (again,) = torch.autograd.grad(2 * value, z, create_graph=True)  # by the formula
+    torch.testing.assert_close(again, 2 * first, rtol=1e-4, atol=1e-8)
+    (second,) = torch.autograd.grad(again.square().sum(), z)
+    z64 = z.detach().double().requires_grad_()
+    (again,) = torch.autograd.grad(2 * loss(z64, t), z64, create_graph=True)
+    (exact,) = torch.autograd.grad(again.square().sum(), z64)
+    torch.testing.assert_close(second, exact.float(), rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", [DiceLoss(), JaccardLoss(eps=0.5)])
+def test_small_ratios_are_the_formula_to_the_last_bit(
+    monkeypatch: pytest.MonkeyPatch, loss: Loss
+) -> None:
+    z, t = masks()
+    fast = value_and_gradient(loss, z, t)
+    monkeypatch.setattr("sklearnloss.losses._core.region.is_plain", lambda inputs: False)
+    plain = value_and_gradient(loss, z, t)
+    assert torch.equal(fast[0], plain[0])
+    assert torch.equal(fast[1], plain[1])
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_a_formula_of_ones_own_replaces_the_closed_form(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(_fused, "SMALLEST", size)
+
+    class Doubled(BCEWithLogitsLoss):
+        def values(self, inputs: Inputs) -> Tensor:
+            return 2 * super().values(inputs)
+
+    class Halved(DiceLoss):
+        def per_class(self, counts: SoftCounts) -> Tensor:
+            return super().per_class(counts) / 2
+
+    z, t = masks()
+    torch.testing.assert_close(Doubled()(z, t), 2 * BCEWithLogitsLoss()(z, t))
+    torch.testing.assert_close(Halved()(z, t), DiceLoss()(z, t) / 2)
+
+
+def test_a_tensor_as_weight_of_a_ratio_has_a_gradient() -> None:
+    z, t = masks()
+    alpha = torch.tensor(0.3, requires_grad=True)
+    value = TverskyLoss(alpha, 0.7)(z, t)  # type: ignore[arg-type]
+    torch.testing.assert_close(value, TverskyLoss(0.3, 0.7)(z, t))
+    (gradient,) = torch.autograd.grad(value, alpha)
+    assert gradient > 0
 
 
 @pytest.mark.slow
@@ -367,14 +444,13 @@ def test_targets_of_0_and_1_are_told_from_soft_ones_where_looking_is_cheap() -> 
     t = torch.tensor([0.0, 1.0, 1.0] * 50_000).reshape(1, 1, -1)
 
     def is_hard(t: Tensor, **settings: Any) -> bool:
-        return read_inputs(torch.zeros_like(t), t, notice_hard=True, **settings).hard
+        return read_inputs(torch.zeros_like(t), t, **settings).hard
 
     assert is_hard(t)
     assert is_hard(t, ignore_index=-100)
-    assert not read_inputs(t, t).hard
-    assert not is_hard(t, ignore_index=0)
+    assert is_hard(t, ignore_index=0)  # beside what is ignored
     assert not is_hard(t * 0.999)
-    assert not is_hard(t[..., :1000])
+    assert is_hard(t[..., :1000])
     assert not is_hard(t.to("meta"))
     assert not is_hard(t.index_fill(2, torch.tensor(7), 1e-30))
     for illegal in (-1.0, -1e-30, 2.0, torch.nan, torch.inf):
@@ -430,7 +506,7 @@ def test_closed_forms_keep_no_more_than_the_inputs(
     """Which is what they are for: nothing of the logits' size waits for the backward pass."""
     monkeypatch.setattr(_fused, "BLOCK", {"cpu": 60})
     z, t = case()
-    if _fused.pays(read_inputs(z, t, form=loss.form)) and not _takes_closed_form(loss, t):
+    if _fused.is_plain(read_inputs(z, t, form=loss.form)) and not _takes_closed_form(loss, t):
         pytest.skip("has no closed form")
     z.requires_grad_()
     kept: list[int] = []

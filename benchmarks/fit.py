@@ -1,16 +1,19 @@
 """Training: our estimators beside a loop written by hand and beside plain skorch.
 
     python benchmarks/fit.py [--quick] [--json PATH] [--threads N] [--rounds N]
+    python benchmarks/fit.py --networks ...
 
-Everything from arrays to a trained network is measured, with the same network,
-optimizer, schedule and batches. The loop is written with the whole of PyTorch's
-advice in mind, and with both orders of axes in memory; the faster one is what we
-are compared with. On a machine with a GPU that is measured as well.
+With ``--networks`` the networks are those of other libraries. Everything from arrays to
+a trained network is measured, with the same network, optimizer, schedule and batches.
+The loop is written with the whole of PyTorch's advice in mind, and with both orders of
+axes in memory; the faster one is what we are compared with. On a machine with a GPU that
+is measured as well.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,21 +32,25 @@ from rounds import (
     take_turns,
     write_json,
 )
-from tasks import Task, all_tasks
+from tasks import Task, all_tasks, library_tasks
 
 ORDERS = {"channels first": torch.contiguous_format, "channels last": torch.channels_last}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables and write JSON if asked to."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    others = "--networks" in arguments
+    arguments = [each for each in arguments if each != "--networks"]
     options = parse_options(__doc__, arguments, threads=1, rounds=9)
     torch.set_num_threads(options.threads)
     n_rounds = 1 if options.quick else options.rounds
     print_machine()
-    rows = [row for task in all_tasks(quick=options.quick) for row in compare(task, n_rounds)]
+    tasks = library_tasks(quick=options.quick) if others else all_tasks(quick=options.quick)
+    rows = [row for task in tasks for row in compare(task, n_rounds)]
     print_table("Training, images per second", rows)
     tables = {"fit": rows}
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and not others:
         tables |= gpu.measure_all(quick=options.quick, n_rounds=n_rounds)
     write_json(options.json, tables)
 

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss import ImageClassifier, ImageSegmenter, ResNetClassifier, UNetSegmenter
 from sklearnloss.networks import ResNet, UNet
 
 LR, WEIGHT_DECAY = 3e-3, 0.1
@@ -27,6 +27,7 @@ class Task(NamedTuple):
     batch_size: int
     epochs: int
     depth: int = 18
+    library: str = ""  # the name of another network than ours
 
     @property
     def masks(self) -> bool:
@@ -36,18 +37,26 @@ class Task(NamedTuple):
     def network(self) -> nn.Module:
         """Return the network that our estimators train on this."""
         in_channels, side = self.X.shape[1:3]
+        if self.library:
+            return library_network(self.library, in_channels, self.n_scores)
         if self.masks:
             return UNet(in_channels, 1, depth=self.depth, width=self.width)
         stem: Any = "tiny" if side < 16 else "small"
-        n_classes = len(np.unique(self.y))
-        return ResNet(in_channels, n_classes, depth=self.depth, width=self.width, stem=stem)
+        return ResNet(in_channels, self.n_scores, depth=self.depth, width=self.width, stem=stem)
+
+    @property
+    def n_scores(self) -> int:
+        """Scores per image or pixel."""
+        return 1 if self.masks else len(np.unique(self.y))
 
     def estimator(self, **settings: Any) -> Any:
         """Return our estimator for this."""
-        cls = UNetSegmenter if self.masks else ResNetClassifier
+        own = {"depth": self.depth, "width": self.width}
+        cls: Any = UNetSegmenter if self.masks else ResNetClassifier
+        if self.library:
+            cls, own = ImageSegmenter if self.masks else ImageClassifier, {"network": self.library}
         given = {
-            "depth": self.depth,
-            "width": self.width,
+            **own,
             "lr": LR,
             "weight_decay": WEIGHT_DECAY,
             "batch_size": self.batch_size,
@@ -104,6 +113,31 @@ def blobs(*, quick: bool = False, n: int = 256, side: int = 128, width: int = 8)
     y = (far < side / 4).astype(np.uint8)
     X = (y + generator.normal(0, 0.5, y.shape)).astype(np.float32)
     return Task(f"masks {n}x{side}x{side}", X[:, None], y, width, 8, 1, depth=2 if quick else 4)
+
+
+def library_network(name: str, in_channels: int, n_scores: int) -> nn.Module:
+    """Return a network as one makes it without us."""
+    if name == "timm:resnet10t":
+        import timm
+
+        return timm.create_model("resnet10t", in_chans=in_channels, num_classes=n_scores)
+    if name == "smp:Unet/resnet18":
+        import segmentation_models_pytorch as smp
+
+        return smp.Unet("resnet18", encoder_weights=None, in_channels=in_channels, classes=n_scores)
+    from monai.networks.nets import SegResNet
+
+    return SegResNet(spatial_dims=2, in_channels=in_channels, out_channels=n_scores)
+
+
+def library_tasks(*, quick: bool) -> list[Task]:
+    """Return three tasks with networks of timm, segmentation-models-pytorch and MONAI."""
+    images, masks = color(quick=quick, n=1000), blobs(quick=quick, n=64)
+    return [
+        images._replace(name=f"{images.name}, timm's ResNet-10", library="timm:resnet10t"),
+        masks._replace(name=f"{masks.name}, smp's U-Net", library="smp:Unet/resnet18"),
+        masks._replace(name=f"{masks.name}, MONAI's SegResNet", library="monai:SegResNet"),
+    ]
 
 
 def all_tasks(*, quick: bool) -> list[Task]:

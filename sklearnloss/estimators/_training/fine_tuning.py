@@ -195,8 +195,7 @@ class FineTunedNet(PredictingNet):
             parameter = network.get_parameter(name)
             parameter.requires_grad_(not frozen)
             parameter.grad = None
-        if isinstance(self.optimizer_, torch.optim.LBFGS):
-            self.optimizer_.state.clear()  # what it knows of the curvature is of other parameters
+        _forget_curvature(self.optimizer_)
         self.set_norms()
 
     def set_norms(self) -> None:
@@ -210,6 +209,9 @@ class FineTunedNet(PredictingNet):
         epochs = self.fine_tuning_.epochs
         # The history has a row for this epoch, and for those of earlier fits.
         self.freeze(epochs is None or len(self.history) <= epochs)
+        if epochs is not None and len(self.history) == epochs + 1:  # a checkpoint may begin here
+            _forget_curvature(self.optimizer_)
+        _fill_momentum(self.optimizer_)
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
         named = list(named_parameters)
@@ -247,6 +249,29 @@ class FineTunedNet(PredictingNet):
             own: dict[str, Any] = {"weight_decay": 0.0, OF_LOSS: True} if decays else {}
             groups.append({"params": loss, **own})
         return groups
+
+
+def _forget_curvature(optimizer: Any) -> None:
+    """Let LBFGS begin anew, whose state is of all parameters together."""
+    if isinstance(optimizer, torch.optim.LBFGS):
+        optimizer.state.clear()
+
+
+def _fill_momentum(optimizer: Any) -> None:
+    """Give parameters that join others in training a momentum of 0.
+
+    Fused steps of SGD fail where some parameters of a group have none.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        states = {p: optimizer.state.get(p, {}) for p in group["params"] if p.requires_grad}
+        have = [state.get("momentum_buffer") is not None for state in states.values()]
+        if not group.get("fused") or not any(have) or all(have):
+            continue
+        for p, has in zip(states, have, strict=True):
+            if not has:
+                optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
 def _without(parameters: list[Any], others: Collection[Any]) -> list[Any]:

@@ -150,24 +150,28 @@ def test_a_warm_start_may_freeze_and_release(digits: Data, optimizer: str) -> No
 
 
 @pytest.mark.parametrize(
-    "others",
+    ("others", "ends"),
     [
-        {"lr_scale": {"encoder": 0.1}},
-        {"optimizer": "sgd"},
-        {"optimizer": "lbfgs", "weight_decay": 0, "lr": 0.1},
+        ({"lr_scale": {"encoder": 0.1}, "freeze_epochs": 2}, (1, 2, 4)),
+        ({"optimizer": "sgd", "freeze_epochs": 2}, (1, 2, 4)),
+        pytest.param(
+            {"optimizer": "lbfgs", "weight_decay": 0, "lr": 0.1, "freeze_epochs": 1},
+            (1, 2),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_checkpoint_continues_with_the_frozen_part(
-    others: dict[str, Any], digits: Data, tmp_path: Path
+    others: dict[str, Any], ends: tuple[int, ...], digits: Data, tmp_path: Path
 ) -> None:
-    params: dict[str, Any] = {"freeze": "encoder", "freeze_epochs": 2, **others}
-    whole = classifier(max_epochs=4, scheduler=None, **params).fit(*digits)
-    for epochs in (1, 2, 4):
+    params: dict[str, Any] = {"freeze": "encoder", **others}
+    whole = classifier(max_epochs=ends[-1], scheduler=None, **params).fit(*digits)
+    for epochs in ends:
         saved = Checkpoint(dirname=str(tmp_path), monitor=None)
         model = classifier(
             max_epochs=epochs, scheduler=None, callbacks=[saved, LoadInitState(saved)], **params
         ).fit(*digits)
-    assert model.n_iter_ == 4
+    assert model.n_iter_ == ends[-1]
     assert changed(model, state(whole)) == set()
 
 
@@ -185,6 +189,7 @@ def test_early_stopping_goes_back_to_its_best_epoch(digits: Data) -> None:
     assert np.isfinite(model.predict_proba(digits[0])).all()
 
 
+@pytest.mark.slow
 def test_lbfgs_leaves_the_frozen_part_alone(digits: Data) -> None:
     params: dict[str, Any] = {"optimizer": "lbfgs", "weight_decay": 0, "lr": 0.1}
     model = classifier(freeze="encoder", freeze_epochs=2, **params).fit(*digits)

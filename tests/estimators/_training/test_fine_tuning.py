@@ -175,6 +175,13 @@ def test_a_checkpoint_continues_with_the_frozen_part(
     assert changed(model, state(whole)) == set()
 
 
+def test_statistics_stay_where_each_epoch_has_a_validation(digits: Data) -> None:
+    params: dict[str, Any] = {"early_stopping": True, "validation_fraction": 0.3}
+    weights = ResNet(1, 3, width=4, stem="tiny").state_dict()
+    model = classifier(weights=weights, freeze="encoder", max_epochs=3, **params).fit(*digits)
+    assert changed(model, weights) == {"fc.weight", "fc.bias"}
+
+
 def test_early_stopping_goes_back_to_its_best_epoch(digits: Data) -> None:
     model = classifier(
         max_epochs=6,

@@ -41,6 +41,7 @@ from ._training.class_weight import (
     require_split_weight,
     require_weight,
 )
+from ._training.fine_tuning import check_fine_tuning
 from ._training.net import LossNet
 from ._training.net_settings import build_net
 from ._training.optimizers import (
@@ -212,6 +213,7 @@ class ImageEstimator(
         self._validate_params()
         check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))
+        check_fine_tuning(self)
         check_callbacks(self.callbacks, self)
         if self.augment is not None:
             Augmentation(self.augment, MaskLabels([0, 1]) if self._reads_masks else None)

@@ -32,6 +32,16 @@ class ResNetClassifier(LabelEstimator):
         ``width=64``, for any number of channels and classes. For images whose
         shorter side has 64 pixels or fewer, the first convolution is another one
         than theirs (3 x 3 instead of 7 x 7) and starts at random; a warning says so.
+    freeze : str or list of str, default=None
+        What is not trained: "encoder", or patterns of the names of parameters, as in
+        "layer1.*". Norms in it keep their running statistics. See the notes.
+    freeze_epochs : int, default=None
+        After how many epochs, those of earlier fits included, what was frozen is trained
+        as well; None is never.
+    lr_scale : dict of str to float, or float, default=None
+        Factors of the learning rate by "encoder" or pattern, ``{"encoder": 0.1}``; the
+        first that matches counts. Or one in (0, 1) for all layers: it is multiplied once
+        more with each stage away from the last. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -139,6 +149,11 @@ class ResNetClassifier(LabelEstimator):
     these by 0.002. Images of fewer than 16 pixels are enlarged first, which alone
     was worth 0.003.
 
+    ``freeze`` and ``lr_scale`` take "encoder", here all but the last layer ``fc``, and
+    patterns of ``fnmatch`` for the names in ``module_.named_parameters()``. As a number,
+    ``lr_scale`` is the factor of ``layer4``, its square that of ``layer3``, and so on to
+    its fifth power for ``conv1`` and ``bn1``.
+
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image
@@ -167,6 +182,9 @@ class ResNetClassifier(LabelEstimator):
         depth: int = 18,
         width: int = 64,
         weights: Any = None,
+        freeze: str | list[str] | tuple[str, ...] | None = None,
+        freeze_epochs: int | None = None,
+        lr_scale: dict[str, float] | float | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",

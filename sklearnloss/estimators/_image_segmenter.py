@@ -52,6 +52,16 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
         are read; or a state dict, for the network or for its encoder.
+    freeze : str or list of str, default=None
+        What is not trained: "encoder", or patterns of the names of parameters, as in
+        "layer1.*". Norms in it keep their running statistics. See the notes.
+    freeze_epochs : int, default=None
+        After how many epochs, those of earlier fits included, what was frozen is trained
+        as well; None is never.
+    lr_scale : dict of str to float, or float, default=None
+        Factors of the learning rate by "encoder" or pattern, ``{"encoder": 0.1}``; the
+        first that matches counts. Or one in (0, 1) for all layers: it is multiplied once
+        more with each stage away from the last. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -170,6 +180,16 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     Networks with pretrained weights want images as in their training:
     ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.
 
+    ``freeze`` and ``lr_scale`` take patterns of ``fnmatch`` for the names in
+    ``named_parameters()`` of the network, and "encoder": its child ``encoder`` or
+    ``backbone``, and the halves of our own U-Net and of some of MONAI's that go down.
+    For others of several parts, a class says it by an attribute ``encoder_parts``, the
+    names of these children. As a number, ``lr_scale`` goes by stages: 1 for the last
+    child of the network, ``lr_scale`` for the one before, its square for the next, and
+    so on. Lists of modules, and children called backbone, blocks, encoder, features,
+    layers or stages, are as many stages as they have children; norms belong to the
+    layer before.
+
     Masks whose labels are more likely something else than classes are refused before
     training, unless ``classes`` names them:
 
@@ -219,6 +239,9 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
         ignore_index: int | None = None,
         tile: int | tuple[int, ...] | None = None,
         weights: Any = None,
+        freeze: str | list[str] | tuple[str, ...] | None = None,
+        freeze_epochs: int | None = None,
+        lr_scale: dict[str, float] | float | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",

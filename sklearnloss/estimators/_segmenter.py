@@ -42,6 +42,16 @@ class UNetSegmenter(Segmentation):
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
         are read; or a state dict. Any number of channels and classes fits.
+    freeze : str or list of str, default=None
+        What is not trained: "encoder", or patterns of the names of parameters, as in
+        "layer1.*". Norms in it keep their running statistics. See the notes.
+    freeze_epochs : int, default=None
+        After how many epochs, those of earlier fits included, what was frozen is trained
+        as well; None is never.
+    lr_scale : dict of str to float, or float, default=None
+        Factors of the learning rate by "encoder" or pattern, ``{"encoder": 0.1}``; the
+        first that matches counts. Or one in (0, 1) for all layers: it is multiplied once
+        more with each stage away from the last. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -160,6 +170,11 @@ class UNetSegmenter(Segmentation):
     the result is to that of the whole image. Predictions do not depend on
     ``batch_size``.
 
+    ``freeze`` and ``lr_scale`` take "encoder", here the first half of the network, ``stem`` and
+    ``down``, and patterns of ``fnmatch`` for the names in ``module_.named_parameters()``. As
+    a number, ``lr_scale`` is the factor of ``up.3`` (with a ``depth`` of 4), its square
+    that of ``up.2``, and so on to its eighth power for ``down.0`` and its ninth for ``stem``.
+
     Masks whose labels are more likely something else than classes are refused before
     training, unless ``classes`` names them:
 
@@ -211,6 +226,9 @@ class UNetSegmenter(Segmentation):
         ignore_index: int | None = None,
         tile: int | tuple[int, ...] | None = None,
         weights: Any = None,
+        freeze: str | list[str] | tuple[str, ...] | None = None,
+        freeze_epochs: int | None = None,
+        lr_scale: dict[str, float] | float | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
         optimizer: Any = "adamw",

@@ -50,6 +50,8 @@ class UNet(nn.Module):
     torch.Size([1, 2, 45, 30])
     """
 
+    encoder_parts = ("stem", "down")
+
     def __init__(
         self,
         in_channels: int = 1,

@@ -109,6 +109,7 @@ def _restore(
     net.history_ = History(map(_build_row, history))
     for name in config["frozen"]:
         net.module_.get_parameter(name).requires_grad_(False)
+    net.note_frozen()
     if isinstance(model.loss_, Loss):
         net.class_counts_ = build(config["class_counts"], {})
         model.loss_.bind(net.module_, net.class_counts_)

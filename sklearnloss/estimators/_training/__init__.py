@@ -1,7 +1,8 @@
 """The training of a network: a skorch net, its batches, optimizer, callbacks and augmentation.
 
 ``net`` trains on ``batches`` of the data; ``forward`` computes scores and loss, ``criterion``
-holds the loss, ``output_weights`` sums it over the outputs of a network that has several, and
+holds the loss, ``output_weights`` sums it over the outputs of a network that has several,
+``fine_tuning`` freezes parts of the network and groups parameters by learning rate, and
 ``training_state`` is kept during training only. ``parameters`` declares what
 both estimators are given, and ``net_settings`` is the part of it that a net needs; ``optimizers``,
 ``schedule``, ``memory_format`` and ``class_weight`` turn names and numbers into what torch takes.

@@ -19,11 +19,11 @@ from ...losses._core.foreign import is_own
 from ...losses._core.terms import data_terms
 from .._data.dataset import TrainingData
 from .batches import Batches
-from .callback_checks import check_net_callbacks, check_pattern, reads_batches
-from .callback_predictions import PredictingNet
+from .callback_checks import check_net_callbacks, reads_batches
 from .callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from .checkpoints import continue_from_record
 from .criterion import Criterion
+from .fine_tuning import FineTunedNet
 from .forward import explain_norm_error, make_forward
 from .gradient_check import refuse_softmax_of_one, require_slope
 from .interrupts import watch_interrupts
@@ -34,7 +34,7 @@ from .sklearn_callbacks import FitTasks
 from .training_state import StopTraining, Training
 
 
-class LossNet(PredictingNet):
+class LossNet(FineTunedNet):
     """A skorch net that slices its batches from whole tensors and trains with one loss.
 
     Attributes
@@ -134,12 +134,6 @@ class LossNet(PredictingNet):
                     f"one of {', '.join(map(repr, names))}.{did_you_mean(name, names)}"
                 )
         return self
-
-    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> Any:
-        named = list(named_parameters)
-        for pattern, _ in self.get_params_for(prefix).get("param_groups", []):
-            check_pattern(pattern, named, "optimizer__param_groups in net_params")
-        return super().get_params_for_optimizer(prefix, named)
 
     def initialize_optimizer(self, *args: Any) -> LossNet:
         super().initialize_optimizer(*args)
@@ -406,3 +400,4 @@ class LossNet(PredictingNet):
         if self.module_.training != training:  # walking over all modules takes time
             self.module_.train(training)
             self.criterion_.train(training)
+            self.set_norms()

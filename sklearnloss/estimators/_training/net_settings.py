@@ -11,6 +11,7 @@ import torch
 from ...networks._build import without_fetching
 from .callbacks import fit_callbacks
 from .criterion import Criterion
+from .fine_tuning import FineTuning
 from .net import LossNet
 from .optimizers import optimizer_settings, resolve_optimizer, resolve_precision
 from .output_weights import read_output_weights
@@ -120,5 +121,7 @@ def build_net(
     with seeded(seed):
         net.initialize()
     net.module = module
+    if net.tune(FineTuning.of(estimator, net)):
+        net.regroup()
     net.output_weights_ = read_output_weights(estimator, net.module_)
     return net

@@ -31,6 +31,9 @@ def _real_number(closed: str, most: float | None = None) -> Number:
     return Number(numbers.Real, 0, most, closed=closed)
 
 
+_between_0_and_1 = _real_number("neither", 1)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """What is known of a parameter besides its name and its type.
@@ -68,6 +71,13 @@ class SharedParameters:
             may_be_code=True,
             resumable=True,
         ),
+    ]
+    freeze: Annotated[
+        str | list[str] | tuple[str, ...] | None, Parameter(None, [str, list, tuple, None])
+    ]
+    freeze_epochs: Annotated[int | None, Parameter(None, [_whole_number(1), None])]
+    lr_scale: Annotated[
+        dict[str, float] | float | None, Parameter(None, [Mapping, _between_0_and_1, None])
     ]
     image_shape: Annotated[
         tuple[int, ...] | None, Parameter(None, [tuple, list, None], used_after_fit=True)

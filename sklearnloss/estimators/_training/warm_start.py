@@ -10,6 +10,7 @@ import torch
 
 from ...losses._core.foreign import AnyLoss
 from .criterion import Criterion
+from .fine_tuning import FACTOR, OF_LOSS, FineTuning
 from .memory_format import lay_out
 from .net import LossNet
 from .net_settings import NetSettings
@@ -77,6 +78,7 @@ def update_net(estimator: Any, device: torch.device) -> None:
     """
     net = estimator.net_
     settings = NetSettings.of(estimator, device, again=True)
+    fine_tuning = FineTuning.of(estimator, net)
     if device != torch.device(net.device):
         _move(net, device)
     learns = _replace_loss(net, estimator.loss_)
@@ -84,11 +86,14 @@ def update_net(estimator: Any, device: torch.device) -> None:
     if not renew:
         _update_groups(net, settings)
     settings.apply(net)
+    regroup = net.tune(fine_tuning)
     net.output_weights_ = read_output_weights(estimator, net.module_)
     net.initialize_callbacks()
     if renew:
         lay_out(net.module_, net.optimizer)
         net.initialize_optimizer()
+    elif regroup:
+        net.regroup()
 
 
 def _move(net: LossNet, device: torch.device) -> None:
@@ -115,8 +120,11 @@ def _update_groups(net: LossNet, settings: NetSettings) -> None:
     lr, decay = settings.params["lr"], settings.params.get("optimizer__weight_decay")
     old_decay = vars(net).get("optimizer__weight_decay")
     for k, group in enumerate(net.optimizer_.param_groups):
+        factor = group.get(FACTOR, 1.0)
         # Others were chosen through net_params. A callback may have changed the present rate.
-        if net.base_lrs_[k] == net.lr != lr:
-            net.base_lrs_[k] = group["lr"] = group["initial_lr"] = lr
+        if net.base_lrs_[k] == net.lr * factor and net.lr != lr:
+            net.base_lrs_[k] = group["lr"] = group["initial_lr"] = lr * factor
+        if OF_LOSS in group:
+            continue
         if decay is not None and group.get("weight_decay") == old_decay:
             group["weight_decay"] = decay

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from ._label_estimator import LabelEstimator
 from ._network_parameter import NETWORK_CONSTRAINTS, NetworkParameterMixin
+from ._persistence.initial_weights import first_kernel
 from ._training.parameters import Mirrored
 
 
@@ -71,10 +74,12 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
         "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
         albumentations or kornia, which is given images in [0, 1]; or a function from
         scaled images (n, C, *spatial) to such.
-    normalize : "auto" or None, default="auto"
+    normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. Masked pixels do not count. None
-        takes images as they are.
+        standard deviation, whatever their weights. Masked pixels do not count.
+        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
+        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
+        point, which has to lie in [0, 1]. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the data, stop when its loss no longer falls, and go
         back to the best epoch.
@@ -208,3 +213,15 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
         **params: Any,
     ) -> None:
         self._store_params(locals())
+
+    def _network(self, n_channels: int) -> tuple[Any, dict[str, Any]]:
+        module, arguments = super()._network(n_channels)
+        if "stem_" in vars(self):
+            arguments["params"] = {"stem": self.stem_, **arguments["params"]}
+        return module, arguments
+
+    def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
+        self.__dict__.pop("stem_", None)
+        large = weights is not None and min(first_kernel(weights), default=0) >= 7
+        if large and isinstance(self.network, str) and self.network == "resnet":
+            self.stem_ = "large"  # as theirs, for small images too

@@ -137,6 +137,14 @@ def is_masked(X: Any) -> bool:
     return False
 
 
+def dtype_of_masked(X: Any) -> str | None:
+    """Return the dtype of an array, or a list of arrays, with masked pixels, else None."""
+    if not is_masked(X):
+        return None
+    X = listed(X)
+    return str(np.result_type(*X) if isinstance(X, (list, tuple)) else X.dtype)
+
+
 def mark_masked(X: Any) -> Any:
     """Return a masked array as float32 with NaN where it is masked, anything else as it is.
 

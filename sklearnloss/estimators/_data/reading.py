@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from .arrays import Scaling, is_masked, read_images
+from .arrays import Scaling, dtype_of_masked, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
@@ -82,6 +82,12 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
+
+    def _learn_scaling(self, images: Images, codes: Any) -> Scaling | None:
+        """Return how images are scaled before the network sees them."""
+        if self.normalize == "imagenet":
+            return images.imagenet_scaling()
+        return images.scaling(self._kept_codes(codes)) if self.normalize == "auto" else None
 
     def _fill(self, images: Tensor) -> Tensor:
         """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
@@ -196,7 +202,8 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         }
         if isinstance(X, Rows):
             return read_rows(self, X, **options)
-        return ArrayImages(read_images(self, X, **options), masked=is_masked(X))
+        tensor = read_images(self, X, **options)
+        return ArrayImages(tensor, masked=is_masked(X), dtype=dtype_of_masked(X))
 
     def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images are like those of ``fit``."""

@@ -19,10 +19,12 @@ from .arrays import (
     _as_tensor,
     _check_tensor,
     check_finite,
+    dtype_of_masked,
     is_masked,
     learn_scaling,
     read_images,
 )
+from .imagenet import imagenet_scaling
 
 # Values that are looked at at a time.
 _CHUNK = 2**22
@@ -130,17 +132,25 @@ class ArrayImages:
         Which of them; by default all.
     masked : bool, default=False
         Whether NaN stands for pixels without a value.
+    dtype : str, default=None
+        Of the images before they were marked by NaN.
     """
 
     # All are of one size.
     sizes: Tensor | None = None
 
     def __init__(
-        self, whole: Tensor, rows: np.ndarray | None = None, *, masked: bool = False
+        self,
+        whole: Tensor,
+        rows: np.ndarray | None = None,
+        *,
+        masked: bool = False,
+        dtype: str | None = None,
     ) -> None:
         self.whole = whole
         self.rows = rows
         self.masked = masked
+        self.dtype = dtype or str(whole.dtype).removeprefix("torch.")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -171,6 +181,15 @@ class ArrayImages:
     def scaling(self, kept: Tensor | None = None) -> Scaling:
         """Return the mean and standard deviation of each channel, of those pixels that count."""
         return learn_scaling(self, kept)
+
+    def imagenet_scaling(self) -> Scaling:
+        """Return the scaling of ImageNet in the units of the images."""
+        low, high = math.inf, -math.inf
+        for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
+            found = part[~part.isnan()].float()
+            if found.numel():
+                low, high = min(low, float(found.min())), max(high, float(found.max()))
+        return imagenet_scaling(self.shape[1], [self.dtype], (low, high))
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
         """Return the images with values for pixels that have none."""
@@ -242,7 +261,7 @@ def read_rows(
     if whole is None or whole.ndim < 2:
         options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
         copied = read_images(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
-        return ArrayImages(copied, masked=is_masked(X.X))
+        return ArrayImages(copied, masked=is_masked(X.X), dtype=dtype_of_masked(X.X))
     # Of the right shape, but without memory.
     stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)

@@ -35,6 +35,7 @@ LEARNT = {
     "input_shape_": tuple,
     "mask_values_": np.ndarray,
     "n_features_in_": int,
+    "stem_": str,
 }
 
 

@@ -209,6 +209,7 @@ class ResNetClassifier(LabelEstimator):
             "n_classes": n_channels,
             "depth": self.depth,
             "width": self.width,
+            "stem": getattr(self, "stem_", None) or choose_stem(tuple(spatial)),
             "n_axes": len(spatial),
         }
 

@@ -137,12 +137,13 @@ def is_masked(X: Any) -> bool:
     return False
 
 
-def dtype_of_masked(X: Any) -> str | None:
-    """Return the dtype of an array, or a list of arrays, with masked pixels, else None."""
-    if not is_masked(X):
-        return None
+def given_dtype(X: Any) -> str | None:
+    """Return the dtype of masked arrays, or of arrays in a list, which become others."""
     X = listed(X)
-    return str(np.result_type(*X) if isinstance(X, (list, tuple)) else X.dtype)
+    if isinstance(X, (list, tuple)):
+        arrays = [item for item in X if isinstance(item, np.ndarray)]
+        return str(np.result_type(*arrays)) if arrays and len(arrays) == len(X) else None
+    return str(X.dtype) if isinstance(X, np.ma.MaskedArray) else None
 
 
 def mark_masked(X: Any) -> Any:

@@ -11,7 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from .arrays import Scaling, dtype_of_masked, is_masked, read_images
+from .arrays import Scaling, given_dtype, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
@@ -203,7 +203,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         if isinstance(X, Rows):
             return read_rows(self, X, **options)
         tensor = read_images(self, X, **options)
-        return ArrayImages(tensor, masked=is_masked(X), dtype=dtype_of_masked(X))
+        return ArrayImages(tensor, masked=is_masked(X), dtype=given_dtype(X))
 
     def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images are like those of ``fit``."""

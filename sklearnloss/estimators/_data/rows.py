@@ -19,7 +19,7 @@ from .arrays import (
     _as_tensor,
     _check_tensor,
     check_finite,
-    dtype_of_masked,
+    given_dtype,
     is_masked,
     learn_scaling,
     read_images,
@@ -133,7 +133,7 @@ class ArrayImages:
     masked : bool, default=False
         Whether NaN stands for pixels without a value.
     dtype : str, default=None
-        Of the images before they were marked by NaN.
+        Of the images as they were given.
     """
 
     # All are of one size.
@@ -261,7 +261,7 @@ def read_rows(
     if whole is None or whole.ndim < 2:
         options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
         copied = read_images(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
-        return ArrayImages(copied, masked=is_masked(X.X), dtype=dtype_of_masked(X.X))
+        return ArrayImages(copied, masked=is_masked(X.X), dtype=given_dtype(X.X))
     # Of the right shape, but without memory.
     stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)

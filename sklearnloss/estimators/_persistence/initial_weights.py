@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...networks._adapt.layers import adapt_kernel, convolutions
 from .file_format import KEY, NETWORK
-from .weight_layers import COUNTER, find_part, shapes, skip_heads
+from .weight_layers import COUNTER, Part, find_part, shapes, skip_heads
 
 _TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt")
 # Where checkpoints keep the state dict, and what wrappers put before its names.
@@ -130,14 +130,15 @@ def load_weights(module: nn.Module, weights: Any, n_outputs: int | None = None) 
         If anything else differs; it lists what.
     """
     expected = module.state_dict()
-    given = _without_prefix(read_weights(weights), expected)
-    part = find_part(module, given)
+    part = _fitting_part(module, read_weights(weights))
     given, skipped = part.given, list(part.skipped)
     if part.prefix:
         expected = {k: v for k, v in expected.items() if k.startswith(part.prefix)}
     skipped += _adapt_first(module, given, expected)
     if not part.prefix:
-        skipped += skip_heads(given, expected, n_outputs or len(list(module.parameters())[-1]))
+        first = next(convolutions(module), next(iter(expected)).rpartition(".")[0])
+        n_outputs = n_outputs or len(list(module.parameters())[-1])
+        skipped += skip_heads(given, expected, n_outputs, first)
     for name, value in expected.items():
         if name.endswith(COUNTER):  # old checkpoints lack it
             given.setdefault(name, value)
@@ -151,12 +152,14 @@ def load_weights(module: nn.Module, weights: Any, n_outputs: int | None = None) 
         )
 
 
-def _without_prefix(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove what all names begin with ("net.", say), if no name fits with it."""
+def _fitting_part(module: nn.Module, given: dict[str, Tensor]) -> Part:
+    """Return what weights are for; what all names begin with ("net.", say) is left out."""
+    part = find_part(module, given)
     prefix = next(iter(given)).partition(".")[0] + "."
-    if any(name in expected or not name.startswith(prefix) for name in given):
-        return given
-    return _without_prefix({k.removeprefix(prefix): v for k, v in given.items()}, expected)
+    own = module.state_dict()
+    if part.prefix or any(name in own or not name.startswith(prefix) for name in given):
+        return part
+    return _fitting_part(module, {k.removeprefix(prefix): v for k, v in given.items()})
 
 
 def _adapt_first(

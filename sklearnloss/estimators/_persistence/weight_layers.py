@@ -98,7 +98,7 @@ def _outside(name: str, child: nn.Module, prefix: str) -> bool:
 
 
 def skip_heads(
-    given: dict[str, Tensor], expected: Mapping[str, Tensor], n_outputs: int
+    given: dict[str, Tensor], expected: Mapping[str, Tensor], n_outputs: int, first: str
 ) -> list[str]:
     """Put a network's own layers in place of those for other classes.
 
@@ -110,6 +110,8 @@ def skip_heads(
         The network's own.
     n_outputs : int
         Its number of scores.
+    first : str
+        The first layer, which is none for classes.
 
     Returns
     -------
@@ -130,7 +132,6 @@ def skip_heads(
     }
     others = {theirs for theirs, ours in changed if ours == n_outputs}
     skipped = []
-    first = next(iter(expected)).rpartition(".")[0]
     for layer, names in layers.items():
         theirs = [name for name in given if name.startswith(f"{layer}.")]
         lacking = not theirs and layer == [*expected][-1].rpartition(".")[0]

@@ -42,7 +42,9 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
-        are read; or a state dict, for the network or for its encoder.
+        are read; or a state dict, for the network or for its encoder. The first
+        kernel is adapted to the number of channels; layers for other classes start at
+        random, as a warning says.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -149,6 +151,12 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
     -----
     Before training, the network is tried on noise: which sizes of images it takes,
     and how many outputs it has. Smaller images than it takes are enlarged.
+
+    The libraries' own weights are parameters of the network:
+    ``network__pretrained=True`` for timm, ``network__weights="DEFAULT"`` or another name
+    of theirs for torchvision. The first kernel is adapted to the channels, the layer for
+    classes starts at random if their number differs. They are fetched by each ``fit``, and
+    not when a model is loaded, unpickled or trained on.
 
     Networks with pretrained weights want images as in their training:
     ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.

@@ -51,7 +51,9 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
-        are read; or a state dict, for the network or for its encoder.
+        are read; or a state dict, for the network or for its encoder. The first
+        kernel is adapted to the number of channels; layers for other classes start at
+        random, as a warning says.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
         (L,) for signals, (C, 1, L) if these have channels. Rows without it are
@@ -169,6 +171,13 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     the least one and of which number they have to be multiples, and how many outputs
     it has. Images of other sizes are padded by repeating their edge, and the scores
     cropped. Tiles are as for :class:`UNetSegmenter`.
+
+    The libraries' own weights are parameters of the network:
+    ``network__encoder_weights="imagenet"`` for segmentation-models-pytorch,
+    ``network__weights="DEFAULT"`` or ``network__weights_backbone="DEFAULT"`` for
+    torchvision. The first kernel is adapted to the channels, layers for classes start at
+    random if their number differs. They are fetched by each ``fit``, and not when a model
+    is loaded, unpickled or trained on.
 
     Networks with pretrained weights want images as in their training:
     ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.

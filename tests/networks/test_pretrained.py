@@ -195,6 +195,7 @@ def test_training_starts_from_the_file_and_nothing_later_fetches(
         clone(model).fit(X, y)
 
 
+@pytest.mark.slow
 def test_each_fold_of_a_search_loads_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +274,7 @@ def test_settings_that_weights_imply_are_there_without_them(name: str, tmp_path:
         assert len(with_weights.outputs(x)) == 2
 
 
+@pytest.mark.slow
 def test_monai_fetches_nothing_unasked() -> None:
     import_or_skip("monai.networks.nets")
     wanted = Wanted(1, 3, (64, 64), per_pixel=False)

@@ -181,6 +181,7 @@ def resnet_state(stem: Any = "large") -> State:
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [ResNetClassifier, ImageClassifier])
 def test_a_resnet_begins_as_its_weights(cls: Any, digits: Data, tmp_path: Path) -> None:
     X, y = digits

@@ -23,7 +23,7 @@ from ._data.reading import ImageReadingMixin, Images
 from ._data.targets import Targets
 from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
-from ._persistence.initial_weights import load_weights
+from ._persistence.initial_weights import load_weights, read_weights
 from ._persistence.mixin import PersistenceMixin
 from ._training.augment_check import make_augmentation
 from ._training.augment_masks import MaskLabels
@@ -247,9 +247,7 @@ class ImageEstimator(
         check_class_order(self.class_weight, classes, self.classes_)
         if not again:
             self.input_shape_ = tuple(images.shape[1:])
-            codes = None if self._ignored_label is None else targets.in_memory(None)
-            kept = None if codes is None else codes.kept()
-            self.scaling_ = images.scaling(kept) if self.normalize == "auto" else None
+            self.scaling_ = self._learn_scaling(images, targets)
         return TrainingData(images.filled(self._fill).source, targets, weight)
 
     def _train(
@@ -278,10 +276,12 @@ class ImageEstimator(
             self.net_.check_training_readiness()
             update_net(self, device)
         else:
+            start = None if self.weights is None else read_weights(self.weights)
+            self._look_at_weights(start)
             self.net_ = build_net(self, device, seed)
             self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
-            if self.weights is not None:
-                load_weights(inner_network(self.net_.module_), self.weights)
+            if start is not None:
+                load_weights(inner_network(self.net_.module_), start, self.net_.n_channels_)
         net = self.net_
         check_schedule(net.callbacks_, None if schedule is None else self.scheduler)
         net.fit_key_ = fit_key(self, data, seed) if has_checkpoints(net.callbacks_) else None
@@ -298,6 +298,9 @@ class ImageEstimator(
                 net.train(data.to(device), self.max_epochs, schedule, tasks, self)
         finally:
             net.train_split = None
+
+    def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
+        """Learn from the weights that training starts from, None if at random."""
 
     def _mask_labels(self) -> MaskLabels | None:
         """Return what the codes of masks stand for, None if there are no masks."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..networks import ResNet
 from ..networks._build import choose_stem
 from ._label_estimator import LabelEstimator
+from ._persistence.initial_weights import first_kernel
 from ._training.parameters import Mirrored
 
 
@@ -29,9 +30,8 @@ class ResNetClassifier(LabelEstimator):
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
         are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
-        ``width=64``, for any number of channels and classes. For images whose
-        shorter side has 64 pixels or fewer, the first convolution is another one
-        than theirs (3 x 3 instead of 7 x 7) and starts at random; a warning says so.
+        ``width=64``, for any number of channels and classes: the network then begins
+        as theirs, with a convolution of 7 x 7 pixels, for small images too.
     freeze : str or list of str, default=None
         What is not trained: "encoder", or patterns of the names of parameters, as in
         "layer1.*". Norms in it keep their running statistics. See the notes.
@@ -73,10 +73,12 @@ class ResNetClassifier(LabelEstimator):
         "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
         albumentations or kornia, which is given images in [0, 1]; or a function from
         scaled images (n, C, *spatial) to such.
-    normalize : "auto" or None, default="auto"
+    normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. Masked pixels do not count. None
-        takes images as they are.
+        standard deviation, whatever their weights. Masked pixels do not count.
+        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
+        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
+        point, which has to lie in [0, 1]. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the data, stop when its loss no longer falls, and go
         back to the best epoch.
@@ -129,6 +131,9 @@ class ResNetClassifier(LabelEstimator):
     scaling_ : Scaling or None
         ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
         ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
+    stem_ : {"large", "small", "tiny"}
+        How the network begins: as for large images, where it starts from weights with a
+        kernel of 7 x 7 pixels; otherwise by the images' size.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int
@@ -222,6 +227,10 @@ class ResNetClassifier(LabelEstimator):
             "n_classes": n_channels,
             "depth": self.depth,
             "width": self.width,
-            "stem": choose_stem(tuple(spatial)),
+            "stem": getattr(self, "stem_", None) or choose_stem(tuple(spatial)),
             "n_axes": len(spatial),
         }
+
+    def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
+        kernel = [] if weights is None else first_kernel(weights)
+        self.stem_ = choose_stem(self.input_shape_[1:], kernel)

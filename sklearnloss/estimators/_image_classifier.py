@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from ._label_estimator import LabelEstimator
 from ._network_parameter import NETWORK_CONSTRAINTS, NetworkParameterMixin
+from ._persistence.initial_weights import first_kernel
 from ._training.parameters import Mirrored
 
 
@@ -39,7 +42,9 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
-        are read; or a state dict, for the network or for its encoder.
+        are read; or a state dict, for the network or for its encoder. The first
+        kernel is adapted to the number of channels; layers for other classes start at
+        random, as a warning says.
     freeze : str or list of str, default=None
         What is not trained: "encoder", or patterns of the names of parameters, as in
         "layer1.*". Norms in it keep their running statistics. See the notes.
@@ -81,10 +86,12 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
         "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
         albumentations or kornia, which is given images in [0, 1]; or a function from
         scaled images (n, C, *spatial) to such.
-    normalize : "auto" or None, default="auto"
+    normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. Masked pixels do not count. None
-        takes images as they are.
+        standard deviation, whatever their weights. Masked pixels do not count.
+        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
+        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
+        point, which has to lie in [0, 1]. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the data, stop when its loss no longer falls, and go
         back to the best epoch.
@@ -154,6 +161,12 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
     -----
     Before training, the network is tried on noise: which sizes of images it takes,
     and how many outputs it has. Smaller images than it takes are enlarged.
+
+    The libraries' own weights are parameters of the network:
+    ``network__pretrained=True`` for timm, ``network__weights="DEFAULT"`` or another name
+    of theirs for torchvision. The first kernel is adapted to the channels, the layer for
+    classes starts at random if their number differs. They are fetched by each ``fit``, and
+    not when a model is loaded, unpickled or trained on.
 
     Networks with pretrained weights want images as in their training:
     ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.
@@ -232,3 +245,15 @@ class ImageClassifier(NetworkParameterMixin, LabelEstimator):
         **params: Any,
     ) -> None:
         self._store_params(locals())
+
+    def _network(self, n_channels: int) -> tuple[Any, dict[str, Any]]:
+        module, arguments = super()._network(n_channels)
+        if "stem_" in vars(self):
+            arguments["params"] = {"stem": self.stem_, **arguments["params"]}
+        return module, arguments
+
+    def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
+        self.__dict__.pop("stem_", None)
+        large = weights is not None and min(first_kernel(weights), default=0) >= 7
+        if large and isinstance(self.network, str) and self.network == "resnet":
+            self.stem_ = "large"  # as theirs, for small images too

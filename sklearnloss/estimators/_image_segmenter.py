@@ -51,7 +51,9 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         Where training starts, instead of at random: a .safetensors file, also one
         of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
-        are read; or a state dict, for the network or for its encoder.
+        are read; or a state dict, for the network or for its encoder. The first
+        kernel is adapted to the number of channels; layers for other classes start at
+        random, as a warning says.
     freeze : str or list of str, default=None
         What is not trained: "encoder", or patterns of the names of parameters, as in
         "layer1.*". Norms in it keep their running statistics. See the notes.
@@ -97,10 +99,13 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
         and moves masks with them; or a function from (scaled images, masks of
         labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
         tried before training and refused if it moves one of them alone.
-    normalize : "auto" or None, default="auto"
+    normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. Ignored and masked pixels do not
-        count. None takes images as they are.
+        count.
+        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
+        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
+        point, which has to lie in [0, 1]. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the images, stop when their loss no longer falls, and
         go back to the best epoch.
@@ -176,6 +181,13 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     the least one and of which number they have to be multiples, and how many outputs
     it has. Images of other sizes are padded by repeating their edge, and the scores
     cropped. Tiles are as for :class:`UNetSegmenter`.
+
+    The libraries' own weights are parameters of the network:
+    ``network__encoder_weights="imagenet"`` for segmentation-models-pytorch,
+    ``network__weights="DEFAULT"`` or ``network__weights_backbone="DEFAULT"`` for
+    torchvision. The first kernel is adapted to the channels, layers for classes start at
+    random if their number differs. They are fetched by each ``fit``, and not when a model
+    is loaded, unpickled or trained on.
 
     Networks with pretrained weights want images as in their training:
     ``normalize="imagenet"``, and a lower ``lr`` than the default, such as 3e-4.

@@ -87,10 +87,13 @@ class UNetSegmenter(Segmentation):
         and moves masks with them; or a function from (scaled images, masks of
         labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
         tried before training and refused if it moves one of them alone.
-    normalize : "auto" or None, default="auto"
+    normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
         standard deviation, whatever their weights. Ignored and masked pixels do not
-        count. None takes images as they are.
+        count.
+        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
+        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
+        point, which has to lie in [0, 1]. None takes images as they are.
     early_stopping : bool, default=False
         Hold out a part of the images, stop when their loss no longer falls, and
         go back to the best epoch.

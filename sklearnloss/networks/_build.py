@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from ._adapt.arguments import (
 from ._adapt.outputs import WrongOutputs
 from ._adapt.sizes import Sizes, find_sizes
 from ._adapt.wanted import Wanted
-from ._libraries import build_library_network, without_weights
+from ._libraries import build_library_network
 from ._registry import USER_NETWORKS, check_name, is_of_library
 from ._resnet import ResNet
 from ._unet import UNet
@@ -111,8 +111,7 @@ def _make(
     if isinstance(network, str):
         check_name(network)
         if is_of_library(network):
-            given = params if fetch_weights else without_weights(network, params)
-            return build_library_network(network, wanted, given)
+            return build_library_network(network, wanted, params, fetch_weights=fetch_weights)
         if network == "unet":
             return _own(UNet, wanted, params)
         if network == "resnet":
@@ -134,8 +133,18 @@ def _own(cls: Any, wanted: Wanted, params: Mapping[str, Any]) -> nn.Module:
     return call_factory(cls, wanted, params)
 
 
-def choose_stem(spatial: tuple[int, ...]) -> str:
-    """Return how a ResNet should begin for images of this size."""
+def choose_stem(spatial: tuple[int, ...], kernel: Sequence[int] = ()) -> str:
+    """Return how a ResNet should begin for images of this size.
+
+    Parameters
+    ----------
+    spatial : tuple of int
+        Of the images.
+    kernel : sequence of int, default=()
+        The size of the first kernel of the weights that it starts from.
+    """
+    if kernel and min(kernel) >= 7:
+        return "large"
     if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are not images
         return "tiny"
     return "small" if min(spatial) <= 64 else "large"

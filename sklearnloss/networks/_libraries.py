@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import warnings
+import textwrap
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
-import torch
 from torch import nn
 
 from .._utils.text import did_you_mean
-from ._adapt.arguments import call_factory
+from ._adapt.arguments import call_factory, parameters
 from ._adapt.wanted import Wanted
+from ._torchvision import LEGACY, build_torchvision, implied_by_weights, torchvision_names
 
 Params = Mapping[str, Any]
+
+# Whose errors are those of a download.
+_DOWNLOADERS = {"http", "httpx", "huggingface_hub", "requests", "urllib", "urllib3"}
 
 
 class Library(NamedTuple):
@@ -32,9 +35,11 @@ class Library(NamedTuple):
     names : callable
         Returns the names of all networks.
     weights : dict of str to object
-        The parameters that fetch weights, and their values for none.
+        The parameters that fetch weights or read files, and their values for none.
     signature : callable
         From a name to what has the parameters in its signature, None if anything goes.
+    implied : callable, default
+        From (name, parameters) to further parameters that weights imply.
     """
 
     module: str
@@ -43,6 +48,7 @@ class Library(NamedTuple):
     names: Callable[[], list[str]]
     weights: dict[str, Any]
     signature: Callable[[str], Any]
+    implied: Callable[[str, Params], dict[str, Any]] = lambda name, params: {}
 
 
 def import_library(prefix: str) -> Any:
@@ -64,19 +70,75 @@ def import_library(prefix: str) -> Any:
         ) from error
 
 
-def build_library_network(name: str, wanted: Wanted, params: Params) -> nn.Module:
+def build_library_network(
+    name: str, wanted: Wanted, params: Params, *, fetch_weights: bool = True
+) -> nn.Module:
     """Make a network by a name such as "timm:resnet18".
+
+    Parameters
+    ----------
+    name : str
+        Of the library and the network.
+    wanted : Wanted
+        What it is for.
+    params : dict of str to object
+        Further arguments.
+    fetch_weights : bool, default=True
+        Whether pretrained weights may be loaded.
 
     Raises
     ------
     ImportError
         If the library is missing.
     ValueError
-        If it has no such network, or none for these images.
+        If it has no such network, none for these images, or cannot load its weights.
     """
     prefix, _, own = name.partition(":")
     import_library(prefix)
-    return LIBRARIES[prefix].build(own, wanted, params)
+    library = LIBRARIES[prefix]
+    asked = [key for key, none in library.weights.items() if params.get(key) not in (None, none)]
+    if not fetch_weights:
+        params = _without_weights(library, own, params)
+    try:
+        return library.build(own, wanted, params)
+    except Exception as error:  # whatever a library raises
+        if asked and fetch_weights and _is_of_a_download(error):
+            raise _not_fetched(name, {key: params[key] for key in asked}, error) from error
+        if isinstance(error, ValueError | ImportError):
+            raise
+        raise ValueError(
+            f"network={name!r} cannot be made: it raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _is_of_a_download(error: BaseException | None) -> bool:
+    """Return whether an error comes from a file or a server that cannot be read."""
+    while error is not None:
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _DOWNLOADERS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _not_fetched(name: str, asked: Params, error: BaseException) -> ValueError:
+    given = ", ".join(f"network__{key}={value!r}" for key, value in asked.items())
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = f"{type(error).__name__}: {error}".rstrip(".")
+    reason = textwrap.shorten(text, 300, placeholder=" ...")
+    return ValueError(
+        f"The weights of network={name!r} ({given}) could not be fetched: {reason}. Check the name "
+        f"of the weights and the connection; or fetch them on another machine and pass the file as "
+        f"weights='...'; or leave {', '.join(f'network__{key}' for key in asked)} out to start at "
+        f"random."
+    )
+
+
+def _without_weights(library: Library, name: str, params: Params) -> dict[str, Any]:
+    """Return parameters for the same network, by which no weights are fetched."""
+    kept = {key: value for key, value in params.items() if key not in library.weights}
+    none = {key: v for key, v in library.weights.items() if key in params and v is not None}
+    return {**library.implied(name, params), **kept, **none}
 
 
 def list_library_networks(pattern: str) -> list[str]:
@@ -85,12 +147,6 @@ def list_library_networks(pattern: str) -> list[str]:
     import_library(prefix)
     names = (f"{prefix}:{name}" for name in LIBRARIES[prefix].names())
     return sorted(name for name in names if fnmatch(name, pattern))
-
-
-def without_weights(name: str, params: Params) -> dict[str, Any]:
-    """Return parameters by which no weights are fetched."""
-    defaults = LIBRARIES[name.partition(":")[0]].weights
-    return {**params, **{key: value for key, value in defaults.items() if key in params}}
 
 
 def library_signature(name: str) -> Any:
@@ -119,8 +175,7 @@ def _two_axes(name: str, wanted: Wanted) -> None:
 def _build_timm(name: str, wanted: Wanted, params: Params) -> nn.Module:
     import timm
 
-    if name not in timm.list_models() and not timm.is_model(name.partition(".")[0]):
-        raise _unknown("timm", name, timm.list_models())
+    _check_timm("timm", name, name)
     if wanted.per_pixel:
         raise ValueError(
             f"network='timm:{name}' classifies images. As the encoder of a network for masks it is "
@@ -130,6 +185,14 @@ def _build_timm(name: str, wanted: Wanted, params: Params) -> nn.Module:
     numbers = {"in_chans": wanted.in_channels, "num_classes": wanted.n_outputs}
     network: nn.Module = timm.create_model(name, **{**numbers, **params})
     return network
+
+
+def _check_timm(prefix: str, name: str, model: str) -> None:
+    """Raise unless timm has a model; its prefixes for hubs and folders are none."""
+    import timm
+
+    if any(sign in model for sign in ":/\\") or not timm.is_model(model.partition(".")[0]):
+        raise _unknown(prefix, name, timm.list_models())
 
 
 def _timm_names() -> list[str]:
@@ -168,6 +231,8 @@ def _build_smp(name: str, wanted: Wanted, params: Params) -> nn.Module:
             f"network='smp:{name}': segmentation-models-pytorch has no encoder {encoder!r}."
             f"{did_you_mean(encoder, known)} Those of timm are named 'tu-' and their name."
         )
+    if encoder.startswith("tu-"):
+        _check_timm("timm", encoder.removeprefix("tu-"), encoder.removeprefix("tu-"))
     if not wanted.per_pixel:
         raise ValueError(
             f"network='smp:{name}' is for masks. ImageClassifier takes 'timm:' and 'torchvision:'."
@@ -184,126 +249,66 @@ def _smp_names() -> list[str]:
 
 
 def _build_torchvision(name: str, wanted: Wanted, params: Params) -> nn.Module:
-    from torchvision import models
-
-    if name not in models.list_models():
-        raise _unknown("torchvision", name, models.list_models())
-    masks = name in models.list_models(models.segmentation)
-    if masks != wanted.per_pixel or not (masks or name in models.list_models(models)):
-        task = "masks" if wanted.per_pixel else "labels of images"
-        raise ValueError(f"network='torchvision:{name}' is not for {task}.")
+    if name not in torchvision_names():
+        raise _unknown("torchvision", name, torchvision_names())
     _two_axes(f"torchvision:{name}", wanted)
-    silent = {"weights": None, "weights_backbone": None} if masks else {"weights": None}
-    given = {**silent, **params}
-    with warnings.catch_warnings():
-        # That Inception's initial weights will be others: these are the ones of the paper.
-        warnings.simplefilter("ignore", FutureWarning)
-        fetched = given["weights"] is not None
-        network: nn.Module = models.get_model(
-            name, **{**given, **({} if fetched else {"num_classes": wanted.n_outputs})}
-        )
-        if fetched:
-            theirs, given["weights"] = network.state_dict(), None
-            network = models.get_model(name, **{**given, "num_classes": wanted.n_outputs})
-    _adapt_first(network, wanted.in_channels)
-    if fetched:
-        _take_weights(network, theirs)
-    return network
-
-
-def _adapt_first(network: nn.Module, in_channels: int) -> None:
-    """Exchange the first convolution for one of another number of channels."""
-    name, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
-    if first.in_channels == in_channels:
-        return
-    other = nn.Conv2d(
-        in_channels,
-        first.out_channels,
-        first.kernel_size,  # type: ignore[arg-type]
-        first.stride,  # type: ignore[arg-type]
-        first.padding,  # type: ignore[arg-type]
-        first.dilation,  # type: ignore[arg-type]
-        bias=first.bias is not None,
-    )
-    parent, _, last = name.rpartition(".")
-    setattr(network.get_submodule(parent), last, other)
-    if getattr(network, "transform_input", False):  # Inception's, of three channels
-        vars(network)["transform_input"] = False
-
-
-def _take_weights(network: nn.Module, theirs: Mapping[str, torch.Tensor]) -> None:
-    """Copy weights, but for the layers of another number of outputs.
-
-    The first kernel is summed over its channels for one, and otherwise repeated.
-    """
-    own = network.state_dict()
-    first = next(name for name, value in own.items() if value.ndim == 4)
-    for name, value in own.items():
-        given = theirs[name]
-        if name == first and given.shape != value.shape:
-            n = value.shape[1]
-            repeated = given[:, torch.arange(n) % given.shape[1]] * (given.shape[1] / n)
-            given = given.sum(1, keepdim=True) if n == 1 else repeated
-        if given.shape == value.shape:
-            value.copy_(given)
-        elif given.shape[1:] != value.shape[1:]:
-            raise ValueError(
-                f"The weights have {name} of shape {tuple(given.shape)}, but the network's is "
-                f"{tuple(value.shape)}."
-            )
-
-
-def _torchvision_names() -> list[str]:
-    from torchvision import models
-
-    return [*models.list_models(models), *models.list_models(models.segmentation)]
+    return build_torchvision(name, wanted, params)
 
 
 def _monai_class(name: str) -> Any:
     from monai.networks import nets
 
-    cls = getattr(nets, name, None)
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+    if name not in _monai_names():
         raise _unknown("monai", name, _monai_names())
-    return cls
+    return getattr(nets, name)
 
 
 def _build_monai(name: str, wanted: Wanted, params: Params) -> nn.Module:
-    return call_factory(_monai_class(name), wanted, params)
+    cls = _monai_class(name)
+    # Some would fetch weights unasked.
+    silent = {"pretrained": False} if "pretrained" in parameters(cls) else {}
+    return call_factory(cls, wanted, {**silent, **params})
 
 
 def _monai_names() -> list[str]:
     from monai.networks import nets
 
-    return [n for n, v in vars(nets).items() if isinstance(v, type) and issubclass(v, nn.Module)]
+    classes = (n for n, v in vars(nets).items() if isinstance(v, type) and issubclass(v, nn.Module))
+    return [name for name in classes if not name.startswith("TorchVision")]  # they go by their own
 
 
 LIBRARIES = {
     "timm": Library(
-        "timm", "timm", _build_timm, _timm_names, {"pretrained": False}, lambda name: None
+        "timm",
+        "timm",
+        _build_timm,
+        _timm_names,
+        {"pretrained": False, "checkpoint_path": None},
+        lambda name: None,
     ),
     "smp": Library(
         "segmentation_models_pytorch",
         "segmentation-models-pytorch",
         _build_smp,
         _smp_names,
-        {"encoder_weights": None},
+        {"encoder_weights": None, "pretrained": None, "checkpoint_path": None},
         lambda name: _smp_class(name)[0],
     ),
     "torchvision": Library(
         "torchvision.models",
         "torchvision",
         _build_torchvision,
-        _torchvision_names,
-        {"weights": None, "weights_backbone": None},
+        torchvision_names,
+        {"weights": None, "weights_backbone": None, **dict.fromkeys(LEGACY)},
         lambda name: None,
+        implied_by_weights,
     ),
     "monai": Library(
         "monai.networks.nets",
         "monai",
         _build_monai,
         _monai_names,
-        {"pretrained": False},
+        {"pretrained": False, "pretrained_url": None},
         _monai_class,
     ),
 }

@@ -103,7 +103,8 @@ def check_name(name: str) -> None:
     libraries = ", ".join(f"'{prefix}:...'" for prefix in LIBRARIES)
     raise ValueError(
         f"network={name!r} is unknown. Expected one of {', '.join(map(repr, sorted(known)))}, or "
-        f"a name of a library's: {libraries}.{did_you_mean(name, known)}"
+        f"a name of a library's: {libraries}; register_network makes one of your own known."
+        f"{did_you_mean(name, known)}"
     )
 
 

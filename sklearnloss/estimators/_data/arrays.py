@@ -134,6 +134,15 @@ def is_masked(X: Any) -> bool:
     return False
 
 
+def given_dtype(X: Any) -> str | None:
+    """Return the dtype of masked arrays, or of arrays in a list, which become others."""
+    X = listed(X)
+    if isinstance(X, (list, tuple)):
+        arrays = [item for item in X if isinstance(item, np.ndarray)]
+        return str(np.result_type(*arrays)) if arrays and len(arrays) == len(X) else None
+    return str(X.dtype) if isinstance(X, np.ma.MaskedArray) else None
+
+
 def mark_masked(X: Any) -> Any:
     """Return a masked array as float32 with NaN where it is masked, anything else as it is.
 

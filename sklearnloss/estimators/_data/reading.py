@@ -11,14 +11,14 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from .arrays import Scaling, is_masked, read_images
+from .arrays import Scaling, given_dtype, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
 from .lazy import Samples, has_targets, is_lazy
 from .rows import ArrayImages, Rows, read_rows
 from .survey import Survey
-from .targets import ArrayCodes
+from .targets import ArrayCodes, Targets
 
 #: What :meth:`fit` is given, as it was read or will be.
 Images = ArrayImages | Survey
@@ -81,6 +81,15 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
+
+    def _learn_scaling(self, images: Images, targets: Targets) -> Scaling | None:
+        """Return how images are scaled before the network sees them."""
+        if self.normalize is None:
+            return None
+        if self.normalize == "imagenet":
+            return images.imagenet_scaling()
+        codes = None if self._ignored_label is None else targets.in_memory(None)
+        return images.scaling(None if codes is None else codes.kept())
 
     def _fill(self, images: Tensor) -> Tensor:
         """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
@@ -188,7 +197,8 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         }
         if isinstance(X, Rows):
             return read_rows(self, X, **options)
-        return ArrayImages(read_images(self, X, **options), masked=is_masked(X))
+        tensor = read_images(self, X, **options)
+        return ArrayImages(tensor, masked=is_masked(X), dtype=given_dtype(X))
 
     def _check_image_shape(self, images: Images | Tensor) -> None:
         """Raise unless images are like those of ``fit``."""

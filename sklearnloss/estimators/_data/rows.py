@@ -20,9 +20,11 @@ from .arrays import (
     _check_tensor,
     as_scaling,
     check_finite,
+    given_dtype,
     is_masked,
     read_images,
 )
+from .imagenet import imagenet_scaling
 from .statistics import ChannelStatistics
 
 # Values that are looked at at a time.
@@ -131,6 +133,8 @@ class ArrayImages:
         Which of them; by default all.
     masked : bool, default=False
         Whether NaN stands for pixels without a value.
+    dtype : str, default=None
+        Of the images as they were given.
     """
 
     # All are of one size, and no targets were read with them.
@@ -138,11 +142,17 @@ class ArrayImages:
     survey = None
 
     def __init__(
-        self, whole: Tensor, rows: np.ndarray | None = None, *, masked: bool = False
+        self,
+        whole: Tensor,
+        rows: np.ndarray | None = None,
+        *,
+        masked: bool = False,
+        dtype: str | None = None,
     ) -> None:
         self.whole = whole
         self.rows = rows
         self.masked = masked
+        self.dtype = dtype or str(whole.dtype).removeprefix("torch.")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -187,6 +197,15 @@ class ArrayImages:
             start = stop
         found.warn_of_extremes()
         return as_scaling(found)
+
+    def imagenet_scaling(self) -> Scaling:
+        """Return the scaling of ImageNet in the units of the images."""
+        low, high = math.inf, -math.inf
+        for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
+            found = part[~part.isnan()].float()
+            if found.numel():
+                low, high = min(low, float(found.min())), max(high, float(found.max()))
+        return imagenet_scaling(self.shape[1], [self.dtype], (low, high))
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
         """Return the images with values for pixels that have none."""
@@ -260,7 +279,7 @@ def read_rows(
     if whole is None or whole.ndim < 2:
         options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
         copied = read_images(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
-        return ArrayImages(copied, masked=is_masked(X.X))
+        return ArrayImages(copied, masked=is_masked(X.X), dtype=given_dtype(X.X))
     # Of the right shape, but without memory.
     stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)

@@ -101,6 +101,11 @@ class ChannelStatistics:
         """The variance of each channel."""
         return self.squares / self.count.clamp(min=1)
 
+    def extremes(self) -> tuple[float, float]:
+        """Return the lowest and the highest value of all channels."""
+        low, high = self._ends
+        return low.value.min().item(), -high.value.min().item()
+
     def warn_of_extremes(self) -> None:
         """Warn of a value so far from all others that it may mark pixels without data."""
         for value, channels in self._extremes().items():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .arrays import Scaling, as_scaling, warn_of_unlike_dtypes
 from .axes import channels_advice
+from .imagenet import imagenet_scaling
 from .items import naming_item
 from .lazy import Samples
 from .statistics import ChannelStatistics
@@ -81,6 +82,7 @@ class Survey:
                 self.seen.append(look(target, tuple(image.shape)))
         samples.sizes = self._sizes()
         warn_of_unlike_dtypes(dtypes, samples.name)
+        self._dtypes = {str(dtype).removeprefix("torch.") for dtype in dtypes}
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -105,6 +107,10 @@ class Survey:
         """Return the mean and standard deviation of each channel, of those pixels that count."""
         self.statistics.warn_of_extremes()
         return as_scaling(self.statistics)
+
+    def imagenet_scaling(self) -> Scaling:
+        """Return the scaling of ImageNet in the units of the images."""
+        return imagenet_scaling(self.shape[1], self._dtypes, self.statistics.extremes())
 
     def _sizes(self) -> Tensor | None:
         """Return a number for the size of each image, None if all are of one size."""

@@ -1,4 +1,4 @@
-"""Parameters as JSON and back: numbers, arrays, containers and losses, and nothing that runs."""
+"""Parameters as JSON and back: numbers, arrays, containers, losses, and nothing that runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CannotDescribe(ValueError):
 
 
 class Names:
-    """The names of what a file cannot hold: losses of the user's own."""
+    """The names of what a file cannot hold: losses and networks of the user's own."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
@@ -75,9 +75,9 @@ def describe(value: Any, names: Names | None = None) -> Node:
     ----------
     value : object
         None, a number, a string, a numpy array or number, a tensor, a path, a
-        device, a torch optimizer class, a list, tuple or dict of such, or a loss.
+        device, a torch optimizer class, a list, tuple or dict of such, or a loss or network.
     names : Names, default=None
-        Collects losses that are the user's own; None refuses losses.
+        Collects losses and networks that are the user's own; None refuses them.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def build(node: Node, custom: Mapping[str, Any]) -> Any:
     node : object
         From a file, so it may be anything.
     custom : dict of str to object
-        The user's own losses, by the names in the file.
+        The user's own losses and networks, by the names in the file.
 
     Raises
     ------
@@ -223,10 +223,11 @@ def _build_tensor(node: Node, custom: Mapping[str, Any]) -> Tensor:
 def _build_own(node: Node, custom: Mapping[str, Any]) -> Any:
     name, value = node["name"], custom[node["name"]]
     if not callable(value) or isinstance(value, type) != node["class"]:
-        needed = "a class" if node["class"] else "a function or a loss object"
+        needed = "a class" if node["class"] else "a function or an object"
+        text = textwrap.shorten(shown(value), 60, placeholder="...")
         raise ValueError(
-            f"custom[{name!r}] is {shown(value)}, but the file needs {needed}"
-            + (f": pass {shown(value)}(...), as it was made for fit" * isinstance(value, type))
+            f"custom[{name!r}] is {text}, but the file needs {needed}"
+            + (f": pass {text}(...), as it was made for fit" * isinstance(value, type))
         )
     return value
 

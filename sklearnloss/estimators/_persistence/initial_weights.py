@@ -13,7 +13,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ...networks._adapt.layers import adapt_kernel, convolutions
 from .file_format import KEY, NETWORK
+from .weight_layers import COUNTER, Part, find_part, shapes, skip_heads
 
 _TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt")
 # Where checkpoints keep the state dict, and what wrappers put before its names.
@@ -97,22 +99,30 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         }
 
 
-def load_weights(module: nn.Module, weights: Any) -> None:
-    """Start a network from weights that may be of another task.
+def first_kernel(weights: Mapping[str, Tensor]) -> list[int]:
+    """Return the size of the first kernel of a ResNet's weights, nothing if it has none."""
+    names = [name for name in weights if f".{name}".endswith(".conv1.weight")]
+    first = min(names, key=lambda name: name.count("."), default=None)
+    return [] if first is None else [*weights[first].shape[2:]]
 
-    The first convolution is adapted to the number of channels: summed over them
-    for one channel, otherwise repeated and rescaled, so that equal channels give
-    what they gave before. The last layer keeps its random weights if it has
-    another number of classes or there is none, and the first if its kernel has
-    another size; a warning says so.
+
+def load_weights(module: nn.Module, weights: Any, n_outputs: int | None = None) -> None:
+    """Start a network from weights that may be of another task, or its encoder alone.
+
+    Kernels that look at the images are adapted to the number of channels: summed over
+    them for one channel, otherwise repeated and rescaled, so that equal channels give
+    what they gave before. Layers with an output per class keep their random weights if
+    there are other classes or none, and the first convolution if its kernel has
+    another size. What is not used is listed in a warning.
 
     Parameters
     ----------
     module : nn.Module
-        Is changed; its first parameter belongs to the first convolution, its last
-        to the last layer.
+        Is changed.
     weights : str, path-like, mapping or nn.Module
         As for :func:`read_weights`; is not changed.
+    n_outputs : int, default=None
+        How many scores the network gives; by default as many as its last layer.
 
     Raises
     ------
@@ -120,20 +130,20 @@ def load_weights(module: nn.Module, weights: Any) -> None:
         If anything else differs; it lists what.
     """
     expected = module.state_dict()
-    given = _without_prefix(read_weights(weights), expected)
-    names = [name for name, _ in module.named_parameters()]
-    first, head = names[0], names[-1].rpartition(".")[0] + "."
-    skipped = _skip_head(given, expected, head)
-    if first in given:
-        given[first] = _adapt_channels(given[first], expected[first].shape)
-        if _differ_in_kernel(given[first], expected[first]):
-            skipped.append(f"{first} has {_shapes(given[first], expected[first])}")
-            given[first] = expected[first]
+    part = _fitting_part(module, read_weights(weights))
+    given, skipped = part.given, list(part.skipped)
+    if part.prefix:
+        expected = {k: v for k, v in expected.items() if k.startswith(part.prefix)}
+    skipped += _adapt_first(module, given, expected)
+    if not part.prefix:
+        first = next(convolutions(module), next(iter(expected)).rpartition(".")[0])
+        n_outputs = n_outputs or len(list(module.parameters())[-1])
+        skipped += skip_heads(given, expected, n_outputs, first)
     for name, value in expected.items():
-        if name.endswith("num_batches_tracked"):  # old checkpoints lack it
+        if name.endswith(COUNTER):  # old checkpoints lack it
             given.setdefault(name, value)
     _check_fit(module, given, expected)
-    module.load_state_dict(given)
+    module.load_state_dict({**module.state_dict(), **given})
     if skipped:
         warnings.warn(
             f"Not all of weights are used; these layers start at random: {'; '.join(skipped)}.",
@@ -142,48 +152,38 @@ def load_weights(module: nn.Module, weights: Any) -> None:
         )
 
 
-def _without_prefix(given: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Remove what all names begin with ("net.", say), if no name fits with it."""
+def _fitting_part(module: nn.Module, given: dict[str, Tensor]) -> Part:
+    """Return what weights are for; what all names begin with ("net.", say) is left out."""
+    part = find_part(module, given)
     prefix = next(iter(given)).partition(".")[0] + "."
-    if any(name in expected or not name.startswith(prefix) for name in given):
-        return given
-    return _without_prefix({k.removeprefix(prefix): v for k, v in given.items()}, expected)
+    own = module.state_dict()
+    if part.prefix or any(name in own or not name.startswith(prefix) for name in given):
+        return part
+    return _fitting_part(module, {k.removeprefix(prefix): v for k, v in given.items()})
 
 
-def _skip_head(given: dict[str, Tensor], expected: dict[str, Tensor], head: str) -> list[str]:
-    """Put the network's own last layer in place of one for other classes."""
-    own = {name: value for name, value in expected.items() if name.startswith(head)}
-    theirs = [name for name in given if name.startswith(head)]
-    if all(name in given and given[name].shape == value.shape for name, value in own.items()):
+def _adapt_first(
+    module: nn.Module, given: dict[str, Tensor], expected: Mapping[str, Tensor]
+) -> list[str]:
+    """Adapt the kernels that look at the images; return which one keeps its random weights."""
+    first = f"{next(convolutions(module), '')}.weight"
+    if first not in given or first not in expected:
         return []
-    weight = f"{head}weight"
-    fits = weight in given and given[weight].shape[1:] == own[weight].shape[1:]
-    if theirs and not fits:  # it is not the number of classes that differs
+    theirs, own = given[first], expected[first]
+    if theirs.ndim != own.ndim:
         return []
-    for name in theirs:
-        del given[name]
-    given |= own
-    n_classes = len(own[weight])
-    why = "other classes than these" if theirs else "no such layer"
-    return [f"{head.rstrip('.')} ({n_classes} outputs; weights have {why})"]
-
-
-def _adapt_channels(kernel: Tensor, shape: torch.Size) -> Tensor:
-    """Return a kernel (out, in, *size) for another number of channels."""
-    if kernel.ndim != len(shape) or kernel.shape[1] == shape[1] or not kernel.is_floating_point():
-        return kernel
-    n_given, n_wanted = kernel.shape[1], shape[1]
-    if n_wanted == 1:
-        return kernel.sum(1, keepdim=True)
-    index = torch.arange(n_wanted, device=kernel.device) % n_given
-    return kernel[:, index] * (n_given / n_wanted)
-
-
-def _differ_in_kernel(given: Tensor, expected: Tensor) -> bool:
-    """Return whether kernels differ in their size, and in nothing else."""
-    return given.shape[:2] == expected.shape[:2] and (
-        given.ndim == expected.ndim and given.shape != expected.shape
-    )
+    n_given, n_wanted = theirs.shape[1], own.shape[1]
+    for name in convolutions(module):  # some look at the images twice, in a shortcut, say
+        kernel = given.get(f"{name}.weight")
+        if kernel is not None and n_given != n_wanted and kernel.ndim == own.ndim:
+            value = expected[f"{name}.weight"]
+            if (kernel.shape[1], value.shape[1]) == (n_given, n_wanted):
+                given[f"{name}.weight"] = adapt_kernel(kernel, n_wanted)
+    kernel = given[first]
+    if kernel.shape == own.shape or kernel.shape[:2] != own.shape[:2]:
+        return []
+    given[first] = own
+    return [f"{first} has {shapes(kernel, own)}"]
 
 
 def _check_fit(
@@ -193,7 +193,7 @@ def _check_fit(
         "missing": [name for name in expected if name not in given],
         "unknown": [name for name in given if name not in expected],
         "of another shape": [
-            f"{name} ({_shapes(given[name], value)})"
+            f"{name} ({shapes(given[name], value)})"
             for name, value in expected.items()
             if name in given and given[name].shape != value.shape
         ],
@@ -221,10 +221,6 @@ def _hint(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     if theirs is None or len(theirs.shape) == 0 or len(theirs) == len(expected[name]):
         return " Set depth to that of the weights, if it differs."
     return f" Their first layer has {len(theirs)} channels: set width={len(theirs)}."
-
-
-def _shapes(given: Tensor, expected: Tensor) -> str:
-    return f"{tuple(given.shape)} instead of {tuple(expected.shape)}"
 
 
 def _kind(value: Any) -> str:

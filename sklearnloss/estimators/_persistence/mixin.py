@@ -77,18 +77,21 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
         """Read a fitted estimator that :meth:`save` wrote.
 
         Nothing in the file is run or imported, whoever wrote it: it only names
-        losses of this package and of torch. A loss of your own is named in the
-        file, and has to be passed in. The checksum tells whether the file is
+        losses and networks of this package, losses of torch and networks of libraries
+        that are installed, for which it fetches no weights. What is your own is named
+        in the file, and has to be passed in. The checksum tells whether the file is
         damaged, not who wrote it.
 
         Parameters
         ----------
         path : str or path-like
             The file.
-        custom : dict of str to loss, default=None
+        custom : dict of str to object, default=None
             Losses of your own by name: the class of a :class:`~sklearnloss.losses.Loss`,
-            a function, or a torch module as it was made for ``fit``. Those that
-            :func:`~sklearnloss.losses.register_loss` was told of are known already.
+            a function, or a torch module as it was made for ``fit``; and networks: the
+            class, the function, or a module like the one that was given. Those that
+            :func:`~sklearnloss.losses.register_loss` or
+            :func:`~sklearnloss.networks.register_network` was told of are known already.
 
         Returns
         -------
@@ -99,7 +102,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
         ------
         ValueError
             If the file is damaged, of a newer version or of another kind, holds
-            another class, or needs a loss that is not in ``custom``.
+            another class, or needs what is not in ``custom``.
         """
         loaded: Self = load_estimator(path, {cls.__name__: cls}, custom or {})
         return loaded
@@ -122,7 +125,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
 
 
 def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:
-    """Return what a file holds of an estimator, and the user's own losses by name."""
+    """Return what a file holds of an estimator, and what is the user's own by name."""
     net, names, loss_names = model.net_, Names(), Names()
     config = {
         "versions": _versions(),
@@ -168,7 +171,7 @@ def _describe_params(model: Any, names: Names) -> dict[str, Any]:
             if not may_be_code:
                 raise ValueError(
                     f"Cannot save {type(model).__name__}: {key} holds {error}, which is neither "
-                    f"data nor a loss. Change it with set_params({key}=...)."
+                    f"data nor a {_kind(key)}. Change it with set_params({key}=...)."
                 ) from error
             left_out.append(f"{key} ({error})")
             params[key] = describe(inspect.signature(type(model)).parameters[key].default)
@@ -180,6 +183,10 @@ def _describe_params(model: Any, names: Names) -> dict[str, Any]:
             stacklevel=4,
         )
     return params
+
+
+def _kind(key: str) -> str:
+    return "network" if key.partition("__")[0] in ("network", "adapter") else "loss"
 
 
 def _describe_fitted_loss(loss: Any, names: Names) -> Any:

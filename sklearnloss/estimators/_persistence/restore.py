@@ -35,6 +35,7 @@ LEARNT = {
     "input_shape_": tuple,
     "mask_values_": np.ndarray,
     "n_features_in_": int,
+    "stem_": str,
 }
 
 
@@ -54,7 +55,7 @@ def load_estimator(
     classes : dict of str to class
         What it may be, by name.
     custom : dict of str to object
-        The user's own losses, by name.
+        The user's own losses and networks, by name.
     device : str, default=None
         Where the network is put; None goes by the estimator's parameter.
 
@@ -71,6 +72,7 @@ def load_estimator(
         raise
     except Exception as error:  # a file may hold anything
         reason = str(error) if type(error) is ValueError else f"it is malformed ({error!r})"
+        reason = reason.removesuffix(".")
         raise ValueError(f"Cannot load {os.fspath(path)!r}: {reason}.") from error
 
 

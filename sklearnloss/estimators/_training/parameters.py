@@ -99,7 +99,7 @@ class SharedParameters:
     class_weight: Annotated[Any, Parameter(None)]
     classes: Annotated[Any, Parameter(None, ["array-like", None])]
     augment: Annotated[Any, Parameter(None, may_be_code=True)]
-    normalize: Annotated[str | None, Parameter("auto", [StrOptions({"auto"}), None])]
+    normalize: Annotated[str | None, Parameter("auto", [StrOptions({"auto", "imagenet"}), None])]
     early_stopping: Annotated[bool, Parameter(False, ["boolean"])]
     validation_fraction: Annotated[float, Parameter(0.1, [_real_number("neither", 1)])]
     n_iter_no_change: Annotated[int, Parameter(10, [_whole_number(1)])]

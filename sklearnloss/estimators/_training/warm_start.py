@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ...losses._core.foreign import AnyLoss
+from .._data.imagenet import is_imagenet
 from .criterion import Criterion
 from .fine_tuning import FACTOR, OF_LOSS, FineTuning
 from .memory_format import lay_out
@@ -28,7 +29,9 @@ def check_unchanged(estimator: Any) -> None:
     net = estimator.net_
     _, arguments = estimator._network(net.n_channels_)
     fitted, now = _flat(net.get_params_for("module")), _flat(arguments)
-    fitted["normalize"] = None if estimator.scaling_ is None else "auto"
+    scaling = estimator.scaling_
+    learnt = "imagenet" if scaling is not None and is_imagenet(scaling) else "auto"
+    fitted["normalize"] = None if scaling is None else learnt
     now["normalize"] = estimator.normalize
     if estimator.classes is not None:
         fitted["classes"] = sorted(estimator.classes_.tolist())

@@ -269,7 +269,7 @@ def _text(value: str) -> Tensor:
 
 
 HOSTILE: list[tuple[Change, str]] = [
-    (_set("class", "os.system"), "it holds a 'os.system', but expected was 'ResNetClassifier' or"),
+    (_set("class", "os.system"), "it holds a 'os.system', but expected was 'ImageClassifier' or"),
     (_set("class", "UNetSegmenter"), "its network of depth 18|do not fit"),
     (_set("class", None), "it holds a None, but expected was"),
     (_set("loss", {"is": "own", "name": "os.system", "class": False}), "malformed .*'os.system'"),

@@ -1,0 +1,84 @@
+"""The scaling of networks that were trained on ImageNet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+
+from .arrays import Scaling
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+# What is white.
+_WHITE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
+
+
+def imagenet_scaling(
+    n_channels: int, dtypes: Collection[str], extremes: tuple[float, float]
+) -> Scaling:
+    """Return the shift and scale of ImageNet's channels in the images' own units.
+
+    Parameters
+    ----------
+    n_channels : int
+        Three, or one, which gets the mean over the three.
+    dtypes : collection of str
+        Of the images, as "uint8", whose white is 255; "uint16", 65535; "bool", 1.
+        White is 1 for floating point.
+    extremes : tuple of float
+        The lowest and the highest value.
+
+    Raises
+    ------
+    ValueError
+        If there are other channels, or if what is white can be read in two ways.
+    """
+    if n_channels not in (1, 3):
+        raise ValueError(
+            f"normalize='imagenet' is for images of three channels, red, green and blue, or of "
+            f"one, but X has {n_channels}. Set normalize='auto'."
+        )
+    mean, std = torch.tensor(_MEAN), torch.tensor(_STD)
+    if n_channels == 1:
+        mean, std = mean.mean(0, keepdim=True), std.mean(0, keepdim=True)
+    white = _white(dtypes, extremes)
+    return Scaling(mean * white, std * white)
+
+
+def is_imagenet(scaling: Scaling) -> bool:
+    """Return whether a scaling is that of ImageNet, in any units."""
+    n_channels = len(scaling.mean)
+    if n_channels not in (1, 3):
+        return False
+    expected = imagenet_scaling(n_channels, ["bool"], (0.0, 1.0))
+    white = scaling.scale / expected.scale
+    return bool(
+        torch.allclose(white, white[:1].expand_as(white))
+        and torch.allclose(scaling.mean, white * expected.mean)
+    )
+
+
+def _white(dtypes: Collection[str], extremes: tuple[float, float]) -> float:
+    kinds = sorted({"floating point" if "float" in each else each for each in dtypes})
+    if len(kinds) > 1:
+        raise ValueError(
+            f"normalize='imagenet' needs images of one kind of numbers, but X holds "
+            f"{' and '.join(kinds)}. Bring all images to one range first."
+        )
+    (kind,) = kinds
+    if kind in _WHITE:
+        return _WHITE[kind]
+    low, high = extremes
+    if kind == "floating point" and low >= 0 and high <= 1:
+        return 1.0
+    what = (
+        f"X of {kind} ranges from {low:g} to {high:g}"
+        if kind != "floating point"
+        else (f"X ranges from {low:g} to {high:g}")
+    )
+    raise ValueError(
+        f"normalize='imagenet' must know which value is white, but {what}. Expected uint8 (white "
+        f"is 255), uint16 (65535), or floating point in [0, 1]. Bring X to one of these, as "
+        f"X.astype(np.uint8) or X / 255; or set normalize='auto'."
+    )

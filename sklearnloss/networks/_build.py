@@ -86,7 +86,7 @@ def build_network(
         key = network, wanted, tuple(sorted((name, repr(value)) for name, value in params.items()))
     if key not in _known_sizes:
         try:
-            found = find_sizes(made, wanted, params.values())
+            found = find_sizes(made, wanted, params)
         except ValueError as error:
             raise ValueError(f"{error}{_advice(network, adapter, wanted, error)}") from error
         if key is None:

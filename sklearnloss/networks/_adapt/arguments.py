@@ -12,7 +12,10 @@ from ..._utils.text import did_you_mean
 from .wanted import Wanted
 
 # What the libraries call the numbers that an estimator knows.
-IN_CHANNELS = ("in_channels", "in_chans", "n_channels", "input_channels", "in_ch", "n_inputs")
+IN_CHANNELS = (
+    *("in_channels", "in_chans", "n_channels", "num_channels", "n_input_channels"),
+    *("input_channels", "in_ch", "n_inputs"),
+)
 N_OUTPUTS = (
     *("out_channels", "n_classes", "num_classes", "classes"),
     *("n_outputs", "num_outputs", "out_chans", "out_ch"),
@@ -70,7 +73,7 @@ def call_factory(
 
 def known_arguments(factory: Callable[..., Any], wanted: Wanted) -> dict[str, Any]:
     """Return the numbers of channels, outputs and axes under the names a factory has for them."""
-    names = parameters(factory)
+    names = passed_on(factory)
     values = {
         IN_CHANNELS: wanted.in_channels,
         N_OUTPUTS: wanted.n_outputs,
@@ -96,6 +99,19 @@ def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in signature.parameters.values() if p.kind not in _OPEN}
 
 
+def passed_on(factory: Callable[..., Any]) -> list[str]:
+    """Return the names of all parameters, with those that a class hands to its bases."""
+    names = list(parameters(factory))
+    if isinstance(factory, type) and is_open(factory):
+        for base in factory.__mro__[1:]:
+            if base is nn.Module:
+                break
+            names += [name for name in parameters(base) if name not in names]
+            if not is_open(base):
+                break
+    return names
+
+
 def is_open(factory: Callable[..., Any]) -> bool:
     """Return whether a factory takes any parameter."""
     try:
@@ -112,7 +128,7 @@ def required(factory: Callable[..., Any]) -> list[str]:
 
 def knows_numbers(factory: Callable[..., Any]) -> bool:
     """Return whether a factory has names for the numbers of channels and of outputs."""
-    names = parameters(factory)
+    names = passed_on(factory)
     return any(n in names for n in IN_CHANNELS) and any(n in names for n in N_OUTPUTS)
 
 

@@ -223,7 +223,7 @@ def _build_tensor(node: Node, custom: Mapping[str, Any]) -> Tensor:
 def _build_own(node: Node, custom: Mapping[str, Any]) -> Any:
     name, value = node["name"], custom[node["name"]]
     if not callable(value) or isinstance(value, type) != node["class"]:
-        needed = "a class" if node["class"] else "a function or a loss object"
+        needed = "a class" if node["class"] else "a function or an object"
         raise ValueError(
             f"custom[{name!r}] is {shown(value)}, but the file needs {needed}"
             + (f": pass {shown(value)}(...), as it was made for fit" * isinstance(value, type))

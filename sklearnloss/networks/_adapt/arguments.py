@@ -22,7 +22,7 @@ N_OUTPUTS = (
 )
 N_AXES = ("spatial_dims", "n_axes", "n_dims", "ndim", "dimensions")
 # Only where it has no default.
-IMAGE_SHAPE = ("img_size", "image_size", "input_size", "image_shape")
+IMAGE_SHAPE = ("img_size", "image_size", "input_size", "image_shape", "input_image_size")
 RESERVED = {*IN_CHANNELS, *N_OUTPUTS, *N_AXES}
 _OPEN = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 
@@ -87,7 +87,7 @@ def known_arguments(factory: Callable[..., Any], wanted: Wanted) -> dict[str, An
     }
     needed = required(factory)
     size = next((name for name in IMAGE_SHAPE if name in needed), None)
-    return known if size is None else {**known, size: wanted.image_shape}
+    return known if size is None else {**known, size: wanted.made_for}
 
 
 def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:

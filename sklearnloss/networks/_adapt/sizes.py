@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .arguments import IMAGE_SHAPE
-from .outputs import WrongOutputs, read_outputs
+from .outputs import WrongOutputs, WrongSize, read_outputs
 from .wanted import Wanted
 
 # Images that are tried at a time: two, in case a network is confused by one.
@@ -93,7 +93,6 @@ def _materialize(network: nn.Module, wanted: Wanted) -> None:
 
 
 def _find(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes:
-    failed: Exception | None = None
     for multiple in _MULTIPLES:
         error = _error(network, wanted, _odd_multiples(multiple, wanted.n_axes))
         if error is None:
@@ -105,28 +104,29 @@ def _find(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes
             return Sizes(found, _least(network, wanted, found, high))
         if isinstance(error, WrongOutputs):  # which no other size changes
             raise error
-        # Of the sizes that most networks would take, the last tells most.
-        failed = error if failed is None or multiple & (multiple - 1) == 0 else failed
     for size in _fixed_sizes(network, wanted, given):
         error = _error(network, wanted, size)
         if error is None:
             return Sizes(fixed=size)
         if isinstance(error, WrongOutputs):
             raise error
-    assert failed is not None
-    raise _refusal(failed, wanted)
+    error = _error(network, wanted, wanted.image_shape)
+    assert error is not None
+    raise _refusal(error, wanted)
 
 
 def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
     """Call a network as training will; some heads are there in training mode only."""
     error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
+    if isinstance(error, WrongOutputs):
+        raise WrongOutputs(f"In training mode: {error}")
     if error is not None and sizes.fixed is None:
         low, multiple = sizes.least, sizes.multiple
         high = max(*_odd_multiples(multiple, wanted.n_axes), 4 * low)
         sizes = replace(sizes, least=_least(network, wanted, multiple, high, low))
         error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
     if error is not None:
-        raise error if isinstance(error, WrongOutputs) else _refusal(error, wanted)
+        raise _refusal(error, wanted)
     size = sizes.enlarged(wanted.image_shape)
     with _largest_layer(network) as numbers:
         heads = read_outputs(network(_images(network, wanted, size)), wanted, size)
@@ -153,7 +153,7 @@ def _largest_layer(network: nn.Module) -> Iterator[list[int]]:
 
 
 def _refusal(error: Exception, wanted: Wanted) -> Exception:
-    if isinstance(error, ValueError) and str(error).startswith("The network returns"):
+    if isinstance(error, WrongSize):
         return error
     size = " x ".join(map(str, wanted.image_shape))
     refusal = ValueError(
@@ -193,10 +193,10 @@ def _odd_multiples(multiple: int, n_axes: int, large: int = 0) -> tuple[int, ...
 def _fixed_sizes(
     network: nn.Module, wanted: Wanted, given: Mapping[str, Any]
 ) -> Iterator[tuple[int, ...]]:
-    """Yield sizes that may be the only one, what it is called by before any other number."""
+    """Yield sizes that may be the only one, those that the network was made with first."""
     n = wanted.n_axes
     named = [given[name] for name in IMAGE_SHAPE if name in given]
-    for size in [getattr(network, "img_size", None), *named, wanted.image_shape, *given.values()]:
+    for size in [getattr(network, "img_size", None), *named, wanted.image_shape, wanted.made_for]:
         if isinstance(size, tuple | list) and len(size) == n:
             size = tuple(size)
         elif isinstance(size, int) and not isinstance(size, bool):
@@ -221,6 +221,11 @@ def _least(network: nn.Module, wanted: Wanted, multiple: int, high: int, low: in
     return multiple * high
 
 
+def _are_probabilities(scores: Tensor) -> bool:
+    sums = scores.float().sum(1)
+    return scores.shape[1] > 1 and bool((scores >= 0).all() and ((sums - 1).abs() < 1e-3).all())
+
+
 def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
     """Return what goes wrong with images of a size, None if nothing does."""
     try:
@@ -240,7 +245,7 @@ def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Ten
 def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
     expected = (_BATCH, wanted.n_outputs, *(spatial if wanted.per_pixel else ()))
     if tuple(scores.shape) != expected:
-        return ValueError(
+        return WrongSize(
             f"The network returns scores of shape {tuple(scores.shape)} for images of shape "
             f"{(_BATCH, wanted.in_channels, *spatial)}. Expected {expected}."
         )
@@ -248,5 +253,10 @@ def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> E
         return WrongOutputs(
             f"The network returns NaN or infinity for random images of shape "
             f"{(_BATCH, wanted.in_channels, *spatial)}. Look at its weights."
+        )
+    if not scores.is_meta and _are_probabilities(scores):
+        return WrongOutputs(
+            "The network returns probabilities: its scores add up to 1. Expected scores as they "
+            "are before the softmax, which losses apply themselves. Take the softmax out of it."
         )
     return None

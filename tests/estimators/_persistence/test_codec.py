@@ -235,7 +235,7 @@ def test_unlike_losses_of_one_name_get_unlike_names() -> None:
         (
             own_function,
             OwnLoss,
-            r"but the file needs a function or a loss object: pass OwnLoss\(\.\.\.\), as it was",
+            r"but the file needs a function or an object: pass OwnLoss\(\.\.\.\), as it was",
         ),
         (nn.Linear, nn.Linear(1, 1), "but the file needs a class"),
         (OwnLoss(), own_function, "is own_function, but the file needs a class of losses"),

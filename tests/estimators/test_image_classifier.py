@@ -222,6 +222,25 @@ def test_a_name_that_cannot_be_registered(name: str, factory: Any, message: str)
         register_network(name, factory)
 
 
+def test_candidates_are_named_in_one_word(digits: Data, capsys: pytest.CaptureFixture[str]) -> None:
+    X, y = digits
+    networks = [Net, Net(1, 3), lazy, Net(1, 3)]
+    search = LossSearchCV(
+        model_of(Net),
+        ["focal"],
+        param_distributions={"network": networks},
+        n_trials=6,
+        cv=2,
+        random_state=0,
+        verbose=2,
+    ).fit(X, y)
+    shown = {trial.params["network"] for trial in search.study_.trials}
+    assert shown <= {"0: Net", "1: Net", "2: lazy", "3: Net"}
+    assert "network=0: Net" in capsys.readouterr().out
+    for trial, params in zip(search.study_.trials, search.cv_results_["params"], strict=True):
+        assert params["network"] is networks[int(trial.params["network"][0])]
+
+
 def test_warm_start_goes_on_and_refuses_another_network(digits: Data) -> None:
     X, y = digits
     model = model_of(Net, warm_start=True).fit(X, y)
@@ -230,6 +249,8 @@ def test_warm_start_goes_on_and_refuses_another_network(digits: Data) -> None:
         model.set_params(network__width=8).fit(X, y)
     with pytest.raises(ValueError, match="network="):
         model.set_params(network=lazy).fit(X, y)
+    with pytest.raises(ValueError, match=r"network=Net, but network is Net\(\.\.\.\) now"):
+        model.set_params(network=Net(1, 3)).fit(X, y)
 
 
 def test_partial_fit(digits: Data) -> None:

@@ -230,7 +230,7 @@ def test_unlike_losses_of_one_name_get_unlike_names() -> None:
         (
             own_function,
             3,
-            r"custom\['own_function'\] is 3, but the file needs a function or a loss",
+            r"custom\['own_function'\] is 3, but the file needs a function or an object",
         ),
         (
             own_function,

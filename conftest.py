@@ -1,4 +1,4 @@
-"""Shared by tests and examples: user losses are forgotten, and only our own warnings are errors."""
+"""Shared by tests and examples: what is registered is forgotten, only our warnings are errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sklearnloss.losses._core import names as _names
+from sklearnloss.networks import _registry
 
 _warn = warnings.warn
 _OURS = ("sklearnloss", "tests")
@@ -51,8 +52,9 @@ warnings.warn = _warn_with_origin
 
 
 @pytest.fixture(autouse=True)
-def _forget_registered_losses() -> Iterator[None]:
+def _forget_what_was_registered() -> Iterator[None]:
     yield
+    _registry.USER_NETWORKS.clear()
     _names.USER_LOSSES.clear()
     _names.USER_SPACES.clear()
 

@@ -238,8 +238,13 @@ def _check_names(loss: Any, given: Mapping[str, Any], valid: Iterable[str]) -> N
 
 def module_settings(module: nn.Module) -> list[Any]:
     """Return all that tells a torch module from another one."""
-    plain = [
+    tensors = ((name, value.tolist()) for name, value in module.state_dict().items())
+    return [*plain_settings(module), *tensors]
+
+
+def plain_settings(module: nn.Module) -> list[Any]:
+    """Return what tells a torch module from another one, without its tensors."""
+    return [
         (type(part), sorted((k, repr(v)) for k, v in vars(part).items() if not k.startswith("_")))
         for part in module.modules()
     ]
-    return [*plain, *((name, value.tolist()) for name, value in module.state_dict().items())]

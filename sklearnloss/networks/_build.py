@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ._adapt.adapted import AdaptedNetwork
 from ._adapt.arguments import (
@@ -18,7 +19,7 @@ from ._adapt.arguments import (
     looked_for,
     name_of,
 )
-from ._adapt.outputs import WrongOutputs
+from ._adapt.outputs import WrongOutputs, WrongSize
 from ._adapt.sizes import Sizes, find_sizes
 from ._adapt.wanted import Wanted
 from ._libraries import build_library_network
@@ -29,6 +30,7 @@ from ._unet import UNet
 # The sizes that networks take, of those with a name: a search makes the same one many times.
 _known_sizes: dict[Any, Sizes] = {}
 _MOST_KNOWN = 1000
+_CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d
 
 
 def build_network(
@@ -86,9 +88,9 @@ def build_network(
         key = network, wanted, tuple(sorted((name, repr(value)) for name, value in params.items()))
     if key not in _known_sizes:
         try:
-            found = find_sizes(made, wanted, params.values())
+            found = find_sizes(made, wanted, params)
         except ValueError as error:
-            raise ValueError(f"{error}{_advice(network, adapter, wanted, error)}") from error
+            raise ValueError(f"{error}{_advice(network, adapter, made, wanted, error)}") from error
         if key is None:
             return AdaptedNetwork(made, wanted, found)
         if len(_known_sizes) > _MOST_KNOWN:
@@ -165,23 +167,43 @@ def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Mod
     return made
 
 
-def _advice(network: Any, adapter: Any, wanted: Wanted, error: ValueError) -> str:
+def _advice(network: Any, adapter: Any, made: nn.Module, wanted: Wanted, error: ValueError) -> str:
     """Say how a network gets the right numbers of channels and outputs."""
     number = isinstance(error, WrongOutputs) and error.number
+    if isinstance(error, WrongSize):
+        larger = " Pad its convolutions, or interpolate the scores, to the size of the images."
+        return larger if wanted.per_pixel else " Expected scores for each image."
     if isinstance(error, WrongOutputs) and not number:
         return ""
+    wrong = "" if number else _what_is_wrong(made, wanted)
+    if not number and not wrong:
+        return ""
     if adapter is not None:
-        return " The adapter is told the numbers as in_channels and n_outputs."
+        return f"{wrong} The adapter is told the numbers as in_channels and n_outputs."
     if isinstance(network, nn.Module):
         cls = type(network).__name__
         part = "last layer" if number else "first layer"
-        return f" Change the {part} of this ready-made module, or pass its class, network={cls}."
+        return f"{wrong} Change the {part} of this ready-made module, or pass its class, {cls}."
     if isinstance(network, str):
-        return ""
+        return wrong
     if knows_numbers(network):
         given = ", ".join(f"{k}={v}" for k, v in known_arguments(network, wanted).items())
-        return f" {name_of(network)} was called with {given}." if number else ""
-    return f" {name_of(network)}: {looked_for(network)}"
+        return f"{wrong} {name_of(network)} was called with {given}."
+    return f"{wrong} {name_of(network)}: {looked_for(network)}"
+
+
+def _what_is_wrong(made: nn.Module, wanted: Wanted) -> str:
+    """Say in what the first convolution does not fit the images, nothing if it does."""
+    layers = (module for module in made.modules() if isinstance(module, _CONVOLUTIONS))
+    first = next(layers, None)
+    if first is None:
+        return ""
+    n_axes = len(first.kernel_size)
+    if n_axes != wanted.n_axes:
+        return f" Its first convolution is of {n_axes} axes, but the images have {wanted.n_axes}."
+    if first.in_channels not in (0, wanted.in_channels):  # 0 before a lazy one has seen any
+        return f" Its first convolution takes {first.in_channels} channels."
+    return ""
 
 
 def without_fetching(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
@@ -196,8 +218,9 @@ def expected_tensors(
     options = {"fetch_weights": False, "probe": False} if make is build_network else {}
     try:
         with torch.device("meta"):
-            return make(**arguments, **options).state_dict()
+            state = make(**arguments, **options).state_dict()
     except Exception:
         if not options:
             raise
         return None  # not every network can be made so
+    return None if any(map(is_lazy, state.values())) else state

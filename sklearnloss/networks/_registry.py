@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from typing import Any
 
 from .._utils.text import did_you_mean
-from ._adapt.arguments import IMAGE_SHAPE, RESERVED, is_open, parameters
+from ._adapt.arguments import RESERVED, is_open, parameters
 from ._libraries import LIBRARIES, library_signature, list_library_networks
 from ._resnet import ResNet
 from ._unet import UNet
@@ -125,8 +125,7 @@ def network_parameters(network: Any) -> dict[str, Any] | None:
     if factory is None or is_open(factory):
         return None
     own = parameters(factory)
-    left_out = {*RESERVED, *(name for name in IMAGE_SHAPE if name in own)}
-    return {name: p.default for name, p in own.items() if name not in left_out}
+    return {name: p.default for name, p in own.items() if name not in RESERVED}
 
 
 def _signature_of(network: Any) -> Any:

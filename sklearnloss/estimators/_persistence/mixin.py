@@ -7,7 +7,7 @@ import inspect
 import os
 import platform
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -143,12 +143,21 @@ def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, 
         if custom[name] is not ours and not isinstance(ours, nn.Module):
             raise ValueError(f"Cannot save: loss and loss_ differ, both called {name!r}.")
     config["custom"] = sorted(custom)
-    tensors = {NETWORK + name: tensor for name, tensor in net.module_.state_dict().items()}
+    tensors = {NETWORK + name: tensor for name, tensor in _apart(net.module_.state_dict())}
     tensors |= {LOSS + name: tensor for name, tensor in loss_state(model.loss_).items()}
     tensors[HISTORY] = to_json([_describe_row(row) for row in net.history])
     if model.scaling_ is not None:
         tensors |= zip(SCALING, model.scaling_, strict=True)
     return config, tensors, custom
+
+
+def _apart(state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield names and tensors, with a copy of each that shares its memory: a file has no ties."""
+    seen: set[int] = set()
+    for name, tensor in state.items():
+        where = tensor.untyped_storage().data_ptr()
+        yield name, tensor.clone() if where in seen else tensor
+        seen.add(where)
 
 
 def _versions() -> dict[str, str]:

@@ -149,7 +149,10 @@ def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) ->
     where = available_device(device or model.device)
     model.net_ = build_net(model, where, int(seed), fetch_weights=False)
     _check_tensors(weights, model.net_.module_.state_dict())
-    model.net_.module_.load_state_dict(weights)
+    # Into a state dict of the network's own, which says what version its layers are of.
+    state_dict = model.net_.module_.state_dict()
+    state_dict.update(weights)
+    model.net_.module_.load_state_dict(state_dict)
 
 
 def _fill_loss(loss: Any, state: dict[str, Tensor]) -> None:

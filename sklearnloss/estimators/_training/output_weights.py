@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 import torch
@@ -33,15 +34,19 @@ def read_output_weights(estimator: Any, module: nn.Module) -> tuple[float, ...]:
     given = getattr(estimator, "output_weights", None)
     if given is None:
         return tuple(0.5**k for k in range(number))
-    weights = tuple(float(each) for each in given)
-    if len(weights) != number or not all(math.isfinite(w) and w >= 0 for w in weights):
+    weights = tuple(given)
+    if len(weights) != number or not all(map(_is_weight, weights)):
         raise ValueError(
-            f"output_weights={given!r}. Expected {number} numbers from 0, as many as the network "
-            f"has outputs in training."
+            f"output_weights={given!r}. Expected {number} number{'s' * (number > 1)} from 0, as "
+            f"many as the network has outputs in training."
         )
     if not any(weights):
         raise ValueError(f"output_weights={given!r} are all 0: nothing would be learned.")
-    return weights
+    return tuple(map(float, weights))
+
+
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and 0 <= float(value) < math.inf
 
 
 class OutputsLoss:

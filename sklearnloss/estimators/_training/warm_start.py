@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..._utils.text import describe
 from ...losses._core.foreign import AnyLoss
 from .._data.imagenet import is_imagenet
 from .criterion import Criterion
@@ -41,7 +42,7 @@ def check_unchanged(estimator: Any) -> None:
     what = ""
     if changed:
         key = changed[0]
-        what = f"with {key}={fitted.get(key)!r}, but {key} is {now.get(key)!r} now"
+        what = f"with {key}={_shown(fitted.get(key))}, but {key} is {_shown(now.get(key))} now"
     elif not _are_the_same(estimator.weights, *net.initial_weights_):
         what = "from other weights than weights holds now"
     if what:
@@ -49,6 +50,12 @@ def check_unchanged(estimator: Any) -> None:
             f"{type(estimator).__name__} was fitted {what}. Set it back, or fit anew with "
             f"warm_start=False."
         )
+
+
+def _shown(value: Any) -> str:
+    """Write out a value in one line; of a network whose repr has many, the class."""
+    text = describe(value)
+    return f"{type(value).__name__}(...)" if "\n" in text else text
 
 
 def _flat(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,17 @@ from ..._utils.text import did_you_mean
 from .wanted import Wanted
 
 # What the libraries call the numbers that an estimator knows.
-IN_CHANNELS = ("in_channels", "in_chans", "n_channels", "input_channels", "in_ch", "n_inputs")
+IN_CHANNELS = (
+    *("in_channels", "in_chans", "n_channels", "num_channels", "n_input_channels"),
+    *("input_channels", "in_ch", "n_inputs"),
+)
 N_OUTPUTS = (
     *("out_channels", "n_classes", "num_classes", "classes"),
     *("n_outputs", "num_outputs", "out_chans", "out_ch"),
 )
 N_AXES = ("spatial_dims", "n_axes", "n_dims", "ndim", "dimensions")
 # Only where it has no default.
-IMAGE_SHAPE = ("img_size", "image_size", "input_size", "image_shape")
+IMAGE_SHAPE = ("img_size", "image_size", "input_size", "image_shape", "input_image_size")
 RESERVED = {*IN_CHANNELS, *N_OUTPUTS, *N_AXES}
 _OPEN = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
 
@@ -70,7 +73,7 @@ def call_factory(
 
 def known_arguments(factory: Callable[..., Any], wanted: Wanted) -> dict[str, Any]:
     """Return the numbers of channels, outputs and axes under the names a factory has for them."""
-    names = parameters(factory)
+    names = passed_on(factory)
     values = {
         IN_CHANNELS: wanted.in_channels,
         N_OUTPUTS: wanted.n_outputs,
@@ -84,7 +87,7 @@ def known_arguments(factory: Callable[..., Any], wanted: Wanted) -> dict[str, An
     }
     needed = required(factory)
     size = next((name for name in IMAGE_SHAPE if name in needed), None)
-    return known if size is None else {**known, size: wanted.image_shape}
+    return known if size is None else {**known, size: wanted.made_for}
 
 
 def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -94,6 +97,19 @@ def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     except (TypeError, ValueError):  # of code that is not Python
         return {}
     return {p.name: p for p in signature.parameters.values() if p.kind not in _OPEN}
+
+
+def passed_on(factory: Callable[..., Any]) -> list[str]:
+    """Return the names of all parameters, with those that a class hands to its bases."""
+    names = list(parameters(factory))
+    if isinstance(factory, type) and is_open(factory):
+        for base in factory.__mro__[1:]:
+            if base is nn.Module:
+                break
+            names += [name for name in parameters(base) if name not in names]
+            if not is_open(base):
+                break
+    return names
 
 
 def is_open(factory: Callable[..., Any]) -> bool:
@@ -112,7 +128,7 @@ def required(factory: Callable[..., Any]) -> list[str]:
 
 def knows_numbers(factory: Callable[..., Any]) -> bool:
     """Return whether a factory has names for the numbers of channels and of outputs."""
-    names = parameters(factory)
+    names = passed_on(factory)
     return any(n in names for n in IN_CHANNELS) and any(n in names for n in N_OUTPUTS)
 
 

@@ -27,6 +27,10 @@ class WrongOutputs(ValueError):
         self.number = number
 
 
+class WrongSize(ValueError):
+    """A network returns scores of another size than the images, or for other ones."""
+
+
 def read_outputs(raw: Any, wanted: Wanted, spatial: Sequence[int]) -> list[Tensor]:
     """Return all scores that a network gives for a batch, the ones that count first.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .outputs import WrongOutputs, read_outputs
+from .arguments import IMAGE_SHAPE
+from .outputs import WrongOutputs, WrongSize, read_outputs
 from .wanted import Wanted
 
 # Images that are tried at a time: two, in case a network is confused by one.
@@ -57,7 +58,7 @@ class Sizes:
         return tuple(max(least, -(-side // m) * m) for side in spatial)
 
 
-def find_sizes(network: nn.Module, wanted: Wanted, given: Iterable[Any] = ()) -> Sizes:
+def find_sizes(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes:
     """Return which sizes a network takes, with its weights and random numbers as they were.
 
     Parameters
@@ -67,8 +68,8 @@ def find_sizes(network: nn.Module, wanted: Wanted, given: Iterable[Any] = ()) ->
         with one of the wanted size in training mode.
     wanted : Wanted
         What it is for.
-    given : iterable of object
-        What the network was made with; among them may be the size that it takes.
+    given : dict of str to object
+        What the network was made with; among it may be the size that it takes.
 
     Raises
     ------
@@ -91,34 +92,41 @@ def _materialize(network: nn.Module, wanted: Wanted) -> None:
             raise error if isinstance(error, WrongOutputs) else _refusal(error, wanted)
 
 
-def _find(network: nn.Module, wanted: Wanted, given: Iterable[Any]) -> Sizes:
-    failed: Exception | None = None
+def _find(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes:
     for multiple in _MULTIPLES:
         error = _error(network, wanted, _odd_multiples(multiple, wanted.n_axes))
         if error is None:
-            return Sizes(multiple, _least(network, wanted, multiple))
+            # A network that took no small images may take any larger ones.
+            large = min(_odd_multiples(multiple, wanted.n_axes))
+            smaller = (m for m in _MULTIPLES if m < multiple and multiple % m == 0)
+            found = next((m for m in smaller if _takes(network, wanted, m, large)), multiple)
+            high = max(_odd_multiples(found, wanted.n_axes, large))
+            return Sizes(found, _least(network, wanted, found, high))
         if isinstance(error, WrongOutputs):  # which no other size changes
             raise error
-        # Of the sizes that most networks would take, the last tells most.
-        failed = error if failed is None or multiple & (multiple - 1) == 0 else failed
     for size in _fixed_sizes(network, wanted, given):
         error = _error(network, wanted, size)
         if error is None:
             return Sizes(fixed=size)
         if isinstance(error, WrongOutputs):
             raise error
-    assert failed is not None
-    raise _refusal(failed, wanted)
+    error = _error(network, wanted, wanted.image_shape)
+    assert error is not None
+    raise _refusal(error, wanted)
 
 
 def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
     """Call a network as training will; some heads are there in training mode only."""
     error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
+    if isinstance(error, WrongOutputs):
+        raise WrongOutputs(f"In training mode: {error}")
     if error is not None and sizes.fixed is None:
-        sizes = replace(sizes, least=_least(network, wanted, sizes.multiple, sizes.least))
+        low, multiple = sizes.least, sizes.multiple
+        high = max(*_odd_multiples(multiple, wanted.n_axes), 4 * low)
+        sizes = replace(sizes, least=_least(network, wanted, multiple, high, low))
         error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
     if error is not None:
-        raise error if isinstance(error, WrongOutputs) else _refusal(error, wanted)
+        raise _refusal(error, wanted)
     size = sizes.enlarged(wanted.image_shape)
     with _largest_layer(network) as numbers:
         heads = read_outputs(network(_images(network, wanted, size)), wanted, size)
@@ -145,7 +153,7 @@ def _largest_layer(network: nn.Module) -> Iterator[list[int]]:
 
 
 def _refusal(error: Exception, wanted: Wanted) -> Exception:
-    if isinstance(error, ValueError) and str(error).startswith("The network returns"):
+    if isinstance(error, WrongSize):
         return error
     size = " x ".join(map(str, wanted.image_shape))
     refusal = ValueError(
@@ -172,17 +180,23 @@ def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
                 buffer.copy_(kept[name])
 
 
-def _odd_multiples(multiple: int, n_axes: int) -> tuple[int, ...]:
-    """Return a size whose sides are different odd multiples of a number."""
-    k = max(1, _TRIED[n_axes] // multiple) | 1
+def _takes(network: nn.Module, wanted: Wanted, multiple: int, large: int) -> bool:
+    return _error(network, wanted, _odd_multiples(multiple, wanted.n_axes, large)) is None
+
+
+def _odd_multiples(multiple: int, n_axes: int, large: int = 0) -> tuple[int, ...]:
+    """Return a size whose sides are different odd multiples of a number, and not below one."""
+    k = max(1, _TRIED[n_axes] // multiple, -(-large // multiple)) | 1
     return tuple(multiple * (k + 2 * axis) for axis in range(n_axes))
 
 
 def _fixed_sizes(
-    network: nn.Module, wanted: Wanted, given: Iterable[Any]
-) -> Iterable[tuple[int, ...]]:
+    network: nn.Module, wanted: Wanted, given: Mapping[str, Any]
+) -> Iterator[tuple[int, ...]]:
+    """Yield sizes that may be the only one, those that the network was made with first."""
     n = wanted.n_axes
-    for size in [getattr(network, "img_size", None), *given]:
+    named = [given[name] for name in IMAGE_SHAPE if name in given]
+    for size in [getattr(network, "img_size", None), *named, wanted.image_shape, wanted.made_for]:
         if isinstance(size, tuple | list) and len(size) == n:
             size = tuple(size)
         elif isinstance(size, int) and not isinstance(size, bool):
@@ -191,15 +205,13 @@ def _fixed_sizes(
             continue
         if all(isinstance(side, int) and 1 <= side <= _LARGEST for side in size):
             yield size
-    yield wanted.image_shape
     if n == 2:
         yield from ((side, side) for side in _FIXED)
 
 
-def _least(network: nn.Module, wanted: Wanted, multiple: int, above: int = 0) -> int:
+def _least(network: nn.Module, wanted: Wanted, multiple: int, high: int, low: int = 0) -> int:
     """Return the smallest side that is taken, by bisection: what takes one takes larger ones."""
-    low = above // multiple
-    high = max(*_odd_multiples(multiple, wanted.n_axes), 4 * above) // multiple
+    low, high = low // multiple, high // multiple
     while high - low > 1:
         middle = (low + high) // 2
         if _error(network, wanted, (multiple * middle,) * wanted.n_axes) is None:
@@ -207,6 +219,11 @@ def _least(network: nn.Module, wanted: Wanted, multiple: int, above: int = 0) ->
         else:
             low = middle
     return multiple * high
+
+
+def _are_probabilities(scores: Tensor) -> bool:
+    sums = scores.float().sum(1)
+    return scores.shape[1] > 1 and bool((scores >= 0).all() and ((sums - 1).abs() < 1e-3).all())
 
 
 def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
@@ -228,7 +245,7 @@ def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Ten
 def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
     expected = (_BATCH, wanted.n_outputs, *(spatial if wanted.per_pixel else ()))
     if tuple(scores.shape) != expected:
-        return ValueError(
+        return WrongSize(
             f"The network returns scores of shape {tuple(scores.shape)} for images of shape "
             f"{(_BATCH, wanted.in_channels, *spatial)}. Expected {expected}."
         )
@@ -236,5 +253,10 @@ def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> E
         return WrongOutputs(
             f"The network returns NaN or infinity for random images of shape "
             f"{(_BATCH, wanted.in_channels, *spatial)}. Look at its weights."
+        )
+    if not scores.is_meta and _are_probabilities(scores):
+        return WrongOutputs(
+            "The network returns probabilities: its scores add up to 1. Expected scores as they "
+            "are before the softmax, which losses apply themselves. Take the softmax out of it."
         )
     return None

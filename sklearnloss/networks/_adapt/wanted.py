@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .interface import USUAL_MULTIPLE
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -30,6 +32,12 @@ class Wanted:
     def n_axes(self) -> int:
         """Number of spatial axes."""
         return len(self.image_shape)
+
+    @property
+    def made_for(self) -> tuple[int, ...]:
+        """The size that a network is made for which asks for one: masks are padded to it."""
+        m = USUAL_MULTIPLE if self.per_pixel else 1
+        return tuple(-(-side // m) * m for side in self.image_shape)
 
     @property
     def scores(self) -> str:

@@ -15,13 +15,17 @@ import numpy as np
 import torch
 from scipy.sparse import issparse
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
 from ...estimators._data.pictures import is_pillow
-from ...estimators._loss_parameter import module_settings
+from ...estimators._loss_parameter import module_settings, plain_settings
 from .function_text import describe_function
 
 _CHUNK = 1 << 24
+
+# As many numbers of a module, such as class weights of a loss, are written out.
+_FEW = 1000
 
 #: How many files are read at the same time.
 _READERS = 8
@@ -192,11 +196,22 @@ def _add_object(state: Any, value: Any) -> None:
     elif isinstance(value, functools.partial):
         _add(state, ["partial", value.func, value.args, value.keywords])
     elif isinstance(value, nn.Module):
-        state.update(_ADDRESS.sub("", repr(module_settings(value))).encode())
+        _add_module(state, value)
     elif hasattr(value, "__qualname__"):
         _add(state, describe_function(value))
     else:
         state.update(as_text(value).encode())
+
+
+def _add_module(state: Any, module: nn.Module) -> None:
+    tensors = [*module.parameters(), *module.buffers()]
+    if not any(map(is_lazy, tensors)) and sum(t.numel() for t in tensors) <= _FEW:
+        state.update(_ADDRESS.sub("", repr(module_settings(module))).encode())
+        return
+    state.update(_ADDRESS.sub("", repr(plain_settings(module))).encode())
+    for name, value in module.state_dict().items():
+        state.update(name.encode())
+        _add(state, None if is_lazy(value) else value)
 
 
 def _add_array(state: Any, array: np.ndarray, files: bool) -> None:

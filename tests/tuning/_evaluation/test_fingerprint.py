@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from sklearnloss import UNetSegmenter
+from sklearnloss import ImageSegmenter, UNetSegmenter
 from sklearnloss.losses import DiceLoss, FocalLoss
 from sklearnloss.tuning._evaluation import fingerprint as _fingerprint
 from sklearnloss.tuning._evaluation.fingerprint import digest, digest_data
@@ -234,13 +234,22 @@ def test_the_order_of_steps_counts() -> None:
 
 IN_A_PROCESS = """
 import sys
+import torch
+from torch import nn
+from sklearnloss import ImageClassifier
 from sklearn.metrics import f1_score, make_scorer
 from sklearnloss.losses import DiceLoss, FocalLoss, TverskyLoss
 from sklearnloss.tuning._evaluation.fingerprint import digest, in_order
 def loss(logits, target, kinds=("a", "b")):
     return logits if target in {"dice", "focal", "tversky"} else kinds
+def network(in_channels, n_classes, width=64):
+    return nn.Sequential(nn.Conv2d(in_channels, width, 9), nn.Conv2d(width, n_classes, 1))
+torch.manual_seed(0)
+networks = [network, nn.Linear, network(3, 2), nn.LazyConv2d(2, 3), "timm:resnet18"]
+estimators = [ImageClassifier(each) for each in networks]
 losses = {"dice", "focal", "tversky", FocalLoss(gamma=1), FocalLoss(gamma=3), DiceLoss()}
-print([digest(each) for each in (loss, make_scorer(f1_score), losses, in_order(losses))])
+values = [loss, make_scorer(f1_score), losses, in_order(losses), *estimators]
+print([digest(each) for each in values])
 """
 
 
@@ -266,3 +275,30 @@ def test_masks_of_masked_arrays_and_pixels_of_pictures_count() -> None:
     assert digest(np.ma.masked_equal(X, 3)) == digest(np.ma.masked_equal(X.copy(), 3))
     pictures = [image.fromarray(np.full((4, 4), k, np.uint8)) for k in (1, 2)]
     assert digest([pictures[0]]) != digest([pictures[1]])
+
+
+def wide(in_channels: int, n_classes: int) -> nn.Module:
+    return nn.Conv2d(in_channels, n_classes, 5)
+
+
+@pytest.mark.parametrize("size", [3, 41])  # few numbers, and many
+def test_the_weights_of_a_network_count(size: int) -> None:
+    torch.manual_seed(0)
+    network = nn.Conv2d(2, 2, size)
+    again = nn.Conv2d(2, 2, size)
+    again.load_state_dict(network.state_dict())
+    assert digest(ImageSegmenter(network)) == digest(ImageSegmenter(again))
+    assert digest(ImageSegmenter(nn.Conv2d(2, 2, size))) != digest(ImageSegmenter(network))
+    again.load_state_dict(network.state_dict())
+    again.padding = (1, 1)
+    assert digest(ImageSegmenter(network)) != digest(ImageSegmenter(again))
+
+
+def test_networks_that_are_others_have_other_digests() -> None:
+    networks: list[Any] = [
+        *("unet", "smp:Unet/resnet18", wide, lambda in_channels, n_classes: wide(3, 3)),
+        *(nn.Conv2d, nn.Conv3d, nn.LazyConv2d(2, 3), nn.LazyConv2d(2, 5)),
+    ]
+    found = {digest(ImageSegmenter(each)) for each in networks}
+    found.add(digest(ImageSegmenter("unet", network__width=3)))
+    assert len(found) == len(networks) + 1

@@ -10,7 +10,7 @@ from ._core.class_weight import ClassWeight
 from ._core.distance_maps import Spacing, distances
 from ._core.inputs import Inputs
 from ._core.pixel import ratio
-from ._core.region import RegionLoss, soft_masks, sum_spatial
+from ._core.region import RegionLoss, pooled, soft_masks, sum_spatial
 
 
 class BoundaryLoss(RegionLoss):
@@ -78,14 +78,10 @@ class BoundaryLoss(RegionLoss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)
         inside, outside = distances(t.detach() > 0.5, self.spacing)
         # The innermost and the outermost pixels of the region have phi = 0 and 1.
         phi = outside - (inside - 1).clamp(min=0)
         n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return sum_spatial(p * phi), sum_spatial(n)
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        total, n = sums
-        return ratio(total, n)
+        return self._class_mean(ratio(*pooled((sum_spatial(p * phi), sum_spatial(n)), pool)))

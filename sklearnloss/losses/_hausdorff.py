@@ -10,7 +10,7 @@ from ._core.class_weight import ClassWeight
 from ._core.distance_maps import Spacing, distances
 from ._core.inputs import Inputs
 from ._core.pixel import ratio
-from ._core.region import RegionLoss, soft_masks, sum_spatial
+from ._core.region import RegionLoss, pooled, soft_masks, sum_spatial
 
 
 class HausdorffDTLoss(RegionLoss):
@@ -83,15 +83,12 @@ class HausdorffDTLoss(RegionLoss):
         self.ignore_index = ignore_index
         self.reduction = reduction
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)
         weight = self._distance(p.detach() > 0.5) + self._distance(t.detach() > 0.5)
         n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return sum_spatial((p - t).square() * weight), sum_spatial(n)
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        total, n = sums
-        return ratio(total, n)
+        total = sum_spatial((p - t).square() * weight)
+        return self._class_mean(ratio(*pooled((total, sum_spatial(n)), pool)))
 
     def _distance(self, masks: Tensor) -> Tensor:
         inside, outside = distances(masks, self.spacing)

@@ -36,7 +36,7 @@ class _LovaszLoss(RegionLoss):
         """Return errors, and targets in [0, 1], of shape (n, C, *spatial)."""
         raise NotImplementedError
 
-    def _value(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         errors, t, mask = self._flat(inputs)
         if pool is not None:
             mask = mask * pool.reshape(-1, 1, 1)

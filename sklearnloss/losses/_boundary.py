@@ -58,7 +58,6 @@ class BoundaryLoss(RegionLoss):
     tensor(0.3692)
     """
 
-    eps = 0.0
     _intervals = {}
 
     def __init__(
@@ -72,11 +71,7 @@ class BoundaryLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.spacing = spacing
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(0.0, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)

@@ -80,12 +80,7 @@ class SoftClDiceLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.iterations = iterations
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, _ = soft_masks(inputs)

@@ -81,12 +81,7 @@ class GeneralizedDiceLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.weight_type = weight_type
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_class(self, counts: SoftCounts) -> Tensor:
         """Return the loss of each sample, (n,): the classes are weighed here."""

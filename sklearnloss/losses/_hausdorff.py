@@ -60,7 +60,6 @@ class HausdorffDTLoss(RegionLoss):
     tensor(0.4696)
     """
 
-    eps = 0.0
     search_space = {"alpha": (1.0, 3.0)}
     _intervals = {"alpha": "(0, inf)"}
 
@@ -77,11 +76,7 @@ class HausdorffDTLoss(RegionLoss):
     ) -> None:
         self.alpha = alpha
         self.spacing = spacing
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(0.0, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)

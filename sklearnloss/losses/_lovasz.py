@@ -25,12 +25,7 @@ class _LovaszLoss(RegionLoss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def errors(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return errors, and targets in [0, 1], of shape (n, C, *spatial)."""

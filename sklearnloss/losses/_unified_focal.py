@@ -85,12 +85,7 @@ class UnifiedFocalLoss(RegionLoss):
         self.weight = weight
         self.delta = delta
         self.gamma = gamma
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         total, *rest = pooled((self._cross_entropy(inputs), *soft_counts(inputs)), pool)

@@ -80,6 +80,18 @@ class RegionLoss(Loss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
+
+    def _store(
+        self,
+        eps: float,
+        batch: bool,
+        include_background: bool,
+        class_weight: ClassWeight | None,
+        ignore_index: int | None,
+        reduction: Reduction,
+    ) -> None:
+        """Store the parameters that region losses share; for constructors."""
         self.eps = eps
         self.batch = batch
         self.include_background = include_background

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.distance_maps import Spacing, distances
+from ._core.distance_maps import Spacing, distances, pixel_mean
 from ._core.inputs import Inputs
-from ._core.pixel import ratio
-from ._core.region import RegionLoss, pooled, soft_masks, sum_spatial
+from ._core.region import RegionLoss, soft_masks
 
 
 class BoundaryLoss(RegionLoss):
@@ -78,5 +76,4 @@ class BoundaryLoss(RegionLoss):
         inside, outside = distances(t.detach() > 0.5, self.spacing)
         # The innermost and the outermost pixels of the region have phi = 0 and 1.
         phi = outside - (inside - 1).clamp(min=0)
-        n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return self._class_mean(ratio(*pooled((sum_spatial(p * phi), sum_spatial(n)), pool)))
+        return self._class_mean(pixel_mean(p * phi, mask, pool))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.distance_maps import Spacing, distances
+from ._core.distance_maps import Spacing, distances, pixel_mean
 from ._core.inputs import Inputs
-from ._core.pixel import ratio
-from ._core.region import RegionLoss, pooled, soft_masks, sum_spatial
+from ._core.region import RegionLoss, soft_masks
 
 
 class HausdorffDTLoss(RegionLoss):
@@ -81,9 +79,7 @@ class HausdorffDTLoss(RegionLoss):
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)
         weight = self._distance(p.detach() > 0.5) + self._distance(t.detach() > 0.5)
-        n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        total = sum_spatial((p - t).square() * weight)
-        return self._class_mean(ratio(*pooled((total, sum_spatial(n)), pool)))
+        return self._class_mean(pixel_mean((p - t).square() * weight, mask, pool))
 
     def _distance(self, masks: Tensor) -> Tensor:
         inside, outside = distances(masks, self.spacing)

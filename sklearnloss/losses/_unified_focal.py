@@ -96,12 +96,11 @@ class UnifiedFocalLoss(RegionLoss):
 
     def _cross_entropy(self, inputs: Inputs) -> Tensor:
         """Return the focal cross entropy of each class, summed over pixels: (n, C)."""
-        z, mask = inputs.logits, inputs.mask
+        z, mask = inputs.logits, inputs.channel_mask()
         if inputs.softmax:
             log_p, t = z.log_softmax(1), inputs.one_hot()
             back = self._background(log_p[:, :1], log_p[:, 1:].logsumexp(1, keepdim=True), t[:, :1])
             values = torch.cat([back, -self.delta * t[:, 1:] * log_p[:, 1:]], 1)
-            mask = None if mask is None else mask.unsqueeze(1)
         else:
             log_p, log_q, t = F.logsigmoid(z), F.logsigmoid(-z), inputs.target
             values = (self._background(log_q, log_p, 1 - t) - self.delta * t * log_p) / 2

@@ -153,9 +153,9 @@ class PixelLoss(Loss):
         if mask is not None:
             values = values * mask
         if self.reduction == "none":
-            return (
-                values if sample_weight is None else values * sample_factor(sample_weight, values)
-            )
+            if sample_weight is not None:
+                values = values * sample_factor(sample_weight, values)
+            return values
         factors = [each for each in (mask, weight) if each is not None]
         if self.reduction == "mean" and not factors and sample_weight is None:
             # The way back of mean() writes a gradient for each element, that of sum() one number.

@@ -247,10 +247,10 @@ def _sums(
 
 def _n_valid(inputs: Inputs, like: Tensor) -> Tensor:
     """Return the number of valid pixels in the shape of other counts, (n, C)."""
-    mask = inputs.mask
+    mask = inputs.channel_mask()
     if mask is None:
         return like.new_full(like.shape, math.prod(inputs.logits.shape[2:]))
-    return sum_spatial(mask.unsqueeze(1) if inputs.softmax else mask).expand(like.shape)
+    return sum_spatial(mask).expand(like.shape)
 
 
 def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -258,10 +258,9 @@ def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
 
     The mask is of shape (n, 1 or C, *spatial), or None where all counts.
     """
-    mask = inputs.mask
+    mask = inputs.channel_mask()
     if inputs.softmax:
         p, t = inputs.logits.softmax(1), inputs.one_hot()
-        mask = None if mask is None else mask.unsqueeze(1)
     else:
         p, t = inputs.logits.sigmoid(), inputs.target
     if mask is not None:

@@ -44,6 +44,7 @@ def batch() -> tuple[Tensor, Tensor]:
         (Recall(include_background=False, reduction="none"), [0.25, 0.5]),
         (WorstRecall(reduction="none"), [0.5, 0.75]),
         (WorstRecall(include_background=False, reduction="none"), [0.5, 0.75]),
+        (WorstRecall(class_weight=[1.0, 3.0], reduction="none"), [0.5, 0.75]),
         (WorstRecall(), 0.625),
         (WorstRecall(batch=True), 0.625),
     ],

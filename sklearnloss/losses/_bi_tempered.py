@@ -75,9 +75,7 @@ class BiTemperedLoss(LabelLoss):
     ) -> None:
         self.t1 = t1
         self.t2 = t2
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def values(self, inputs: Inputs) -> Tensor:
         log_p = tempered_log_softmax(inputs.logits, self.t2)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.distance_maps import Spacing, distances
+from ._core.distance_maps import Spacing, distances, pixel_mean
 from ._core.inputs import Inputs
-from ._core.pixel import ratio
-from ._core.region import RegionLoss, soft_masks, sum_spatial
+from ._core.region import RegionLoss, soft_masks
 
 
 class BoundaryLoss(RegionLoss):
@@ -58,7 +56,6 @@ class BoundaryLoss(RegionLoss):
     tensor(0.3692)
     """
 
-    eps = 0.0
     _intervals = {}
 
     def __init__(
@@ -72,20 +69,11 @@ class BoundaryLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.spacing = spacing
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(0.0, batch, include_background, class_weight, ignore_index, reduction)
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)
         inside, outside = distances(t.detach() > 0.5, self.spacing)
         # The innermost and the outermost pixels of the region have phi = 0 and 1.
         phi = outside - (inside - 1).clamp(min=0)
-        n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return sum_spatial(p * phi), sum_spatial(n)
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        total, n = sums
-        return ratio(total, n)
+        return self._class_mean(pixel_mean(p * phi, mask, pool))

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
 from ._core.inputs import Inputs
-from ._core.region import RegionLoss, soft_masks, soft_ratio, sum_spatial
+from ._core.region import RegionLoss, pooled, soft_masks, soft_ratio, sum_spatial
 
 _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
@@ -80,14 +80,9 @@ class SoftClDiceLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.iterations = iterations
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, _ = soft_masks(inputs)
         if p.ndim - 2 not in _POOLS:
             raise ValueError(
@@ -97,14 +92,13 @@ class SoftClDiceLoss(RegionLoss):
         line_p, line_t = self._skeleton(p), self._skeleton(t)
         pairs = ((line_p, t), (line_t, p))
         # The minimum of soft masks is the product of hard ones, and lowest at p = t.
-        shared = [torch.minimum(line, mask) for line, mask in pairs]
-        return tuple(map(sum_spatial, (shared[0], line_p, shared[1], line_t)))
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        inside_p, line_p, inside_t, line_t = sums
+        inside_p, inside_t = (torch.minimum(line, mask) for line, mask in pairs)
+        sums = tuple(map(sum_spatial, (inside_p, line_p, inside_t, line_t)))
+        inside_p, line_p, inside_t, line_t = pooled(sums, pool)
         precision = soft_ratio(inside_p, line_p, self.eps)
         sensitivity = soft_ratio(inside_t, line_t, self.eps)
-        return 1 - soft_ratio(2 * precision * sensitivity, precision + sensitivity, 0.0)
+        both = soft_ratio(2 * precision * sensitivity, precision + sensitivity, 0.0)
+        return self._class_mean(1 - both)
 
     def _check_params(self) -> None:
         super()._check_params()

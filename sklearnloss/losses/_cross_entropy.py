@@ -10,11 +10,10 @@ from ._core.class_weight import ClassWeight, class_vector, per_channel
 from ._core.closed_form import as_number
 from ._core.closed_form_pixel import ClosedForm, CrossEntropy
 from ._core.inputs import Inputs
-from ._core.label import label_weight
-from ._core.pixel import PixelLoss
+from ._core.label import LabelLoss
 
 
-class CrossEntropyLoss(PixelLoss):
+class CrossEntropyLoss(LabelLoss):
     r"""Cross entropy of the softmax, the standard loss of classification.
 
     The likelihood's own loss: consistent, well calibrated, and the one against
@@ -60,7 +59,6 @@ class CrossEntropyLoss(PixelLoss):
     tensor(0.3955)
     """
 
-    form = "softmax"
     search_space = {"label_smoothing": (0.0, 0.2)}
     _intervals = {"label_smoothing": "[0, 1]"}
 
@@ -72,19 +70,36 @@ class CrossEntropyLoss(PixelLoss):
         class_weight: ClassWeight | None = None,
         ignore_index: int | None = -100,
     ) -> None:
-        self.reduction = reduction
         self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def values(self, inputs: Inputs) -> Tensor:
-        return smoothed_cross_entropy(inputs, self.label_smoothing, self.class_weight)
+        z, smoothing = inputs.logits, self.label_smoothing
+        if self._has_labels_alone(inputs):
+            return F.cross_entropy(z, inputs.target, reduction="none")
+        nll = -z.log_softmax(1)  # (n, C, *spatial)
+        if self.class_weight is not None:
+            nll = nll * per_channel(self.class_weight, z, "class_weight", some_positive=True)
+        values = inputs.at_label(nll)
+        if isinstance(smoothing, Tensor) or smoothing > 0:
+            values = (1 - smoothing) * values + smoothing * nll.mean(1)
+        return values
+
+    def _has_labels_alone(self, inputs: Inputs) -> bool:
+        """Return whether torch's own call will do: one node for the way back instead of four."""
+        # For pixels it is not deterministic on a GPU.
+        indices = inputs.logits.ndim == 2 and not inputs.target.is_floating_point()
+        return indices and self.class_weight is None and as_number(self.label_smoothing) == 0
 
     def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
-        return closed_cross_entropy(inputs, self.label_smoothing, self.class_weight)
-
-    def element_weight(self, inputs: Inputs) -> Tensor | None:
-        return label_weight(inputs, self.class_weight)
+        smoothing = as_number(self.label_smoothing)
+        if smoothing is None or self.class_weight is None:
+            return None if smoothing is None else CrossEntropy(smoothing, None)
+        if smoothing != 0 or inputs.target.is_floating_point():
+            return None
+        z = inputs.logits
+        weight = class_vector(self.class_weight, z.shape[1], z, "class_weight", some_positive=True)
+        return None if weight.requires_grad else CrossEntropy(0.0, weight)
 
 
 class LabelSmoothingCrossEntropy(CrossEntropyLoss):
@@ -145,50 +160,9 @@ class LabelSmoothingCrossEntropy(CrossEntropyLoss):
         ignore_index: int | None = -100,
     ) -> None:
         self.eps = eps
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        LabelLoss.__init__(self, reduction, class_weight=class_weight, ignore_index=ignore_index)
 
-    def values(self, inputs: Inputs) -> Tensor:
-        return smoothed_cross_entropy(inputs, self.eps, self.class_weight)
-
-    def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
-        return closed_cross_entropy(inputs, self.eps, self.class_weight)
-
-
-def smoothed_cross_entropy(
-    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
-) -> Tensor:
-    """-sum_c w_c q_c log p_c with q = (1 - smoothing) t + smoothing / C."""
-    if _has_labels_alone(inputs, smoothing, class_weight):
-        return F.cross_entropy(inputs.logits, inputs.target, reduction="none")
-    nll = -inputs.logits.log_softmax(1)  # (n, C, *spatial)
-    if class_weight is not None:
-        nll = nll * per_channel(class_weight, inputs.logits, "class_weight", some_positive=True)
-    values = inputs.at_label(nll)
-    if isinstance(smoothing, Tensor) or smoothing > 0:
-        values = (1 - smoothing) * values + smoothing * nll.mean(1)
-    return values
-
-
-def _has_labels_alone(
-    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
-) -> bool:
-    """Return whether torch's own call will do: one node for the way back instead of four."""
-    # For pixels it is not deterministic on a GPU.
-    indices = inputs.logits.ndim == 2 and not inputs.target.is_floating_point()
-    return indices and class_weight is None and as_number(smoothing) == 0
-
-
-def closed_cross_entropy(
-    inputs: Inputs, smoothing: float | Tensor, class_weight: ClassWeight | None
-) -> ClosedForm | None:
-    """Return the closed form of :func:`smoothed_cross_entropy`, where there is one."""
-    number = as_number(smoothing)
-    if number is None or class_weight is None:
-        return None if number is None else CrossEntropy(number, None)
-    if number != 0 or inputs.target.is_floating_point():
-        return None
-    z = inputs.logits
-    weight = class_vector(class_weight, z.shape[1], z, "class_weight", some_positive=True)
-    return None if weight.requires_grad else CrossEntropy(0.0, weight)
+    @property
+    def label_smoothing(self) -> float:  # type: ignore[override]
+        """What ``eps`` is called in :class:`CrossEntropyLoss`."""
+        return self.eps

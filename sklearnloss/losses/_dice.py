@@ -71,13 +71,8 @@ class DiceLoss(RegionLoss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        self.eps = eps
         self.squared = squared
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
         return 2 * counts.tp, counts.p + counts.t

@@ -7,11 +7,11 @@ from torch import Tensor
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
 from ._core.numeric import safe_power
-from ._core.region import RegionLoss, soft_ratio
 from ._core.soft_counts import SoftCounts
+from ._tversky import TverskyLoss
 
 
-class FocalTverskyLoss(RegionLoss):
+class FocalTverskyLoss(TverskyLoss):
     r"""A power of the Tversky loss, which shifts weight between good and bad masks.
 
     For small lesions: ``gamma`` below 1 keeps pushing on classes that are
@@ -81,14 +81,7 @@ class FocalTverskyLoss(RegionLoss):
         self.alpha = alpha
         self.beta = beta
         self.gamma = gamma
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_class(self, counts: SoftCounts) -> Tensor:
-        below = counts.tp + self.alpha * counts.fp + self.beta * counts.fn
-        error = (1 - soft_ratio(counts.tp, below, self.eps)).clamp(min=0)
-        return safe_power(error, self.gamma)
+        return safe_power(super().per_class(counts).clamp(min=0), self.gamma)

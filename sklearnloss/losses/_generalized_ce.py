@@ -63,9 +63,7 @@ class GeneralizedCrossEntropyLoss(LabelLoss):
         ignore_index: int | None = -100,
     ) -> None:
         self.q = q
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def of_log_p(self, log_p: Tensor) -> Tensor:
         return -torch.expm1(self.q * log_p) / self.q

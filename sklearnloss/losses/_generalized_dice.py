@@ -81,25 +81,16 @@ class GeneralizedDiceLoss(RegionLoss):
         reduction: Reduction = "mean",
     ) -> None:
         self.weight_type = weight_type
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        """Return the loss of each sample, whose classes are weighed here, (n, 1)."""
-        counts = SoftCounts(*sums)
+    def per_class(self, counts: SoftCounts) -> Tensor:
+        """Return the loss of each sample, (n,): the classes are weighed here."""
         if counts.tp.shape[1] == 1:
             counts = counts.with_background()
         weight = self._size_weight(counts.t) * self._class_vector(counts.t)
-        above = (2 * weight * counts.tp).sum(1, keepdim=True)
-        below = (weight * (counts.p + counts.t)).sum(1, keepdim=True)
+        above = (2 * weight * counts.tp).sum(1)
+        below = (weight * (counts.p + counts.t)).sum(1)
         return 1 - soft_ratio(above, below, self.eps)
-
-    def _class_mean(self, values: Tensor) -> Tensor:
-        return values.squeeze(1)
 
     def _size_weight(self, size: Tensor) -> Tensor:
         power = {"square": 2, "simple": 1, "uniform": 0}[self.weight_type]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
-from ._core.distance_maps import Spacing, distances
+from ._core.distance_maps import Spacing, distances, pixel_mean
 from ._core.inputs import Inputs
-from ._core.pixel import ratio
-from ._core.region import RegionLoss, soft_masks, sum_spatial
+from ._core.region import RegionLoss, soft_masks
 
 
 class HausdorffDTLoss(RegionLoss):
@@ -60,7 +58,6 @@ class HausdorffDTLoss(RegionLoss):
     tensor(0.4696)
     """
 
-    eps = 0.0
     search_space = {"alpha": (1.0, 3.0)}
     _intervals = {"alpha": "(0, inf)"}
 
@@ -77,21 +74,12 @@ class HausdorffDTLoss(RegionLoss):
     ) -> None:
         self.alpha = alpha
         self.spacing = spacing
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(0.0, batch, include_background, class_weight, ignore_index, reduction)
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
         p, t, mask = soft_masks(inputs)
         weight = self._distance(p.detach() > 0.5) + self._distance(t.detach() > 0.5)
-        n = torch.ones_like(p) if mask is None else mask.expand_as(p)
-        return sum_spatial((p - t).square() * weight), sum_spatial(n)
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        total, n = sums
-        return ratio(total, n)
+        return self._class_mean(pixel_mean((p - t).square() * weight, mask, pool))
 
     def _distance(self, masks: Tensor) -> Tensor:
         inside, outside = distances(masks, self.spacing)

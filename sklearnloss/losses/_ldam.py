@@ -72,21 +72,16 @@ class LDAMLoss(ClassCountsLoss):
         self.class_counts = class_counts
         self.max_margin = max_margin
         self.scale = scale
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-
-    def scores(self, inputs: Inputs) -> Tensor:
-        return self.scale * (inputs.logits - self._margin(inputs) * inputs.one_hot())
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def values(self, inputs: Inputs) -> Tensor:
-        if not inputs.target.is_floating_point():
-            return super().values(inputs)
-        # Under class probabilities each class in turn is the label, with its own margin.
-        label = inputs.target.argmax(1)
-        of = super().values
-        return inputs.over_labels(lambda c: of(inputs._replace(target=torch.full_like(label, c))))
-
-    def _margin(self, inputs: Inputs) -> Tensor:
+        if inputs.target.is_floating_point():
+            # Under class probabilities each class in turn is the label, with its own margin.
+            label, of = inputs.target.argmax(1), self.values
+            return inputs.over_labels(
+                lambda c: of(inputs._replace(target=torch.full_like(label, c)))
+            )
         counts = self._counts(inputs)
-        return self.max_margin * (counts.amin() / counts) ** 0.25
+        margin = self.max_margin * (counts.amin() / counts) ** 0.25
+        z = self.scale * (inputs.logits - margin * inputs.one_hot())
+        return super().values(inputs._replace(logits=z))

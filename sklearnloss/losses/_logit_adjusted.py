@@ -68,10 +68,9 @@ class LogitAdjustedLoss(ClassCountsLoss):
     ) -> None:
         self.class_counts = class_counts
         self.tau = tau
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
-    def scores(self, inputs: Inputs) -> Tensor:
+    def values(self, inputs: Inputs) -> Tensor:
         counts = self._counts(inputs)
-        return inputs.logits + self.tau * (counts / counts.sum()).log()
+        z = inputs.logits + self.tau * (counts / counts.sum()).log()
+        return super().values(inputs._replace(logits=z))

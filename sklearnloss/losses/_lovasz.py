@@ -25,31 +25,21 @@ class _LovaszLoss(RegionLoss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def errors(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Return errors, and targets in [0, 1], of shape (n, C, *spatial)."""
         raise NotImplementedError
 
-    def _value(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
-        errors, t, mask = self._flat(inputs)
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
+        errors, t = self.errors(inputs)
+        mask = inputs.channel_mask()
+        mask = torch.ones_like(t) if mask is None else mask.expand_as(t)
+        errors, t, mask = map(_pixels_last, (errors, t, mask))
         if pool is not None:
             mask = mask * pool.reshape(-1, 1, 1)
             errors, t, mask = (x.movedim(0, 1).flatten(1).unsqueeze(0) for x in (errors, t, mask))
         return self._class_mean(lovasz_extension(errors, t, mask, self.eps))
-
-    def _flat(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
-        """Return errors, targets and weights of shape (n, C, pixels)."""
-        errors, t = self.errors(inputs)
-        mask = torch.ones_like(t)
-        if inputs.mask is not None:
-            mask = (inputs.mask.unsqueeze(1) if inputs.softmax else inputs.mask).expand_as(t)
-        return _pixels_last(errors), _pixels_last(t), _pixels_last(mask)
 
 
 class LovaszHingeLoss(_LovaszLoss):

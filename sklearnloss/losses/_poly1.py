@@ -59,9 +59,7 @@ class Poly1CrossEntropyLoss(LabelLoss):
         ignore_index: int | None = -100,
     ) -> None:
         self.epsilon = epsilon
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def of_log_p(self, log_p: Tensor) -> Tensor:
         return -log_p - self.epsilon * log_p.expm1()  # 1 - p = -expm1(log p)

@@ -70,10 +70,8 @@ class SymmetricCrossEntropyLoss(LabelLoss):
     ) -> None:
         self.alpha = alpha
         self.beta = beta
-        self.reduction = reduction
         self.log_zero = log_zero
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def of_log_p(self, log_p: Tensor) -> Tensor:
         return -self.alpha * log_p + self.beta * self.log_zero * log_p.expm1()
@@ -86,5 +84,5 @@ class SymmetricCrossEntropyLoss(LabelLoss):
         forward = -inputs.at_label(log_p)
         reverse = -(log_p.exp() * t.log().clamp(min=self.log_zero)).sum(1)
         values = self.alpha * forward + self.beta * reverse
-        weight = self.element_weight(inputs)
+        weight = self._label_weight(inputs)
         return values if weight is None else weight * values

@@ -9,7 +9,7 @@ from ._core.base import Reduction
 from ._core.class_weight import ClassWeight
 from ._core.inputs import Inputs
 from ._core.label import LabelLoss
-from ._core.pixel import per_sample
+from ._core.pixel import sample_factor
 
 
 class TopKCrossEntropyLoss(LabelLoss):
@@ -72,27 +72,28 @@ class TopKCrossEntropyLoss(LabelLoss):
         ignore_index: int | None = -100,
     ) -> None:
         self.k = k
-        self.reduction = reduction
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
+        super().__init__(reduction, class_weight=class_weight, ignore_index=ignore_index)
 
     def of_log_p(self, log_p: Tensor) -> Tensor:
         return -log_p
 
-    def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-        values, weight = super()._weighted_values(inputs)
-        share = self._share(values.detach(), inputs)
-        return share * values, share if weight is None else share * weight
+    def forward(
+        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        inputs = self._read(logits, target, sample_weight)
+        values = self.values(inputs)
+        return self._reduce(values, inputs._replace(mask=self._share(values.detach(), inputs)))
 
     def _share(self, values: Tensor, inputs: Inputs) -> Tensor:
-        """Return which part of each element is among the hardest, in [0, 1]."""
+        """Return which part of each element counts, in [0, 1]."""
         weight = torch.ones_like(values) if inputs.mask is None else inputs.mask
         if inputs.sample_weight is not None:
-            weight = weight * per_sample(inputs.sample_weight, values)
+            weight = weight * sample_factor(inputs.sample_weight, values)
         hardness = torch.where(weight > 0, values, -1)
         order = hardness.flatten().argsort(descending=True)
         ordered = weight.flatten()[order]
         before = ordered.cumsum(0) - ordered
         room = (self.k * ordered.sum() - before).clamp(min=0)
         share = (room / torch.where(ordered == 0, 1, ordered)).clamp(max=1)
-        return torch.zeros_like(share).scatter(0, order, share).reshape(values.shape)
+        share = torch.zeros_like(share).scatter(0, order, share).reshape(values.shape)
+        return share if inputs.mask is None else share * inputs.mask

@@ -71,12 +71,7 @@ class TverskyLoss(RegionLoss):
     ) -> None:
         self.alpha = alpha
         self.beta = beta
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def ratio(self, counts: SoftCounts) -> tuple[Tensor, Tensor]:
         return counts.tp, counts.tp + self.alpha * counts.fp + self.beta * counts.fn

@@ -11,7 +11,7 @@ from ._core.class_weight import ClassWeight
 from ._core.inputs import Inputs
 from ._core.numeric import safe_power
 from ._core.pixel import ratio
-from ._core.region import RegionLoss, soft_counts, soft_ratio, sum_spatial
+from ._core.region import RegionLoss, pooled, soft_counts, soft_ratio, sum_spatial
 from ._core.soft_counts import SoftCounts
 
 
@@ -85,30 +85,22 @@ class UnifiedFocalLoss(RegionLoss):
         self.weight = weight
         self.delta = delta
         self.gamma = gamma
-        self.eps = eps
-        self.batch = batch
-        self.include_background = include_background
-        self.class_weight = class_weight
-        self.ignore_index = ignore_index
-        self.reduction = reduction
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
-        counts = soft_counts(inputs)
-        return self._cross_entropy(inputs), counts.tp, counts.p, counts.t, counts.n
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        counts = SoftCounts(*sums[1:])
-        cross_entropy = ratio(sums[0], counts.n)
-        return self.weight * cross_entropy + (1 - self.weight) * self._tversky(counts, softmax)
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
+        total, *rest = pooled((self._cross_entropy(inputs), *soft_counts(inputs)), pool)
+        counts = SoftCounts(*rest)
+        tversky = self._tversky(counts, inputs.softmax)
+        cross_entropy = ratio(total, counts.n)
+        return self._class_mean(self.weight * cross_entropy + (1 - self.weight) * tversky)
 
     def _cross_entropy(self, inputs: Inputs) -> Tensor:
         """Return the focal cross entropy of each class, summed over pixels: (n, C)."""
-        z, mask = inputs.logits, inputs.mask
+        z, mask = inputs.logits, inputs.channel_mask()
         if inputs.softmax:
             log_p, t = z.log_softmax(1), inputs.one_hot()
             back = self._background(log_p[:, :1], log_p[:, 1:].logsumexp(1, keepdim=True), t[:, :1])
             values = torch.cat([back, -self.delta * t[:, 1:] * log_p[:, 1:]], 1)
-            mask = None if mask is None else mask.unsqueeze(1)
         else:
             log_p, log_q, t = F.logsigmoid(z), F.logsigmoid(-z), inputs.target
             values = (self._background(log_q, log_p, 1 - t) - self.delta * t * log_p) / 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.ndimage import distance_transform_edt
 
-from sklearnloss.losses import BoundaryLoss, HausdorffDTLoss
+from sklearnloss.losses import BoundaryLoss, HausdorffDTLoss, RegionLoss
 from sklearnloss.losses._core.distance_maps import distances
 
 from .cases import binary, logits, multiclass, whole_images
@@ -106,3 +106,14 @@ def test_illegal_sizes_are_refused(spacing: Any, message: str) -> None:
 def test_an_alpha_of_0_is_refused() -> None:
     with pytest.raises(ValueError, match=r"alpha=0 is not a number in \(0, inf\)"):
         HausdorffDTLoss(0)(*binary())
+
+
+@pytest.mark.parametrize("loss", [BoundaryLoss, HausdorffDTLoss])
+def test_the_mean_is_over_the_pixels_that_are_not_ignored(loss: type[RegionLoss]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(1, 1, 4, 6, generator=generator)
+    t = (torch.rand(1, 1, 4, 6, generator=generator) > 0.5).float()
+    z[..., 3:], t[..., 3:] = -100.0, 0.0  # where they cost nothing
+    ignored = t.clone()
+    ignored[..., 3:] = -1
+    torch.testing.assert_close(loss(ignore_index=-1)(z, ignored), 2 * loss()(z, t))

@@ -65,3 +65,15 @@ def test_gradient_is_that_of_the_hardest_alone() -> None:
 def test_none_of_them_are_refused() -> None:
     with pytest.raises(ValueError, match=r"k=0.0 is not a number in \(0, 1\]"):
         TopKCrossEntropyLoss(0.0)(*multiclass())
+
+
+@pytest.mark.parametrize("seed", [10, 12, 14, 16, 23, 33])
+def test_ignored_elements_cost_nothing_where_the_sum_of_weights_is_rounded(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.rand(200, generator=generator)
+    z = torch.randn(200, 3, generator=generator)
+    t = torch.randint(3, (200,), generator=generator)
+    t[::7] = -100
+    values = TopKCrossEntropyLoss(k=1.0, reduction="none")(z, t, weight)
+    assert (values[::7] == 0).all()
+    assert (values[t >= 0] > 0).all()

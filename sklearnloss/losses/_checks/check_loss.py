@@ -11,11 +11,10 @@ import torch
 
 from ..._utils.text import describe
 from .._core.base import Loss
-from .._core.compound import CompoundLoss
 from .._core.foreign import AnyLoss, loss_form
 from .._core.known_losses import refuse_probability_loss
-from .._core.penalty import Penalty
 from .._core.seeding import seeded
+from .._core.terms import data_terms
 from .._registry import get_loss, list_losses
 from .laws import LAWS, Case, Skip, make_case
 
@@ -164,10 +163,8 @@ def _build(loss: str | type | AnyLoss) -> AnyLoss:
     built = get_loss(loss) if isinstance(loss, str) else loss() if isinstance(loss, type) else loss
     if not callable(built):
         raise TypeError(f"{loss!r} is not a loss: expected a function, a module or a name.")
-    terms = (
-        [member.loss for member in built.members] if isinstance(built, CompoundLoss) else [built]
-    )
-    if all(isinstance(term, Penalty) for term in terms):
+    terms = data_terms(built)
+    if not terms:
         raise TypeError(
             f"{built!r} is a penalty, which sees no scores. Check it as a term beside a loss, "
             f"such as 'dice+1e-4*l2'."

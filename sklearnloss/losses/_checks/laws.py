@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from .._core.argument_order import refuse_target_first
 from .._core.base import Loss
+from .._core.compound import CompoundLoss
 from .._core.foreign import AnyLoss, call, call_loss
+from .._core.penalty import Penalty
 
 
 class Skip(Exception):
@@ -246,15 +248,12 @@ def _pickles(case: Case) -> None:
     if isinstance(twin, Loss):
         twin.bind(nn.Conv2d(1, 1, 3), torch.full((case.n_channels,), 10))
     z = case.random()
-    if any(True for _ in _penalties(twin)):
+    if _penalties(twin):
         return
     _demand_equal(Case(twin, case.target, case.n_channels)(z), case(z), "after pickling")
 
 
 def _penalties(loss: AnyLoss) -> list[Any]:
-    from .._core.compound import CompoundLoss
-    from .._core.penalty import Penalty
-
     members = loss.members if isinstance(loss, CompoundLoss) else []
     return [member for member in members if isinstance(member.loss, Penalty)]
 

@@ -8,6 +8,17 @@ little memory, and small masks in few operations.
 ``compound`` and ``penalty`` add losses up, ``terms`` lists what a sum consists of, and ``names``
 holds the registry.
 
+How to write a loss: a class on a base class, which overrides one method or two.
+
+* ``values`` of ``PixelLoss``: the loss of each element.
+* ``of_log_p`` of ``LabelLoss``: that of a label, from its log-probability.
+* ``_closed_form`` of both: what computes such values faster than their formula.
+* ``ratio`` of ``RegionLoss``: a and b of the loss 1 - (a + eps) / (b + eps), from soft counts.
+* ``per_class`` of ``RegionLoss``: any other formula on soft counts.
+* ``per_sample`` of ``RegionLoss``: the loss of an image, where soft counts do not say enough.
+
+Everything else of the base classes is a helper to call, not to override.
+
 ``foreign`` calls losses that are not built in, ``known_losses`` knows those of other libraries,
 ``torch_cross_entropy`` computes torch's own, and ``argument_order`` refuses functions of
 ``(y_true, y_pred)``. ``numeric`` has safe functions, ``seeding`` random numbers, ``transfer``

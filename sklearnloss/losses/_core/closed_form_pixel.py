@@ -34,13 +34,13 @@ Formula: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 def closed_form_values(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) -> Tensor:
     """Return formula(z, t), the loss of each element, by its closed form."""
-    values: Tensor = _Values.apply(z, t, form, formula)
+    values: Tensor = _Closed.apply(z, t, form, formula, False)
     return values
 
 
 def closed_form_total(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) -> Tensor:
     """Return the sum of formula(z, t) by its closed form; the values never are in memory."""
-    total: Tensor = _Total.apply(z, t, form, lambda z, t: formula(z, t).sum())
+    total: Tensor = _Closed.apply(z, t, form, lambda z, t: formula(z, t).sum(), True)
     return total
 
 
@@ -73,45 +73,23 @@ class _SmallTotal(Function):
 
 
 class _Closed(Function):
-    """What keeps no more than its arguments for the way back."""
+    """The loss of each element, or its sum, added up in float64.
+
+    It keeps no more than its arguments for the way back.
+    """
 
     @staticmethod
-    def keep(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> None:
+    def forward(
+        ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula, summed: bool
+    ) -> Tensor:
         ctx.save_for_backward(z, t)
         ctx.form, ctx.formula = form, formula
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        z, t = ctx.saved_tensors
-        if torch.is_grad_enabled():  # create_graph=True
-            slope = differentiable_gradient(lambda z: (ctx.formula(z, t),), z, gradients)
-            return slope, None, None, None
-        slope, flat = new_gradient(z)
-        flat_z, flat_t, g = _flat(z, t, gradients[0].expand(_shape_of_values(ctx.form, z)))
-        for block in blocks(flat_z):
-            ctx.form.slope(flat_z[block], flat_t[block], g[block], flat[block])
-        return slope, None, None, None
-
-
-class _Values(_Closed):
-    """The loss of each element."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> Tensor:
-        _Closed.keep(ctx, z, t, form, formula)
-        values = z.new_empty(_shape_of_values(form, z))
-        flat_z, flat_t, flat = _flat(z, t, values)
-        for block in blocks(flat_z):
-            form.values(flat_z[block], flat_t[block], flat[block])
-        return values
-
-
-class _Total(_Closed):
-    """Their sum, added up in float64."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, t: Tensor, form: ClosedForm, formula: Formula) -> Tensor:
-        _Closed.keep(ctx, z, t, form, formula)
+        if not summed:
+            values = z.new_empty(_shape_of_values(form, z))
+            flat_z, flat_t, flat = _flat(z, t, values)
+            for block in blocks(flat_z):
+                form.values(flat_z[block], flat_t[block], flat[block])
+            return values
         total = z.new_zeros((), dtype=torch.float64)
         flat_z, flat_t = _flat(z, t)
         for block in blocks(flat_z):
@@ -120,6 +98,18 @@ class _Total(_Closed):
             form.values(part, flat_t[block], values)
             total += values.sum()
         return total.to(z.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        z, t = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True
+            slope = differentiable_gradient(lambda z: (ctx.formula(z, t),), z, gradients)
+            return slope, None, None, None, None
+        slope, flat = new_gradient(z)
+        flat_z, flat_t, g = _flat(z, t, gradients[0].expand(_shape_of_values(ctx.form, z)))
+        for block in blocks(flat_z):
+            ctx.form.slope(flat_z[block], flat_t[block], g[block], flat[block])
+        return slope, None, None, None, None
 
 
 def _shape_of_values(form: ClosedForm, z: Tensor) -> torch.Size:

@@ -1,4 +1,4 @@
-"""Euclidean distance maps, off the gradient's path."""
+"""Euclidean distance maps, off the gradient's path, and means over the pixels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from .base import Interval
+from .pixel import ratio
+from .region import pooled, sum_spatial
 
 Spacing = float | Sequence[float] | None
 
@@ -60,3 +62,9 @@ def _check_spacing(spacing: Spacing, n_axes: int) -> None:
         )
     for size in sizes:
         Interval.parse("(0, inf)").check(f"spacing={spacing!r}: size", size)
+
+
+def pixel_mean(values: Tensor, mask: Tensor | None, pool: Tensor | None) -> Tensor:
+    """Average over the valid pixels: (n, C, *spatial) -> (n, C), or (1, C) of all samples."""
+    n = torch.ones_like(values) if mask is None else mask.expand_as(values)
+    return ratio(*pooled((sum_spatial(values), sum_spatial(n)), pool))

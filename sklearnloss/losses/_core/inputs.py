@@ -63,6 +63,10 @@ class Inputs(NamedTuple):
         weight = weight.reshape(-1, *[1] * (self.logits.ndim - 1))
         return self._replace(logits=_replace_ignored(self.logits, weight))
 
+    def channel_mask(self) -> Tensor | None:
+        """Return the mask with a channel axis, (n, 1 or C, *spatial)."""
+        return _with_channel(self.mask) if self.softmax else self.mask
+
     def counts_alike(self) -> bool:
         """Return whether there are elements, of which all count and weigh the same."""
         return self.mask is None and self.sample_weight is None and self.logits.numel() > 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from torch import nn
 
 from .base import Form
 
+T = TypeVar("T")
 TargetFormat = Literal["indices", "masks", "channel", "no channel"]
 
 
@@ -34,66 +35,46 @@ class Reading(NamedTuple):
     channels_last: bool = False
 
 
+def _all(names: str, value: T) -> dict[str, T]:
+    """Map every one of these names to the same value."""
+    return dict.fromkeys(names.split(), value)
+
+
 _INDICES = Reading("softmax")
 _ONE_HOT = Reading("softmax", "masks")
 _MASKS = Reading("sigmoid", "masks")
 # A regression on masks predicts the class of the largest score, so it needs one per class.
 _READINGS: dict[str, dict[str, Reading]] = {
     "torch": {
-        "CrossEntropyLoss": _INDICES,
-        "MultiMarginLoss": _INDICES,
-        "cross_entropy": _INDICES,
-        "multi_margin_loss": _INDICES,
-        "BCEWithLogitsLoss": _MASKS,
-        "MultiLabelSoftMarginLoss": _MASKS,
-        "binary_cross_entropy_with_logits": _MASKS,
-        "multilabel_soft_margin_loss": _MASKS,
-        "MSELoss": _ONE_HOT,
-        "L1Loss": _ONE_HOT,
-        "SmoothL1Loss": _ONE_HOT,
-        "HuberLoss": _ONE_HOT,
-        "mse_loss": _ONE_HOT,
-        "l1_loss": _ONE_HOT,
-        "smooth_l1_loss": _ONE_HOT,
-        "huber_loss": _ONE_HOT,
+        **_all("CrossEntropyLoss MultiMarginLoss cross_entropy multi_margin_loss", _INDICES),
+        **_all("BCEWithLogitsLoss MultiLabelSoftMarginLoss", _MASKS),
+        **_all("binary_cross_entropy_with_logits multilabel_soft_margin_loss", _MASKS),
+        **_all("MSELoss L1Loss SmoothL1Loss HuberLoss", _ONE_HOT),
+        **_all("mse_loss l1_loss smooth_l1_loss huber_loss", _ONE_HOT),
     },
     "kornia": {
-        "DiceLoss": _INDICES,
-        "FocalLoss": _INDICES,
-        "LovaszSoftmaxLoss": _INDICES,
-        "TverskyLoss": _INDICES,
-        "dice_loss": _INDICES,
-        "focal_loss": _INDICES,
-        "lovasz_softmax_loss": _INDICES,
-        "tversky_loss": _INDICES,
-        "BinaryFocalLossWithLogits": _MASKS,
-        "binary_focal_loss_with_logits": _MASKS,
-        "LovaszHingeLoss": Reading("sigmoid", "no channel"),
-        "lovasz_hinge_loss": Reading("sigmoid", "no channel"),
-        "CauchyLoss": _ONE_HOT,
-        "CharbonnierLoss": _ONE_HOT,
-        "GemanMcclureLoss": _ONE_HOT,
-        "WelschLoss": _ONE_HOT,
-        "cauchy_loss": _ONE_HOT,
-        "charbonnier_loss": _ONE_HOT,
-        "geman_mcclure_loss": _ONE_HOT,
-        "welsch_loss": _ONE_HOT,
+        **_all("DiceLoss FocalLoss LovaszSoftmaxLoss TverskyLoss", _INDICES),
+        **_all("dice_loss focal_loss lovasz_softmax_loss tversky_loss", _INDICES),
+        **_all("BinaryFocalLossWithLogits binary_focal_loss_with_logits", _MASKS),
+        **_all("LovaszHingeLoss lovasz_hinge_loss", Reading("sigmoid", "no channel")),
+        **_all("CauchyLoss CharbonnierLoss GemanMcclureLoss WelschLoss", _ONE_HOT),
+        **_all("cauchy_loss charbonnier_loss geman_mcclure_loss welsch_loss", _ONE_HOT),
     },
     "timm": {
-        "AsymmetricLossSingleLabel": Reading("softmax", channels_last=True),
-        "JsdCrossEntropy": Reading("softmax", channels_last=True),
-        "LabelSmoothingCrossEntropy": Reading("softmax", channels_last=True),
-        "PolyCrossEntropy": Reading("softmax", channels_last=True),
+        **_all(
+            "AsymmetricLossSingleLabel JsdCrossEntropy LabelSmoothingCrossEntropy PolyCrossEntropy",
+            Reading("softmax", channels_last=True),
+        ),
         "SoftTargetCrossEntropy": Reading("softmax", "masks", channels_last=True),
         "BinaryCrossEntropy": Reading("sigmoid", channels_last=True),
-        "AsymmetricLossMultiLabel": Reading("sigmoid", "masks", channels_last=True),
-        "DistributionBalancedLoss": Reading("sigmoid", "masks", channels_last=True),
-        "PolyBinaryCrossEntropy": Reading("sigmoid", "masks", channels_last=True),
-        "TwoWayLoss": Reading("sigmoid", "masks", channels_last=True),
-        "ZlprLoss": Reading("sigmoid", "masks", channels_last=True),
+        **_all(
+            "AsymmetricLossMultiLabel DistributionBalancedLoss PolyBinaryCrossEntropy TwoWayLoss "
+            "ZlprLoss",
+            Reading("sigmoid", "masks", channels_last=True),
+        ),
     },
     "torchvision": {"sigmoid_focal_loss": _MASKS},
-    "monai": {"GeneralizedWassersteinDiceLoss": _INDICES, "NACLLoss": _INDICES},
+    "monai": _all("GeneralizedWassersteinDiceLoss NACLLoss", _INDICES),
     "segmentation_models_pytorch": {
         "SoftBCEWithLogitsLoss": _MASKS,
         "SoftCrossEntropyLoss": _INDICES,
@@ -106,49 +87,42 @@ _WITH_MODES = ("segmentation_models_pytorch", "pytorch_toolbelt")
 _PROBABILITIES = "expects probabilities, but losses are given raw scores (logits)"
 _WRAPPED = (_PROBABILITIES, "a function around it that gives it logits.sigmoid()")
 _SIGNS = "expects targets of -1 and 1, but losses are given 0 and 1, or class indices"
+_COUNTS = "is for counts, not for classes"
 _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
     "torch": {
         "NLLLoss": (_PROBABILITIES, "nn.CrossEntropyLoss or 'cross_entropy'"),
         "nll_loss": (_PROBABILITIES, "F.cross_entropy or 'cross_entropy'"),
         "BCELoss": (_PROBABILITIES, "nn.BCEWithLogitsLoss or 'bce'"),
-        "binary_cross_entropy": (
-            _PROBABILITIES,
-            "F.binary_cross_entropy_with_logits or 'bce'",
-        ),
+        "binary_cross_entropy": (_PROBABILITIES, "F.binary_cross_entropy_with_logits or 'bce'"),
         "CosineSimilarity": ("is a similarity, which grows as scores fit", "'dice'"),
         "PairwiseDistance": ("is a distance along the last axis of images", "nn.MSELoss"),
-        "KLDivLoss": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
-        "kl_div": (_PROBABILITIES, "'cross_entropy', its equal for labels"),
-        "SoftMarginLoss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
-        "soft_margin_loss": (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
-        "HingeEmbeddingLoss": (_SIGNS, "'hinge' or 'lovasz_hinge'"),
-        "hinge_embedding_loss": (_SIGNS, "'hinge' or 'lovasz_hinge'"),
-        "MultiLabelMarginLoss": ("expects lists of labels", "'hinge' or 'weston_watkins'"),
-        "multilabel_margin_loss": ("expects lists of labels", "'hinge' or 'weston_watkins'"),
-        "PoissonNLLLoss": ("is for counts, not for classes", "'cross_entropy' or 'bce'"),
-        "poisson_nll_loss": ("is for counts, not for classes", "'cross_entropy' or 'bce'"),
+        **_all("KLDivLoss kl_div", (_PROBABILITIES, "'cross_entropy', its equal for labels")),
+        **_all(
+            "SoftMarginLoss soft_margin_loss",
+            (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
+        ),
+        **_all("HingeEmbeddingLoss hinge_embedding_loss", (_SIGNS, "'hinge' or 'lovasz_hinge'")),
+        **_all(
+            "MultiLabelMarginLoss multilabel_margin_loss",
+            ("expects lists of labels", "'hinge' or 'weston_watkins'"),
+        ),
+        **_all("PoissonNLLLoss poisson_nll_loss", (_COUNTS, "'cross_entropy' or 'bce'")),
     },
     "kornia": {
-        "HausdorffERLoss": (_PROBABILITIES, "'hausdorff'"),
-        "HausdorffERLoss3D": (_PROBABILITIES, "'hausdorff'"),
-        "js_div_loss_2d": (_PROBABILITIES, "'cross_entropy' or 'bce'"),
-        "kl_div_loss_2d": (_PROBABILITIES, "'cross_entropy' or 'bce'"),
-        "MS_SSIMLoss": _WRAPPED,
-        "PSNRLoss": _WRAPPED,
-        "SSIM3DLoss": _WRAPPED,
-        "SSIMLoss": _WRAPPED,
-        "psnr_loss": _WRAPPED,
-        "ssim3d_loss": _WRAPPED,
-        "ssim_loss": _WRAPPED,
+        **_all("HausdorffERLoss HausdorffERLoss3D", (_PROBABILITIES, "'hausdorff'")),
+        **_all("js_div_loss_2d kl_div_loss_2d", (_PROBABILITIES, "'cross_entropy' or 'bce'")),
+        **_all("MS_SSIMLoss PSNRLoss SSIM3DLoss SSIMLoss", _WRAPPED),
+        **_all("psnr_loss ssim3d_loss ssim_loss", _WRAPPED),
     },
     "monai": {
-        "AsymmetricFocalLoss": (_PROBABILITIES, "'unified_focal'"),
-        "AsymmetricFocalTverskyLoss": (_PROBABILITIES, "'unified_focal'"),
-        "AsymmetricUnifiedFocalLoss": (_PROBABILITIES, "'unified_focal'"),
+        **_all(
+            "AsymmetricFocalLoss AsymmetricFocalTverskyLoss AsymmetricUnifiedFocalLoss",
+            (_PROBABILITIES, "'unified_focal'"),
+        ),
         "AUCMLoss": ("is a game of two players, which one optimizer cannot solve", "'focal'"),
-        "GlobalMutualInformationLoss": _WRAPPED,
-        "LocalNormalizedCrossCorrelationLoss": _WRAPPED,
-        "SSIMLoss": _WRAPPED,
+        **_all(
+            "GlobalMutualInformationLoss LocalNormalizedCrossCorrelationLoss SSIMLoss", _WRAPPED
+        ),
     },
     "segmentation_models_pytorch": {"MCCLoss": (_PROBABILITIES, "'mcc'")},
 }

@@ -44,28 +44,21 @@ class LabelLoss(PixelLoss):
         """Return the loss of labels from their log-probabilities, elementwise."""
         raise NotImplementedError
 
-    def scores(self, inputs: Inputs) -> Tensor:
-        """Return the scores (n, C, *spatial) whose softmax is taken."""
-        return inputs.logits
-
     def values(self, inputs: Inputs) -> Tensor:
-        log_p = self.scores(inputs).log_softmax(1)
+        log_p = inputs.logits.log_softmax(1)
         if not inputs.target.is_floating_point():
             values = self.of_log_p(inputs.at_label(log_p))
-            weight = self.element_weight(inputs)
+            weight = self._label_weight(inputs)
             return values if weight is None else weight * values
         values = self.of_log_p(log_p)
         if self.class_weight is not None:
             values = per_channel(self.class_weight, values, "class_weight") * values
         return inputs.at_label(values)
 
-    def element_weight(self, inputs: Inputs) -> Tensor | None:
-        return label_weight(inputs, self.class_weight)
-
-
-def label_weight(inputs: Inputs, class_weight: ClassWeight | None) -> Tensor | None:
-    """Return each element's class weight, (n, *spatial), torch's denominator."""
-    if class_weight is None:
-        return None
-    weight = per_channel(class_weight, inputs.logits, "class_weight", some_positive=True)
-    return inputs.at_label(weight.expand_as(inputs.logits))
+    def _label_weight(self, inputs: Inputs) -> Tensor | None:
+        """Return each element's class weight, (n, *spatial), torch's denominator."""
+        if self.class_weight is None:
+            return None
+        z = inputs.logits
+        weight = per_channel(self.class_weight, z, "class_weight", some_positive=True)
+        return inputs.at_label(weight.expand_as(z))

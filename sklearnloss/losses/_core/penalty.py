@@ -79,10 +79,7 @@ class _NormPenalty(Penalty):
         terms = [self.term(parameter) for parameter in self._selected(module)]
         if not terms:
             raise ValueError(f"{self!r} selects none of the parameters of {type(module).__name__}.")
-        total = terms[0]
-        for term in terms[1:]:
-            total = total + term
-        return total
+        return sum(terms[1:], start=terms[0])
 
     def _selected(self, module: nn.Module) -> Iterator[nn.Parameter]:
         for name, parameter in module.named_parameters():

@@ -72,10 +72,6 @@ class PixelLoss(Loss):
         """
         raise NotImplementedError
 
-    def element_weight(self, inputs: Inputs) -> Tensor | None:
-        """Return what each element counts in a mean's denominator, None for 1."""
-        return None
-
     def forward(
         self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:
@@ -95,24 +91,29 @@ class PixelLoss(Loss):
         loss : Tensor
             float32, or float64 if the logits are.
         """
-        self._check_params()
-        inputs = read_inputs(
-            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
-        )
-        if self.reduction != "sample":  # which leaves the weights to others
-            inputs = inputs.without_weightless()
+        inputs = self._read(logits, target, sample_weight)
         if inputs.counts_alike() and self.reduction in ("mean", "sum"):
             total = self._total(inputs)
             if total is not None:
                 return total
-        values, weight = self._weighted_values(inputs)
-        if inputs.mask is not None:
-            values = values * inputs.mask
-        return reduce_elements(values, inputs.mask, weight, inputs.sample_weight, self.reduction)
+        return self._reduce(self._fast_values(inputs), inputs)
 
     def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
         """Return what computes the values faster than their formula, where there is something."""
         return None
+
+    def _label_weight(self, inputs: Inputs) -> Tensor | None:
+        """Return what each element counts in a mean's denominator, None for 1."""
+        return None
+
+    def _read(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Inputs:
+        """Check the parameters and the arguments of a call."""
+        self._check_params()
+        inputs = read_inputs(
+            logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
+        )
+        # The values of samples leave the weights to others.
+        return inputs if self.reduction == "sample" else inputs.without_weightless()
 
     def _total(self, inputs: Inputs) -> Tensor | None:
         """Return the mean or sum by a closed form, None where the formula is as good."""
@@ -128,56 +129,49 @@ class PixelLoss(Loss):
         if small and isinstance(form, MaskForm):
             return small_total(form, z, t, count, self._formula(form))
         total = closed_form_total(form, z, t, self._formula(form))
-        weight = self.element_weight(inputs) if mean else None
+        weight = self._label_weight(inputs) if mean else None
         return total / count if weight is None else ratio(total, weight.sum())
 
-    def _weighted_values(self, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    def _fast_values(self, inputs: Inputs) -> Tensor:
+        """Return the loss of each element, by a closed form where there is one."""
         form = None if is_small(inputs) or not is_plain(inputs) else self._closed_form(inputs)
         if form is None:
-            values = self.values(inputs)
-        else:
-            formula = self._formula(form)
-            values = closed_form_values(form, inputs.logits, inputs.target, formula)
-        return values, self.element_weight(inputs)
+            return self.values(inputs)
+        return closed_form_values(form, inputs.logits, inputs.target, self._formula(form))
 
     def _formula(self, form: ClosedForm) -> Callable[[Tensor, Tensor], Tensor]:
         """Return the values as a function of logits and target."""
         return lambda z, t: self.values(Inputs(z, t, form.softmax, None))
 
+    def _reduce(self, values: Tensor, inputs: Inputs) -> Tensor:
+        """Reduce the values (n, ...) of elements that count as the mask says.
 
-def reduce_elements(
-    values: Tensor,
-    mask: Tensor | None,
-    element_weight: Tensor | None,
-    sample_weight: Tensor | None,
-    reduction: Reduction,
-) -> Tensor:
-    """Reduce values (n, ...) that are 0 wherever the mask is.
-
-    Nothing valid gives 0, still connected to the graph.
-    """
-    if reduction == "none":
-        return values if sample_weight is None else values * per_sample(sample_weight, values)
-    if reduction == "mean" and mask is None and element_weight is None and sample_weight is None:
-        # The way back of mean() writes a gradient for each element, that of sum() one number.
-        return values.sum() / max(values.numel(), 1)
-    total = sum_per_sample(values)
-    if reduction == "sum":
-        return total.sum() if sample_weight is None else (total * sample_weight).sum()
-    count = _count_per_sample(values, mask, element_weight)
-    if reduction == "sample":
-        return ratio(total, count)
-    if sample_weight is not None:
-        total, count = total * sample_weight, count * sample_weight
-    return ratio(total.sum(), count.sum())
-
-
-def _count_per_sample(values: Tensor, mask: Tensor | None, weight: Tensor | None) -> Tensor:
-    """Return what each sample's elements count in the denominator of a mean, (n,)."""
-    if mask is None and weight is None:
-        return values.new_full(values.shape[:1], math.prod(values.shape[1:]))
-    factors = [each for each in (mask, weight) if each is not None]
-    return sum_per_sample(math.prod(factors[1:], start=factors[0]))
+        Nothing valid gives 0, still connected to the graph.
+        """
+        mask, sample_weight = inputs.mask, inputs.sample_weight
+        weight = self._label_weight(inputs)
+        if mask is not None:
+            values = values * mask
+        if self.reduction == "none":
+            if sample_weight is not None:
+                values = values * sample_factor(sample_weight, values)
+            return values
+        factors = [each for each in (mask, weight) if each is not None]
+        if self.reduction == "mean" and not factors and sample_weight is None:
+            # The way back of mean() writes a gradient for each element, that of sum() one number.
+            return values.sum() / max(values.numel(), 1)
+        total = sum_per_sample(values)
+        if self.reduction == "sum":
+            return total.sum() if sample_weight is None else (total * sample_weight).sum()
+        if factors:
+            count = sum_per_sample(math.prod(factors[1:], start=factors[0]))
+        else:
+            count = values.new_full(values.shape[:1], math.prod(values.shape[1:]))
+        if self.reduction == "sample":
+            return ratio(total, count)
+        if sample_weight is not None:
+            total, count = total * sample_weight, count * sample_weight
+        return ratio(total.sum(), count.sum())
 
 
 def sum_per_sample(values: Tensor) -> Tensor:
@@ -185,7 +179,7 @@ def sum_per_sample(values: Tensor) -> Tensor:
     return values.sum(tuple(range(1, values.ndim))) if values.ndim > 1 else values
 
 
-def per_sample(weight: Tensor, values: Tensor) -> Tensor:
+def sample_factor(weight: Tensor, values: Tensor) -> Tensor:
     """Reshape (n,) so that it multiplies values (n, ...)."""
     return weight.reshape(-1, *[1] * (values.ndim - 1))
 

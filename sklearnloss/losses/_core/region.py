@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import numbers
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,8 +19,6 @@ from .soft_counts import SoftCounts, soft_slopes
 
 # An eps that is not rounded to 0 in float32.
 _VISIBLE = 1e-37
-# What computes the values of samples; `ratio` alone remains for other formulas.
-_STEPS = ("per_class", "sums", "of_sums", "_value", "_class_mean")
 
 
 class RegionLoss(Loss):
@@ -32,8 +29,7 @@ class RegionLoss(Loss):
     ignoring, averaging over classes, weighting and reducing happen here. Absent
     classes count.
 
-    A loss of other sums returns these from :meth:`sums`, so that ``batch=True`` can
-    add them up over the samples, and writes its formula in :meth:`of_sums`.
+    A loss of anything else over the pixels writes :meth:`per_sample`.
 
     ================  ==========================================================
     "none", "sample"  (n,)
@@ -72,15 +68,7 @@ class RegionLoss(Loss):
     tasks = ("segmentation",)
     squared: bool = False  # whether p and t are counted as sum p^2 and sum t^2
     batch: bool = False
-    _of_soft_counts: ClassVar[bool] = True  # and of nothing else
-    _is_ratio: ClassVar[bool] = False  # whether `ratio` says it all
     _intervals = {"eps": "[0, inf)"}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        own = {name for name in _STEPS if getattr(cls, name) is not getattr(RegionLoss, name)}
-        cls._of_soft_counts = own.isdisjoint(("sums", "_value"))
-        cls._is_ratio = not own
 
     def __init__(
         self,
@@ -92,6 +80,18 @@ class RegionLoss(Loss):
         ignore_index: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
+        self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
+
+    def _store(
+        self,
+        eps: float,
+        batch: bool,
+        include_background: bool,
+        class_weight: ClassWeight | None,
+        ignore_index: int | None,
+        reduction: Reduction,
+    ) -> None:
+        """Store the parameters that region losses share; for constructors."""
         self.eps = eps
         self.batch = batch
         self.include_background = include_background
@@ -104,16 +104,14 @@ class RegionLoss(Loss):
         raise NotImplementedError
 
     def per_class(self, counts: SoftCounts) -> Tensor:
-        """Return the loss of each sample and class, of shape (n, C)."""
+        """Return the loss of each sample and class, (n, C), or of each sample, (n,)."""
         return 1 - soft_ratio(*self.ratio(counts), self.eps)
 
-    def sums(self, inputs: Inputs) -> tuple[Tensor, ...]:
-        """Return sums over the pixels of each sample and class, all of shape (n, C)."""
-        return soft_counts(inputs, self.squared)
-
-    def of_sums(self, sums: tuple[Tensor, ...], softmax: bool) -> Tensor:
-        """Return the loss of each sample and class from such sums, (n, C)."""
-        return self.per_class(SoftCounts(*sums))
+    def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
+        """Return the loss of each sample, (n,); with weights (n,) that of all as one, (1,)."""
+        counts = SoftCounts(*pooled(soft_counts(inputs, self.squared), pool))
+        values = self.per_class(counts)
+        return values if values.ndim == 1 else self._class_mean(values)
 
     def forward(
         self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
@@ -142,40 +140,33 @@ class RegionLoss(Loss):
             sample_weight,
             form=self.form,
             ignore_index=self.ignore_index,
-            saturates=self._of_soft_counts,
+            saturates=type(self).per_sample is RegionLoss.per_sample,
         )
         if self.reduction != "sample":  # which leaves the weights to others
             inputs = inputs.without_weightless()
         if inputs.counts_alike() and not self.batch and self.reduction == "mean":
             slopes = soft_slopes(self.ratio) if self._is_plain_ratio(inputs) else None
             if slopes is not None:
-                formula = lambda x: self._value(x).mean()  # noqa: E731
+                formula = lambda x: self.per_sample(x).mean()  # noqa: E731
                 return mean_ratio(inputs, self.ratio, slopes, self.eps, formula)
-            return self._value(inputs).mean()
+            return self.per_sample(inputs).mean()
         valid = _has_valid(inputs)
         weight = valid if inputs.sample_weight is None else inputs.sample_weight * valid
         if self.batch:
-            return self._value(inputs, weight).sum() * (weight.sum() > 0)
-        values = self._value(inputs)
+            return self.per_sample(inputs, weight).sum() * (weight.sum() > 0)
+        values = self.per_sample(inputs)
         if self.reduction == "mean":
             return ratio((weight * values).sum(), weight.sum())
         if self.reduction == "sum":
             return (weight * values).sum()
         return values * (weight if self.reduction == "none" else valid)
 
-    def _value(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
-        """Return the loss of each sample, (n,); with weights (n,) that of all as one, (1,)."""
-        sums = self.sums(inputs)
-        if pool is not None:
-            pool = pool.unsqueeze(1)
-            sums = tuple((pool * each).sum(0, keepdim=True) for each in sums)
-        return self._class_mean(self.of_sums(sums, inputs.softmax))
-
     def _is_plain_ratio(self, inputs: Inputs) -> bool:
         """Return whether each class weighs the same in a mean of 1 - a / b on small masks."""
         return (
-            self._is_ratio
-            and inputs.hard
+            inputs.hard
+            and type(self).per_class is RegionLoss.per_class
+            and type(self).per_sample is RegionLoss.per_sample
             and self.class_weight is None
             and (self.include_background or inputs.logits.shape[1] == 1)
             and not self.squared
@@ -216,6 +207,13 @@ class RegionLoss(Loss):
             )
 
 
+def pooled(sums: tuple[Tensor, ...], weight: Tensor | None) -> tuple[Tensor, ...]:
+    """Add sums (n, C) up over the samples, (1, C), unless there are no weights (n,)."""
+    if weight is None:
+        return sums
+    return tuple((weight.unsqueeze(1) * each).sum(0, keepdim=True) for each in sums)
+
+
 def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
     """Count softly over all axes but the first two."""
     z, target, softmax, mask, *_ = inputs
@@ -249,10 +247,10 @@ def _sums(
 
 def _n_valid(inputs: Inputs, like: Tensor) -> Tensor:
     """Return the number of valid pixels in the shape of other counts, (n, C)."""
-    mask = inputs.mask
+    mask = inputs.channel_mask()
     if mask is None:
         return like.new_full(like.shape, math.prod(inputs.logits.shape[2:]))
-    return sum_spatial(mask.unsqueeze(1) if inputs.softmax else mask).expand(like.shape)
+    return sum_spatial(mask).expand(like.shape)
 
 
 def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -260,10 +258,9 @@ def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
 
     The mask is of shape (n, 1 or C, *spatial), or None where all counts.
     """
-    mask = inputs.mask
+    mask = inputs.channel_mask()
     if inputs.softmax:
         p, t = inputs.logits.softmax(1), inputs.one_hot()
-        mask = None if mask is None else mask.unsqueeze(1)
     else:
         p, t = inputs.logits.sigmoid(), inputs.target
     if mask is not None:

@@ -501,7 +501,7 @@ def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     journal, fits = results / "search.journal", results / "comparison.jsonl"
     status, told = run_until(long, lambda: has_scored(journal), signal.SIGINT)
     assert status == 130
-    assert told.strip().splitlines()[-1].endswith("is kept: the same command goes on.")
+    assert told.strip().splitlines()[-1].endswith("is saved: run the same command to resume.")
     # Python itself prints what arrives while an object is being freed.
     assert "Traceback" not in told or "Exception ignored" in told
     assert not fits.exists()

@@ -34,7 +34,7 @@ def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     leaves = join(wait, tmp_path, {**fits.env, STORAGE: str(storage)})
     wait_until(lambda: {stays.pid, leaves.pid} <= fits.workers())
     leaves.send_signal(signal.SIGTERM)
-    assert "Another worker goes on" in leaves.finish(fails=True)
+    assert "Another worker resumes" in leaves.finish(fails=True)
     fits.release()
     stays.finish()
     process.finish()

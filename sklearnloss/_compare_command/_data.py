@@ -124,8 +124,8 @@ def _refuse_binary_class(data: ImageData) -> None:
         if np.array_equal(binary, data.y == label):
             raise ValueError(
                 f"All images in {label}/ have only two values, and no others do: are these "
-                f"classes, or images and their masks? If they are classes, pass --task classification. For "
-                f"segmentation, call the folders images and masks."
+                f"classes, or images and their masks? If they are classes, pass --task "
+                f"classification. For segmentation, call the folders images and masks."
             )
 
 

@@ -1,4 +1,4 @@
-"""The place of the loss among an estimator's parameters."""
+"""The position of the loss among an estimator's parameters."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None =
     if last:
         return np.moveaxis(image, -1, 0)
     said = has_channels and mask in (image.shape[1:], image.shape[:-1])
-    hint = f", as --channels {channels} says" if said else ""
+    hint = f", which does not fit --channels {channels}" if said else ""
     raise ValueError(f"{_mismatch(image.shape, mask)}{hint}")
 
 

@@ -62,7 +62,7 @@ def test_a_search_that_does_not_begin_is_waited_for_and_then_named(
     storage = name.format(tmp_path) if "{" in name else str(tmp_path / name)
     assert main(["worker", "--storage", storage, "--study", "mine", "--wait", "0"]) == 2
     message = capsys.readouterr().err
-    assert f"No search named 'mine' asks for workers in '{storage}' (waited 0 s)" in message
+    assert f"No search named 'mine' accepts workers in '{storage}' (waited 0 s)" in message
     assert list(tmp_path.iterdir()) == []
 
 

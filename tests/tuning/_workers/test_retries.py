@@ -102,8 +102,9 @@ def test_a_storage_that_stays_unavailable_is_named_with_what_to_do(naps: list[fl
     with pytest.raises(StorageError) as caught:
         storage.get_all_studies()
     assert str(caught.value) == (
-        "storage='s.db' could not be used for 60 s: server closed the connection. What was "
-        "finished before is saved in it: once it is available again, run the same call to resume."
+        "storage='s.db' could not be used for 60 s: server closed the connection. "
+        "Everything finished before is saved in it: once it is available again, run the same call "
+        "to resume."
     )
     assert 0.9 * PATIENCE <= sum(naps) <= PATIENCE
 

@@ -68,7 +68,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert printed == (results / "summary.txt").read_text()
     assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups: p0 (2), p1 (2)" in printed
     assert "Tried 3 settings of 2 losses: " in printed
-    assert "Searching: 3 settings in 2 folds." in progress
+    assert "Searching: 3 settings on 2 folds." in progress
     table = rows(results / "table.csv")
     assert len(table) == 3
     assert {row["param_loss"] for row in table} == {"dice", "bce"}
@@ -274,7 +274,7 @@ def test_results_inside_the_data_are_no_data(
     printed = capsys.readouterr().out
     assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
     assert main([*here, "--output", "of_images"]) == 2
-    assert "is a folder of DATA that holds something else" in capsys.readouterr().err
+    assert "is a folder of DATA that holds something other" in capsys.readouterr().err
     (folder / "file").touch()
     for name in ("file", "file/below"):
         assert main([*here, "--output", name]) == 2

@@ -68,7 +68,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert printed == (results / "summary.txt").read_text()
     assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups: p0 (2), p1 (2)" in printed
     assert "Tried 3 settings of 2 losses: " in printed
-    assert "Searching: 3 settings in 2 folds." in progress
+    assert "Searching: 3 settings on 2 folds." in progress
     table = rows(results / "table.csv")
     assert len(table) == 3
     assert {row["param_loss"] for row in table} == {"dice", "bce"}
@@ -83,7 +83,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert means == sorted(means)
     assert means[0] == pytest.approx((float(images[0]["dice"]) + float(images[0]["bce"])) / 2)
     assert (results / "comparison.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert f"Images that are predicted worst: {images[0]['image']} (" in printed
+    assert f"Worst predicted images: {images[0]['image']} (" in printed
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
     assert f"{images[0]['image']}</td>" in report
@@ -105,7 +105,7 @@ def test_a_finished_run_is_printed_again(folder: Path, capsys: pytest.CaptureFix
     assert main(command(folder)) == 0
     again = capsys.readouterr()
     assert again.out == first
-    assert "is finished. Nothing is left to do." in again.err
+    assert "is finished. There is nothing left to do." in again.err
     assert {file: file.stat().st_mtime_ns for file in results.iterdir()} == times
 
 
@@ -186,12 +186,12 @@ def test_without_matplotlib_only_pictures_are_missing(
     [
         (["--losses", "dise"], "Unknown loss 'dise'"),
         (["--folds", "9"], "--folds 9: there are only 8 images."),
-        (["--groups", "folder"], "--groups folder: 8 files lie in no subfolder"),
+        (["--groups", "folder"], "--groups folder: 8 files are not in a subfolder"),
         (["--scoring", "accuracy"], "--scoring 'accuracy' is not a score for segmentation."),
         (["--task", "classification", "--groups", "(x"], "is not a regular expression"),
         (["--groups", "p"], "--folds 2: there is only 1 group."),
         (["--losses", "dice,l2"], "has only penalties."),
-        (["--output", "o\udce9"], "a name that files of models cannot have."),
+        (["--output", "o\udce9"], "which is not a valid name for a model file."),
     ],
 )
 def test_mistakes_are_told_in_one_line_before_any_training(
@@ -223,7 +223,7 @@ def test_another_question_for_the_same_folder_is_refused(
         assert main(command(folder, "--trials", trials)) == 2
         told = capsys.readouterr().err
         assert f"on other data: then 8 images in '{folder}', now 9 images" in told
-        assert "Say another --output" in told
+        assert "Pass another --output" in told
         assert "study_name" not in told
     assert {file: file.read_bytes() for file in results.iterdir()} == before
 
@@ -239,7 +239,7 @@ def test_a_search_of_something_else_is_refused_in_words_of_the_command(
     assert main(command(folder, "--losses", "dice", "--trials", "2")) == 2
     told = capsys.readouterr().err
     assert "depth 4 -> 2" in told
-    assert told.strip().endswith("Say another --output.")
+    assert told.strip().endswith("Pass another --output.")
     assert "study_name" not in told
 
 
@@ -253,7 +253,7 @@ def test_a_run_that_failed_does_not_lock_its_folder(
     assert "Distances need spatial axes" in capsys.readouterr().err
     assert main(command(tmp_path / "data.npz", "--losses", "focal")) == 0
     printed, progress = capsys.readouterr()
-    assert "holds a run of something else that finished nothing: begun anew." in progress
+    assert "holds a different run that finished nothing. It is replaced." in progress
     assert "Tried 3 settings of 1 loss" in printed
 
 
@@ -274,11 +274,11 @@ def test_results_inside_the_data_are_no_data(
     printed = capsys.readouterr().out
     assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
     assert main([*here, "--output", "of_images"]) == 2
-    assert "is a folder of DATA that holds something else" in capsys.readouterr().err
+    assert "is a folder of DATA that holds something other" in capsys.readouterr().err
     (folder / "file").touch()
     for name in ("file", "file/below"):
         assert main([*here, "--output", name]) == 2
-        assert "is a file, or lies below one. Expected a folder." in capsys.readouterr().err
+        assert "is a file, or is below one. Expected a folder." in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -408,10 +408,10 @@ def test_data_that_are_read_batch_by_batch_may_move(
         first.rename(os.fsdecode(os.fsencode(folder / name) + b"/caf\xe9.npy"))
         np.save(folder / name / "wide.npy", np.eye(16, 20, dtype=np.uint8) * 255)
     assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
-    assert "read from the files batch by batch" in capsys.readouterr().out
+    assert "read from files batch by batch" in capsys.readouterr().out
     moved = folder.rename(folder.parent / "moved")
     assert main(command(moved, "--losses", "dice", "--trials", "1")) == 0
-    assert "is finished. Nothing is left to do." in capsys.readouterr().err
+    assert "is finished. There is nothing left to do." in capsys.readouterr().err
     assert main(command(moved, "--losses", "dice", "--trials", "2")) == 0
     assert "Tried 2 settings of 1 loss" in capsys.readouterr().out
 
@@ -452,7 +452,7 @@ def test_what_is_said_of_the_model_works(
     one = ["--losses", "focal", "--trials", "1", "--resize", "8"]
     assert main(command(tmp_path / "data", *one)) == 0
     printed = capsys.readouterr().out
-    assert "bring them to 8 x 8 pixels, as was done here:" in printed
+    assert "resize them to 8 x 8 pixels, as was done here:" in printed
     code = "\n".join(line.strip() for line in printed.splitlines() if line.startswith("  "))
     code = code[code.index("import numpy") :].replace("new.png", "data/b/b3.png")
     monkeypatch.chdir(tmp_path)
@@ -501,7 +501,7 @@ def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
     journal, fits = results / "search.journal", results / "comparison.jsonl"
     status, told = run_until(long, lambda: has_scored(journal), signal.SIGINT)
     assert status == 130
-    assert told.strip().splitlines()[-1].endswith("is kept: the same command goes on.")
+    assert told.strip().splitlines()[-1].endswith("is saved: run the same command to resume.")
     # Python itself prints what arrives while an object is being freed.
     assert "Traceback" not in told or "Exception ignored" in told
     assert not fits.exists()

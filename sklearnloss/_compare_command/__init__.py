@@ -1,4 +1,4 @@
-"""``sklearnloss compare``: which loss is best for the images in a folder."""
+"""``sklearnloss compare``: find the best loss for the images in a folder."""
 
 from ._options import Options
 from ._run import run_compare

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 class ArrayData(NamedTuple):
-    """Arrays, checked.
+    """Checked arrays.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class ArrayData(NamedTuple):
     y : ndarray of shape (n,) or (n, *spatial)
     groups : ndarray of shape (n,) or None
     channels : {"first", "last"}
-        Where X has its channels.
+        Channel axis of X.
     labels : list
         The distinct labels.
     """
@@ -56,16 +56,16 @@ def is_arrays(path: Path) -> bool:
 def load_arrays(
     path: Path, *, channels: Channels | None = None, with_groups: bool = True
 ) -> ArrayData:
-    """Load X, y and perhaps groups; .npy files are mapped into memory, not read.
+    """Load X, y and perhaps groups; .npy files are memory-mapped.
 
     Parameters
     ----------
     path : Path
         A .npz file, or a folder with X.npy, y.npy, and perhaps groups.npy or groups.csv.
     channels : {"first", "last"}, default=None
-        Where X has its channels, if it is not clear.
+        Channel axis of X, if it is not clear.
     with_groups : bool, default=True
-        Whether to look for groups.
+        Whether to load groups.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _from_npz(path: Path) -> tuple[Array, Array]:
         if missing := {"X", "y"} - set(arrays.files):
             raise ValueError(
                 f"it lacks {' and '.join(sorted(missing))}: it holds "
-                f"{', '.join(arrays.files)}. Expected X, y and, if you like, groups."
+                f"{', '.join(arrays.files)}. Expected X, y and, optionally, groups."
             )
         return arrays["X"], arrays["y"]
 
@@ -115,7 +115,7 @@ def _from_folder(path: Path) -> tuple[Array, Array]:
 
 
 def _read_groups(path: Path, n: int) -> Array | None:
-    """Return the groups that lie beside X, None if there are none."""
+    """Return the groups stored next to X, None if there are none."""
     groups: Array | None = None
     if path.is_file():
         with naming(path), open_archive(path) as arrays:
@@ -139,10 +139,10 @@ def _check_images(X: Array, n_targets: int) -> None:
             f"(n, H, W), (n, C, H, W) or (n, H, W, C)."
         )
     if len(X) != n_targets:
-        raise ValueError(f"X holds {len(X)} images, but y {n_targets} targets.")
+        raise ValueError(f"X holds {len(X)} images, but y holds {n_targets} targets.")
     if X.dtype.kind == "f" and not all(np.isfinite(image).all() for image in X):
         raise ValueError(
-            "X holds NaN or infinity. Fill such pixels; in Python they can be masked, as "
+            "X holds NaN or infinity. Fill such pixels; in Python they can be masked with "
             "np.ma.masked_invalid(X)."
         )
 

@@ -1,4 +1,4 @@
-"""Each loss's best settings, as a search found them."""
+"""The best settings of each loss that a search found."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _order(best: Mapping[str, Any]) -> tuple[bool, float]:
 
 
 def describe_search(results: Mapping[str, Any]) -> list[str]:
-    """Say how many candidates there were, and what became of them."""
+    """Return lines that say how many candidates there were, and how they ended."""
     states = Counter(map(str, results["trial_state"]))
     parts = [f"{states[state]} {word}" for state, word in _STATES.items() if states[state]]
     n_settings, n_losses = len(results["params"]), len(set(map(str, results["loss"])))
@@ -46,7 +46,7 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
 
 
 def describe_settings(settings: Mapping[str, Settings]) -> list[str]:
-    """Say which settings each loss has.
+    """Return a line with the settings of each loss.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Digests of data, by which a run recognizes the same data elsewhere."""
+"""Digests of data, by which a run recognizes data that were moved."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ._data import ImageData
 
 
 def digest_content(data: ImageData) -> str:
-    """Return a short text that differs for other images, targets or names of files.
+    """Return a digest of the images, the targets and the names of files.
 
-    Files count with their bytes, not with their folder or time: data that were moved or
-    copied are the same.
+    It depends on the contents of files, not on their folder or time: data that were moved
+    or copied have the same digest.
     """
     masks = data.task == "segmentation"
     return digest_data(data.X, data.y, data.names, data.channels, masks=masks)
 
 
 def digest_groups(data: ImageData) -> str | None:
-    """Return a short text that differs for other groups, None if there are none."""
+    """Return a digest of the groups, None if there are none."""
     return None if data.groups is None else digest(data.groups.tolist())

@@ -1,4 +1,4 @@
-"""The data of ``sklearnloss compare``, as the estimators take them."""
+"""Loading of the data for ``sklearnloss compare``."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class ImageData:
     Attributes
     ----------
     task : {"classification", "segmentation"}
-        What is learned.
+        The task.
     X : ndarray, or list of Path and ndarray
-        Images, or the files that they are read from each time.
+        Images, or the files from which they are read whenever they are needed.
     y : ndarray, or list of Path and ndarray
         Masks or classes.
     groups : ndarray of shape (n,) or None
         Which images belong together.
     channels : {"first", "last"}
-        Where images have their channels.
+        Channel axis of the images.
     labels : list
-        All classes, or labels of masks.
+        All classes, or all labels of the masks.
     names : list of str
-        What to call each image: its file, or its number in an array.
+        Name of each image: its file, or its number in an array.
     description : str
-        In words.
+        Description of the data in words.
     in_files : bool
-        Whether each image is a file of its own.
+        Whether each image is a separate file.
     """
 
     task: str
@@ -69,7 +69,7 @@ def load_data(
     output: Path | None = None,
     channels: Channels | None = None,
 ) -> ImageData:
-    """Load a folder or file, and check it as far as training would.
+    """Load a folder or file, with all the checks that training makes.
 
     Parameters
     ----------
@@ -77,15 +77,15 @@ def load_data(
         A folder of images and masks, a folder of images per class, a folder with X.npy
         and y.npy, or a .npz file.
     task : {"auto", "classification", "segmentation"}, default="auto"
-        What is expected.
+        The expected task.
     groups : str, default=None
         See :func:`~._groups.groups_of_names`.
     resize : int, default=None
-        Side, in pixels, to which images of classes are resized.
+        Side in pixels to which images are resized, for classification.
     output : Path, default=None
-        Folder of the results; if it lies inside the data, it is left out of them.
+        Folder of the results; if it is inside the data folder, it is left out.
     channels : {"first", "last"}, default=None
-        Where arrays have their channels, if it is not clear.
+        Channel axis of arrays, if it is not clear.
 
     Returns
     -------
@@ -116,16 +116,16 @@ def load_data(
 
 
 def _refuse_binary_class(data: ImageData) -> None:
-    """Raise if images of one of two classes look like masks of the other's."""
+    """Raise an error if one of two classes seems to hold the masks of the other."""
     if data.task != "classification" or len(data.labels) != 2 or isinstance(data.X, list):
         return
     binary = [((image == image.min()) | (image == image.max())).all() for image in data.X]
     for label in data.labels:
         if np.array_equal(binary, data.y == label):
             raise ValueError(
-                f"All images of {label}/ are of two values, and no others are: classes, or images "
-                f"and their masks? If these are classes, say --task classification. For "
-                f"segmentation, call the folders images and masks."
+                f"All images in {label}/ have only two values, and no others do: are these "
+                f"classes, or images and their masks? If they are classes, pass --task "
+                f"classification. For segmentation, call the folders images and masks."
             )
 
 
@@ -158,7 +158,7 @@ def _of_files(
     files: ImageFiles, spec: str | None, resize: int | None, channels: Channels | None
 ) -> ImageData:
     if resize is not None and files.labels is None:
-        raise ValueError("--resize is for classification: labels in masks have no sizes between.")
+        raise ValueError("--resize is for classification: labels of masks cannot be interpolated.")
     groups = None if spec is None else _groups(files, spec)
     loaded = load_images(files, resize=resize, channels=channels)
     y = loaded.y if files.labels is None else np.array(files.labels)
@@ -169,7 +169,7 @@ def _of_files(
 
 
 def _groups(files: ImageFiles, spec: str) -> Array:
-    # Only a table may name the class.
+    # Only in a table may names include the folder of the class.
     return groups_of_names(spec, files.names if is_table(spec) else files.names_in_class)
 
 
@@ -195,7 +195,7 @@ def _describe(
 def _notes(files: ImageFiles, loaded: Loaded) -> str:
     notes = ""
     if isinstance(loaded.X, list):
-        notes += "; read from the files batch by batch"
+        notes += "; read from files batch by batch"
     if files.others:
         notes += f"; other files left out: {first_few(files.others)}"
     return notes

@@ -1,4 +1,4 @@
-"""Groups in a CSV file, as spreadsheets and programs write it."""
+"""Groups in a CSV file written by spreadsheets or programs."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def is_table(spec: str) -> bool:
 def read_table(spec: str, names: Sequence[str]) -> tuple[list[str], str]:
     """Look up the group of each name in a table of names and groups.
 
-    Names are found with or without folders and suffix, where that is unequivocal.
+    Names match with or without folders and extension, unless that is ambiguous.
 
     Parameters
     ----------
     spec : str
-        Path of the table, and perhaps a colon and its column.
+        Path of the table, optionally followed by a colon and a column.
     names : sequence of str
-        Paths inside the folder.
+        Paths relative to the folder.
 
     Returns
     -------
     groups : list of str
-        "" for what is not there.
+        "" for a name that is not in the table.
     first : str
-        A sentence on the names in the table.
+        A sentence that quotes names in the table.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def read_table(spec: str, names: Sequence[str]) -> tuple[list[str], str]:
     rows, column_of_names = _find_names(_read(path), names)
     if len(rows[0]) < 2:
         raise ValueError(
-            f"{str(path)!r} has one column. Expected one of names and one of groups, between "
-            f"which there is a comma, a semicolon or a tab."
+            f"{str(path)!r} has one column. Expected one of names and one of groups, separated by "
+            f"a comma, a semicolon or a tab."
         )
     others = [k for k in range(len(rows[0])) if k != column_of_names]
     header = [] if _find([rows[0][column_of_names]], names) else rows[0]
@@ -70,7 +70,7 @@ def read_table(spec: str, names: Sequence[str]) -> tuple[list[str], str]:
     empty = _find([name for name, group in groups.items() if not group], names)
     if empty:
         raise ValueError(f"{str(path)!r} has an empty cell for the group of {first_few(empty)}.")
-    return _look_up(groups, names), f"Names there are such as {first_few(list(groups)[:2])}."
+    return _look_up(groups, names), f"Its names look like {first_few(list(groups)[:2])}."
 
 
 def read_rows(spec: str, n: int) -> list[str]:
@@ -79,7 +79,7 @@ def read_rows(spec: str, n: int) -> list[str]:
     Raises
     ------
     ValueError
-        If it has another number of lines, or it is unclear which column is meant.
+        If it has a different number of lines, or it is unclear which column is meant.
     """
     path, column = _parts(spec)
     text = _read(path)
@@ -98,7 +98,7 @@ def _parts(spec: str) -> tuple[Path, str | None]:
 
 
 def _read(path: Path) -> str:
-    """Return the text of a file, in whichever encoding spreadsheets gave it."""
+    """Return the text of a file, in any encoding that spreadsheets use."""
     content = path.read_bytes()
     wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     for encoding in ["utf-16"] if wide else ["utf-8-sig", "cp1252"]:
@@ -108,7 +108,7 @@ def _read(path: Path) -> str:
             continue
         if text.strip() and "\0" not in text:
             return unicodedata.normalize("NFC", text)
-    what = "is empty" if not content.strip() else "is no text in UTF-8"
+    what = "is empty" if not content.strip() else "is not text in UTF-8"
     raise ValueError(f"{str(path)!r} {what}. Expected a CSV file, saved as UTF-8.")
 
 
@@ -122,7 +122,7 @@ def _split(text: str, delimiter: str) -> list[Row]:
 
 
 def _find_names(text: str, names: Sequence[str]) -> tuple[list[Row], int]:
-    """Return the rows, split so that most names are found, and the column of names."""
+    """Return the rows, split by the delimiter that matches most names, and the name column."""
     best: tuple[int, int, list[Row], int] | None = None
     for delimiter in _DELIMITERS:
         rows = _split(text, delimiter)
@@ -135,7 +135,7 @@ def _find_names(text: str, names: Sequence[str]) -> tuple[list[Row], int]:
 
 
 def _find(cells: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return those of the names that are among the cells."""
+    """Return the names that are among the cells."""
     table = {_plain(cell): "found" for cell in cells}
     return [name for name, found in zip(names, _look_up(table, names), strict=True) if found]
 
@@ -145,7 +145,7 @@ def _look_up(table: dict[str, str], names: Sequence[str]) -> list[str]:
     found = [""] * len(names)
     for key in _KEYS:
         keys = [key(PurePosixPath(name)) for name in names]
-        if len(set(keys)) < len(names):  # this way two files would be one
+        if len(set(keys)) < len(names):  # two files would have the same key
             continue
         found = [old or table.get(new, "") for old, new in zip(found, keys, strict=True)]
     return found
@@ -160,7 +160,7 @@ _KEYS: Sequence[Callable[[PurePosixPath], str]] = (
 
 
 def _without_folders(table: dict[str, str]) -> dict[str, str]:
-    """Return the table for names without the first folders; "" where two groups have one name."""
+    """Return the table by names without leading folders; "" for names with two groups."""
     short: dict[str, str] = {}
     for name, group in table.items():
         while "/" in name:
@@ -170,7 +170,7 @@ def _without_folders(table: dict[str, str]) -> dict[str, str]:
 
 
 def _plain(cell: str) -> str:
-    """Return a name as paths inside a folder are written."""
+    """Return a name in the form of a relative POSIX path."""
     return unicodedata.normalize("NFC", cell.replace("\\", "/")).removeprefix("./")
 
 
@@ -191,8 +191,8 @@ def _choose(
     if len(called) == 1 or len(others) == 1:
         return (called or list(others))[0]
     raise ValueError(
-        f"{str(path)!r} has {len(first)} columns. Say which of them is meant, "
-        f"{_names(header, others)}, as in --groups {path}:{_name(header, others[-1])}."
+        f"{str(path)!r} has {len(first)} columns. Choose one of {_names(header, others)}, as in "
+        f"--groups {path}:{_name(header, others[-1])}."
     )
 
 

@@ -18,7 +18,7 @@ from ._group_table import is_table, read_rows, read_table
 
 Array = NDArray[Any]
 
-_SEPARATOR = "|"  # between what the parentheses of a pattern match; rare in names
+_SEPARATOR = "|"  # between the matched groups of a pattern; rare in names
 
 
 def groups_of_names(spec: str, names: Sequence[str]) -> Array:
@@ -27,13 +27,13 @@ def groups_of_names(spec: str, names: Sequence[str]) -> Array:
     Parameters
     ----------
     spec : str
-        "folder": the subfolder that a file lies in. A file that ends in .csv: names and
-        groups, of more columns than two the one named after a colon, as in
-        "files.csv:patient". Otherwise a regular expression that is searched in the name;
-        the group is what its parentheses match, all of them together, or all that
-        matches.
+        "folder" for the subfolder that contains the file; or the path of a .csv file with
+        names and groups, if there are more than two columns followed by a colon and a
+        column, as in "files.csv:patient"; or a regular expression that is searched in the
+        name. The group is then everything that its parentheses match, or, without
+        parentheses, the whole match.
     names : sequence of str
-        Paths inside the folder.
+        Paths relative to the folder.
 
     Returns
     -------
@@ -56,14 +56,14 @@ def groups_of_names(spec: str, names: Sequence[str]) -> Array:
     hint = ""
     if spec == "folder":
         found = [str(PurePosixPath(name).parent).removeprefix(".") for name in names]
-        reason = "lie in no subfolder"
+        reason = "are not in a subfolder"
     elif is_table(spec):
         found, first = read_table(spec, names)
         reason, hint = f"are not in {printable(spec)}", f" {first}"
     else:
         found = _from_pattern(spec, names)
         reason = f"do not match {printable(spec)!r}"
-        hint = " Expected a table to end in .csv." if Path(spec).is_file() else ""
+        hint = " The name of a table must end in .csv." if Path(spec).is_file() else ""
     without = [name for name, group in zip(names, found, strict=True) if not group]
     if without:
         raise ValueError(
@@ -79,7 +79,7 @@ def groups_of_rows(spec: str | Path, n: int) -> Array:
     Parameters
     ----------
     spec : str or Path
-        The file; if it has more columns than one, and none is called group, with a colon
+        The file; if it has several columns, and none is called group, followed by a colon
         and the name or number of the column.
     n : int
         The number of images.
@@ -87,20 +87,21 @@ def groups_of_rows(spec: str | Path, n: int) -> Array:
     Raises
     ------
     ValueError
-        If the file has another number of lines, no such column, or a cell is empty.
+        If the file has a different number of lines, there is no such column, or a cell is
+        empty.
     """
     groups = read_rows(str(spec), n)
     without = [str(k) for k, group in enumerate(groups) if not group]
     if without:
         raise ValueError(
-            f"{printable(str(spec))!r} has an empty cell for the group of the images "
+            f"{printable(str(spec))!r} has an empty cell for the group of image "
             f"{first_few(without)}, counted from 0."
         )
     return np.array([printable(group) for group in groups])
 
 
 def describe_groups(groups: Array) -> str:
-    """Say how many images each group has.
+    """Return a text that says how many images each group has.
 
     Examples
     --------

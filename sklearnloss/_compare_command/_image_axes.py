@@ -1,4 +1,4 @@
-"""The channel axis of images, as far as file, mask and user tell."""
+"""The channel axis of images, determined from the file, the mask and the user's options."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..estimators._data.pixels import Pixels, arrange
 
 Array = NDArray[Any]
 
-# An axis of at most so many elements holds channels, if the others are longer.
+# An axis of at most this length holds channels, if the others are longer.
 _FEW_CHANNELS = 4
 
 
 def without_mask(pixels: Pixels, channels: Channels | None) -> Array:
-    """Return an image with its channels first, or without."""
+    """Return an image with channels first, or without a channel axis."""
     if pixels.axes is None:
         axis = channel_axis(pixels.values.shape, channels)
         return pixels.values if axis is None else np.moveaxis(pixels.values, axis, 0)
     if pixels.is_pages and channels is None:
         raise ValueError(
-            f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: say "
-            f"--channels first, or write axes='ZYX' into the file, as tifffile does"
+            f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: pass "
+            f"--channels first, or write axes='ZYX' into the file with tifffile"
         )
     image = arrange(pixels, "first", n_axes=None if channels is None else 2)
     last = pixels.axes == "QYX" and channels == "last"
@@ -32,7 +32,7 @@ def without_mask(pixels: Pixels, channels: Channels | None) -> Array:
 
 
 def with_mask(pixels: Pixels, mask: tuple[int, ...], channels: Channels | None) -> Array:
-    """Return an image with its channels first, or without, as its mask tells."""
+    """Return an image with channels first, or without a channel axis, matched to its mask."""
     if pixels.axes is None or pixels.is_pages:
         return fit_to_mask(pixels.values, mask, channels)
     image = arrange(pixels, "first")
@@ -43,24 +43,24 @@ def with_mask(pixels: Pixels, mask: tuple[int, ...], channels: Channels | None) 
 
 
 def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | None:
-    """Return which axis of an array, without a mask beside it, holds the channels.
+    """Return the channel axis of an array that has no mask.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one image.
+        Shape of one image.
     channels : {"first", "last"} or None
-        What the user says.
+        The user's choice.
 
     Returns
     -------
     axis : int or None
-        0, the last, or None if there are no channels.
+        0, the last axis, or None if there are no channels.
 
     Raises
     ------
     ValueError
-        If it may be either.
+        If it is ambiguous.
 
     Examples
     --------
@@ -78,22 +78,22 @@ def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | Non
     if len(few) == 1 and min(np.delete(shape, few[0])) > _FEW_CHANNELS:
         return few[0]
     raise ValueError(
-        f"its shape {shape} does not tell whether the channels come first or last: say --channels "
-        f"first, or --channels last. A volume needs an axis of channels, too"
+        f"its shape {shape} does not show whether the channels come first or last: pass "
+        f"--channels first, or --channels last. A volume needs a channel axis, too"
     )
 
 
 def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None = None) -> Array:
-    """Return an image with its channels first, or without, as the mask's shape tells.
+    """Return an image with channels first, or without a channel axis, given its mask's shape.
 
     Parameters
     ----------
     image : ndarray
-        Of unknown axes.
+        An image with unknown axes.
     mask : tuple of int
         The shape of its mask.
     channels : {"first", "last"} or None
-        Where the channels are, if that is known.
+        The channel axis, if it is known.
 
     Examples
     --------
@@ -111,30 +111,30 @@ def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None =
     last = has_channels and image.shape[:-1] == mask and channels != "first"
     if first and last:
         raise ValueError(
-            f"its shape {image.shape} and its mask's {mask} do not tell whether the channels come "
-            f"first or last: say --channels first, or --channels last"
+            f"its shape {image.shape} and its mask's shape {mask} do not show whether the channels "
+            f"come first or last: pass --channels first, or --channels last"
         )
     if first:
         return image
     if last:
         return np.moveaxis(image, -1, 0)
     said = has_channels and mask in (image.shape[1:], image.shape[:-1])
-    hint = f", as --channels {channels} says" if said else ""
+    hint = f", which does not fit --channels {channels}" if said else ""
     raise ValueError(f"{_mismatch(image.shape, mask)}{hint}")
 
 
 def _mismatch(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
-    """Return in words that an image and its mask do not fit, and perhaps why."""
-    text = f"the image is of shape {image}, its mask of {mask}"
+    """Return a message that the shapes of an image and its mask do not match."""
+    text = f"the image has shape {image}, its mask has shape {mask}"
     if image == mask:
-        return f"{text}, but in the file its first axis is of channels, not of slices"
+        return f"{text}, but in the file the image's first axis holds channels, not slices"
     if len(mask) == 2 and image[-2:] == mask[::-1]:
-        return f"{text}: one of them is turned, against its EXIF orientation"
+        return f"{text}: one of them is rotated, despite its EXIF orientation"
     return text
 
 
 def without_channel(mask: Array) -> Array:
-    """Return a mask in an array without an axis of one channel."""
+    """Return a mask without a channel axis of length 1."""
     if mask.ndim > 2 and len(mask) == 1:
         return np.asarray(mask[0])
     if mask.ndim > 2 and mask.shape[-1] == 1:

@@ -1,4 +1,4 @@
-"""Read the images and masks of a folder once: what is wrong with them, and whether they fit."""
+"""Reading and checking all images and masks of a folder."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from ._layout import ImageFiles
 
 Array = NDArray[Any]
 
-# What is held in memory, in bytes; more is read again and again, batch by batch.
+# Bytes of data that are kept in memory; larger data are read again in each epoch.
 IN_MEMORY = 2 * 2**30
 _BLOCK = 16
 
 
 class _Sample(NamedTuple):
-    """An image with its mask, and what stands for them when they are not kept."""
+    """An image with its mask, and the items to pass on if pixels are not kept in memory."""
 
     image: Array
     mask: Array | None
@@ -60,7 +60,7 @@ class Loaded(NamedTuple):
     X : ndarray of shape (n, *image), or list of Path and ndarray
     y : ndarray of shape (n, *spatial), list of Path and ndarray, or None
     shapes : list of tuple of int
-        Of the images, channels first.
+        Shapes of the images, channels first.
     labels : list of int
         The distinct labels of the masks.
     """
@@ -74,28 +74,28 @@ class Loaded(NamedTuple):
 def load_images(
     files: ImageFiles, *, resize: int | None = None, channels: Channels | None = None
 ) -> Loaded:
-    """Read all images once, and keep them if they are of one shape and fit into memory.
+    """Read all images once, and keep them if they have one shape and fit into memory.
 
     Parameters
     ----------
     files : ImageFiles
-        What to read.
+        The files to read.
     resize : int, default=None
-        Side, in pixels, to which images are resized, for classification.
+        Side in pixels to which images are resized, for classification.
     channels : {"first", "last"}, default=None
-        Where arrays and pages of TIFF files have their channels, if it is not clear.
+        Channel axis of arrays and of pages of TIFF files, if it is not clear.
 
     Returns
     -------
     loaded : Loaded
-        Arrays, or lists of what is read anew each time.
+        Arrays, or lists of items that are read whenever they are needed.
 
     Raises
     ------
     ValueError
         If files cannot be read, or do not fit together; the first few are named.
     ImportError
-        If pictures are to be read without the library for it.
+        If the library that reads pictures is missing.
     """
     _check_libraries([*files.images, *(files.masks or [])])
     samples, kept = _read_and_check(files, resize, channels)
@@ -125,7 +125,7 @@ def load_images(
 def _read_and_check(
     files: ImageFiles, resize: int | None, channels: Channels | None
 ) -> tuple[list[_Sample], int]:
-    """Return the samples and their size in bytes; beyond the limit without their pixels."""
+    """Return the samples and their total size in bytes; pixels beyond the limit are dropped."""
     masks: Sequence[Path | None] = files.masks or [None] * len(files.images)
     samples, kept = [], 0
     broken: dict[str, list[str]] = {}
@@ -166,10 +166,10 @@ def _check_libraries(paths: Sequence[Path]) -> None:
 def _read_all(
     jobs: Sequence[tuple[Path, Path | None]], resize: int | None, channels: Channels | None
 ) -> Iterator[_Sample | Exception]:
-    """Yield each sample, or why there is none; files are read at the same time."""
+    """Yield each sample, or the error of reading it; files are read in parallel."""
     pool = ThreadPoolExecutor(min(_BLOCK, os.cpu_count() or 1))
     with pool, tqdm(total=len(jobs), unit="image", desc="Reading", leave=False) as bar:
-        # Block by block, as the pool would run ahead of what memory can hold.
+        # Block by block, or the pool could read more ahead than fits into memory.
         for start in range(0, len(jobs), _BLOCK):
             block = jobs[start : start + _BLOCK]
             yield from pool.map(lambda job: _try_to_read(job[0], job[1], resize, channels), block)
@@ -181,7 +181,7 @@ def _try_to_read(
 ) -> _Sample | Exception:
     try:
         return _read(image, mask, resize, channels)
-    except Exception as error:  # whatever a broken file makes a library raise
+    except Exception as error:  # a broken file may make a library raise anything
         return error
 
 
@@ -191,7 +191,7 @@ def _read(
     pixels = read_image(image_path)
     read = pixels.values
     if read.dtype.kind not in "biuf" or read.size == 0 or read.ndim < 2:
-        raise ValueError(f"of shape {read.shape} and dtype {read.dtype}, which is not an image")
+        raise ValueError(f"shape {read.shape} and dtype {read.dtype}, which is not an image")
     if read.dtype.kind == "f" and not np.isfinite(read).all():
         raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
     if mask_path is None:
@@ -206,7 +206,7 @@ def _read(
     mask = without_channel(mask_read)
     image = with_mask(pixels, mask.shape, channels)
     found = distinct_labels(read_masks(mask[None], (1, *mask.shape)))
-    # What the estimators read by themselves as it is here.
+    # True if the estimators themselves read the file in the same way.
     known = pixels.axes is not None and not pixels.is_pages
     in_order = pixels.is_pages and image.strides[-3:] == read.strides[-3:]
     return _Sample(
@@ -221,7 +221,7 @@ def _read(
 
 
 def _slim(sample: _Sample) -> _Sample:
-    """Forget pixels that can be read again."""
+    """Drop pixels that can be read again."""
     hollow = np.lib.stride_tricks.as_strided(
         np.zeros(1, sample.image.dtype), sample.image.shape, [0] * sample.image.ndim
     )
@@ -239,7 +239,7 @@ def _resized(image: Array, side: int) -> Array:
 def _check_shapes(
     names: Sequence[str], shapes: Sequence[tuple[int, ...]], *, any_size: bool
 ) -> None:
-    """Raise, naming those that differ from most, unless images go together."""
+    """Raise a ValueError that names the images whose shape differs from that of most."""
     kinds = [(len(s), s[0] if len(s) > 2 else 1) if any_size else s for s in shapes]
     usual, _ = Counter(kinds).most_common(1)[0]
     typical = shapes[kinds.index(usual)]
@@ -250,8 +250,8 @@ def _check_shapes(
     ]
     if others:
         raise ValueError(
-            f"Most images are of shape {typical} (channels first), but {len(others)} of "
-            f"{len(names)} are not: {first_few(others)}. Expected the same channels"
+            f"Most images have shape {typical} (channels first), but {len(others)} of "
+            f"{len(names)} do not: {first_few(others)}. Expected the same channels"
             + ("." if any_size else " and size.")
             + _advice(
                 typical, next(s for s, kind in zip(shapes, kinds, strict=True) if kind != usual)
@@ -260,13 +260,13 @@ def _check_shapes(
 
 
 def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
-    """Return what to do about an image of another shape, with a space before it."""
+    """Return what to do about an image of a different shape, with a leading space."""
     if max(len(typical), 3) != max(len(other), 3):
-        return " Flat images and volumes do not mix."
+        return " Flat images and volumes cannot be mixed."
     one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
     if one != most:
         return channels_advice(one, most)
-    return " Crop them, or say --resize PIXELS."
+    return " Crop them, or pass --resize PIXELS."
 
 
 def _reason(error: Exception) -> str:

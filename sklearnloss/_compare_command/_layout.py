@@ -1,4 +1,4 @@
-"""Layouts of folders: images with masks, or a folder of images per class."""
+"""Folder layouts: images with masks, or a folder of images per class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._culprits import first_few
 from ._pairs import masks_beside, pair, plain_names
 from ._walk import SUFFIXES, Walk, describe
 
-# The last of each are nnU-Net's, mmsegmentation's, and those of pairs of images.
+# The second lines are the names used by nnU-Net, by mmsegmentation and for image pairs.
 IMAGE_FOLDERS = (
     *("images", "image", "imgs", "img"),
     *("imagestr", "img_dir", "inputs", "input"),
@@ -24,7 +24,7 @@ MASK_FOLDERS = (
 )
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
-# How a folder is called that more likely holds images, or their masks, than a class.
+# Names of folders that more likely hold images, or their masks, than a class.
 _NO_CLASS = re.compile(
     r"image|img|input|label|mask|annot|segment|truth|target|^ann|^segs?$|^rois?$"
     r"|(?-i:^gt(?![a-z])|^GT(?![A-Za-z]))",
@@ -39,7 +39,7 @@ EXPECTED = (
 
 @dataclass
 class ImageFiles:
-    """Files of images, and what is known of each.
+    """Image files, with the mask or the class of each.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class ImageFiles:
     labels : list of str or None
         Their classes, for classification.
     names : list of str
-        Paths inside the folder, as POSIX has them.
+        POSIX paths relative to the folder.
     others : list of str
         Files and folders that are left out.
     """
@@ -68,7 +68,7 @@ class ImageFiles:
 
     @property
     def names_in_class(self) -> list[str]:
-        """Names without the folder of their class, which says nothing about groups."""
+        """Names without the folder of their class, which does not identify groups."""
         return self.names if self.labels is None else [n.partition("/")[2] for n in self.names]
 
 
@@ -80,7 +80,7 @@ def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) 
     folder : Path
         The folder.
     task : {"auto", "classification", "segmentation"}, default="auto"
-        "auto" is segmentation where there are a folder of images and one of masks.
+        "auto" is segmentation if there are a folder of images and one of masks.
     output : Path, default=None
         A folder of results, which is left out.
 
@@ -92,8 +92,8 @@ def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) 
     Raises
     ------
     ValueError
-        If the folder is laid out in neither way, or may be in both; if images and masks
-        do not pair.
+        If the folder has neither layout, or could have both; if images and masks do not
+        pair.
     """
     walk = Walk(output)
     children = walk.children(folder)
@@ -106,9 +106,9 @@ def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) 
         return _class_folders(folder, children, walk, may_be_masks=task == "auto")
     if images is None or masks is None:
         raise ValueError(
-            f"{str(folder)!r} holds {_listing(children)}. Expected, for segmentation, a folder of "
-            f"images, called images, and one of masks, called masks, labels or annotations. If "
-            f"these are classes, say --task classification."
+            f"{str(folder)!r} holds {_listing(children)}. For segmentation, expected a folder "
+            f"called images, and one called masks, labels or annotations. If these are classes, "
+            f"pass --task classification."
         )
     files = _pairs(images, masks, walk)
     top = [describe(child) for child in children if child not in (images, masks)]
@@ -119,26 +119,25 @@ def find_files(folder: Path, task: str = "auto", *, output: Path | None = None) 
 def _refuse_splits(folder: Path, folders: Sequence[Path]) -> None:
     if folders and {child.name.lower() for child in folders} <= SPLITS:
         raise ValueError(
-            f"{str(folder)!r} holds {_listing(folders)}, which are not classes. Expected one of "
-            f"them as DATA, such as {str(folders[0])!r}: folds are made of it."
+            f"{str(folder)!r} holds {_listing(folders)}, which are not classes. Pass one of them "
+            f"as DATA, such as {str(folders[0])!r}: it is split into folds."
         )
 
 
 def _refuse_folder_per_image(folder: Path, folders: Sequence[Path]) -> None:
-    """Refuse masks in the same folder as what they belong to, which would become images."""
+    """Refuse a folder per image with its masks in it, which would be taken for images."""
     both = [child for child in folders if _has(child, IMAGE_FOLDERS) and _has(child, MASK_FOLDERS)]
     if not both:
         return
     if len(folders) == 1:
         raise ValueError(
-            f"{str(folder)!r} holds only {_listing(folders)}. Expected it as DATA: "
-            f"{str(both[0])!r}."
+            f"{str(folder)!r} holds only {_listing(folders)}. Pass that as DATA: {str(both[0])!r}."
         )
     raise ValueError(
-        f"{str(folder)!r} holds {len(both)} folders with images and masks of their own, such as "
-        f"{str(both[0])!r}. Expected one folder, images, and one, masks, for all. Where each "
-        f"object has a mask file of its own, as in the 2018 Data Science Bowl, join those of an "
-        f"image: mask1 | mask2. For classification, move the masks away."
+        f"{str(folder)!r} holds {len(both)} folders with separate images and masks, such as "
+        f"{str(both[0])!r}. Expected one folder called images and one called masks for all. If "
+        f"each object has a separate mask file, as in the 2018 Data Science Bowl, merge those of "
+        f"an image: mask1 | mask2. For classification, move the masks away."
     )
 
 
@@ -149,7 +148,7 @@ def _has(folder: Path, names: Sequence[str]) -> bool:
 def _one_called(
     names: Sequence[str], what: str, folders: Sequence[Path], walk: Walk
 ) -> Path | None:
-    """Return the subfolder that is called one of the names, in any case."""
+    """Return the subfolder that has one of the names, ignoring case."""
     found = [child for child in folders if child.name.lower() in names]
     if len(found) > 1:
         found = [child for child in found if walk.images(child)[0]] or found[:1]
@@ -166,7 +165,7 @@ def _pairs(images: Path, masks: Path, walk: Walk) -> ImageFiles:
     mask_files, other_masks = walk.images(masks)
     for folder, files in ((images, image_files), (masks, mask_files)):
         if not files:
-            raise ValueError(f"{str(folder)!r} holds no image. Expected {_kinds()}.")
+            raise ValueError(f"{str(folder)!r} holds no images. Expected {_kinds()}.")
     names = [file.relative_to(images).as_posix() for file in image_files]
     partners = pair(names, [file.relative_to(masks).as_posix() for file in mask_files])
     chosen = [mask_files[partner] for partner in partners]
@@ -199,42 +198,42 @@ def _class_folders(
         _refuse_unclear(folder, inside)
     if empty:
         raise ValueError(
-            f"{str(folder)!r} has a folder per class, but there is no image in "
+            f"{str(folder)!r} has a folder per class, but there are no images in "
             f"{first_few(empty)}. Expected {_kinds()}."
         )
     return found
 
 
 def _refuse_masks_beside(folder: Path, names: Sequence[str]) -> None:
-    """Refuse masks among the images of a class, which would become images of it."""
+    """Refuse masks among the images of a class, which would be taken for images."""
     masks = masks_beside(names)
     if masks:
         raise ValueError(
-            f"{str(folder)!r} holds masks beside images: {first_few(masks)}. For segmentation, "
-            f"move all images to a folder, images, and all masks to one, masks, with the folders "
-            f"that they are in. For classification, move the masks away."
+            f"{str(folder)!r} holds masks as well as images: {first_few(masks)}. For segmentation, "
+            f"move all images to a folder called images, and all masks to one called masks, with "
+            f"the same subfolders. For classification, move the masks away."
         )
 
 
 def _refuse_unclear(folder: Path, inside: dict[str, list[str]]) -> None:
-    """Refuse folders that could hold classes, or images and their masks."""
+    """Refuse folders that could hold either classes, or images and their masks."""
     why = ""
     named = [name for name in inside if _NO_CLASS.search(name)]
     same = _folders_of_same_names({name: plain_names(f) for name, f in inside.items() if f})
     if same:
         why = f"{printable(same[0])}/ and {printable(same[1])}/ hold the same file names"
     if named and not why:
-        why = f"{first_few(named)} may be called after what it holds"
+        why = f"{first_few(named)} sounds like images or masks"
     if why:
         raise ValueError(
-            f"{str(folder)!r} holds {first_few([f'{name}/' for name in inside])}: classes, or "
-            f"images and their masks? {why}. If these are classes, say --task classification. For "
-            f"segmentation, call the folders images and masks."
+            f"{str(folder)!r} holds {first_few([f'{name}/' for name in inside])}: are these "
+            f"classes, or images and their masks? {why}. If they are classes, pass --task "
+            f"classification. For segmentation, call the folders images and masks."
         )
 
 
 def _folders_of_same_names(names: dict[str, frozenset[str]]) -> tuple[str, str] | None:
-    """Return two folders of the same names; where there are few, one may lack some."""
+    """Return two folders with the same file names; of two or three, one may lack some names."""
     first: dict[frozenset[str], str] = {}
     for folder, found in names.items():
         other = first.setdefault(found, folder)

@@ -1,4 +1,4 @@
-"""Losses of ``--losses``: names, and ``module:attribute``."""
+"""The losses given by ``--losses``: names, and ``module:attribute``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
-    """Return losses by label: names as they are, and what ``module:attribute`` names.
+    """Return losses by label: names unchanged, and objects for ``module:attribute``.
 
     Parameters
     ----------
     names : sequence of str or None
-        None is all that suit.
+        None stands for all suitable losses.
 
     Raises
     ------
     ValueError
-        If a name is unknown, given twice, or there is none.
+        If a name is unknown or given twice, or there are no names.
     """
     if names is None:
         return None
     if not names:
-        raise ValueError("--losses names none. Expected names such as dice,focal.")
+        raise ValueError("--losses is empty. Expected names such as dice,focal.")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"--losses: {', '.join(twice)} is given twice.")
@@ -40,12 +40,12 @@ def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
 def _find(name: str) -> Any:
     if ":" in name:
         return _made(name, import_object(name))
-    get_search_space(name)  # raises for an unknown name, with the nearest one
+    get_search_space(name)  # raises for an unknown name, and suggests the nearest one
     return name
 
 
 def _made(name: str, found: Any) -> Any:
-    """Return an object of a class of torch modules, as files of models keep objects."""
+    """Return an instance of a torch module class, since model files store instances."""
     is_class = isinstance(found, type) and issubclass(found, nn.Module)
     if not is_class or issubclass(found, Loss) or hasattr(found, "search_space"):
         return found
@@ -72,7 +72,7 @@ def labels_to_try(estimator: Estimator, losses: Mapping[str, Any] | None) -> lis
 
 
 def digest_losses(losses: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return what tells the user's own losses from others of the same names."""
+    """Return digests of the user's own losses, which change with their code."""
     from ..tuning._evaluation.fingerprint import digest
 
     own = {name: loss for name, loss in (losses or {}).items() if not isinstance(loss, str)}

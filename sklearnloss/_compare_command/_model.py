@@ -23,7 +23,7 @@ Array = NDArray[Any]
 Split = tuple[Array, Array]
 Estimator = UNetSegmenter | ResNetClassifier
 
-# How often folds may turn out to be those of before, as they do with very few images.
+# How often new folds may equal earlier ones, as happens with very few images.
 _ATTEMPTS = 20
 
 
@@ -33,8 +33,8 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
     Raises
     ------
     ValueError
-        If there is an ignored label for classes, or it leaves none to learn, or a label
-        seems to be one to ignore.
+        If an ignored label is given for classification, or it leaves nothing to learn, or
+        a label probably marks pixels to ignore.
     """
     classes = [label for label in data.labels if label != options.ignore_index]
     ignored = f"--ignore-index {options.ignore_index}"
@@ -49,23 +49,23 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
         "max_epochs": options.epochs,
         "device": options.device,
         "channels": data.channels,
-        # All that there are: a fold may lack a rare one.
+        # All classes, since a fold may lack a rare one.
         "classes": classes,
         "random_state": options.seed,
     }
     if data.task == "classification":
         if isinstance(data.X, np.ndarray) and looks_like(data.X.shape[1:]) is not None:
-            shared["image_shape"] = tuple(data.X.shape[1:])  # the axes are as they should be
+            shared["image_shape"] = tuple(data.X.shape[1:])  # the axes have been checked
         return ResNetClassifier(**shared)
     check_void(classes, advice=COMMAND_LINE)
     return UNetSegmenter(ignore_index=options.ignore_index, **shared)
 
 
 def make_scoring(data: ImageData, options: Options) -> Any:
-    """Return the scorer of a name, None for the estimator's own.
+    """Return the named scorer, or None for the estimator's own.
 
-    Without a name, classes of different sizes are scored by balanced accuracy: answering
-    always the largest would get a high accuracy.
+    Without a name, classes of different sizes are scored by balanced accuracy, since
+    always predicting the largest class would give a high accuracy.
 
     Raises
     ------
@@ -91,12 +91,12 @@ def _is_unbalanced(data: ImageData) -> bool:
 
 
 def check_folds(data: ImageData, n_folds: int) -> None:
-    """Raise unless there are enough images, groups and images of each class for the folds.
+    """Check that there are enough images, groups and images of each class for the folds.
 
     Raises
     ------
     ValueError
-        Says what there is too little of.
+        If there are too few; the message says of what.
     """
     units = np.arange(len(data.y)) if data.groups is None else np.unique(data.groups)
     if len(units) < n_folds:
@@ -118,22 +118,22 @@ def make_folds(data: ImageData, n_folds: int, seed: int) -> list[Split]:
 
 
 def make_other_folds(data: ImageData, n_folds: int, n_repeats: int, seed: int) -> list[list[Split]]:
-    """Return folds for each repeat, other ones than those of a search and of each other.
+    """Return folds for each repeat, all different from each other and from the search's.
 
     Parameters
     ----------
     data : ImageData
         The images.
     n_folds, n_repeats : int
-        How many.
+        Number of folds and of repeats.
     seed : int
-        With which the search made its own. More repeats leave those before them as they
-        were.
+        Seed of the search's folds. The first repeats do not depend on how many follow.
 
     Returns
     -------
     folds : list of list of (train, test)
-        Fewer than asked for if there are not so many; none if the search's are all.
+        Fewer than ``n_repeats`` if there are not that many; none if the search's folds
+        are the only ones.
     """
     taken = {_partition(make_folds(data, n_folds, seed))}
     found = []

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from ..estimators._training.optimizers import resolve_device
 from ._losses import find_losses
 
-# These may change when a run is resumed: they say how much is done and where, not what.
+# These may change when a run is resumed: they affect how much is done and where, not what.
 _WHERE = ("jobs", "device")
 _HOW_MUCH = ("trials", "timeout", "top", "repeats")
-# What these lead to is compared instead: the data may lie elsewhere by now.
+# The contents of these are compared instead, since the data may have been moved.
 _LEAD_TO_DATA = ("data", "groups")
 
 _LOWEST = {
@@ -36,35 +36,35 @@ class Options:
     data : str
         Folder or file of images.
     task : {"auto", "classification", "segmentation"}
-        What is learned.
+        The task.
     losses : tuple of str or None
-        Names, or module:attribute; None is all that suit.
+        Names, or module:attribute; None is all suitable losses.
     folds : int
-        Folds of every cross-validation; >= 2.
+        Number of folds in every cross-validation; >= 2.
     groups : str or None
         Which images belong together.
     trials : int
-        Settings of losses that are tried in all.
+        Total number of settings to try.
     timeout : float or None
-        Seconds for trying.
+        Time limit of the search in seconds.
     top : int
-        Losses that are compared, the best of those tried.
+        Number of best losses to compare.
     repeats : int
-        Cross-validations that compare the best settings, each on other folds.
+        Number of cross-validations that compare the best settings, each on different folds.
     epochs, width : int
-        Of the networks.
+        Epochs per fit, and channels of the network's first stage.
     scoring : str or None
-        The score, by name.
+        The name of the score.
     ignore_index : int or None
-        Label of pixels that do not count.
+        Label of ignored pixels.
     resize : int or None
-        Side of images in pixels.
+        Side in pixels to which images are resized.
     channels : {"first", "last"} or None
-        Where images have their channels, if it is not clear.
+        Channel axis of the images, if it is not clear.
     jobs : int
-        Fits side by side.
+        Number of parallel fits.
     seed : int
-        Of everything.
+        Seed of all random numbers.
     device : str
         Where networks are trained.
     """
@@ -89,13 +89,13 @@ class Options:
     device: str = "auto"
 
     def check(self) -> None:
-        """Raise ``ValueError`` for an option that cannot be, before any work."""
+        """Raise ``ValueError`` for an invalid option, before any work."""
         for name, least in _LOWEST.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"--{name} {value}: expected at least {least}.")
         if self.timeout is not None and not 0 < self.timeout < math.inf:
-            raise ValueError(f"--timeout {self.timeout:g}: expected seconds above 0.")
+            raise ValueError(f"--timeout {self.timeout:g}: expected a number of seconds above 0.")
         if not 0 <= self.seed <= _MAX_SEED:
             raise ValueError(f"--seed {self.seed}: expected 0 to {_MAX_SEED}.")
         resolve_device(self.device)
@@ -118,7 +118,7 @@ class Options:
 
     @property
     def amount(self) -> dict[str, Any]:
-        """How much of it is asked for."""
+        """The options that say how much to do."""
         return {key: self._as_json()[key] for key in _HOW_MUCH}
 
     def _as_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pairs of images and masks, by their names."""
+"""Pairing of images and masks by their names."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _CHANNEL = re.compile(r"_\d{4}$")
 
 
 def pair(images: Sequence[str], masks: Sequence[str]) -> list[int]:
-    """Return for each image which mask is its own.
+    """Return the position of each image's mask.
 
-    Names are the same but for their suffix, and for an end such as ``_mask`` or
-    ``_image``.
+    Names must be the same, except for the file extension and an ending such as ``_mask``
+    or ``_image``.
 
     Parameters
     ----------
     images, masks : sequence of str
-        Paths inside their folders.
+        Paths relative to their folders.
 
     Returns
     -------
@@ -55,13 +55,14 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> list[int]:
             "Images and masks do not pair."
             + (f" Without a mask: {first_few(lonely_images)}." if lonely_images else "")
             + (f" Without an image: {first_few(lonely_masks)}." if lonely_masks else "")
-            + " Expected the same names but for the suffix; a mask's may end in _mask or _label."
+            + " Expected the same names except for the file extension; those of masks may end in "
+            + "_mask or _label."
         )
     return [of_mask[key] for key in of_image]
 
 
 def plain_names(names: Sequence[str]) -> frozenset[str]:
-    """Return names without suffix, and without what images or masks end in.
+    """Return names without extension, and without an ending such as ``_mask`` or ``_image``.
 
     Examples
     --------
@@ -73,7 +74,7 @@ def plain_names(names: Sequence[str]) -> frozenset[str]:
 
 
 def masks_beside(names: Sequence[str]) -> list[str]:
-    """Return those names that are masks of other ones.
+    """Return those names that belong to masks of other files.
 
     Examples
     --------
@@ -89,7 +90,7 @@ def masks_beside(names: Sequence[str]) -> list[str]:
 def _refuse_channels(
     images: Sequence[str], of_image: dict[str, int], of_mask: dict[str, int]
 ) -> None:
-    """Refuse the channels of one image in files of their own, as nnU-Net has them."""
+    """Refuse the channels of one image in separate files, as nnU-Net stores them."""
     further = [
         images[k]
         for key, k in of_image.items()
@@ -103,7 +104,7 @@ def _refuse_channels(
 
 
 def _stem(name: str) -> str:
-    # The same letters may be written in two ways, as macOS and other systems do.
+    # macOS encodes some letters differently from other systems.
     return unicodedata.normalize("NFC", str(PurePosixPath(name).with_suffix("")))
 
 
@@ -113,7 +114,7 @@ def _by_key(names: Sequence[str], key: Callable[[str], str]) -> dict[str, int]:
         first = found.setdefault(key(name), position)
         if first != position:
             raise ValueError(
-                f"{printable(names[first])} and {printable(name)} have the same name but for "
-                f"their ends. Expected one file per image: move one of them away."
+                f"{printable(names[first])} and {printable(name)} have the same name except for "
+                f"their endings. Expected one file per image: move one of them away."
             )
     return found

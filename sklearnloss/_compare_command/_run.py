@@ -1,4 +1,4 @@
-"""A run: the search, the comparison, and the files that are written."""
+"""A run of the command: the search, the comparison, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def run_compare(options: Options, output: Path) -> str:
     Parameters
     ----------
     options : Options
-        What to do.
+        The options of the command.
     output : Path
-        The folder of the results, made if it is not there.
+        The folder of the results, which is created if it does not exist.
 
     Returns
     -------
     summary : str
-        What was found.
+        The summary of the results.
 
     Raises
     ------
     FileNotFoundError, ValueError, ImportError
-        If something is wrong with the options or the data; nothing is trained then.
+        If something is wrong with the options or the data; raised before any training.
     """
     options.check()
     if not Path(options.data).exists():
@@ -78,10 +78,10 @@ def run_compare(options: Options, output: Path) -> str:
     about = {"path": os.path.abspath(options.data), "images": len(data.names)}
     settings.check_data(digests, about)
     if settings.is_finished and (output / SUMMARY).is_file():
-        say(f"{output} is finished. Nothing is left to do.")
+        say(f"{output} is finished. There is nothing left to do.")
         return (output / SUMMARY).read_text(encoding="utf-8")
     if settings.is_replaced:
-        say(f"{output} holds a run of something else that finished nothing: begun anew.")
+        say(f"{output} holds a different run that finished nothing. It is replaced.")
     output.mkdir(parents=True, exist_ok=True)
     settings.begin()
     summary = run.run()
@@ -90,28 +90,26 @@ def run_compare(options: Options, output: Path) -> str:
 
 
 def say(text: str) -> None:
-    """Print to stderr how far it is."""
+    """Print progress to stderr."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def _check_output(data: Path, output: Path) -> None:
-    """Refuse a folder of results that cannot hold a model, or that holds data."""
+    """Refuse an output folder that cannot hold a model, or that holds data."""
     real = os.path.realpath(output)
     if printable(real) != real:
         raise ValueError(
-            f"--output {str(output)!r} is {printable(real)}, a name that files of models cannot "
-            f"have. Expected plain text in UTF-8."
+            f"--output {str(output)!r} is {printable(real)}, which is not a valid name for a model "
+            f"file. Expected plain text in UTF-8."
         )
     if any(each.exists() and not each.is_dir() for each in (output, *output.parents)):
-        raise ValueError(
-            f"--output {str(output)!r} is a file, or lies below one. Expected a folder."
-        )
+        raise ValueError(f"--output {str(output)!r} is a file, or is below one. Expected a folder.")
     if not data.is_dir() or not output.is_dir() or (output / SETTINGS).exists():
         return
     if output.resolve().is_relative_to(data.resolve()) and any(output.iterdir()):
         raise ValueError(
-            f"--output {str(output)!r} is a folder of DATA that holds something else than results. "
-            f"Expected a new folder, or one of an earlier run."
+            f"--output {str(output)!r} is a folder of DATA that holds something other than "
+            f"results. Expected a new folder, or one of an earlier run."
         )
 
 
@@ -129,7 +127,7 @@ class _Run:
         self.other_folds = make_other_folds(data, options.folds, options.repeats, options.seed)
 
     def run(self) -> str:
-        """Return the summary, which is kept before the best is trained, too."""
+        """Return the summary, which is also saved before the best loss is trained."""
         search = self._search()
         best_of_each = search.best_per_loss_
         chosen = best_first(best_of_each)[: self.options.top]
@@ -166,8 +164,9 @@ class _Run:
             verbose=1,
         )
         with warnings.catch_warnings(), _translated_advice():
-            warnings.simplefilter("ignore", FitFailedWarning)  # the summary tells what failed
-            warnings.filterwarnings("ignore", ".*never tried", UserWarning)  # and what was not
+            # The summary lists what failed and what was not tried.
+            warnings.simplefilter("ignore", FitFailedWarning)
+            warnings.filterwarnings("ignore", ".*never tried", UserWarning)
             search.fit(data.X, data.y)
         return search
 
@@ -180,13 +179,13 @@ class _Run:
         n_settings = plural(options.trials, "setting")
         n_fits = plural(len(self._splits()) * self._n_seeds, "fit")
         return (
-            f"Searching: {n_settings} in {options.folds} folds{limit}. Then the comparison takes "
+            f"Searching: {n_settings} on {options.folds} folds{limit}. Then the comparison takes "
             f"{n_fits} of {best}, and the winner is trained on all images{also}."
         )
 
     @property
     def _n_seeds(self) -> int:
-        # Folds that are all there are: then their seeds are repeated.
+        # If there are no other folds, seeds are repeated instead.
         return 1 if self.other_folds else self.options.repeats
 
     def _splits(self) -> list[Any]:
@@ -224,12 +223,12 @@ class _Run:
             write_rows(self.output / "images.csv", found.images)
 
     def _train(self, params: dict[str, Any]) -> None:
-        say("Training the best on all images.")
+        say("Training the best loss on all images.")
         model = clone(self.estimator).set_params(**params)
         model.fit(self.data.X, self.data.y).save(self.output / MODEL)
 
     def _write_summary(self, found: Found, more: list[str]) -> str:
-        """Write what was found, and perhaps what is to be said of the model."""
+        """Write the summary, with further lines about the model."""
         others = "folds and seeds" if self.other_folds else "seeds"
         lines = describe_found(found, self.data, self.options.data, others)
         text = "\n".join([*lines, *more]) + "\n"
@@ -245,11 +244,11 @@ class _Run:
 
 @contextmanager
 def _translated_advice() -> Iterator[None]:
-    """Replace advice on ``storage=`` in errors by advice on ``--output``."""
+    """Replace advice about ``storage=`` in errors by advice about ``--output``."""
     try:
         yield
     except ValueError as error:
-        told = re.sub(_STORAGE_ADVICE, "Say another --output.", str(error))
+        told = re.sub(_STORAGE_ADVICE, "Pass another --output.", str(error))
         raise ValueError(told) from error
 
 

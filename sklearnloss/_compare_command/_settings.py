@@ -1,4 +1,4 @@
-"""Settings of a run, kept beside its results to refuse different ones."""
+"""The settings of a run, saved with its results so that different ones are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._walk import SETTINGS
 
 JOURNAL, FITS = "search.journal", "comparison.jsonl"
 
-# Called so in the messages; all others are options.
+# How messages name these keys; all other keys are options.
 _SUBJECTS = {
     "data": "data",
     "groups": "groups of images",
@@ -22,25 +22,25 @@ _SUBJECTS = {
 
 
 class Settings:
-    """The file with what a run is about; not written before the run begins.
+    """The file with the settings of a run; not written before the run begins.
 
     Parameters
     ----------
     folder : Path
-        Of the results.
+        Folder of the results.
     options : Options
-        Of this call.
+        Options of this call.
 
     Attributes
     ----------
     is_replaced : bool
-        Whether there is a run of another question in which nothing was finished; it is
-        begun anew.
+        Whether the folder holds a run with different settings that finished nothing; it
+        is then replaced.
 
     Raises
     ------
     ValueError
-        If the folder holds a run with other options than these; says which.
+        If the folder holds a run with different options; the message lists them.
     """
 
     def __init__(self, folder: Path, options: Options) -> None:
@@ -60,21 +60,21 @@ class Settings:
         Parameters
         ----------
         digests : dict of str to object
-            Of the data, the groups and losses of the user's own.
+            Digests of the data, of the groups and of the user's own losses.
         about : dict of str to object
-            What to say of the data: "path" and "images", their number.
+            Description of the data: their "path", and the number of "images".
         """
         self._now["data"] = dict(about)
         self._ask(digests)
 
     @property
     def is_finished(self) -> bool:
-        """Whether an earlier call did all that is asked for."""
+        """Whether an earlier call did everything that this one requests."""
         done = self._written.get("finished") == self.options.amount
         return bool(self._written) and not self.is_replaced and done
 
     def begin(self) -> None:
-        """Write down what is asked."""
+        """Save the settings."""
         if self.is_replaced:
             for name in (JOURNAL, FITS):
                 (self.folder / name).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ class Settings:
         self._write()
 
     def finish(self) -> None:
-        """Write down that all was done."""
+        """Save that the run is finished."""
         self._written["finished"] = self.options.amount
         self._write()
 
@@ -103,15 +103,15 @@ class Settings:
             was = ", ".join(_spoken(key, old.get(key)) for key in options)
             now = ", ".join(_spoken(key, new[key]) for key in options)
             return (
-                f"{where} with {was}, but now it is {now}. Use the same options to go on, or "
+                f"{where} with {was}, but now it is {now}. Use the same options to resume it, or "
                 f"another --output."
             )
         others = " and other ".join(_SUBJECTS[key] for key in changed)
         then, now = _counted(self._written.get("data", {})), _counted(self._now["data"])
         counted = f": then {then}, now {now}" if "data" in changed else ""
         return (
-            f"{where} on other {others}{counted}. Say another --output for a new run, or put back "
-            f"what was changed to go on with the old one."
+            f"{where} on other {others}{counted}. Pass another --output for a new run, or undo "
+            f"the changes to resume the old one."
         )
 
     def _write(self) -> None:
@@ -121,7 +121,7 @@ class Settings:
 
 
 def has_results(folder: Path) -> bool:
-    """Return whether a run has finished anything that it would be a pity to lose."""
+    """Return whether a run has finished any folds."""
     from optuna import get_all_study_summaries, load_study
 
     from ..tuning._workers.storage import open_storage, quiet_optuna
@@ -145,7 +145,7 @@ def _read(path: Path) -> dict[str, Any]:
             raise TypeError("no options in it")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read ({error!r}). Say another --output, or delete it."
+            f"{str(path)!r} cannot be read ({error!r}). Pass another --output, or delete it."
         ) from error
     return written
 

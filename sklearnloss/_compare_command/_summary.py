@@ -30,11 +30,11 @@ class Found:
     results : dict of str to array
         The search's ``cv_results_``.
     comparison : LossComparison
-        Of the best losses.
+        The comparison of the best losses.
     settings : dict of str to dict
-        Of the losses that are compared.
+        Settings of the losses that are compared.
     not_tried : list of str
-        Losses for which there was no time, or no trial.
+        Losses that were not tried for lack of time or trials.
     images : list of dict
         A row per image, the worst first.
     """
@@ -47,23 +47,23 @@ class Found:
 
     @property
     def not_compared(self) -> list[str]:
-        """Losses that were tried, and were not among the best."""
+        """Losses that were tried, but were not among the best."""
         return sorted(set(map(str, self.results["loss"])) - set(self.settings))
 
 
 def describe_found(found: Found, data: ImageData, name: str, others: str) -> list[str]:
-    """Return the lines of the summary, without what is said of the model.
+    """Return the lines of the summary, except for those about the model.
 
     Parameters
     ----------
     found : Found
         The results.
     data : ImageData
-        On which.
+        The data.
     name : str
-        What the user calls them.
+        The user's name for the data.
     others : str
-        What the comparison has that the search had not: "folds and seeds", or "seeds".
+        What differs between search and comparison: "folds and seeds", or "seeds".
     """
     not_tried, not_compared = found.not_tried, found.not_compared
     return [
@@ -94,16 +94,16 @@ def _describe_worst(found: Found) -> list[str]:
     named = [
         f"{row['image']} ({cell(row['mean'])})" for row in found.images if np.isfinite(row["mean"])
     ]
-    return ["", f"Images that are predicted worst: {first_few(named)}."] if named else []
+    return ["", f"Worst predicted images: {first_few(named)}."] if named else []
 
 
 def draw(found: Found, output: Path) -> str:
-    """Write report and picture; return which files there are.
+    """Write the report and the picture; return a line that lists the files.
 
     Parameters
     ----------
     found : Found
-        The results. What the comparison knows nothing of is added to ``about_``.
+        The results. The losses that are not compared are added to ``about_``.
     output : Path
         The folder.
     """

@@ -20,17 +20,18 @@ Row = dict[str, Any]
 
 
 def write_search(path: Path, results: Mapping[str, Any]) -> None:
-    """Write a search's ``cv_results_``, the best first; what a row lacks stays empty.
+    """Write a search's ``cv_results_``, the best first; missing values stay empty.
 
     Parameters
     ----------
     path : Path
         The CSV file.
     results : dict of str to sequence
-        Columns of one length. The parameters as a dict are left out: each has its own.
+        Columns of equal length. The column of dicts of parameters is left out, since
+        each parameter has its own column.
     """
     columns = {name: values for name, values in results.items() if name != "params"}
-    if "loss" in results:  # of an object its label, not where it is in memory
+    if "loss" in results:  # labels, as the repr of an object may contain its address
         columns["param_loss"] = results["loss"]
     n_rows = len(results["params"])
     ranks = [values for name, values in columns.items() if name.startswith("rank_")]
@@ -48,12 +49,12 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def image_rows(names: Sequence[str], comparison: LossComparison) -> list[Row]:
-    """Return how well each image is predicted by the fits that did not see it, the worst first."""
+    """Return each image's scores from the fits that were not trained on it, worst first."""
     scores = comparison.image_scores_
     if scores is None:
         return []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of images that no loss has a score of
+        warnings.simplefilter("ignore", RuntimeWarning)  # images without any score
         means = np.nanmean(scores, axis=0)
     rows = []
     for k in np.argsort(means, kind="stable"):
@@ -73,5 +74,5 @@ def _cell(value: Any) -> str:
 
 
 def _as_text(text: str) -> str:
-    """Mark what spreadsheets would run as a formula."""
+    """Quote text that spreadsheets would run as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

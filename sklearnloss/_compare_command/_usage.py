@@ -23,13 +23,13 @@ def describe_usage(data: ImageData, options: Options, model: Path, loss: str) ->
     Parameters
     ----------
     data : ImageData
-        What the model was trained on.
+        The training data of the model.
     options : Options
-        With the size that images were brought to.
+        Among them the size to which images were resized.
     model : Path
-        The model's file.
+        The file of the model.
     loss : str
-        With which it was trained: a name, or module:attribute.
+        The loss that it was trained with: a name, or module:attribute.
     """
     custom = _custom(model, loss) if ":" in loss else {}
     module = loss.partition(":")[0]
@@ -39,14 +39,14 @@ def describe_usage(data: ImageData, options: Options, model: Path, loss: str) ->
     code = ["from sklearnloss import load", *dict.fromkeys(imports)]
     if options.resize is not None:
         side = f"{options.resize} x {options.resize}"
-        note = f"To predict others, bring them to {side} pixels, as was done here:"
+        note = f"To predict other images, resize them to {side} pixels, as was done here:"
         if PurePosixPath(data.names[0]).suffix.lower() in (".npy", ".npz"):
             shape = ", ".join(map(str, ["n", *data.X[0].shape]))
             code.append(f"classes = {loaded}.predict(images)  # of shape ({shape})")
         else:
             code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
     else:
-        note = f"To predict other {'files' if data.in_files else 'images in an array, X'}, as here:"
+        note = f"To predict other {'files' if data.in_files else 'images in an array X'}:"
         what = "masks" if data.task == "segmentation" else "classes"
         given = '["new.png"]' if data.in_files else "X"
         code.append(f"{what} = {loaded}.predict({given})")
@@ -70,13 +70,13 @@ def _resized(data: ImageData, side: int, loaded: str) -> list[str]:
 
 
 def _custom(model: Path, loss: str) -> dict[str, str]:
-    """Return the losses that ``load`` has to be given, by name, as Python code."""
+    """Return the losses that must be passed to ``load``, by name, as Python code."""
     names: Sequence[str] = read(model)[0]["custom"]
     return {name: _code_of(name, loss) for name in names}
 
 
 def _code_of(name: str, loss: str) -> str:
-    """Return how a loss in a file is called in the module that it came from."""
+    """Return the Python expression for a loss in the module that defines it."""
     module, _, attribute = loss.partition(":")
     given: Any = import_object(loss)
     found = getattr(sys.modules[module], name, None)

@@ -1,4 +1,4 @@
-"""Files below a folder, with checks of links and of results among them."""
+"""The files below a folder, with checks for links and for results among them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ._culprits import first_few
 
 SUFFIXES = {*PICTURES, ".npy", ".npz"}
 
-#: The file by which the folder of a run's results is known.
+#: The file that marks a folder as the results of a run.
 SETTINGS = "settings.json"
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a name is one that systems and tools give: ``.cache``, ``__MACOSX``."""
+    """Return whether a name is hidden, such as ``.cache`` and ``__MACOSX``."""
     return name.startswith((".", "__"))
 
 
@@ -35,7 +35,7 @@ class Walk:
     Parameters
     ----------
     output : Path or None
-        Where this run writes: no data, even if nothing was written yet.
+        Folder of this run's results, which holds no data even if it is still empty.
     """
 
     def __init__(self, output: Path | None = None) -> None:
@@ -46,7 +46,7 @@ class Walk:
         return os.path.realpath(folder) == self.output or is_results(folder)
 
     def children(self, folder: Path) -> list[Path]:
-        """Return what lies in a folder, sorted, without results and hidden names."""
+        """Return the contents of a folder, sorted, without results and hidden names."""
         return sorted(
             child
             for child in folder.iterdir()
@@ -59,8 +59,8 @@ class Walk:
         Raises
         ------
         ValueError
-            If an image is a link to nothing, or a folder is a link: whether to follow it
-            is the user's to say.
+            If an image is a broken link, or a folder is a link, which only the user can
+            decide to follow.
         OSError
             If a folder cannot be read.
         """
@@ -80,14 +80,14 @@ class Walk:
 
 
 def describe(path: Path) -> str:
-    """Return a path's name, and what is odd about it."""
+    """Return the name of a path, marked if it is a folder or a broken link."""
     if path.is_dir():
         return f"{path.name}/"
     return path.name if path.exists() else f"{path.name} (a broken link)"
 
 
 def _may_be_read(path: Path) -> bool:
-    """Return whether a path is called as an image is, and no pipe or device."""
+    """Return whether a path is named like an image, and is not a pipe or a device."""
     return path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
 
 
@@ -107,7 +107,6 @@ def _refuse_broken(folder: Path, images: Sequence[Path]) -> None:
     broken = [path.relative_to(folder).as_posix() for path in images if not path.exists()]
     if broken:
         raise ValueError(
-            f"{len(broken)} of {len(images)} images in {str(folder)!r} are links to files that are "
-            f"not there: {first_few(broken)}. Fetch them (git annex get, dvc pull), or remove the "
-            f"links."
+            f"{len(broken)} of {len(images)} images in {str(folder)!r} are links to missing files: "
+            f"{first_few(broken)}. Fetch them (git annex get, dvc pull), or remove the links."
         )

@@ -1,7 +1,7 @@
 """``sklearnloss demo``: ``compare_losses`` on two data sets that come with the packages.
 
 ``_tasks`` holds images, estimators, losses and scores, ``_figure`` draws the picture, and
-``_run`` does all of it.
+``_run`` runs both comparisons.
 """
 
 from ._run import run_demo

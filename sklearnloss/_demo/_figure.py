@@ -74,7 +74,7 @@ def _draw_masks(
 
 
 def _predict(task: Task, settings: dict[str, Any], seed: int) -> Array:
-    """Return all tiles' masks; those of the quadrant in the picture are held out."""
+    """Return the masks of all tiles; the quadrant in the picture is held out."""
     train = task.splits["groups"] != QUADRANT
     model = clone(task.estimator).set_params(random_state=seed, **settings)
     masks: Array = model.fit(task.X[train], task.y[train]).predict(task.X)

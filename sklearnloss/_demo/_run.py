@@ -28,11 +28,11 @@ def run_demo(
     output : str or Path, default="sklearnloss-demo.png"
         Where to write the picture.
     n_jobs : int, default=-1
-        Fits in parallel, each on one thread; -1 is one per core.
+        Number of parallel fits, each on one thread; -1 is one per core.
     random_state : int, default=0
         Seeds everything: the same seed gives the same scores.
     epochs : int, default=12
-        Passes over the images in each fit; two thirds as many over the digits.
+        Passes over the nuclei images in each fit; two thirds as many over the digits.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def run_demo(
     Raises
     ------
     ValueError
-        If a number is too small, or the picture cannot be written there; before any
+        If a number is too small, or the picture cannot be written; raised before any
         fit.
     """
     _check(Path(output), n_jobs, random_state, epochs)
@@ -71,7 +71,7 @@ def _report(task: Task, comparison: LossComparison) -> str:
 
 
 def _check(output: Path, n_jobs: int, seed: int, epochs: int) -> None:
-    """Refuse what would fail after the work."""
+    """Refuse values that would cause an error only after the fits."""
     if epochs < 1:
         raise ValueError(f"--epochs {epochs}: expected at least 1.")
     if n_jobs == 0:

@@ -71,7 +71,7 @@ class Task:
 
 
 def nuclei_task(epochs: int) -> Task:
-    """Background, nucleus and the rare border; each quadrant of the image is held out once."""
+    """Return the task of nuclei and their rare border; each quadrant is held out once."""
     X, y, groups = load_nuclei()
     return Task(
         title="Segmentation: background, nucleus and border",
@@ -100,7 +100,7 @@ def nuclei_task(epochs: int) -> Task:
 
 
 def digits_task(seed: int, epochs: int) -> Task:
-    """Ten digits, three of which have few images to learn from."""
+    """Return the task of ten digits, three of which have only few training images."""
     X, y = load_digits(return_X_y=True)
     folds = RepeatedStratifiedKFold(n_splits=3, n_repeats=3, random_state=seed).split(X, y)
     rng = np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def digits_task(seed: int, epochs: int) -> Task:
         },
         # Tested on all held-out images, so that rare digits are scored precisely.
         splits={"cv": [(_thin(train, y, rng), test) for train, test in folds]},
-        note="The rare digits make the difference: the frequent ones are right with any loss.",
+        note="The rare digits make the difference: any loss gets the frequent ones right.",
     )
 
 

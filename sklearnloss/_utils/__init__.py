@@ -1,6 +1,6 @@
-"""Helpers for all parts.
+"""Helpers used by all parts of the package.
 
 ``text`` writes messages and unique names, ``printable`` escapes text for terminals,
 ``import_object`` imports by name, ``pipeline`` finds the last step of a pipeline or search, and
-``rows`` takes a part of images or masks.
+``rows`` selects some of the images or masks.
 """

@@ -9,10 +9,10 @@ from typing import Any
 
 
 def add_current_folder() -> None:
-    """Let modules in the current folder be imported, after all others.
+    """Add the current folder to the end of the module search path.
 
-    Not before them, so that no file there replaces a module that is installed; and not
-    at all where ``PYTHONSAFEPATH`` is set.
+    It comes last, so that no file in it replaces an installed module. If
+    ``PYTHONSAFEPATH`` is set, it is not added.
     """
     folder = os.getcwd()
     if not sys.flags.safe_path and folder not in sys.path:
@@ -20,12 +20,12 @@ def add_current_folder() -> None:
 
 
 def import_object(name: str) -> Any:
-    """Return what ``module:attribute`` names.
+    """Return the object that ``module:attribute`` names.
 
     Parameters
     ----------
     name : str
-        The module is looked for where Python does, and then in the current folder.
+        The module is searched on Python's path, and then in the current folder.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def import_object(name: str) -> Any:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(f"Cannot find {name!r}: {error}.{_where(module, error)}") from error
-    except Exception as error:  # whatever the module does when it is run
+    except Exception as error:  # the module may raise anything when it is run
         raise ValueError(
             f"Cannot import {module!r} for {name!r}: {type(error).__name__}: {error}"
         ) from error
@@ -52,7 +52,7 @@ def import_object(name: str) -> Any:
 
 
 def _where(module: str, error: ModuleNotFoundError) -> str:
-    """Say where modules are looked for, if the one that was named is missing."""
+    """Say where modules are searched, if the named module itself is missing."""
     if error.name != module.partition(".")[0]:
         return ""
     if sys.flags.safe_path:

@@ -1,4 +1,4 @@
-"""The estimator that a pipeline or a search ends in."""
+"""The final estimator of a pipeline or search."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ def last_step(estimator: Any) -> tuple[str, Any]:
     Parameters
     ----------
     estimator : estimator
-        Any; pipelines may be nested.
+        Any estimator; pipelines may be nested.
 
     Returns
     -------
     prefix : str
-        Of the last step's parameters, such as "unetsegmenter__", or "".
+        The prefix of the last step's parameters, such as "unetsegmenter__", or "".
     estimator : estimator
+        The last step.
     """
     prefix = ""
     while isinstance(estimator, Pipeline) and estimator.steps:
@@ -34,15 +35,15 @@ def reach_final(estimator: Any, X: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     estimator : estimator
-        Fitted, but for the last step.
+        Fitted, except perhaps for the last step.
     X : array-like or None
-        Input of the whole. None is not transformed.
+        Input of the whole pipeline. None is not transformed.
     """
     while True:
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif isinstance(estimator, Pipeline):
-            # Not estimator[:-1].transform: it refuses a last transformer that learns nothing.
+            # Not estimator[:-1].transform, which refuses an unfitted stateless last transformer.
             for _, step in estimator.steps[:-1] if X is not None else ():
                 if hasattr(step, "transform"):  # not None or "passthrough"
                     X = step.transform(X)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import unicodedata
 
-# Change the direction of what follows them, and so what a terminal shows.
+# Characters that change the direction of the text after them, and so what a terminal shows.
 _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def printable(text: str) -> str:
-    r"""Return a text whose control characters, and bytes that are not UTF-8, are escaped.
+    r"""Escape the control characters of a text, and bytes that are not UTF-8.
 
     Parameters
     ----------
     text : str
-        Such as a file's name, in which ``os`` keeps bytes that are not UTF-8 as lone
-        surrogates.
+        For example a file name, in which ``os`` represents bytes that are not UTF-8 as
+        lone surrogates.
 
     Returns
     -------
     text : str
-        Can be encoded as UTF-8, and moves no cursor.
+        A text that can be encoded as UTF-8, and that moves no cursor.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def printable(text: str) -> str:
 
 def _escaped(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name
         return f"\\x{code - 0xDC00:02x}"
     if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTIONS:
         return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,4 +1,4 @@
-"""Some rows of data of any kind."""
+"""Selection of rows from data of any kind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch.utils.data import Dataset, Subset
 
 
 def take_rows(values: Any, rows: NDArray[Any]) -> Any:
-    """Return some images, masks or labels, in the kind of container that they came in.
+    """Return some images, masks or labels, in the same kind of container.
 
     Parameters
     ----------
     values : array-like, list, tensor, torch Dataset or None
-        All; None stays None.
+        All rows; None stays None.
     rows : ndarray of int
         Their positions.
     """

@@ -1,4 +1,4 @@
-"""Texts of messages: shown values and names that may have been meant."""
+"""Text for messages: descriptions of values, and suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def describe(value: Any) -> str:
 
 
 def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:
-    """Say which parameter name was wrong, which exist and which is nearest."""
+    """Return a message with the wrong parameter name, the valid ones and the nearest."""
     names = sorted(valid)
     message = (
         f"Invalid parameter {key!r} for {owner}. "
@@ -33,7 +33,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
 
 
 def unique_name(name: str, taken: Container[str]) -> str:
-    """Return a name, with the lowest number from 2 that makes it differ from those taken.
+    """Return a name, followed by the lowest number from 2 if it is already taken.
 
     Examples
     --------
@@ -49,19 +49,19 @@ def unique_name(name: str, taken: Container[str]) -> str:
 
 
 def text_keys(given: Mapping[Any, Any], what: str) -> dict[str, Any]:
-    """Return a dict with its keys as texts, such as labels of losses.
+    """Return a dict with its keys as text, such as labels of losses.
 
     Raises
     ------
     ValueError
-        If a key is blank, or two keys have the same text; ``what`` says of what.
+        If a key is blank, or two keys have the same text; ``what`` names the dict.
     """
     named: dict[str, Any] = {}
     for key, value in given.items():
         if str(key) in named:
             raise ValueError(
                 f"{what} holds {str(key)!r} twice, once as {type(key).__name__}. Give each a "
-                f"name of its own."
+                f"different name."
             )
         if not str(key).strip():
             raise ValueError(f"{what} holds a blank name, {key!r}. Give each a name.")

@@ -1,4 +1,4 @@
-"""Small real data sets to start with; nothing is downloaded."""
+"""Small data sets of real images to start with; nothing is downloaded."""
 
 from ._digits import make_digit_scenes
 from ._nuclei import load_nuclei

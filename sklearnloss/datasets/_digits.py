@@ -26,24 +26,24 @@ def make_digit_scenes(
     Parameters
     ----------
     n_scenes : int, default=100
-        How many images to make.
+        Number of images.
     size : int, default=48
-        Their side in pixels; >= 8.
+        Side of the images in pixels; >= 8.
     n_digits : int, default=5
-        Digits per image. They do not overlap; fewer are placed where no more fit.
+        Digits per image. They do not overlap; fewer are placed if no more fit.
     classes : tuple of int, default=(0, 1, 2)
         Which digits to use.
     noise : float, default=0.1
         Standard deviation of the noise added to intensities in [0, 1].
     random_state : int, RandomState or None, default=None
-        Seeds the choice and the place of digits and the noise.
+        Seeds the choice and the position of the digits, and the noise.
 
     Returns
     -------
     X : ndarray of shape (n_scenes, size, size), float32
         The images.
     y : ndarray of shape (n_scenes, size, size), uint8
-        0 is background, k + 1 a pixel of the digit ``classes[k]``.
+        0 is background, k + 1 is a pixel of the digit ``classes[k]``.
 
     Examples
     --------

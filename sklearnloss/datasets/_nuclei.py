@@ -35,11 +35,11 @@ def load_nuclei(
     Parameters
     ----------
     border : bool, default=True
-        Whether the border is a class of its own.
+        Whether the border is a separate class.
     tile : int, default=64
         Side of the tiles in pixels; a divisor of 256.
     instances : bool, default=False
-        Return the whole image and the number of the nucleus at each pixel.
+        If True, return the whole image and the number of the nucleus at each pixel.
 
     Returns
     -------
@@ -48,10 +48,10 @@ def load_nuclei(
     y : ndarray of shape (n_tiles, tile, tile), uint8
         0 background, 1 nucleus, 2 border.
     groups : ndarray of shape (n_tiles,), int
-        The quadrant of the image, 0 to 3: tiles of different quadrants share no
-        nucleus's neighborhood, so cross-validate by them.
+        The quadrant of the image, 0 to 3. Use it for cross-validation, since tiles next
+        to each other may share nuclei.
     image, labels : ndarray of shape (512, 512), uint8
-        Returned in their place with ``instances=True``; label 0 is background.
+        Returned instead if ``instances=True``; label 0 is background.
 
     References
     ----------

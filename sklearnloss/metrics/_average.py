@@ -1,4 +1,4 @@
-"""From scores by image and label to what users ask for."""
+"""Averages of scores over images and labels."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def pooled_ratio(
     per_image: bool,
     zero_division: float,
 ) -> Scores:
-    """Divide counts of shape (n, n_labels), summed over the images unless each is scored."""
+    """Divide counts of shape (n, n_labels), which are summed over images unless each is scored."""
     check_average(average, ("macro", "micro", None))
     if not per_image:
         above, below = (weight @ above)[None], (weight @ below)[None]
     ratio = divide(above, below, average, zero_division)
-    # Each row is one image, or all of them pooled: what is left to average are labels.
+    # Each row is one image, or all of them pooled: only labels remain to be averaged.
     scores = mean_scores(ratio, None, average=average, nothing=zero_division)
     return scores if per_image else as_score(scores[0])
 
@@ -46,13 +46,13 @@ def mean_scores(scores: Array, weight: Array | None, *, average: Average, nothin
     Parameters
     ----------
     scores : ndarray of shape (n, n_labels)
-        nan is left out.
+        Scores; nan is left out.
     weight : ndarray of shape (n,) or None
-        Weights of the mean over the images; None keeps them apart.
+        Weights of the mean over the images; None keeps them separate.
     average : {"macro", "micro"} or None
-        None keeps the labels apart.
+        None keeps the labels separate.
     nothing : float
-        The mean over no labels.
+        The mean if there are no labels.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def as_score(scores: Any) -> Scores:
 
 
 def _mean(scores: Array, weight: Array, axis: int) -> Array:
-    """Weighted mean of what is not nan, or nan; a weight of 0 counts nothing, not even inf."""
+    """Return the weighted mean without nan; a weight of 0 leaves out even inf."""
     weight = np.where(np.isnan(scores), 0, weight)
     total = weight.sum(axis)
     terms = np.where(weight == 0, 0, scores) * weight

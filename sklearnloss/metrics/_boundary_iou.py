@@ -34,12 +34,12 @@ def boundary_iou_score(
 
         |G_d & P_d| / |G_d | P_d|
 
-    where G_d and P_d are the pixels of the true and of the predicted mask within the
-    width d of its boundary: those from which a square of d pixels to each side
-    reaches outside the mask or the image.
+    where G_d and P_d are the pixels of the true and of the predicted mask within
+    distance d of its boundary: those from which a square that extends d pixels to each
+    side reaches outside the mask or the image.
 
-    Unlike :func:`iou_score` it does not grow with an object's size, as errors near a
-    contour drown in the inside of large objects.
+    Unlike :func:`iou_score`, it does not grow with the size of an object, whose interior
+    otherwise outweighs errors near the contour.
 
     Parameters
     ----------
@@ -48,10 +48,10 @@ def boundary_iou_score(
     y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     width : float, default=None
-        Of the rim, in the unit of ``spacing``; > 0. Along each axis it is rounded
+        Width of the rim, in the unit of ``spacing``; > 0. Along each axis it is rounded
         to pixels, at least one. None is 2 % of the image's diagonal, as in the paper.
     spacing : float or array-like of shape (n_axes,) or (n, n_axes), default=None
-        Size of a pixel along each axis, in mm, say. None is 1.
+        Size of a pixel along each axis, for example in mm. None is 1.
     labels : array-like of shape (n_labels,), default=None
         Which labels to score, and their order with ``average=None``; by default
         all that occur, sorted, the background too. ``labels=[1]`` scores the
@@ -69,7 +69,7 @@ def boundary_iou_score(
         Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
         255 where it is.
     zero_division : float, default=1.0
-        The score of a label that is neither there nor predicted. nan leaves it
+        The score of a label that is neither present nor predicted. nan leaves it
         out of the mean.
 
     Returns
@@ -86,7 +86,7 @@ def boundary_iou_score(
 
     See Also
     --------
-    iou_score : Of the whole masks; the same where all of them are rim.
+    iou_score : For whole masks; equal if all of their pixels are in the rims.
 
     References
     ----------
@@ -141,7 +141,7 @@ def _radius(width: float | None, pixel: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _count_rims(region: Region, radius: Array) -> list[int]:
-    """Return how many pixels the rims have in common, the predicted and the true one."""
+    """Return the pixel counts of the rims' intersection, the predicted and the true rim."""
     t, p = _rim(region.true, radius), _rim(region.pred, radius)
     return [int(np.count_nonzero(pixels)) for pixels in (t & p, p, t)]
 

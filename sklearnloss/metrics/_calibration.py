@@ -29,7 +29,7 @@ def expected_calibration_error(
     multilabel: bool = False,
     zero_division: float = np.nan,
 ) -> Scores:
-    r"""Gap between how sure predictions are and how often they are right (ECE). ::
+    r"""Gap between predicted probabilities and how often predictions are right (ECE). ::
 
         sum_b  n_b / n * |right_b - sure_b|
 
@@ -37,41 +37,41 @@ def expected_calibration_error(
 
     - b runs over bins of equal width of the probability, (0, 1/15], (1/15, 2/15], ...;
     - n_b of all n predictions fall into bin b;
-    - sure_b is the mean probability in it, right_b the share of correct ones.
+    - sure_b is the mean probability in it, right_b the fraction of correct predictions.
 
-    Of images' labels, or of all pixels of masks.
+    Predictions are the labels of images, or of all pixels of masks.
 
     Parameters
     ----------
     y_true : array-like of shape (n,) or (n, *spatial), or list of n masks of any sizes
         True labels.
     y_prob : array-like of shape (n, n_classes) or (n, n_classes, *spatial), or list
-        Probabilities, as from ``predict_proba``. For two classes also of y_true's
-        shape: those of the second.
+        Probabilities, as from ``predict_proba``. For two classes, it may also have the
+        shape of y_true and hold the probabilities of the second.
     n_bins : int, default=15
         Number of bins; >= 1.
     norm : {"l1", "l2", "max"}, default="l1"
-        Mean gap over the predictions (ECE), root of the mean squared gap, or the
+        Mean gap over the predictions (ECE), root mean square of the gap, or the
         largest gap of any bin (MCE).
     labels : array-like of shape (n_classes,), default=None
-        The label of each class in ``y_prob``, an estimator's ``classes_``; by
+        The label of each class in ``y_prob``, such as an estimator's ``classes_``; by
         default the sorted labels of ``y_true``, if all classes occur.
     average : {"top_label", "macro"} or None, default="top_label"
-        "top_label" asks how often the most probable class is right, None how often
-        each class is where it has this probability, and "macro" is the mean of that
-        over the classes (classwise ECE).
+        "top_label" considers only the most probable class of each prediction. None
+        returns an error for each class, from the probabilities of that class, and
+        "macro" is the mean of these errors (classwise ECE).
     per_image : bool, default=False
         Score each image by itself instead of the pixels of all.
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count, nor do the masked pixels of a masked
+        Pixels with this true label are ignored, and so are the masked pixels of a masked
         array.
     multilabel : bool, default=False
-        Both are (n, K, *spatial), each of the K a label that is there or not (0).
-        "top_label" then asks how often "there" or "not there" is right.
+        Both are (n, K, *spatial), where each of the K channels is a label that is
+        present, or not (0). "top_label" then considers the more probable of these two.
     zero_division : float, default=nan
-        The error of no pixels at all.
+        The error if there are no pixels.
 
     Returns
     -------
@@ -87,11 +87,11 @@ def expected_calibration_error(
 
     See Also
     --------
-    CalibrationScorer : Scores an estimator, knowing its classes.
+    CalibrationScorer : Scores an estimator, and takes its classes into account.
 
     Notes
     -----
-    The error of few predictions is biased upwards, the more so the more bins.
+    The error of few predictions is biased upward, and more so with more bins.
 
     References
     ----------
@@ -148,7 +148,7 @@ def _fill_bins(
     top: bool,
     per_image: bool,
 ) -> Array:
-    """Return three sums by image (or of all), class and bin, see :func:`_sums`."""
+    """Return three sums by image (or over all), class and bin, see :func:`_sums`."""
     bins: Array = np.zeros(0)
     done = expected = 0
     for block in blocks:
@@ -176,7 +176,7 @@ def _fill_bins(
 
 
 def _parts(block: Block, weight: Array, per_image: bool) -> Iterator[Part]:
-    """Yield labels, what counts, probabilities (n_classes, n_pixels) and weights (n_pixels,)."""
+    """Yield labels, which count, probabilities (n_classes, n_pixels), weights (n_pixels,)."""
     if block.prob.ndim == 2 and not per_image:  # one label per image: all at once
         yield block.true.T, block.counted.T, block.prob.T, weight
         return
@@ -189,7 +189,7 @@ def _parts(block: Block, weight: Array, per_image: bool) -> Iterator[Part]:
 def _class_predictions(
     true: Array, counted: Array, prob: Array, weight: Array, names: Array, top: bool
 ) -> Iterator[Predictions]:
-    """Yield how sure each prediction is, whether it is right, and its weight; by class."""
+    """Yield, by class, each prediction's probability, whether it is right, and its weight."""
     true, prob, weight = true[counted], prob[:, counted], weight[counted]
     codes = encode_labels(true, names)
     if top:
@@ -219,7 +219,7 @@ def _sums(sure: Array, right: Array, weight: Array, n_bins: int) -> Array:
 
 
 def _errors(count: Array, sure: Array, right: Array, norm: str, zero_division: float) -> Array:
-    """Gaps of bins (the last axis), summed up."""
+    """Combine the gaps of the bins (the last axis)."""
     total = count.sum(-1)
     gap = np.abs(right - sure) / np.where(count == 0, 1, count)
     share = count / np.where(total == 0, 1, total)[..., None]

@@ -12,18 +12,19 @@ from ._pairs import MaskPairs
 class CalibrationScorer(MaskScorer):
     """Score an estimator by its expected calibration error, negated: higher is better.
 
-    ``make_scorer`` would do, but not tell the error which classes the estimator
-    knows, and a fold may lack one. Masks are read as the segmenter does that is scored,
-    see :func:`make_mask_scorer`.
+    Unlike a scorer made by ``make_scorer``, it passes the estimator's classes to the
+    metric, since a fold may lack one of them. Masks are read in the same way as by the
+    segmenter that is scored, see :func:`make_mask_scorer`.
 
     Parameters
     ----------
     **settings : dict
-        Of :func:`expected_calibration_error`, such as ``n_bins`` or ``average``.
+        Arguments of :func:`expected_calibration_error`, such as ``n_bins`` or
+        ``average``.
 
     See Also
     --------
-    calibration_scorer : The same with default settings.
+    calibration_scorer : The same scorer with default settings.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class CalibrationScorer(MaskScorer):
         return f"CalibrationScorer({settings})"
 
     def _settings_for(self, pairs: MaskPairs) -> dict[str, Any]:
-        # The channels of multilabel masks are told apart by position.
+        # The channels of multilabel masks are identified by position.
         labels = None if pairs.multilabel else pairs.classes
         return {"labels": labels, **super()._settings_for(pairs)}
 

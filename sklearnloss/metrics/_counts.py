@@ -1,4 +1,4 @@
-"""Pixel counts by image and label, on which overlap scores are computed."""
+"""Pixel counts by image and label, from which overlap scores are computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._table import LabelTable, check_asked
 
 Array = NDArray[Any]
 
-# Labels that lie closer together are counted without sorting pixels.
+# Labels that span a smaller range are counted without sorting pixels.
 _CLOSE = 2**16
 
 
@@ -32,9 +32,9 @@ def count_pixels(pairs: CheckedPairs, weight: Array, *, labels: ArrayLike | None
     pairs : CheckedPairs
         The masks.
     weight : ndarray of shape (n,)
-        Of the images; with 0, they have no labels.
+        Weights of the images; labels of images with weight 0 are left out.
     labels : array-like or None
-        Which labels to count; None is all that occur.
+        Which labels to count; None is all labels that occur.
     """
     table = LabelTable(labels, n_values=3)
     count = _count_channels if pairs.multilabel else _count_labels
@@ -67,7 +67,7 @@ def _count_labels(pair: Pair) -> dict[Any, Array]:
 
 
 def _codes(t: Array, p: Array) -> tuple[Array, Array, Array]:
-    """Return sorted labels, and the position in them of each pixel's."""
+    """Return sorted labels, and the position of each pixel's label among them."""
     if t.dtype.kind in "biu" and p.dtype.kind in "biu":
         low = min(int(t.min()), int(p.min()))
         high = max(int(t.max()), int(p.max()))
@@ -78,6 +78,6 @@ def _codes(t: Array, p: Array) -> tuple[Array, Array, Array]:
 
 
 def masks_on(channels: Array, counted: Array | None) -> Array:
-    """Return where multilabel masks are set and count."""
+    """Return where multilabel masks are set and not ignored."""
     on: Array = channels != 0
     return on if counted is None else on & counted

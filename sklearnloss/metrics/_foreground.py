@@ -1,4 +1,4 @@
-"""A check for foreground that is 1 in some masks and 255 in those they are compared with."""
+"""A check that foreground is not 1 in some masks and 255 in those compared with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 class Foreground:
-    """Notes the labels of true masks and predicted ones, if there are two of them.
+    """Records the foreground labels of true and predicted masks that have only one.
 
     Parameters
     ----------
@@ -24,24 +24,24 @@ class Foreground:
         self._found: tuple[set[int | None], set[int | None]] = (set(), set())
 
     def add(self, true: Array, pred: Array, counted: Array | None) -> None:
-        """Take note of an image's masks, as far as their pixels count."""
+        """Record the masks of an image, except for ignored pixels."""
         for masks, found in zip((true, pred), self._found, strict=True):
             labels = masks if counted is None else masks[counted]
             if labels.size:
                 found.add(_foreground(labels))
 
     def check(self) -> None:
-        """Raise a ValueError if it is 1 in true masks and 255 in predicted ones, or vice versa."""
+        """Raise a ValueError if true masks hold 1 and predicted ones 255, or vice versa."""
         true, pred = (found - {0} for found in self._found)
         if (true, pred) in (({1}, {255}), ({255}, {1})) and not self._may_differ:
             raise ValueError(
                 f"Foreground is {true.pop()} in y_true, but {pred.pop()} in y_pred. Expected the "
-                f"same labels in both, as of y_true > 0 and y_pred > 0."
+                f"same labels in both: pass y_true > 0 and y_pred > 0, for example."
             )
 
 
 def _foreground(labels: Array) -> int | None:
-    """Return the label beside 0, 0 if there is none, or None unless it is 1 or 255."""
+    """Return the only label besides 0 if it is 1 or 255, 0 if there is none, else None."""
     if labels.dtype.kind not in "biu" or labels.min() < 0:
         return None
     high = int(labels.max())

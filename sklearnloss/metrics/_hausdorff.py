@@ -51,9 +51,9 @@ def hausdorff_distance(
         Predicted labels.
     percentile : float, default=95.0
         In [0, 100]. 100 is the Hausdorff distance proper, which a single stray
-        pixel decides.
+        pixel can determine.
     spacing : float or array-like of shape (n_axes,) or (n, n_axes), default=None
-        Size of a pixel along each axis, in mm, say; the distance is in the same
+        Size of a pixel along each axis, for example in mm; the distance has the same
         unit. None is 1.
     labels : array-like of shape (n_labels,), default=None
         Which labels to score, and their order with ``average=None``; by default
@@ -72,11 +72,11 @@ def hausdorff_distance(
         Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
         255 where it is.
     both_empty : float, default=0.0
-        The distance in an image where a label is neither there nor predicted.
+        The distance in an image where a label is neither present nor predicted.
         nan leaves the image out of the label's mean.
     one_empty : float or "diagonal", default="diagonal"
-        The distance in an image where a label is there but not predicted, or
-        the reverse. "diagonal" is the length of the image's diagonal, more than
+        The distance in an image where a label is present but not predicted, or
+        vice versa. "diagonal" is the length of the image's diagonal, more than
         any distance in it; inf and nan (to leave it out) are other choices.
 
     Returns
@@ -93,12 +93,12 @@ def hausdorff_distance(
 
     See Also
     --------
-    surface_dice_score : Which part of the contours is near enough.
+    surface_dice_score : The fraction of the contours that is near enough.
 
     Notes
     -----
-    Edge pixels and percentiles are MONAI's ``compute_hausdorff_distance``, which
-    returns nan for empty masks.
+    Edge pixels and percentiles are defined as in MONAI's ``compute_hausdorff_distance``,
+    which returns nan for empty masks.
 
     References
     ----------

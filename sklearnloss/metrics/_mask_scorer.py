@@ -1,4 +1,4 @@
-"""Scorers that read masks as the segmenter does that they score."""
+"""Scorers that read masks in the same way as the segmenter that they score."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._overlap import dice_score, iou_score
 from ._pairs import MaskPairs
 from ._surface_dice import surface_dice_score
 
-# Before 1.9, scikit-learn asks only classifiers of labels for probabilities.
+# Before 1.9, scikit-learn's scorers call predict_proba only on classifiers.
 _ANY_METHOD = parse_version(sklearn_version) >= parse_version("1.9")
 
 #: Metrics of labels, and whether higher is better.
@@ -35,18 +35,18 @@ METRICS: dict[Callable[..., Any], bool] = {
 
 
 class MaskScorer(_Scorer):  # type: ignore[misc]
-    """What ``make_scorer`` of scikit-learn returns, but it asks a segmenter how to read masks.
+    """A scikit-learn scorer that lets the segmenter read the masks.
 
-    The last step of the estimator is asked, if it has the method
+    The last step of the estimator reads them if it has the method
 
         _pair_masks(X, y, method, call) -> MaskPairs
 
-    It pairs true masks, read as its ``score`` does, with what ``method`` ("predict" or
-    "predict_proba") returns. ``call(X)`` is that for images in memory, perhaps from a
-    cache. Any other estimator is scored as by scikit-learn's scorers.
+    It pairs true masks, read as in its ``score``, with the results of ``method``
+    ("predict" or "predict_proba"). ``call(X)`` returns these for images in memory,
+    possibly from a cache. Any other estimator is scored as by scikit-learn's scorers.
     """
 
-    # These take MaskPairs; other functions are given all masks at once.
+    # These take MaskPairs; other functions receive all masks at once.
     _streams = frozenset(METRICS)
 
     def __call__(self, estimator: Any, X: Any, y_true: Any = None, **params: Any) -> float:
@@ -61,7 +61,7 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
         y_true : array-like, default=None
             True masks or labels; not needed if X is a torch ``Dataset`` that has them.
         **params : dict
-            ``sample_weight``, and what else is requested.
+            ``sample_weight``, and other requested metadata.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
     def _score(
         self, method_caller: Any, estimator: Any, X: Any, y_true: Any = None, **params: Any
     ) -> Any:
-        self._warn_overlap("A setting of the scorer is passed as metadata, too.", params)
+        self._warn_overlap("A setting of the scorer is also passed as metadata.", params)
         method = self._response_method
         if hasattr(reach_final(estimator, None)[0], "_pair_masks"):
             final, X = reach_final(estimator, X)
@@ -85,19 +85,20 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
             y_true, y_pred = (pairs, None) if streams else pairs.collect()
         else:
             if y_true is None:
-                raise ValueError(f"{type(estimator).__name__} is to be scored, but y is None.")
+                raise ValueError(f"{type(estimator).__name__} cannot be scored, as y is None.")
             settings = self._settings_without_masks(estimator)
             y_pred = _caller(method_caller, estimator, method, self._get_pos_label())(X)
         score = self._score_func(y_true, y_pred, **{**settings, **self._kwargs, **params})
         return self._sign * score
 
     def _settings_for(self, pairs: MaskPairs) -> dict[str, Any]:
-        """Return what the segmenter knows of its masks, to tell the function.
+        """Return the segmenter's settings for reading masks, to pass to the function.
 
         Raises
         ------
         ValueError
-            If the scorer was made with another setting, or the function has none.
+            If the scorer was made with a different setting, or the function has no such
+            parameter.
         """
         reading: dict[str, Any] = {}
         if pairs.ignore_index is not None:
@@ -107,8 +108,8 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
         for name, value in reading.items():
             if name in self._kwargs and self._kwargs[name] != value:
                 raise ValueError(
-                    f"The scorer has {name}={self._kwargs[name]!r}, but the segmenter that it "
-                    f"scores {name}={value!r}. Drop it from the scorer, which asks the segmenter."
+                    f"The scorer has {name}={self._kwargs[name]!r}, but the segmenter has "
+                    f"{name}={value!r}. Drop it from the scorer, which takes it from the segmenter."
                 )
             if name not in signature(self._score_func).parameters:
                 raise ValueError(
@@ -119,7 +120,7 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
         return reading
 
     def _check_labels(self, pairs: MaskPairs) -> None:
-        """Raise a ValueError if none of the labels to score can be predicted: all are perfect."""
+        """Raise a ValueError if no label to score can be predicted; the score would be 1."""
         labels, classes = self._kwargs.get("labels"), pairs.classes
         if labels is None or classes is None or pairs.multilabel:
             return
@@ -127,11 +128,11 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
             raise ValueError(
                 f"The scorer has labels={labels!r}, but the classes of the segmenter are "
                 f"{np.asarray(classes).tolist()}. Expected some of these; pass classes= to the "
-                f"segmenter if a part of the data lacks some."
+                f"segmenter if its training data lack some."
             )
 
     def _settings_without_masks(self, estimator: Any) -> dict[str, Any]:
-        """Return what to tell the function of any other estimator."""
+        """Return the settings to pass to the function for any other estimator."""
         return {}
 
     def __repr__(self) -> str:
@@ -145,41 +146,41 @@ class MaskScorer(_Scorer):  # type: ignore[misc]
 def make_mask_scorer(
     score_func: Callable[..., Any], *, greater_is_better: bool | None = None, **settings: Any
 ) -> MaskScorer:
-    """Make a scorer for ``scoring=`` that reads masks as the segmenter does.
+    """Make a scorer for ``scoring=`` that reads masks in the same way as the segmenter.
 
-    scikit-learn's ``make_scorer`` knows nothing of a segmenter's ``ignore_index`` and
-    ``multilabel``: pixels that do not count are scored as one more class. This scorer
-    asks the segmenter, through pipelines and searches too, and takes masks in all the
-    ways that :meth:`~sklearnloss.UNetSegmenter.score` does: lists of files or of masks
-    of different sizes, read and scored one by one, as well as arrays.
+    scikit-learn's ``make_scorer`` does not know a segmenter's ``ignore_index`` and
+    ``multilabel``, so ignored pixels are scored as one more class. This scorer takes them
+    from the segmenter, through pipelines and searches too, and accepts masks in every
+    form that :meth:`~sklearnloss.UNetSegmenter.score` does: arrays, and lists of files or
+    of masks of different sizes, which are read and scored one by one.
 
     Parameters
     ----------
     score_func : callable
-        A metric of masks of this module, or ``(y_true, y_pred, **settings) -> float``
-        of your own. It is told the segmenter's ``ignore_index`` and ``multilabel``
-        if these are set, and has to have such parameters then. ``y_true`` and
-        ``y_pred`` are lists where images are of different sizes.
+        A mask metric of this module, or your own ``(y_true, y_pred, **settings) -> float``.
+        The segmenter's ``ignore_index`` and ``multilabel`` are passed to it if they are
+        set, so it must have these parameters then. ``y_true`` and ``y_pred`` are lists
+        if images are of different sizes.
     greater_is_better : bool, default=None
-        Whether a higher value is a better one. If not, the score is its negative. None
-        is right for the metrics of this module, and True for others.
+        Whether higher values are better. If not, the score is the negative value. None
+        chooses correctly for the metrics of this module, and is True for others.
     **settings : dict
         Further arguments of ``score_func``, such as ``labels=[1]``.
 
     Returns
     -------
     scorer : callable
-        As scikit-learn's: ``scorer(estimator, X, y) -> float``, higher is better.
+        As in scikit-learn: ``scorer(estimator, X, y) -> float``, higher is better.
 
     Raises
     ------
     ValueError
-        If ``score_func`` is of probabilities; when it is called, if a setting contradicts
-        the segmenter's.
+        If ``score_func`` is a metric of probabilities; or, when the scorer is called, if
+        a setting contradicts the segmenter's.
 
     See Also
     --------
-    CalibrationScorer : The same of probabilities.
+    CalibrationScorer : A scorer of probabilities.
 
     Examples
     --------
@@ -199,7 +200,7 @@ def make_mask_scorer(
     """
     if score_func is expected_calibration_error:
         raise ValueError(
-            "expected_calibration_error is of probabilities. Use CalibrationScorer(n_bins=...)."
+            "expected_calibration_error scores probabilities. Use CalibrationScorer(n_bins=...)."
         )
     if greater_is_better is None:
         greater_is_better = METRICS.get(score_func, True)
@@ -207,9 +208,9 @@ def make_mask_scorer(
 
 
 def as_mask_scorer(scorer: Any) -> Any:
-    """Return what ``make_scorer`` made of a metric of masks as one that asks the segmenter.
+    """Turn a scorer that ``make_scorer`` made from a mask metric into a ``MaskScorer``.
 
-    Anything else is returned as it is.
+    Anything else is returned unchanged.
     """
     if type(scorer) is not _Scorer or not any(scorer._score_func is each for each in METRICS):
         return scorer
@@ -225,7 +226,7 @@ def _name(score_func: Any) -> str:
 def _caller(
     method_caller: Any, estimator: Any, method: str, pos_label: Any
 ) -> Callable[[Any], Any]:
-    """Return what predicts; scikit-learn's own way shares predictions among scorers."""
+    """Return the function that predicts, if possible one that shares cached predictions."""
     if method == "predict" or _ANY_METHOD or is_classifier(estimator):
         return partial(method_caller, estimator, method, pos_label=pos_label)
     predict: Callable[[Any], Any] = getattr(estimator, method)

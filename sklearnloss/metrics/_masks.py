@@ -1,4 +1,4 @@
-"""Single masks as users give them: what their values are, and which shapes fit."""
+"""Checks and conversions of single masks that users pass."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _NUMBERS, _TEXTS = "biu", "US"
 
 
 def whole_labels(values: Array, name: str) -> Array:
-    """Return labels as integers, booleans or texts.
+    """Return labels as integers, booleans or strings.
 
     Parameters
     ----------
     values : ndarray
-        Floats must be whole numbers; objects must be all numbers or all texts.
+        Floats must be whole numbers; objects must be all numbers or all strings.
     name : str
-        How errors name the array.
+        Name of the array in errors.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def _from_floats(values: Array, name: str) -> Array:
     if not np.isfinite(values).all():
         what = "Pass what predict returns."
         if name == "y_true":
-            what = "Give pixels that do not count a label, and pass it as ignore_index."
+            what = "Give ignored pixels a label, and pass it as ignore_index."
         raise ValueError(f"{name} holds NaN or infinity, which are not labels. {what}")
     fraction = values != np.rint(values)
     if fraction.any():
@@ -67,7 +67,7 @@ def _from_objects(values: Array, name: str) -> Array:
     odd = next(item for item in items if not isinstance(item, str))
     raise ValueError(
         f"{name} holds objects, such as a {type(odd).__name__}. Expected masks of integers, "
-        f"booleans or text; read files before."
+        f"booleans or text; read files first."
     )
 
 
@@ -76,8 +76,8 @@ def check_kinds(true: Array, pred: Array) -> None:
     if (true.dtype.kind in _NUMBERS) != (pred.dtype.kind in _NUMBERS):
         text, number = ("y_true", "y_pred") if true.dtype.kind in _TEXTS else ("y_pred", "y_true")
         raise ValueError(
-            f"{text} holds text and {number} numbers. Expected labels of one kind; if the texts "
-            f"are names of files, read these before."
+            f"{text} holds text and {number} holds numbers. Expected labels of one kind; if the "
+            f"text is file names, read the files first."
         )
 
 
@@ -92,17 +92,17 @@ def check_channels(on: Array, name: str) -> None:
         raise ValueError(
             f"{name} holds the values {np.unique(on).tolist()[:10]}, but with multilabel=True each "
             f"mask says where one label is: expected 0 and 1, or 0 and 255. Pass ignore_index= if "
-            f"one of them marks pixels that do not count."
+            f"one of them marks ignored pixels."
         )
 
 
 def drop_channel(masks: Array) -> Array:
-    """Return (n, *spatial) for (n, 1, *spatial)."""
+    """Return masks (n, 1, *spatial) as (n, *spatial)."""
     return masks[:, 0] if masks.ndim > 1 and masks.shape[1] == 1 else masks
 
 
 def unroll(masks: Array, shape: tuple[int, ...]) -> Array:
-    """Give rows of pixels, or masks with a last axis of length 1, the shape (n, *spatial)."""
+    """Reshape rows of pixels, or masks with a last axis of length 1, to (n, *spatial)."""
     n, *spatial = shape or (0,)
     fits = masks.shape in [(n, math.prod(spatial)), (n, *spatial, 1)]
     return masks.reshape(shape) if fits and spatial else masks
@@ -114,20 +114,20 @@ def check_weight(sample_weight: ArrayLike | None, n: int, *, per_image: bool = F
     Raises
     ------
     ValueError
-        If weights do not fit, or there is no mean for them to weigh.
+        If weights are invalid, or there is no mean to which they apply.
     """
     if sample_weight is None:
         return np.ones(n)
     if per_image:
         raise ValueError(
-            "sample_weight weighs the mean over images, but per_image=True takes none. "
-            "Drop one of the two."
+            "sample_weight applies to the mean over images, but with per_image=True there is no "
+            "mean. Drop one of the two."
         )
     weight = np.asarray(sample_weight, dtype=float)
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}, expected ({n},): one per image.")
     if not (np.isfinite(weight).all() and (weight >= 0).all() and weight.any()):
-        raise ValueError("sample_weight holds NaN, infinity, a number below 0, or nothing but 0.")
+        raise ValueError("sample_weight holds NaN, infinity or negative numbers, or only zeros.")
     return weight
 
 
@@ -139,9 +139,9 @@ def distinct(values: Array) -> Array:
 
 
 def label_codes(values: Array, names: Array) -> Array:
-    """Return each value's position in the sorted names, or their number if it is none.
+    """Return each value's position in the sorted names; ``len(names)`` if it is not there.
 
-    The dtype is small, but has room for one code more.
+    The dtype is small, but has room for one more code.
     """
     if values.dtype == np.uint8 and values.size > 256:  # looking up beats searching
         return label_codes(np.arange(256, dtype=np.uint8), names)[values]

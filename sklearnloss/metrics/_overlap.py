@@ -42,13 +42,13 @@ def dice_score(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count, nor do the masked pixels of a masked
+        Pixels with this true label are ignored, and so are the masked pixels of a masked
         array.
     multilabel : bool, default=False
         Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
         255 where it is.
     zero_division : float, default=1.0
-        The score of a label that is neither there nor predicted. nan leaves it
+        The score of a label that is neither present nor predicted. nan leaves it
         out of the mean.
 
     Returns
@@ -65,8 +65,8 @@ def dice_score(
 
     See Also
     --------
-    iou_score : The same overlap, counted more strictly.
-    make_mask_scorer : For ``scoring=``, with settings.
+    iou_score : A stricter measure of the same overlap.
+    make_mask_scorer : Makes a scorer for ``scoring=``, with settings.
 
     References
     ----------
@@ -79,7 +79,7 @@ def dice_score(
     >>> dice_score([[0, 0, 1, 1]], [[0, 1, 1, 1]], average=None)
     array([0.66666667, 0.8       ])
 
-    Scorers with settings, one of each label's own score:
+    Scorers with settings, one for the score of each label:
 
     >>> from sklearnloss.metrics import make_mask_scorer
     >>> scoring = {f"dice_{k}": make_mask_scorer(dice_score, labels=[k]) for k in (1, 2)}
@@ -134,13 +134,13 @@ def iou_score(
     sample_weight : array-like of shape (n,), default=None
         A weight per image.
     ignore_index : int, default=None
-        Pixels with this true label do not count, nor do the masked pixels of a masked
+        Pixels with this true label are ignored, and so are the masked pixels of a masked
         array.
     multilabel : bool, default=False
         Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
         255 where it is.
     zero_division : float, default=1.0
-        The score of a label that is neither there nor predicted. nan leaves it
+        The score of a label that is neither present nor predicted. nan leaves it
         out of the mean.
 
     Returns
@@ -157,8 +157,8 @@ def iou_score(
 
     See Also
     --------
-    boundary_iou_score : Near the contours alone.
-    dice_score : The same overlap, counted more leniently.
+    boundary_iou_score : Considers only pixels near the contours.
+    dice_score : A more lenient measure of the same overlap.
 
     References
     ----------
@@ -192,7 +192,7 @@ def pooled_iou(
     per_image: bool,
     zero_division: float,
 ) -> Scores:
-    """Intersection over union of counted pixels, pooled over the images unless each is scored."""
+    """Return the IoU from pixel counts, pooled over the images unless each is scored."""
     return pooled_ratio(
         counts.tp,
         counts.predicted + counts.true - counts.tp,

@@ -17,19 +17,19 @@ Images = Array | list[Array]
 
 
 class MaskPairs(Sized, Iterable[tuple[Array, Array]]):
-    """True masks with what is predicted for them, which need not be in memory together.
+    """True and predicted masks, which need not all be in memory at the same time.
 
-    The metrics take one for ``y_true``, and then None for ``y_pred``.
+    Pass it to a metric as ``y_true``, with None as ``y_pred``.
 
     Parameters
     ----------
     pairs : iterable of (ndarray, ndarray)
-        Per image, iterated over once: a mask (*spatial) or (K, *spatial), and another,
-        or probabilities (n_classes, *spatial).
+        For each image, a mask (*spatial) or (K, *spatial), and a predicted one, or
+        probabilities (n_classes, *spatial). It is iterated over once.
     n : int
-        How many there are.
+        The number of pairs.
     ignore_index : int or None
-        True label of pixels that do not count.
+        True label of ignored pixels.
     multilabel : bool
         Whether masks have a channel per label.
     classes : array-like or None
@@ -58,7 +58,7 @@ class MaskPairs(Sized, Iterable[tuple[Array, Array]]):
         return iter(self._pairs)
 
     def score(self, metric: Callable[..., Any], **settings: Any) -> Any:
-        """Return what a metric of this package says of the pairs."""
+        """Return the value of one of this package's metrics for the pairs."""
         reading = {"ignore_index": self.ignore_index, "multilabel": self.multilabel}
         return metric(self, None, **reading, **settings)
 
@@ -69,13 +69,13 @@ class MaskPairs(Sized, Iterable[tuple[Array, Array]]):
 
 
 class Pair(NamedTuple):
-    """One image's masks.
+    """The masks of one image.
 
     Attributes
     ----------
     true, pred : ndarray of shape (*spatial) or, multilabel, (K, *spatial)
     counted : ndarray of bool of the same shape, or None
-        Which pixels count; None is all.
+        Which pixels are not ignored; None is all.
     """
 
     true: Array
@@ -84,32 +84,32 @@ class Pair(NamedTuple):
 
 
 class CheckedPairs(Sized, Iterable[Pair]):
-    """What the metrics of masks iterate over.
+    """Pairs of masks with checks, over which mask metrics iterate.
 
     A channel axis of length 1 is dropped; true masks may also be rows of pixels, as
-    the segmenter takes them. Masked pixels of masked arrays do not count.
+    the segmenter takes them. Masked pixels of masked arrays are ignored.
 
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n, *spatial), or list of masks
         Or (n, K, *spatial) if multilabel; or a MaskPairs, and None.
     ignore_index : int or None
-        True label of pixels that do not count.
+        True label of ignored pixels.
     multilabel : bool
         Whether there is a mask per label.
     per_image : bool, default=False
-        Whether there may be nothing that counts: then no image has a score.
+        Whether all pixels may be ignored, so that no image has a score.
 
     Attributes
     ----------
     may_be_rows : bool
-        Whether these are arrays (n, L), which may also be one mask (H, W) each.
+        Whether both are arrays (n, L), each of which could also be a single mask (H, W).
 
     Raises
     ------
     ValueError
-        If there are no masks, shapes differ, values are not labels, or no pixel counts;
-        some of this only while iterating.
+        If there are no masks, shapes differ, values are not labels, or all pixels are
+        ignored; in part only while iterating.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
     ) -> None:
         if ignore_index is not None and np.ndim(ignore_index) > 0:
             raise ValueError(
-                f"ignore_index={ignore_index!r}: expected one label. Mask pixels of several, as "
+                f"ignore_index={ignore_index!r}: expected one label. To ignore several, pass "
                 f"np.ma.masked_array(y_true, np.isin(y_true, {np.ravel(ignore_index).tolist()}))."
             )
         self.multilabel = multilabel
@@ -162,7 +162,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
             counts |= pair.counted is None or bool(pair.counted.any())
             yield pair
         if not counts:
-            raise ValueError("No pixel of y_true counts: all are ignored. Expected some that do.")
+            raise ValueError("All pixels of y_true are ignored. Expected some that are not.")
         self._foreground.check()
 
     def _check(self, number: int, true: Array, pred: Array) -> Pair:
@@ -172,8 +172,8 @@ class CheckedPairs(Sized, Iterable[Pair]):
         if no_masks and {true.dtype.kind, pred.dtype.kind} & {*"USO"}:
             raise ValueError(
                 f"y_true holds {true.dtype} of shape {true.shape} and y_pred {pred.dtype} of shape "
-                f"{pred.shape} for one image. Expected masks; read files before, or score with "
-                f"dice_scorer and the like, which do so."
+                f"{pred.shape} for one image. Expected masks; read files first, or use a scorer "
+                f"such as dice_scorer, which does so."
             )
         self._check_shapes(number, true.shape, pred.shape)
         true, counted = read_true(true, "y_true", self._ignore)
@@ -191,7 +191,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
         if true != pred:
             raise ValueError(
                 f"y_true{at} of shape {true} and y_pred{at} of shape {pred} differ: expected masks "
-                f"of one shape{' (n, H, W)' if self._in_arrays else ''}."
+                f"of the same shape{' (n, H, W)' if self._in_arrays else ''}."
             )
         if 0 in true:
             raise ValueError(f"y_true{at} has shape {true}. Expected masks of at least one pixel.")
@@ -202,7 +202,7 @@ class CheckedPairs(Sized, Iterable[Pair]):
 def as_images(values: Any, name: str) -> Images:
     """Return masks or probabilities of images as an array, or a list of arrays.
 
-    A list of arrays stays one, as they may be of different sizes, or masked arrays.
+    A list of arrays remains a list, since they may be masked or of different sizes.
     """
     if hasattr(values, "detach"):  # a tensor of torch
         values = as_array(values)
@@ -224,7 +224,7 @@ def as_images(values: Any, name: str) -> Images:
 
 
 def as_array(mask: Any) -> Array:
-    """Return an array, or the masked array that it is."""
+    """Return an array; masked arrays stay masked."""
     if hasattr(mask, "detach"):  # a tensor of torch, perhaps on a GPU
         mask = mask.detach().cpu()
     array: Array = mask if isinstance(mask, np.ma.MaskedArray) else np.asarray(mask)
@@ -232,12 +232,12 @@ def as_array(mask: Any) -> Array:
 
 
 def same_number(true: Images, other: Images, name: str) -> int:
-    """Return how many images there are.
+    """Return the number of images.
 
     Raises
     ------
     ValueError
-        If there are none, or different numbers.
+        If there are none, or the numbers differ.
     """
     if len(true) != len(other):
         raise ValueError(f"y_true has {len(true)} images, but {name} has {len(other)}.")
@@ -247,7 +247,7 @@ def same_number(true: Images, other: Images, name: str) -> int:
 
 
 def read_true(true: Array, name: str, ignore: int | None) -> tuple[Array, Array | None]:
-    """Return labels, and which pixels count, None for all."""
+    """Return labels, and which pixels are not ignored, None for all."""
     counted: Array | None = None
     if isinstance(true, np.ma.MaskedArray):
         if np.ma.is_masked(true):
@@ -256,7 +256,8 @@ def read_true(true: Array, name: str, ignore: int | None) -> tuple[Array, Array 
     true = whole_labels(true, name)
     if ignore is not None and isinstance(ignore, str) != (true.dtype.kind in "US"):
         raise ValueError(
-            f"ignore_index={ignore!r}, but {name} has dtype {true.dtype}. Expected a label of it."
+            f"ignore_index={ignore!r}, but {name} has dtype {true.dtype}. Expected one of its "
+            f"labels."
         )
     if ignore is not None:
         kept = true != ignore
@@ -270,7 +271,7 @@ def _read_predicted(pred: Array, counted: Array | None) -> Array:
         if (missing if counted is None else missing & counted).any():
             raise ValueError(
                 "y_pred has masked pixels where y_true has none. Expected a prediction for each "
-                "pixel that counts: mask those that do not in y_true."
+                "pixel that is not ignored: mask the ignored ones in y_true."
             )
         pred = pred.filled(0)
     return whole_labels(pred, "y_pred")
@@ -290,7 +291,7 @@ def _holds_arrays(values: Array) -> bool:
 
 
 def _without_channel(masks: Images) -> Images:
-    """Return masks (*spatial) for (1, *spatial)."""
+    """Drop a channel axis of length 1."""
     if isinstance(masks, np.ndarray):
         return drop_channel(masks)
     return [mask[0] for mask in masks] if all(len(mask) == 1 for mask in masks) else masks

@@ -1,4 +1,4 @@
-"""Probabilities of labels as estimators give them, checked against the true labels."""
+"""Predicted probabilities, checked against the true labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 class Block(NamedTuple):
-    """Some images: all of those in an array, or one of a list.
+    """A block of images: all images in an array, or one from a list.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Block(NamedTuple):
     prob : ndarray of shape (n, n_classes, *spatial)
         Probabilities.
     counted : ndarray of bool of true's shape
-        Which pixels count.
+        Which pixels are not ignored.
     """
 
     true: Array
@@ -35,23 +35,24 @@ class Block(NamedTuple):
 def read_probabilities(
     y_true: Any, y_prob: Any, *, ignore_index: int | None, multilabel: bool
 ) -> tuple[int, Iterator[Block]]:
-    """Return how many images there are, and their labels and probabilities, checked.
+    """Return the number of images, and their checked labels and probabilities.
 
     Parameters
     ----------
     y_true : array-like, list of masks, or MaskPairs
+        True labels.
     y_prob : array-like, list, or None
-        Probabilities of the classes, or of the second of two.
+        Probabilities of the classes, or of the second of two classes.
     ignore_index : int or None
-        True label of pixels that do not count.
+        True label of ignored pixels.
     multilabel : bool
         Whether masks have a channel per label.
 
     Raises
     ------
     ValueError
-        If there are none, shapes differ, or values are not labels or probabilities;
-        some of this only while iterating.
+        If there are no images, shapes differ, or values are not labels or probabilities;
+        in part only while iterating.
     """
 
     def check(true: Array, prob: Array) -> Block:
@@ -79,7 +80,7 @@ def _check_block(true: Array, prob: Array, ignore: int | None, multilabel: bool)
     if not fits:
         expected = "(n, K, *spatial) for both" if multilabel else "(n, n_classes, *spatial)"
         raise ValueError(
-            f"y_prob has shape {shapes[1]}, but y_true {shapes[0]}: expected {expected}."
+            f"y_prob has shape {shapes[1]}, but y_true has shape {shapes[0]}: expected {expected}."
         )
     _check_range(prob)
     labels, counted = read_true(true, "y_true", ignore)
@@ -103,19 +104,19 @@ def encode_labels(true: Array, names: Array) -> Array:
     if unknown.any():
         raise ValueError(
             f"y_true holds the label {true[unknown][:1].tolist()[0]!r}, expected one of labels="
-            f"{names.tolist()}. Pass ignore_index= if it does not count."
+            f"{names.tolist()}. Pass ignore_index= if it marks ignored pixels."
         )
     position: Array = order[codes]
     return position
 
 
 def class_labels(blocks: Sequence[Block], n_classes: int, labels: ArrayLike | None) -> Array:
-    """Return the label of each class: as given, or all that occur.
+    """Return the label of each class: as given, or all labels that occur.
 
     Raises
     ------
     ValueError
-        If there is not one per class.
+        If the number of labels is not the number of classes.
     """
     if labels is not None:
         names = np.asarray(labels)
@@ -131,7 +132,7 @@ def class_labels(blocks: Sequence[Block], n_classes: int, labels: ArrayLike | No
 
 
 def _with_classes(true: Array, prob: Array) -> tuple[Array, Array]:
-    """Drop a channel axis of y_true; give the probability of one class its complement."""
+    """Drop a channel axis of y_true; add the complement to a single class's probability."""
     true = drop_channel(true)
     if prob.shape == true.shape:
         prob = prob[:, None]
@@ -150,7 +151,7 @@ def _check_range(prob: Array) -> None:
     if prob.size == 0:
         raise ValueError(f"y_prob has shape {prob.shape}. Expected at least one probability.")
     low, high = prob.min(), prob.max()
-    if not (low >= -1e-6 and high <= 1 + 1e-6):  # nan is not either
+    if not (low >= -1e-6 and high <= 1 + 1e-6):  # nan fails both comparisons
         raise ValueError(
             f"y_prob holds values from {low:.4g} to {high:.4g}, expected probabilities in [0, 1]. "
             f"Pass what predict_proba returns."

@@ -21,7 +21,7 @@ Box = tuple[slice, ...]
 
 
 class Region(NamedTuple):
-    """Where one label is in one image, truly and by prediction; cut to the box of both."""
+    """The true and the predicted mask of one label, cut to their common bounding box."""
 
     label: Any
     true: Array
@@ -29,14 +29,14 @@ class Region(NamedTuple):
 
 
 class ImageRegions(NamedTuple):
-    """The regions of one image that are not empty in both masks.
+    """The regions of one image, without labels that are absent from both masks.
 
     Attributes
     ----------
     shape : tuple of int
-        Pixels along each axis of the image.
+        Number of pixels along each axis of the image.
     pixel : ndarray of shape (n_axes,)
-        The size of one of them.
+        Size of a pixel along each axis.
     regions : list of Region
     """
 
@@ -50,7 +50,7 @@ def cut_regions(
 ) -> Iterator[ImageRegions]:
     """Yield the regions of each image.
 
-    Ignored pixels belong to no label, so masks end where they begin.
+    Ignored pixels belong to no label, so regions end at them.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ def cut_regions(
     """
     if pairs.may_be_rows:
         warnings.warn(
-            "y_true and y_pred have two axes, and are read as signals (n, L). If they are one mask "
-            "(H, W), pass y_true[None] and y_pred[None]; y_true[:, None] and y_pred[:, None] are "
-            "signals without a doubt.",
+            "y_true and y_pred have two axes, and are read as signals (n, L). If each is one mask "
+            "(H, W), pass y_true[None] and y_pred[None]. If they are signals, pass y_true[:, None] "
+            "and y_pred[:, None] to avoid this warning.",
             UserWarning,
             stacklevel=3,
         )
@@ -83,7 +83,7 @@ def cut_regions(
             pixels = check_spacing(spacing, len(pairs), len(shape))
         if len(shape) != pixels.shape[1]:
             raise ValueError(
-                f"Image {number} has {len(shape)} axes, but those before have {pixels.shape[1]}. "
+                f"Image {number} has {len(shape)} axes, but earlier ones have {pixels.shape[1]}. "
                 f"Expected masks with the same number of axes."
             )
         check_asked(asked, pair, multilabel=pairs.multilabel)
@@ -108,7 +108,7 @@ def _cut_channels(pair: Pair, asked: list[Any] | None) -> Iterator[Region]:
 def _cut_labels(pair: Pair, asked: list[Any] | None) -> Iterator[Region]:
     met = np.union1d(distinct(pair.true), distinct(pair.pred))
     names = met if asked is None else met[np.isin(met, asked)]
-    # scipy's boxes are of 1, 2, ...; 0 and what is above the number of names have none.
+    # scipy finds boxes of the codes 1, 2, ..., and ignores 0 and codes above the number of names.
     t, p = (label_codes(masks, names) + 1 for masks in (pair.true, pair.pred))
     if pair.counted is not None:
         t, p = t * pair.counted, p * pair.counted

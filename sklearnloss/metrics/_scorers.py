@@ -15,7 +15,7 @@ dice_scorer = make_mask_scorer(dice_score)
 #: Mean intersection over union over the labels.
 iou_scorer = make_mask_scorer(iou_score)
 
-#: Mean boundary intersection over union over the labels, in 2 % of the diagonal.
+#: Mean boundary intersection over union over the labels; rims of 2 % of the diagonal.
 boundary_iou_scorer = make_mask_scorer(boundary_iou_score)
 
 #: Mean surface Dice over images and labels, within a pixel.
@@ -27,7 +27,7 @@ hausdorff_scorer = make_mask_scorer(hausdorff_distance)
 #: Minus the expected calibration error, of labels or pixels.
 calibration_scorer = CalibrationScorer()
 
-#: What searches, comparisons and the command line call them.
+#: Their names in searches, in comparisons and on the command line.
 NAMED: dict[str, MaskScorer] = {
     "dice": dice_scorer,
     "iou": iou_scorer,

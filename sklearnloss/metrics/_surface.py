@@ -19,7 +19,7 @@ def check_spacing(spacing: Spacing, n: int, n_axes: int) -> Array:
     Raises
     ------
     ValueError
-        If it does not fit or is not positive.
+        If its shape is wrong or it is not positive.
     """
     sizes = np.asarray(1.0 if spacing is None else spacing, dtype=float)
     if sizes.shape not in [(), (n_axes,), (n, n_axes)]:
@@ -33,9 +33,9 @@ def check_spacing(spacing: Spacing, n: int, n_axes: int) -> Array:
 
 
 def edges(mask: Array) -> Array:
-    """Return the pixels of a mask that touch, by a face, a pixel outside it.
+    """Return the pixels of a mask that share a face with a pixel outside it.
 
-    Outside is also what lies beyond the array.
+    Everything beyond the array is outside.
     """
     inner = mask.copy()
     for axis in range(mask.ndim):
@@ -50,16 +50,16 @@ def edges(mask: Array) -> Array:
 def edge_distances(
     true: Array, pred: Array, spacing: Array, *, within: float = np.inf
 ) -> tuple[Array, Array]:
-    """Distances from each edge pixel of one mask to the nearest one of the other.
+    """Return the distance from each edge pixel of one mask to the nearest one of the other.
 
     Parameters
     ----------
     true, pred : ndarray of bool, of one shape
-        Masks. To an empty one the distance is inf.
+        Masks. The distance to an empty mask is inf.
     spacing : ndarray of shape (n_axes,)
         Size of a pixel.
     within : float, default=inf
-        Larger distances may be given as inf.
+        Larger distances may be returned as inf.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def _nearest(start: Array, end: Array, spacing: Array, within: float) -> Array:
         return np.full_like(distances, np.inf)
     apart = ~end[start]  # the others have distance 0
     if apart.any():
-        # Contours are sparse, so a tree of them beats a distance map of all pixels.
+        # Contours are sparse, so a k-d tree is faster than a distance map of all pixels.
         tree = KDTree(np.argwhere(end) * spacing, compact_nodes=False, balanced_tree=False)
         points = np.argwhere(start & ~end) * spacing
         distances[apart] = tree.query(points, distance_upper_bound=within)[0]

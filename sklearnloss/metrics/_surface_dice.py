@@ -38,8 +38,8 @@ def surface_dice_score(
     - d(a, B) is the distance from a to the nearest pixel of B;
     - tau is the tolerance.
 
-    The part of the contours that needs no correction, where a correction is what a
-    person would bother to redraw.
+    It is the fraction of the contours that needs no correction, where a person would
+    correct only errors larger than the tolerance.
 
     Parameters
     ----------
@@ -48,10 +48,11 @@ def surface_dice_score(
     y_pred : array-like of shape (n, *spatial), or list of n masks
         Predicted labels.
     tolerance : float or array-like of shape (n_labels,), default=1.0
-        The largest distance that is near enough, in the unit of ``spacing``; how
-        far two experts differ, say. >= 0; one, or one per label.
+        The largest distance that is near enough, in the unit of ``spacing``; for
+        example, the distance by which two experts differ. >= 0; one value, or one per
+        label.
     spacing : float or array-like of shape (n_axes,) or (n, n_axes), default=None
-        Size of a pixel along each axis, in mm, say. None is 1.
+        Size of a pixel along each axis, for example in mm. None is 1.
     labels : array-like of shape (n_labels,), default=None
         Which labels to score, and their order with ``average=None``; by default
         all that occur, sorted, the background too. ``labels=[1]`` scores the
@@ -69,8 +70,8 @@ def surface_dice_score(
         Masks are (n, K, *spatial), each of the K a label: 0 where it is not, and 1 or
         255 where it is.
     zero_division : float, default=1.0
-        The score in an image where a label is neither there nor predicted. nan
-        leaves the image out of the label's mean. Where a label is only there or
+        The score in an image where a label is neither present nor predicted. nan
+        leaves the image out of the label's mean. If a label is only present or
         only predicted, the score is 0.
 
     Returns
@@ -122,7 +123,7 @@ def surface_dice_score(
     )
     weight = check_weight(sample_weight, len(pairs), per_image=per_image)
     limits = _check_tolerance(tolerance)
-    # Which of several tolerances is a label's own is known when all labels are.
+    # Labels can be matched with their tolerances only when all labels are known.
     table = LabelTable(labels, n_values=1 + limits.size)
     for image in cut_regions(pairs, labels=labels, spacing=spacing):
         table.add({r.label: _count_edges(r, image.pixel, limits.ravel()) for r in image.regions})
@@ -135,8 +136,8 @@ def surface_dice_score(
 
 
 def _count_edges(region: Region, pixel: Array, limits: Array) -> list[int]:
-    """Return the number of all edge pixels, and of those that are near enough, by limit."""
-    # Distances such as 3 * 0.1 must not miss a tolerance of 0.3 by rounding.
+    """Return the number of edge pixels, and of those that are near enough, by limit."""
+    # Distances such as 3 * 0.1 must not exceed a tolerance of 0.3 due to rounding.
     limits = limits + 1e-9 * (limits + pixel.min())
     both = edge_distances(region.true, region.pred, pixel, within=limits.max())
     distances = np.concatenate(both)
@@ -144,7 +145,7 @@ def _count_edges(region: Region, pixel: Array, limits: Array) -> list[int]:
 
 
 def _of_own_tolerance(near: Array, limits: Array) -> Array:
-    """Return (n, n_labels) of counts by limit, image and label."""
+    """Select each label's own limit from counts by limit, image and label."""
     if limits.ndim == 0:
         only: Array = near[0]
         return only

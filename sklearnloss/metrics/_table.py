@@ -19,11 +19,11 @@ class LabelTable:
     Parameters
     ----------
     labels : array-like or None
-        Which labels there are, in their order; None is all that are met, sorted.
+        The labels, in order; None is all labels that occur, sorted.
     n_values : int
-        Of an image and label.
+        Number of values per image and label.
     fill : float
-        The values of a label that an image lacks.
+        Value of a label that an image lacks.
     """
 
     def __init__(self, labels: ArrayLike | None, *, n_values: int, fill: float = 0.0) -> None:
@@ -33,13 +33,13 @@ class LabelTable:
         self._rows: list[Mapping[Hashable, Any]] = []
 
     def add(self, row: Mapping[Hashable, Any]) -> None:
-        """Add an image: the values of its labels."""
+        """Add the values of an image by label."""
         self._rows.append(row)
 
     def collect(self, weight: Array) -> Array:
         """Return all values, of shape (n_values, n, n_labels).
 
-        Labels that occur only in images of weight 0 do not occur.
+        Labels that occur only in images of weight 0 are left out.
         """
         names = self._names(weight)
         columns: dict[Any, list[int]] = {name: [] for name in names}
@@ -60,7 +60,7 @@ class LabelTable:
 
 
 def check_asked(asked: list[Any] | None, pair: Pair, *, multilabel: bool) -> None:
-    """Raise a ValueError for labels that masks like these cannot have.
+    """Raise a ValueError for labels that these masks cannot have.
 
     Parameters
     ----------

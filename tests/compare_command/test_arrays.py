@@ -72,7 +72,7 @@ def test_channels_that_may_be_elsewhere_are_asked_for(
     tmp_path: Path, shape: tuple[int, ...]
 ) -> None:
     save(tmp_path, X=RNG.normal(size=shape), y=[0, 1] * 3)
-    with pytest.raises(ValueError, match="channels come first or last: say --channels first, or"):
+    with pytest.raises(ValueError, match="channels come first or last: pass --channels first, or"):
         load_arrays(tmp_path)
     assert load_arrays(tmp_path, channels="first").channels == "first"
     assert load_arrays(tmp_path, channels="last").channels == "last"
@@ -81,7 +81,7 @@ def test_channels_that_may_be_elsewhere_are_asked_for(
 def test_a_mask_that_fits_in_two_ways_does_not_decide(tmp_path: Path) -> None:
     save(tmp_path, X=RNG.normal(size=(4, 8, 8, 8)), y=RNG.integers(0, 2, (4, 8, 8)))
     with pytest.raises(
-        ValueError, match=r"\(8, 8, 8\) and its mask's \(8, 8\) do not tell whether"
+        ValueError, match=r"\(8, 8, 8\) and its mask's shape \(8, 8\) do not show whether"
     ):
         load_arrays(tmp_path)
     assert load_arrays(tmp_path, channels="last").channels == "last"
@@ -90,7 +90,7 @@ def test_a_mask_that_fits_in_two_ways_does_not_decide(tmp_path: Path) -> None:
 
 def test_channels_that_do_not_fit_the_masks_are_refused(tmp_path: Path) -> None:
     save(tmp_path, X=RNG.normal(size=(6, 8, 9, 3)), y=MASKS)
-    with pytest.raises(ValueError, match=r"its mask of \(8, 9\), as --channels first says"):
+    with pytest.raises(ValueError, match=r"its mask .*8, 9\), which does not fit --channels first"):
         load_arrays(tmp_path, channels="first")
 
 
@@ -119,12 +119,12 @@ def test_groups_lie_beside_the_arrays(tmp_path: Path) -> None:
     ("arrays", "message"),
     [
         ({"X": np.zeros((3, 8, 8))}, r"holds X.npy, but no y.npy\."),
-        ({"X": np.zeros((3, 8, 8)), "y": [0, 1]}, r"X holds 3 images, but y 2 targets\."),
+        ({"X": np.zeros((3, 8, 8)), "y": [0, 1]}, r"X holds 3 images, but y holds 2 targets\."),
         ({"X": np.zeros((3, 64)), "y": [0, 1, 0]}, r"X has shape \(3, 64\).*Expected images"),
         ({"X": np.full((2, 4, 4), np.nan), "y": [0, 1]}, r"X holds NaN or infinity\."),
         (
             {"X": np.zeros((6, 8, 8)), "y": MASKS},
-            r"the image is of shape \(8, 8\), its mask of \(8, 9\)",
+            r"the image has shape \(8, 8\), its mask has shape \(8, 9\)",
         ),
         ({"X": np.zeros((6, 8, 9)), "y": MASKS * 0}, r"The masks hold only one label, 0\."),
         (
@@ -134,7 +134,7 @@ def test_groups_lie_beside_the_arrays(tmp_path: Path) -> None:
         ({"X": np.zeros((6, 8, 9)), "y": MASKS + 0.5}, r"y holds fractions, but masks hold"),
         (
             {"X": np.zeros((2, 8, 8)), "y": [0, 1], "groups": [1, 2, 3]},
-            r"groups is of shape \(3,\), expected \(2,\)",
+            r"groups has shape \(3,\), expected \(2,\)",
         ),
     ],
 )

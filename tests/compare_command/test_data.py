@@ -86,7 +86,7 @@ def test_images_of_unlike_sizes_are_read_batch_by_batch(tmp_path: Path, kind: st
     assert [file.name for file in data.X] == [f"{k}{kind}" for k in range(5)]
     assert [file.name for file in data.y] == [*(f"{k}_mask{kind}" for k in range(4)), f"4{kind}"]
     assert "images (8 x 8 to 12 x 16)" in data.description
-    assert "read from the files batch by batch" in data.description
+    assert "read from files batch by batch" in data.description
     model = UNetSegmenter(width=2, depth=1, max_epochs=1, batch_size=2).fit(data.X, data.y)
     assert 0 <= model.score(data.X, data.y) <= 1
 
@@ -122,7 +122,7 @@ def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
     class_folder(tmp_path)
     write(tmp_path / "dog" / "large.npy", np.full((32, 16), 7, np.uint8))
     with pytest.raises(
-        ValueError, match=r"1 of 7 are not: dog/large.npy \(32, 16\).*say --resize PIXELS"
+        ValueError, match=r"1 of 7 do not: dog/large.npy \(32, 16\).*pass --resize PIXELS"
     ):
         load_data(tmp_path)
     data = load_data(tmp_path, resize=12)
@@ -134,7 +134,7 @@ def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
 def test_arrays_in_classes_say_where_their_channels_are(tmp_path: Path) -> None:
     for k in range(4):
         write(tmp_path / "ab"[k % 2] / f"{k}.npy", RNG.normal(size=(6, 7, 5)))
-    with pytest.raises(ValueError, match=r"4 of 4 .*a/0.npy, a/2.npy.*say --channels first, or"):
+    with pytest.raises(ValueError, match=r"4 of 4 .*a/0.npy, a/2.npy.*pass --channels first, or"):
         load_data(tmp_path)
     assert load_data(tmp_path, channels="last").X.shape == (4, 5, 6, 7)
     assert load_data(tmp_path, channels="first").X.shape == (4, 6, 7, 5)
@@ -170,7 +170,7 @@ def test_channels_in_a_file_are_no_slices_of_a_mask(tmp_path: Path) -> None:
             pixels = RNG.integers(0, 2, (3, 8, 9), np.uint8)
             options = {"photometric": "minisblack", "metadata": {"axes": axes}}
             tifffile.imwrite(tmp_path / name / f"{k}.tif", pixels, **options)
-    with pytest.raises(ValueError, match="its first axis is of channels, not of slices"):
+    with pytest.raises(ValueError, match="first axis holds channels, not slices"):
         load_data(tmp_path)
 
 
@@ -202,7 +202,7 @@ def test_gray_among_colored_pictures_is_named_with_what_to_do(tmp_path: Path) ->
     for k in range(4):
         write(tmp_path / "ab"[k % 2] / f"{k}.jpg", RNG.integers(0, 255, (8, 8, 3), np.uint8))
     write(tmp_path / "a" / "gray.jpg", RNG.integers(0, 255, (8, 8), np.uint8))
-    message = r"1 of 5 are not: a/gray.jpg .*Gray and colored pictures do not mix"
+    message = r"1 of 5 do not: a/gray.jpg .*Gray and colored pictures do not mix"
     with pytest.raises(ValueError, match=message) as error:
         load_data(tmp_path, resize=4)
     assert "--resize" not in str(error.value)
@@ -221,7 +221,7 @@ def test_a_picture_that_is_turned_against_its_mask_is_named(tmp_path: Path) -> N
     pixels, mask = RNG.integers(0, 255, (6, 9), np.uint8), np.eye(6, 9, dtype=np.uint8)
     image.fromarray(pixels).save(tmp_path / "images" / "4.png", exif=exif)
     write(tmp_path / "masks" / "4.png", mask)
-    with pytest.raises(ValueError, match=r"4.png .*one of them is turned, against its EXIF orien"):
+    with pytest.raises(ValueError, match=r"4.png .*one of them is rotated, despite its EXIF orien"):
         load_data(tmp_path)
     write(tmp_path / "masks" / "4.png", np.rot90(mask, -1))
     assert load_data(tmp_path).X[4].name == "4.png"
@@ -252,7 +252,7 @@ def test_what_is_wrong_with_files_is_said_at_once(tmp_path: Path) -> None:
         ValueError, match=r"3 of 4 images cannot be used: 1.npy .*2.npy .*3.npy "
     ) as e:
         load_data(tmp_path)
-    assert "1.npy (the image is of shape (8, 8), its mask of (8, 9))" in str(e.value)
+    assert "1.npy (the image has shape (8, 8), its mask has shape (8, 9))" in str(e.value)
     assert "3.npy (NaN or infinity: fill such pixels" in str(e.value)
 
 
@@ -294,7 +294,7 @@ def test_a_class_of_two_values_may_be_masks(tmp_path: Path) -> None:
     for k in range(3):
         write(tmp_path / "photo" / f"photo{k}.npy", RNG.integers(0, 255, (8, 8), np.uint8))
         write(tmp_path / "outline" / f"outline{k}.npy", 255 * np.eye(8, k=k, dtype=np.uint8))
-    with pytest.raises(ValueError, match=r"of outline/ are of two values.*--task classification"):
+    with pytest.raises(ValueError, match=r"outline/ have only two values.*--task classification"):
         load_data(tmp_path)
     assert load_data(tmp_path, task="classification").labels == ["outline", "photo"]
     write(tmp_path / "photo" / "dark.npy", np.zeros((8, 8), np.uint8))
@@ -310,7 +310,7 @@ def test_two_channels_that_differ_are_no_mask(tmp_path: Path) -> None:
     assert load_data(tmp_path).y[0].tolist() == np.eye(8).tolist()
     write(tmp_path / "masks" / "1_mask.tif", RNG.integers(0, 2, (2, 8, 8), np.uint8))
     # With its mask of two pages the image is read as two slices, unlike the others.
-    with pytest.raises(ValueError, match=r"1 of 4 are not: 1\.tif \(1, 2, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"1 of 4 do not: 1\.tif \(1, 2, 8, 8\)"):
         load_data(tmp_path)  # two slices, say
 
 
@@ -345,7 +345,7 @@ def test_compressed_tiffs_are_read(tmp_path: Path) -> None:
 def test_images_of_other_channels_are_named(tmp_path: Path) -> None:
     masked_folder(tmp_path)
     write(tmp_path / "images" / "2.npy", np.zeros((3, 8, 8), np.uint8))
-    with pytest.raises(ValueError, match=r"shape \(8, 8\) .* 1 of 4 are not: 2.npy \(3, 8, 8\)"):
+    with pytest.raises(ValueError, match=r"shape \(8, 8\) .* 1 of 4 do not: 2.npy \(3, 8, 8\)"):
         load_data(tmp_path)
 
 
@@ -368,21 +368,21 @@ def test_other_layouts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"holds test/, train/, which are not classes.*as DATA"):
         load_data(tmp_path / "splits")
     masked_folder(tmp_path / "truth", masks="truth")
-    with pytest.raises(ValueError, match=r"holds images/, truth/\. Expected, .*called masks, lab"):
+    with pytest.raises(ValueError, match=r"holds images/, truth/\. .*expected .*called masks, lab"):
         load_data(tmp_path / "truth")
     (tmp_path / "file.txt").write_text("")
     with pytest.raises(ValueError, match=r"file.txt' is not a folder"):
         load_data(tmp_path / "file.txt")
     (tmp_path / "empty" / "images").mkdir(parents=True)
     (tmp_path / "empty" / "masks").mkdir()
-    with pytest.raises(ValueError, match=r"images' holds no image\. Expected files that end in"):
+    with pytest.raises(ValueError, match=r"images' holds no images\. Expected files that end in"):
         load_data(tmp_path / "empty")
 
 
 def test_a_class_without_images_is_named(tmp_path: Path) -> None:
     class_folder(tmp_path)
     (tmp_path / "emu").mkdir()
-    with pytest.raises(ValueError, match=r"there is no image in emu\. Expected files that end"):
+    with pytest.raises(ValueError, match=r"there are no images in emu\. Expected files that end"):
         load_data(tmp_path)
 
 

@@ -54,7 +54,7 @@ def test_of_several_columns_one_must_be_named(tmp_path: Path) -> None:
     table = write(tmp_path / "g.csv", ROWS)
     with pytest.raises(
         ValueError,
-        match=r"g\.csv' has 3 columns\. Say which of them is meant, patient, age, as in "
+        match=r"g\.csv' has 3 columns\. Choose one of patient, age, as in "
         r"--groups .*g\.csv:age\.",
     ):
         groups_of_names(table, NAMES)
@@ -73,7 +73,7 @@ def test_a_column_called_group_needs_not_be_named(tmp_path: Path) -> None:
 
 def test_without_a_header_columns_have_numbers(tmp_path: Path) -> None:
     table = write(tmp_path / "g.csv", ROWS[1:])
-    with pytest.raises(ValueError, match=r"Say which of them is meant, 2, 3, as in .*g\.csv:3\."):
+    with pytest.raises(ValueError, match=r"Choose one of 2, 3, as in .*g\.csv:3\."):
         groups_of_names(table, NAMES)
     assert groups_of_names(f"{table}:2", NAMES).tolist() == ["x", "y", "x"]
 
@@ -91,10 +91,10 @@ def test_names_may_have_more_folders_than_the_files(tmp_path: Path, written: str
 
 def test_names_that_fit_two_files_fit_none(tmp_path: Path) -> None:
     table = write(tmp_path / "g.csv", [("0.png", "x"), ("1.png", "y")])
-    with pytest.raises(ValueError, match=r"2 files are not in .*: cat/0\.png, dog/0\.png\. Names"):
+    with pytest.raises(ValueError, match=r"2 files are .*: cat/0\.png, dog/0\.png\. Its names"):
         groups_of_names(table, ["cat/0.png", "dog/0.png"])
     table = write(tmp_path / "g.csv", [("cat/0.png", "x"), ("dog/0.png", "y")])
-    with pytest.raises(ValueError, match=r"1 files are not in .* such as cat/0\.png, dog/0\.png\."):
+    with pytest.raises(ValueError, match=r"1 files are .* look like cat/0\.png, dog/0\.png\."):
         groups_of_names(table, ["0.png"])
 
 
@@ -117,7 +117,7 @@ def test_an_empty_cell_is_no_group(tmp_path: Path) -> None:
 
 def test_rows_of_arrays_have_a_column_too(tmp_path: Path) -> None:
     table = write(tmp_path / "g.csv", [row[1:] for row in ROWS], between=";")
-    with pytest.raises(ValueError, match=r"has 2 columns\. Say which of them is meant, patient, a"):
+    with pytest.raises(ValueError, match=r"has 2 columns\. Choose one of patient, a"):
         groups_of_rows(table, 3)
     assert groups_of_rows(f"{table}:patient", 3).tolist() == ["x", "y", "x"]
     assert groups_of_rows(f"{table}:2", 3).tolist() == ["61", "47", "61"]

@@ -36,7 +36,7 @@ def test_groups_come_from_a_table(tmp_path: Path, keys: list[str]) -> None:
 def test_files_without_a_group_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"--groups _x: 1 files do not match '_x': p2/c_y.png\."):
         groups_of_names("_x", NAMES)
-    with pytest.raises(ValueError, match=r"1 files lie in no subfolder: d.png\."):
+    with pytest.raises(ValueError, match=r"1 files are not in a subfolder: d.png\."):
         groups_of_names("folder", [*NAMES, "d.png"])
     table = tmp_path / "groups.csv"
     table.write_text("a_x,1\n")
@@ -68,7 +68,7 @@ def test_letters_written_in_two_ways_are_the_same() -> None:
 
 def test_a_table_that_is_not_called_so_is_told(tmp_path: Path) -> None:
     (tmp_path / "groups.txt").write_text("a_x,1\n")
-    with pytest.raises(ValueError, match=r"do not match .*Expected a table to end in \.csv\."):
+    with pytest.raises(ValueError, match=r"do not match .*name of a table must end in \.csv\."):
         groups_of_names(str(tmp_path / "groups.txt"), NAMES)
 
 
@@ -89,5 +89,5 @@ def test_lines_are_groups_of_rows(tmp_path: Path, text: str) -> None:
 
 def test_a_line_without_a_group_is_refused(tmp_path: Path) -> None:
     (tmp_path / "groups.csv").write_text("n,group\n0,a\n1,\n2,b\n")
-    with pytest.raises(ValueError, match=r"empty cell for the group of the images 1, counted from"):
+    with pytest.raises(ValueError, match=r"empty cell for the group of image 1, counted from"):
         groups_of_rows(tmp_path / "groups.csv", 3)

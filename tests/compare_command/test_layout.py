@@ -60,10 +60,10 @@ def test_masks_follow_their_images_whatever_their_order(tmp_path: Path) -> None:
 def test_folders_of_the_same_names_may_hold_masks(tmp_path: Path, first: str, second: str) -> None:
     touch(tmp_path / first, "a.png", "b.png")
     touch(tmp_path / second, "a_mask.png", "b_mask.png")
-    message = rf"{first}/ and {second}/ hold the same file names\..* say --task classification\."
+    message = rf"{first}/ and {second}/ hold the same file names\..* pass --task classification\."
     with pytest.raises(ValueError, match=message):
         find_files(tmp_path)
-    with pytest.raises(ValueError, match=r"a folder of images, called images, and one of masks"):
+    with pytest.raises(ValueError, match=r"a folder called images, and one called masks"):
         find_files(tmp_path, "segmentation")
     assert find_files(tmp_path, "classification").labels == [first] * 2 + [second] * 2
 
@@ -84,7 +84,7 @@ def test_masks_among_the_images_of_a_class_are_refused(tmp_path: Path, end: str)
     assert find_files(tmp_path).labels == ["cat"] * 2 + ["dog"] * 3
     touch(tmp_path, f"dog/d{end}.png")
     for task in ("auto", "classification"):
-        with pytest.raises(ValueError, match=rf"dog' holds masks beside images: d{end}\.png\. For"):
+        with pytest.raises(ValueError, match=rf"holds masks as well as images: d{end}\.png\. For"):
             find_files(tmp_path, task)
 
 
@@ -105,7 +105,7 @@ def test_masks_among_the_images_of_a_class_are_refused(tmp_path: Path, end: str)
 def test_a_folder_called_after_masks_may_be_no_class(tmp_path: Path, name: str) -> None:
     touch(tmp_path / "cat", "a.png")
     touch(tmp_path / name, "b.png")
-    with pytest.raises(ValueError, match=rf"{name} may be called after what it holds\. If these"):
+    with pytest.raises(ValueError, match=rf"{name} sounds like images or masks\. If they"):
         find_files(tmp_path)
     assert set(find_files(tmp_path, "classification").labels or ()) == {"cat", name}
 
@@ -121,10 +121,10 @@ def test_a_folder_for_each_image_is_refused(tmp_path: Path) -> None:
     for name in ("id1", "id2"):
         touch(tmp_path / name, f"images/{name}.png", "masks/1.png", "masks/2.png")
     for task in ("auto", "segmentation", "classification"):
-        with pytest.raises(ValueError, match=r"2 folders with images and masks of their own.*id1"):
+        with pytest.raises(ValueError, match=r"2 folders with separate images and masks.*id1"):
             find_files(tmp_path, task)
     (tmp_path / "id1").rename(tmp_path.parent / f"{tmp_path.name}-id1")
-    with pytest.raises(ValueError, match=r"holds only id2/\. Expected it as DATA: '.*id2'\."):
+    with pytest.raises(ValueError, match=r"holds only id2/\. Pass that as DATA: '.*id2'\."):
         find_files(tmp_path)
 
 
@@ -162,7 +162,7 @@ def test_results_are_no_data(tmp_path: Path) -> None:
 def test_links_to_nothing_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", "masks/b.png")
     (tmp_path / "images" / "b.png").symlink_to(tmp_path / "annex" / "b.png")
-    with pytest.raises(ValueError, match=r"1 of 2 images in .* not there: b\.png\. Fetch them"):
+    with pytest.raises(ValueError, match=r"1 of 2 images in .* missing files: b\.png\. Fetch them"):
         find_files(tmp_path)
     touch(tmp_path, "annex/b.png")
     assert len(find_files(tmp_path).images) == 2

@@ -22,14 +22,14 @@ def test_options_that_cannot_be_are_refused() -> None:
         replace(OPTIONS, trials=0).check()
     with pytest.raises(ValueError, match=r"--trials 1: expected at least one for each of the 2"):
         replace(OPTIONS, trials=1).check()
-    with pytest.raises(ValueError, match=r"--timeout 0: expected seconds above 0\."):
+    with pytest.raises(ValueError, match=r"--timeout 0: expected a number of seconds above 0\."):
         replace(OPTIONS, timeout=0).check()
-    with pytest.raises(ValueError, match=r"--timeout nan: expected seconds above 0\."):
+    with pytest.raises(ValueError, match=r"--timeout nan: expected a number of seconds above 0\."):
         replace(OPTIONS, timeout=math.nan).check()
     with pytest.raises(ValueError, match=r"--seed -1: expected 0 to 2147483647\."):
         replace(OPTIONS, seed=-1).check()
     replace(OPTIONS, seed=2**31 - 1).check()
-    with pytest.raises(ValueError, match=r"--losses names none\. Expected names such as dice"):
+    with pytest.raises(ValueError, match=r"--losses is empty\. Expected names such as dice"):
         replace(OPTIONS, losses=()).check()
     with pytest.raises(ValueError, match=r"--losses: dice is given twice\."):
         replace(OPTIONS, losses=("dice", "bce", "dice")).check()

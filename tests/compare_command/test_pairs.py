@@ -35,7 +35,7 @@ def test_files_without_a_partner_are_named() -> None:
 
 
 def test_two_files_for_one_image_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"a.png and a.tif have the same name but for their ends"):
+    with pytest.raises(ValueError, match=r"a.png and a.tif have the same name except"):
         pair(["a.png", "a.tif"], ["a.png"])
     with pytest.raises(ValueError, match=r"a_mask.png and a_label.png have the same name"):
         pair(["a.png"], ["a_mask.png", "a_label.png"])

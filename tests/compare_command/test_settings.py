@@ -49,7 +49,7 @@ def test_other_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError,
         match=r"holds a run with --losses dice,focal, --epochs 3, but now it is no --losses, "
-        r"--epochs 5\. Use the same options to go on, or another --output\.",
+        r"--epochs 5\. Use the same options to resume it, or another --output\.",
     ):
         Settings(tmp_path, changed)
 
@@ -109,17 +109,17 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError,
         match=r"on other data: then 12 images in '/here/images', now 13 images in '/here/images'\. "
-        r"Say another --output for a new run, or put back what was changed",
+        r"Pass another --output for a new run, or undo the changes",
     ):
         settings.check_data({**DIGESTS, "data": "xyz"}, {**ABOUT, "images": 13})
-    with pytest.raises(ValueError, match=r"a run on other groups of images\. Say another --output"):
+    with pytest.raises(ValueError, match=r"run on other groups of images\. Pass another --output"):
         settings.check_data({**DIGESTS, "groups": "xyz"}, ABOUT)
-    with pytest.raises(ValueError, match=r"a run on other code of your own losses\. Say another"):
+    with pytest.raises(ValueError, match=r"a run on other code of your own losses"):
         settings.check_data({**DIGESTS, "own_losses": {"my:loss": "xyz"}}, ABOUT)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"question": 3}', '{"quest'])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "settings.json").write_text(text)
-    with pytest.raises(ValueError, match=r"settings.json' cannot be read .* Say another --output"):
+    with pytest.raises(ValueError, match=r"settings.json' cannot be read .* Pass another --output"):
         Settings(tmp_path, OPTIONS)

@@ -31,12 +31,12 @@ def data(task: str = "segmentation", **changes: Any) -> ImageData:
 def test_two_lines_predict_files_and_arrays() -> None:
     loaded = "load('out/best_model.safetensors')"
     note, first, second = describe_usage(data(), Options(data=""), MODEL, "dice")
-    assert note == "To predict other files, as here:"
+    assert note == "To predict other files:"
     assert first == "  from sklearnloss import load"
     assert second == f'  masks = {loaded}.predict(["new.png"])'
     arrays = data("classification", in_files=False)
     note, _, second = describe_usage(arrays, Options(data=""), MODEL, "focal")
-    assert note == "To predict other images in an array, X, as here:"
+    assert note == "To predict other images in an array X:"
     assert second == f"  classes = {loaded}.predict(X)"
 
 
@@ -45,6 +45,6 @@ def test_arrays_in_files_are_resized_as_the_user_can(name: str) -> None:
     lines = describe_usage(
         data("classification", names=[name]), Options(data="", resize=8), MODEL, ""
     )
-    assert lines[0] == "To predict others, bring them to 8 x 8 pixels, as was done here:"
+    assert lines[0] == "To predict other images, resize them to 8 x 8 pixels, as was done here:"
     assert lines[-1].endswith(".predict(images)  # of shape (n, 3, 8, 8)")
     assert not any("Image" in line for line in lines)

@@ -157,7 +157,7 @@ P3 = softmax(0, (4, 3))
         ([0, 1, 1, 0], P3, {}, r"y_prob has 3 classes, but y_true holds 2: \[0, 1\]. Pass labels="),
         ([0, 1, 1, 0], P3, {"labels": [0, 1]}, r"but labels has 2: \[0, 1\]"),
         ([0, 1, 7, 0], P3, {"labels": [0, 1, 2]}, r"label 7, expected one of labels=\[0, 1, 2\]"),
-        ([0, 1, 2], P3, {}, r"y_prob has shape \(4, 3\), but y_true \(3,\): expected \(n, n_cl"),
+        ([0, 1, 2], P3, {}, r"y_prob has shape \(4, 3\), but y_true has shape \(3,\)"),
         ([0, 1, 2, 0], P3, {"multilabel": True}, r"expected \(n, K, \*spatial\) for both"),
         ([0, 1, 2, 0], P3, {"norm": "l3"}, "norm='l3': expected 'l1', 'l2' or 'max'"),
         ([0, 1, 2, 0], P3, {"n_bins": 0}, "n_bins=0: expected a whole number >= 1"),

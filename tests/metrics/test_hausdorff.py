@@ -152,7 +152,7 @@ def test_multilabel_masks_are_scored_by_channel() -> None:
         ({"one_empty": "diag"}, "one_empty='diag': expected a number or 'diagonal'"),
         ({"spacing": (1, 2, 3)}, r"spacing has shape \(3,\), expected a number, 2 numbers"),
         ({"spacing": 0}, "spacing=0: expected positive numbers"),
-        ({"sample_weight": [1, 1], "per_image": True}, "per_image=True takes none"),
+        ({"sample_weight": [1, 1], "per_image": True}, "with per_image=True there is no mean"),
         ({"sample_weight": [1]}, r"shape \(1,\), expected \(2,\)"),
     ],
 )
@@ -170,5 +170,5 @@ def test_an_image_of_which_nothing_counts_has_the_distance_of_empty_masks() -> N
     ignored = np.full((2, 4, 4), 255)
     found = hausdorff_distance(ignored, ignored * 0, ignore_index=255, per_image=True)
     np.testing.assert_array_equal(found, 0)
-    with pytest.raises(ValueError, match="No pixel of y_true counts"):
+    with pytest.raises(ValueError, match="All pixels of y_true are ignored"):
         hausdorff_distance(ignored, ignored * 0, ignore_index=255)

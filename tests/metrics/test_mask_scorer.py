@@ -252,7 +252,7 @@ def test_a_data_set_of_pairs_needs_no_y() -> None:
 
 
 def test_other_estimators_need_y() -> None:
-    with pytest.raises(ValueError, match="Constant is to be scored, but y is None"):
+    with pytest.raises(ValueError, match="Constant cannot be scored, as y is None"):
         dice_scorer(Constant(), X)
     assert dice_scorer(Constant(), X, Y) == dice_score(Y, np.ones_like(Y))
 

@@ -1,4 +1,4 @@
-"""Digests of data and settings, by which a storage of another search is recognized."""
+"""Digests of data and settings, which identify the storage of a different search."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ from .function_text import describe_function
 
 _CHUNK = 1 << 24
 
-# As many numbers of a module, such as class weights of a loss, are written out.
+# Modules with up to so many numbers, such as losses with class weights, are written out.
 _FEW = 1000
 
-#: How many files are read at the same time.
+#: Number of files read in parallel.
 _READERS = 8
 
-# Digests of files by what changes with their contents: a search and a comparison, or the folds of
-# a nested cross-validation, look at the same ones.
+# Digests of files by attributes that change with their contents. A search and a comparison, or the
+# folds of a nested cross-validation, use the same files.
 _known_files: dict[tuple[int, ...], bytes] = {}
 _MOST_KNOWN = 200_000
 
-# Nanoseconds within which a file may be written twice at what looks like the same time.
+# Nanoseconds within which two writes of a file may get the same timestamp.
 _TOO_RECENT = 2_000_000_000
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
-# What an estimator's results do not depend on.
+# Parameters on which an estimator's results do not depend.
 SILENT = ("verbose", "device")
 
 
 def digest(value: Any) -> str:
-    """Return a short text that differs for different values, and is the same in every process.
+    """Return a digest of a value that is the same in every process.
 
     Parameters
     ----------
     value : object
-        Arrays and tensors count with all their elements, data sets with some of their
-        items, functions with what they do, classes by name, other objects by their
-        parameters, without those that results do not depend on.
+        The digest covers all elements of arrays and tensors, some items of data sets, the
+        code of functions, the names of classes, and the parameters of other objects,
+        except for those on which results do not depend.
     """
     return _digest(value, files=False)
 
 
 def digest_data(X: Any, y: Any, *others: Any, masks: bool) -> str:
-    """Return a digest of data, in which files count with all of their contents.
+    """Return a digest of data that covers the full contents of files.
 
-    Where files lie, what they are called and when they were written does not matter. Each
-    is read once, several at a time, without decoding it.
+    The location, name and time of files do not matter. Each file is read once, several at
+    a time, without being decoded.
 
     Parameters
     ----------
     X, y : array-like, list of files, or Dataset
         Images with their masks or labels.
     *others : object
-        Groups, weights and the like.
+        Groups, weights and so on.
     masks : bool
-        Whether texts in ``y`` may be files; labels are none, even where a file has
-        that name.
+        Whether strings in ``y`` may be file names; labels are not, even if there is a
+        file with that name.
     """
     return digest([_digest(X, files=True), _digest(y, files=masks), *others])
 
@@ -90,14 +90,14 @@ def _digest(value: Any, *, files: bool) -> str:
 def _add(state: Any, value: Any, files: bool = False) -> None:
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu()
-        if value.dtype == torch.bfloat16:  # which numpy does not have
+        if value.dtype == torch.bfloat16:  # not supported by numpy
             value = value.float()
             state.update(b"bfloat16")
         value = value.numpy()
     if files and (items := _listed_files(value)) is not None:
         _add_files(state, items)
         return
-    if hasattr(value, "to_numpy"):  # a table or a column of one
+    if hasattr(value, "to_numpy"):  # a table or one of its columns
         _add(state, [str(column) for column in getattr(value, "columns", ())])
         value = value.to_numpy()
     if isinstance(value, np.ma.MaskedArray):
@@ -131,7 +131,7 @@ def _is_file(value: Any) -> bool:
 
 
 def _listed_files(value: Any) -> list[Any] | None:
-    """Return a list of files, or of pairs of files, in whatever holds it; None if it is none."""
+    """Return the list of files, or of pairs of files, in any container; None for other data."""
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "OUT":
@@ -164,7 +164,7 @@ def _digest_item(item: Any) -> bytes:
 
 
 def _digest_file(path: str | os.PathLike[str]) -> bytes:
-    """Return a digest of a file's contents, which are read once unless it was written to."""
+    """Return a digest of a file's contents, which are read again only if the file changed."""
     found = os.stat(path)
     written = (found.st_mtime_ns, found.st_ctime_ns)
     key = (found.st_dev, found.st_ino, found.st_size, *written)
@@ -181,7 +181,7 @@ def _digest_file(path: str | os.PathLike[str]) -> bytes:
 
 
 def _add_object(state: Any, value: Any) -> None:
-    """Add what is not a collection of elements."""
+    """Add a value that is not a collection of elements."""
     if isinstance(value, Dataset):
         size = len(value)  # type: ignore[arg-type]
         some = [value[k] for k in sorted({0, size // 2, size - 1}) if 0 <= k < size]
@@ -191,7 +191,7 @@ def _add_object(state: Any, value: Any) -> None:
     elif hasattr(value, "get_params") and not isinstance(value, type):
         params = value.get_params(deep=False)
         _add(state, [type(value), {k: v for k, v in params.items() if k not in SILENT}])
-    elif hasattr(value, "_score_func"):  # what make_scorer returns
+    elif hasattr(value, "_score_func"):  # a scorer made by make_scorer
         _add(state, [type(value), vars(value)])
     elif isinstance(value, functools.partial):
         _add(state, ["partial", value.func, value.args, value.keywords])
@@ -228,7 +228,7 @@ def _add_array(state: Any, array: np.ndarray, files: bool) -> None:
 
 
 def as_text(value: Any) -> str:
-    """Write out an object without its address in memory."""
+    """Return the repr of an object without its address in memory."""
     if isinstance(value, np.random.RandomState):
         return digest(list(value.get_state()[1]))  # type: ignore[index]
     return _ADDRESS.sub("", repr(value))

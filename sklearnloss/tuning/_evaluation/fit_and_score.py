@@ -1,4 +1,4 @@
-"""One cross-validated fit: on the training part of a split, scored on its test part."""
+"""A single fit of cross-validation: on the training part of a split, scored on its test part."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Array = np.ndarray
 
 @dataclass
 class FitData:
-    """The data and the scorer, the same for all fits of a search or comparison.
+    """Estimator, data and scorer, which are the same for all fits of a search or comparison.
 
     Parameters
     ----------
@@ -60,9 +60,9 @@ class FoldFit:
     train, test : ndarray of int
         Positions of samples.
     seed : int
-        Of the estimator, where it has none of its own.
+        Seed of the estimator, if it has none of its own.
     reseed : bool, default=False
-        Whether the seed replaces those of the estimator.
+        Whether to replace the seeds that the estimator has.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class FoldFit:
     X, y : array-like
         The test part.
     n_epochs : int
-        Epochs that were trained; 1 for an estimator without epochs.
+        Number of trained epochs; 1 for an estimator without epochs.
     fit_time, score_time : float
         Seconds.
     """
@@ -125,8 +125,8 @@ class FoldFit:
                 fit(self.model, X, y, params)
         finally:
             if has_epochs:
-                part._epoch_hook = None  # they would keep each other, and the network, in memory
-            raise_if_interrupted()  # a fit that was cut short is not a result
+                part._epoch_hook = None  # or a reference cycle would keep the network in memory
+            raise_if_interrupted()  # an interrupted fit is not a result
         self.fit_time = time.perf_counter() - begun - self._watch_time
 
     def _end_epoch(
@@ -141,8 +141,8 @@ class FoldFit:
     def score_epoch(self) -> Any:
         """Return the scores of the model while it is fitted, after an epoch."""
         part = last_step(self.model)[1]
-        # A user's scorer may look into a pipeline; for others its first steps, which are fitted by
-        # now, transform the test part once.
+        # A user's scorer may inspect a pipeline. For others, the first steps, which are already
+        # fitted, transform the test part only once.
         if part is self.model or not only_predicts(self.data.scorer):
             return self._score(self.model, self.X)
         if self._transformed is None:
@@ -150,7 +150,7 @@ class FoldFit:
         return self._score(part, self._transformed)
 
     def score(self) -> Any:
-        """Return the scores of the fitted model: a number, or a dict of them by metric."""
+        """Return the scores of the fitted model: a number, or a dict of numbers by metric."""
         begun = time.perf_counter()
         scores = self._score(self.model, self.X)
         self.score_time = time.perf_counter() - begun
@@ -179,10 +179,10 @@ def seed_estimator(estimator: Any, seed: int | None, *, replace: bool = False) -
 
 
 def take(data: FitData, estimator: Any, rows: Array, train: Array | None = None) -> tuple[Any, Any]:
-    """Return some samples, to test on if ``train`` is given.
+    """Return some samples; they are for testing if ``train`` is given.
 
     Arrays for our own estimators are not copied, unless a user's scorer might use them
-    for more than to predict.
+    for something other than prediction.
     """
     X, y = data.X, take_rows(data.y, rows)
     if isinstance(X, Dataset | Tensor):

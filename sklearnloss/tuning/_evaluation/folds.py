@@ -1,4 +1,4 @@
-"""Folds: the default ones of searches and comparisons, and those of a user's splitter."""
+"""Folds: the defaults of searches and comparisons, and those of a user's splitter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .sklearn_private import GroupsConsumerMixin
 
 Split = tuple[np.ndarray, np.ndarray]
 
-#: Folds by default, where there are as many samples, groups and samples of a class.
+#: Default number of folds, if there are that many samples, groups and samples of a class.
 N_FOLDS = 5
 
 
@@ -34,24 +34,24 @@ def default_splits(
 ) -> list[Split]:
     """Return shuffled folds, stratified for a classifier, by group if there are groups.
 
-    Targets of more than one column or of other kinds than classes are not stratified,
-    as in scikit-learn. There are no more folds than samples, groups, or samples of
+    Targets with several columns, or that are not classes, are not stratified, as in
+    scikit-learn. There are no more folds than samples, groups, or samples of
     the largest class.
 
     Parameters
     ----------
     estimator : estimator
-        Whose folds are stratified if it is a classifier.
+        Folds are stratified if it is a classifier.
     X : array-like of shape (n, ...)
-        The data, of which only the length counts.
+        The data, of which only the length is used.
     y : array-like of shape (n, ...) or None
         Labels or masks.
     groups : array-like of shape (n,), default=None
         Samples of one group are held out together.
     seed : int
-        Of the shuffling.
+        Seed of the shuffling.
     n_folds : int, default=5
-        How many folds.
+        Number of folds.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def default_splits(
     if groups is None:
         if n < 2:
             raise ValueError(
-                f"X holds {n} sample{'' if n == 1 else 's'}: none is left to train on when it is "
-                f"held out. Expected at least 2."
+                f"X holds {n} sample{'' if n == 1 else 's'}, so none is left to train on. Expected "
+                f"at least 2."
             )
         return _shuffled(n, classes, seed, n_folds)
     return _grouped(check_groups(groups, n), classes, seed, n_folds)
@@ -92,8 +92,8 @@ def _grouped(
     rows = np.zeros(len(labels))
     if len(names) < 2:
         raise ValueError(
-            f"groups holds one group only, {names.tolist()}: none is left to train on when "
-            f"it is held out. Expected at least 2 groups, or groups=None."
+            f"groups holds only one group, {names.tolist()}, so none is left to train on. "
+            f"Expected at least 2 groups, or groups=None."
         )
     folds = min(n_folds, len(names))
     largest = 0 if classes is None else int(np.bincount(classes).max())
@@ -106,7 +106,7 @@ def _grouped(
 
 
 def classes_of(estimator: Any, y: Any) -> np.ndarray | None:
-    """Return the number of each sample's class; None unless there is one class per sample."""
+    """Return the class code of each sample; None unless there is one class per sample."""
     if y is None or issparse(y) or not is_classifier(estimator):
         return None
     try:
@@ -119,18 +119,18 @@ def classes_of(estimator: Any, y: Any) -> np.ndarray | None:
     if labels.ndim != 1:
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of many classes: the splitter warns as well
+        warnings.simplefilter("ignore")  # about many classes: the splitter warns as well
         kind = "multiclass" if labels.dtype == object else type_of_target(labels)
     return codes if kind in ("binary", "multiclass") else None
 
 
 def check_groups(groups: Any, n: int) -> np.ndarray:
-    """Return groups as an array; refuse missing ones, and those that cannot be told apart.
+    """Return groups as an array; refuse missing ones, and those that cannot be sorted.
 
     Parameters
     ----------
     groups : array-like of shape (n,)
-        Numbers, texts or times.
+        Numbers, strings or times.
     n : int
         Number of samples.
 
@@ -141,12 +141,12 @@ def check_groups(groups: Any, n: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the shape is another one, a value is None or nan, or types are mixed.
+        If the shape is wrong, a value is None or nan, or types are mixed.
     """
     labels = _as_column(groups)
     if labels.shape != (n,):
         raise ValueError(
-            f"groups is of shape {labels.shape}, expected ({n},): one group for each sample of X."
+            f"groups has shape {labels.shape}, expected ({n},): one group for each sample of X."
         )
     _check_missing(labels)
     try:
@@ -154,8 +154,8 @@ def check_groups(groups: Any, n: int) -> np.ndarray:
     except TypeError:
         kinds = sorted({type(each).__name__ for each in labels.tolist()})
         raise ValueError(
-            f"groups holds values of the types {', '.join(kinds)}, which cannot be sorted. Make "
-            f"them one type, such as [str(group) for group in groups]."
+            f"groups holds values of the types {', '.join(kinds)}, which cannot be sorted. Convert "
+            f"them to one type, for example by [str(group) for group in groups]."
         ) from None
     return labels
 
@@ -163,7 +163,7 @@ def check_groups(groups: Any, n: int) -> np.ndarray:
 def _as_column(groups: Any) -> np.ndarray:
     if isinstance(groups, list | tuple):
         kinds = {type(each) for each in groups}
-        if len(kinds) > 1 or kinds & {tuple}:  # numpy would make texts of None and nan, too
+        if len(kinds) > 1 or kinds & {tuple}:  # numpy would turn even None and nan into strings
             values = np.empty(len(groups), dtype=object)
             values[:] = groups
             return values
@@ -182,13 +182,13 @@ def _check_missing(labels: np.ndarray) -> None:
         more = f" and at {len(missing) - 1} more" if len(missing) > 1 else ""
         raise ValueError(
             f"groups holds {labels[missing[0]]} at position {missing[0]}{more}. Expected a number "
-            f"or a text for each sample: leave out samples of unknown groups, or give each a group "
-            f"of its own."
+            f"or a string for each sample: leave out samples of unknown groups, or give each a "
+            f"separate group."
         )
 
 
 def _is_missing(value: Any) -> bool:
-    """Return whether a value is None, nan, or what pandas and numpy have for them."""
+    """Return whether a value is None, nan, or an equivalent of pandas or numpy."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float) and math.isnan(value)
@@ -203,15 +203,15 @@ def make_folds(
     ----------
     cv : int, splitter, iterable or None
         As in scikit-learn; None is :func:`default_splits`. A splitter that shuffles
-        without a seed gets the search's.
+        without a seed gets the seed of the search.
     estimator : estimator
-        Whose folds are stratified if it is a classifier.
+        Folds are stratified if it is a classifier.
     X, y : array-like
         The data.
     split_params : dict
-        Such as the groups.
+        Arguments of ``split``, such as the groups.
     seed : int
-        Of the search.
+        Seed of the search.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def make_folds(
     splitter = check_cv(cv, y, classifier=is_classifier(estimator))
     if groups is not None and isinstance(splitter, GroupsConsumerMixin):
         labels = check_groups(groups, _num_samples(X))
-        if labels.dtype == object:  # such as pairs, which a splitter would take for columns
+        if labels.dtype == object:  # such as pairs, which a splitter would treat as columns
             labels = np.unique(labels, return_inverse=True)[1]
         split_params = {**split_params, "groups": labels}
     if getattr(splitter, "random_state", 0) is None and getattr(splitter, "shuffle", True):
@@ -255,7 +255,7 @@ def make_folds(
 
 
 def _positions(given: Any, n: int, fold: int, part: str) -> np.ndarray:
-    """Return a part of a split as positions of samples, of a mask too."""
+    """Return a part of a split as positions of samples; it may be a boolean mask."""
     positions = np.asarray(given)
     if positions.dtype == bool and positions.shape == (n,):
         positions = np.flatnonzero(positions)
@@ -264,8 +264,8 @@ def _positions(given: Any, n: int, fold: int, part: str) -> np.ndarray:
         raise ValueError(f"{where} is empty. Expected at least one position of a sample.")
     if positions.ndim != 1 or positions.dtype.kind not in "iu":
         raise ValueError(
-            f"{where} is an array of shape {positions.shape} and type {positions.dtype}. Expected "
-            f"the positions of samples, or a mask of {n} values."
+            f"{where} has shape {positions.shape} and dtype {positions.dtype}. Expected the "
+            f"positions of samples, or a mask of {n} values."
         )
     if positions.min() < 0 or positions.max() >= n:
         raise ValueError(
@@ -280,7 +280,7 @@ def _warn_of_overlap(splits: list[Split]) -> None:
     if any(shared):
         fold = int(np.argmax(np.array(shared) > 0))
         warnings.warn(
-            f"In split {fold} of cv, {shared[fold]} of the samples to score on are trained on, "
-            f"too. Such scores say little about new samples.",
+            f"In split {fold} of cv, {shared[fold]} of the test samples are also training "
+            f"samples. Such scores say little about new samples.",
             stacklevel=5,
         )

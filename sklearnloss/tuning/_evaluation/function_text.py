@@ -11,21 +11,22 @@ from torch import Tensor
 
 
 def describe_function(function: Any, inside: tuple[Any, ...] = ()) -> list[Any]:
-    """Return where a function or class is defined, and of a function also what it does.
+    """Return the qualified name of a function or class, and the code of a function.
 
     Parameters
     ----------
     function : function or class
-        Of classes, and of functions that are not written in Python, the name is all.
+        For classes, and for functions not written in Python, only the name is returned.
     inside : tuple, default=()
-        The functions that hold this one: one that holds itself is not followed again.
+        The functions that refer to this one, so that recursive ones are not followed
+        again.
 
     Returns
     -------
     description : list
-        Name, code, and the values it holds as defaults or from the function around it:
-        numbers, texts, arrays and functions. Of other values the type counts, as a
-        list may be what a function keeps count in.
+        Name, code, and the values that it holds as defaults or from an enclosing
+        function: numbers, strings, arrays and functions. Other values are represented by
+        their type, since they may change from call to call.
 
     Examples
     --------
@@ -66,12 +67,12 @@ def _held(value: Any, inside: tuple[Any, ...]) -> Any:
 
 
 def _instructions(code: CodeType) -> list[Any]:
-    """Return what tells one function's code from another's, wherever it stands."""
+    """Return what distinguishes the code of functions, regardless of its location."""
     return [code.co_code.hex(), list(code.co_names), [_constant(each) for each in code.co_consts]]
 
 
 def _constant(value: Any) -> Any:
-    """Write out a constant; sets are in another order in each process."""
+    """Return a constant in a form that is the same in every process, even for sets."""
     if isinstance(value, CodeType):
         return _instructions(value)
     if isinstance(value, tuple):

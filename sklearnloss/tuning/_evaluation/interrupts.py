@@ -13,15 +13,15 @@ _noted: list[type[KeyboardInterrupt]] = []
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, by which schedulers and preemptible machines end a process."""
+    """SIGTERM, which schedulers and preemptible machines use to end a process."""
 
 
 @contextlib.contextmanager
 def noting_interrupts() -> Iterator[None]:
-    """Note an interrupt, beside what happens anyway, and take SIGTERM as one.
+    """Record interrupts, without changing how they are handled, and treat SIGTERM as one.
 
-    A SIGTERM that the user's own code handles is left to it. Only the main thread is
-    ever interrupted.
+    If the user's own code handles SIGTERM, that handler is kept. Only the main thread can
+    be interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -36,7 +36,7 @@ def noting_interrupts() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not None:  # what was not set from Python cannot be set from it
+            if handler is not None:  # a handler that was not set from Python cannot be restored
                 signal.signal(number, handler)
         _noted.clear()
 
@@ -54,12 +54,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def raise_if_interrupted() -> None:
-    """Raise an interrupt that was noted, and that an estimator has swallowed.
+    """Raise an interrupt that was recorded, but swallowed by an estimator.
 
     Raises
     ------
     KeyboardInterrupt
-        If there was one.
+        If there was an interrupt.
     """
     if _noted:
         interrupt = _noted[-1]

@@ -1,4 +1,4 @@
-"""The outcome of a fit: finished, stopped, or ended by an error of some kind."""
+"""The outcome of a fit: complete, stopped, or ended by some kind of error."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Pruned(Exception):
 
 
 class UndefinedScore(ValueError):
-    """A score is nan or infinite, which need not be the fault of training."""
+    """A score is nan or infinite, which need not be caused by training."""
 
 
 class Outcome(StrEnum):
-    """How a fit, or a candidate of a search, ended; each has one of Optuna's states."""
+    """How a fit, or a candidate of a search, ended; each maps to one of Optuna's states."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -56,14 +56,14 @@ class Outcome(StrEnum):
 
 
 def attempt(action: Callable[[], T], on_error: Callable[[Outcome, Exception], T]) -> T:
-    """Return the result of an action, or of what is done about its error.
+    """Return the result of an action, or that of the error handler.
 
     Parameters
     ----------
     action : callable
-        Such as a fit.
+        For example a fit.
     on_error : callable
-        Takes the outcome and the error; may raise the error again.
+        Takes the outcome and the error; may re-raise the error.
     """
     try:
         return action()
@@ -71,5 +71,5 @@ def attempt(action: Callable[[], T], on_error: Callable[[Outcome, Exception], T]
         outcome = Outcome.of_error(error)
         result = on_error(outcome, error)
     if outcome == Outcome.OUT_OF_MEMORY:
-        torch.cuda.empty_cache()  # the error, which held on to the network, is gone by now
+        torch.cuda.empty_cache()  # the error, which kept the network alive, is gone by now
     return result

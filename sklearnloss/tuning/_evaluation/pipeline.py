@@ -1,4 +1,4 @@
-"""The place of the loss among an estimator's parameters."""
+"""The position of the loss among an estimator's parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def loss_prefix(estimator: Any) -> str:
     Raises
     ------
     TypeError
-        If there is none.
+        If the estimator has no loss.
     """
     prefix, part = last_step(estimator)
     if not isinstance(part, ImageEstimator):
@@ -36,7 +36,7 @@ def no_loss(estimator: Any) -> str:
     if part is not estimator:
         name = f"A {type(estimator).__name__} that ends in {name}"
     criterion = (
-        f" The loss of {type(part).__name__} is its criterion, which LossSearchCV searches with "
+        f" The loss of {type(part).__name__} is its criterion, which LossSearchCV can search with "
         f"param_distributions={{'criterion': [...]}}."
         if hasattr(part, "criterion") and hasattr(part, "module")
         else ""

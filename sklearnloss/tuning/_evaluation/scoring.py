@@ -1,4 +1,4 @@
-"""Our metrics by name, beside scikit-learn's."""
+"""Our metrics by name, in addition to scikit-learn's."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ...metrics._scorers import NAMED
 
 
 def named_scorers(scoring: Any, estimator: Any = None) -> Any:
-    """Replace the names of our metrics by their scorers, which ask a segmenter about masks.
+    """Replace names of our metrics by their scorers, which let a segmenter read masks.
 
-    So do scorers that scikit-learn's ``make_scorer`` made of our metrics, then.
+    Scorers made from our metrics by scikit-learn's ``make_scorer`` are replaced, too.
 
     Parameters
     ----------
     scoring : object
-        As in scikit-learn; strings may be names of ours, too.
+        As in scikit-learn; strings may also be names of our metrics.
     estimator : object, default=None
-        What is to be scored.
+        The estimator to score.
 
     Returns
     -------
@@ -33,7 +33,8 @@ def named_scorers(scoring: Any, estimator: Any = None) -> Any:
     Raises
     ------
     ValueError
-        If a name is unknown, or one of scikit-learn's and the estimator is of masks.
+        If a name is unknown, or if it is one of scikit-learn's and the estimator predicts
+        masks.
     """
     if isinstance(scoring, str):
         return _named(scoring, estimator)
@@ -57,8 +58,8 @@ def _named(name: str, estimator: Any) -> Any:
     known = get_scorer_names()
     if name not in known:
         raise ValueError(
-            f"scoring={name!r} is unknown. For masks there are {', '.join(map(repr, NAMED))}, "
-            f"for labels scikit-learn's names, see sklearn.metrics.get_scorer_names()."
+            f"scoring={name!r} is unknown. For masks, use {', '.join(map(repr, NAMED))}; "
+            f"for labels, use a name from sklearn.metrics.get_scorer_names()."
             f"{did_you_mean(name, [*NAMED, *known])}"
         )
     final, _ = reach_final(estimator, None)

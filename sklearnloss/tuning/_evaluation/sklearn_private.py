@@ -1,4 +1,4 @@
-"""All that is taken from the private parts of scikit-learn."""
+"""All imports from the private parts of scikit-learn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def only_predicts(scorer: Any) -> bool:
-    """Return whether scorers are scikit-learn's, which hand X to the estimator and no more."""
+    """Return whether scorers are scikit-learn's, which only pass X to the estimator."""
     if isinstance(scorer, MultimetricScorer):
         return all(only_predicts(member) for member in scorer._scorers.values())
     return isinstance(scorer, _BaseScorer | _PassthroughScorer)

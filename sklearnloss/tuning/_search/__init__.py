@@ -1,11 +1,12 @@
 """``LossSearchCV``: the search for the best loss.
 
-``loss_search_cv`` is the estimator. It does its ``setup``, opens the ``stored_search`` and lets
-``launch`` score candidates here or in processes (``job``, ``join``, ``worker_process``). Each runs
-a ``worker``: it claims a candidate in the ``store``, with values that the ``sampler`` proposes,
-and lets ``evaluate`` score it fold after fold. Each of its ``attempts`` is a trial in the storage,
-which holds the state of the ``candidate``. Its ``intermediate_results`` are saved there, and let
-the ``pruner`` stop it. Sampler and pruner read one ``cached_study`` in memory. ``crashes`` gives
-up candidates that end processes, ``progress`` and ``sklearn_callbacks`` inform the user,
-``cv_results`` and ``display`` show the outcome, which ``fitted_attributes`` sets.
+``loss_search_cv`` is the estimator. It runs ``setup``, opens the ``stored_search`` and calls
+``launch``, which scores candidates in this process or in others (``job``, ``join``,
+``worker_process``). Each process runs a ``worker``, which claims a candidate in the ``store``, with
+values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by fold. Each of the
+``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``.
+Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
+Sampler and pruner read one ``cached_study`` in memory. ``crashes`` abandons candidates that crash
+processes, ``progress`` and ``sklearn_callbacks`` inform the user, ``fitted_attributes`` sets the
+results, and ``cv_results`` and ``display`` present them.
 """

@@ -1,4 +1,4 @@
-"""The attempts at a candidate, each a trial of the storage, and which of them counts."""
+"""The attempts at a candidate, each a trial in the storage, and which of them is valid."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .candidate import CandidateState
 
 @dataclass(frozen=True)
 class Row:
-    """A candidate and what is known of it.
+    """A candidate and its trial.
 
     Parameters
     ----------
     candidate : int
-        Its number, which no resumption changes.
+        Its number, which does not change when it is resumed.
     trial : optuna.trial.FrozenTrial
-        Its trial; after an interruption that of the latest attempt.
+        Its trial; after an interruption, the trial of the latest attempt.
     failed_in : frozenset of str
         The calls of ``fit`` in which it failed.
     """
@@ -34,7 +34,7 @@ class Row:
 
     @property
     def values(self) -> Values:
-        """Its values by their names in Optuna."""
+        """Its values by parameter name in Optuna."""
         return self.trial.params
 
     @functools.cached_property
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def call(self) -> str:
-        """The call of ``fit`` that tried it last."""
+        """The latest call of ``fit`` that tried it."""
         call: str = self.trial.user_attrs["owner"]["call"]
         return call
 
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass
 class RunningCandidate:
-    """A candidate that this process works on."""
+    """A candidate on which this process works."""
 
     number: int
     values: Values
@@ -73,7 +73,7 @@ class RunningCandidate:
 
 
 def latest_attempt(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
-    """Return the attempt that counts: the first one, or the first after it, and so on."""
+    """Return the valid attempt: follow, from the first one, the first that resumes it."""
     latest = next((t for t in attempts if "after" not in t.user_attrs), attempts[0])
     for trial in attempts:
         if trial.user_attrs.get("after") == latest.number:
@@ -82,12 +82,12 @@ def latest_attempt(attempts: Sequence[FrozenTrial]) -> FrozenTrial:
 
 
 def state_of(trial: FrozenTrial) -> CandidateState:
-    """Return the state of a candidate that an attempt saved."""
+    """Return the candidate's state as an attempt saved it."""
     return CandidateState.from_json(trial.user_attrs.get("results") or {})
 
 
 def _has_failed(trial: FrozenTrial) -> bool:
-    """Return whether an attempt ended with an error, not by an interruption."""
+    """Return whether an attempt ended with an error, rather than an interruption."""
     outcome = state_of(trial).outcome if trial.state == TrialState.FAIL else None
     return outcome is not None and outcome.state == TrialState.FAIL
 
@@ -102,7 +102,7 @@ def running_trial(
     distributions: Mapping[str, BaseDistribution],
     attrs: Mapping[str, Any] | None = None,
 ) -> FrozenTrial:
-    """Return a trial in state RUNNING, to be created with all it needs."""
+    """Return a template for a trial in the state RUNNING, with all its attributes."""
     return create_trial(
         state=TrialState.RUNNING,
         params=dict(values),

@@ -19,7 +19,7 @@ _DIVERGED = "constraints:diverged"
 
 
 def as_trial(row: Row, space: Space) -> FrozenTrial:
-    """Return a finished candidate as a trial of its own."""
+    """Return a finished candidate as a separate trial."""
     results, state = row.results, row.state
     intermediate = {int(step): float(value) for step, value in results.reports}
     value = row.trial.value if state == TrialState.COMPLETE else None
@@ -41,13 +41,13 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
         intermediate_values=intermediate,
     )
     trial.datetime_start = row.trial.datetime_start
-    # A storage that was lost did not note down the end of a candidate.
+    # A storage that was lost did not record the end of a candidate.
     trial.datetime_complete = row.trial.datetime_complete or trial.datetime_complete
     return trial
 
 
 def as_study(rows: Sequence[Row], space: Space, study_name: str) -> optuna.Study:
-    """Return the finished candidates as a study without a storage of its own."""
+    """Return the finished candidates as a study in memory."""
     study = optuna.create_study(study_name=study_name, direction="maximize")
     add_trials(study, rows, space)
     return study
@@ -71,18 +71,18 @@ def stoppable(study: optuna.Study) -> Iterator[None]:
 
 
 class CachedStudy:
-    """All candidates of a store as a study in memory: what sampler and pruner learn from.
+    """All candidates of a store as a study in memory, from which sampler and pruner learn.
 
-    Each candidate has one trial, also if it is proposed, resumed or tried several times.
-    Its number is that of the candidate, by which Hyperband chooses the bracket, so all
-    workers agree.
+    Each candidate has one trial, even if it is proposed, resumed or tried several times.
+    The trial has the number of the candidate, from which Hyperband computes the bracket,
+    so all workers agree.
 
     Parameters
     ----------
     study_name : str
-        As in the store: Hyperband draws by it.
+        As in the store, since Hyperband uses it to compute the bracket.
     space : Space
-        What values mean.
+        The space that values come from.
     pruner : optuna.pruners.BasePruner, default=None
         None stops nothing.
     """
@@ -90,8 +90,8 @@ class CachedStudy:
     def __init__(self, study_name: str, space: Space, pruner: BasePruner | None = None) -> None:
         self.space = space
         self.pruner = NopPruner() if pruner is None else pruner
-        # The study does not know the pruner: with Hyperband, Optuna would show samplers
-        # the trials of one bracket only.
+        # The pruner is not set on the study: with Hyperband, Optuna would show samplers
+        # only the trials of one bracket.
         self.study = optuna.create_study(
             study_name=study_name,
             direction="maximize",
@@ -103,10 +103,10 @@ class CachedStudy:
         self._finished: dict[int, int] = {}  # the trial of the store by candidate
 
     def update(self, rows: Sequence[Row]) -> None:
-        """Copy what became of all candidates since the last time."""
+        """Copy the progress of all candidates since the last call."""
         for row in rows:
             if self._finished.get(row.candidate) == row.trial._trial_id:
-                continue  # else it failed, and is tried again
+                continue  # a different trial means that it failed and is tried again
             if row.is_finished:
                 self._finish(row)
             else:
@@ -119,9 +119,9 @@ class CachedStudy:
         Parameters
         ----------
         candidate : int
-            Its number. What was proposed for it before is forgotten.
+            Its number. An earlier proposal for it is discarded.
         fixed : dict, default=None
-            The values that are given.
+            The values that are fixed.
         """
         attrs = {"fixed_params": fixed} if fixed else {}
         self._replace(candidate, create_trial(state=TrialState.RUNNING, system_attrs=attrs))
@@ -129,9 +129,9 @@ class CachedStudy:
         return Trial(self.study, self._trial_ids[candidate])
 
     def open(self, candidate: int, values: Values) -> None:
-        """Begin the trial of a candidate that is to report its scores."""
+        """Begin the trial of a candidate that will report its scores."""
         self._start(candidate, values)
-        if self.trial(candidate).intermediate_values:  # of an attempt that was interrupted
+        if self.trial(candidate).intermediate_values:  # from an interrupted attempt
             self._replace(candidate, self._running(values))
 
     def trial(self, candidate: int) -> FrozenTrial:
@@ -148,19 +148,19 @@ class CachedStudy:
         return bool(self.pruner.prune(self.study, self.trial(candidate)))
 
     def rungs(self, candidate: int) -> dict[str, Any]:
-        """Return what a pruner noted in the trial of a candidate."""
+        """Return the rungs that a pruner recorded in the trial of a candidate."""
         attrs = self.trial(candidate).system_attrs
         return {key: value for key, value in attrs.items() if key.startswith("completed_rung_")}
 
     def set_rungs(self, candidate: int, rungs: Mapping[str, Any]) -> None:
-        """Set what a pruner noted in a former attempt at a candidate."""
+        """Set the rungs that a pruner recorded in an earlier attempt at a candidate."""
         for key, value in rungs.items():
             self._storage.set_trial_system_attr(self._trial_ids[candidate], key, value)
 
     def _start(self, candidate: int, values: Values) -> None:
-        """Begin a trial, unless the candidate has one that runs with these values."""
+        """Begin a trial, unless the candidate already has one that runs with these values."""
         known = self.trial(candidate) if candidate in self._trial_ids else None
-        # Another worker may have been first with this number.
+        # Another worker may have used this number first.
         if known is None or known.params != values or known.state != TrialState.RUNNING:
             self._replace(candidate, self._running(values))
 
@@ -168,7 +168,7 @@ class CachedStudy:
         return running_trial(values, self.space.distributions(values))
 
     def _replace(self, candidate: int, trial: FrozenTrial) -> None:
-        """Make a trial that of a candidate, under the number it has."""
+        """Set the trial of a candidate, and keep the number of its previous trial."""
         trial_id = self._trial_ids.get(candidate)
         if trial_id is None:
             trial_id = self._storage.create_new_trial(self.study._study_id, trial)

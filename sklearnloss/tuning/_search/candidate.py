@@ -15,7 +15,7 @@ from .._evaluation.outcome import Outcome
 
 @dataclass
 class CandidateState:
-    """What a candidate has reached.
+    """The results of a candidate so far.
 
     Parameters
     ----------
@@ -23,11 +23,11 @@ class CandidateState:
         The finished folds: "scores", a number or a dict of them by metric, "fit_time",
         "score_time" and "epochs".
     reports : list of [int, float]
-        The steps at which the pruner was told a score, with the scores.
+        The steps at which a score was reported to the pruner, with the scores.
     epochs : int
-        Epochs that were trained, those of unfinished folds included.
+        Number of trained epochs, including those of unfinished folds.
     rungs : dict
-        What a pruner noted in the trial.
+        The rungs that a pruner recorded in the trial.
     outcome : Outcome or None
         How it ended.
     value : float or None
@@ -58,7 +58,7 @@ class CandidateState:
 
     @property
     def is_infeasible(self) -> bool:
-        """Whether its parameters lead to no finite score."""
+        """Whether its parameters do not lead to a finite score."""
         return self.outcome in (Outcome.DIVERGED, Outcome.UNDEFINED)
 
     @property
@@ -69,17 +69,17 @@ class CandidateState:
     def resumed(self) -> Self:
         """Return the state in which another attempt begins."""
         epochs = self.epochs
-        if self.outcome is not None:  # those of the fold that failed are trained again
+        if self.outcome is not None:  # the fold that failed is trained again
             epochs = sum(fold.get("epochs", 0) for fold in self.folds)
         return type(self)(list(self.folds), list(self.reports), epochs, dict(self.rungs))
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict for JSON, without what is not known."""
+        """Return a dict for JSON, without missing values."""
         return {key: value for key, value in asdict(self).items() if value not in (None, "", {})}
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the state that :meth:`to_json` wrote."""
+        """Return the state from the result of :meth:`to_json`."""
         known = {key: saved[key] for key in cls.__dataclass_fields__ if key in saved}
         return cls(**known | _read_outcome(saved))
 
@@ -109,7 +109,7 @@ def find_invalid_attribute(attrs: Mapping[str, Any]) -> str | None:
     Parameters
     ----------
     attrs : dict
-        The user attributes of a trial that says which candidate it is of.
+        The user attributes of a trial that has a candidate number.
     """
     checks = {
         "candidate": type(attrs.get("candidate")) is int,
@@ -123,7 +123,7 @@ def find_invalid_attribute(attrs: Mapping[str, Any]) -> str | None:
 
 
 def _has(value: Any, kinds: Mapping[str, type]) -> bool:
-    """Return whether something is a dict with all that is expected."""
+    """Return whether a value is a dict with all expected keys and types."""
     return isinstance(value, dict) and all(
         isinstance(value.get(name), kind) for name, kind in kinds.items()
     )

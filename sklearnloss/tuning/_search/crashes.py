@@ -1,4 +1,4 @@
-"""Crashes of worker processes per candidate, and the limit at which it is given up."""
+"""Counts of crashes per candidate, and the limit at which a candidate is abandoned."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from optuna.trial import TrialState
 from .._workers.pool import MAX_DEATHS
 from .attempts import Row
 
-#: Calls of ``fit`` that ended within one fold of a candidate at which a warning is given.
+#: Number of calls of ``fit`` that ended in the same fold of a candidate before a warning.
 _MANY_CALLS = 3
 
 Deaths = tuple[list[int], int]
 
 
 def count_crashes(row: Row, call: str) -> Deaths:
-    """Count the processes that ended while they trained a candidate's present fold.
+    """Count the processes that ended while they trained a candidate's current fold.
 
     Parameters
     ----------
@@ -29,11 +29,10 @@ def count_crashes(row: Row, call: str) -> Deaths:
     Returns
     -------
     here : list of int
-        For each process that crashed while this call went on: the number of its
-        heartbeats.
+        The number of heartbeats of each process that crashed during this call.
     calls : int
-        The number of calls that ended as a whole, for which the candidate need not be
-        the reason: the machine may have been switched off.
+        The number of entire calls that ended, for which the candidate need not be the
+        reason: the machine may have been switched off.
     """
     attrs = row.trial.user_attrs
     here, calls = attrs.get("deaths", ([], 0))
@@ -46,9 +45,9 @@ def count_crashes(row: Row, call: str) -> Deaths:
 
 
 def is_at_fault(beats: Sequence[int]) -> bool:
-    """Return whether processes crashed at the same point, as they do for lack of memory.
+    """Return whether processes crashed at the same point, as when memory runs out.
 
-    Preempted machines end them at random points.
+    On preempted machines, they end at random points.
     """
     ordered = sorted(beats)
     pairs = zip(ordered, ordered[MAX_DEATHS - 1 :], strict=False)
@@ -56,13 +55,13 @@ def is_at_fault(beats: Sequence[int]) -> bool:
 
 
 def warn_of_crashes(row: Row, calls: int) -> None:
-    """Warn if several calls of ``fit`` in a row ended while they trained a candidate."""
+    """Warn if several consecutive calls of ``fit`` ended while training a candidate."""
     if calls >= _MANY_CALLS:
         settings = ", ".join(f"{name}={value!r}" for name, value in row.values.items())
         warnings.warn(
             f"Candidate {row.candidate} ({settings}) was being trained when the process ended, "
-            f"{calls} times by now. If it is the cause, for lack of memory for example, pass "
-            f"n_jobs=2: a candidate that ends {MAX_DEATHS} worker processes is given up.",
+            f"{calls} times so far. If it is the cause, for example because memory runs out, pass "
+            f"n_jobs=2: a candidate that crashes {MAX_DEATHS} worker processes is abandoned.",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -25,11 +25,11 @@ def format_results(
     Parameters
     ----------
     search : BaseSearchCV
-        Whose ``error_score`` stands for folds that failed.
+        Its ``error_score`` is used for folds that failed.
     rows : list of Row
         All finished candidates.
     space : Space
-        What their values mean.
+        The space that their values come from.
     n_splits : int
         Number of folds.
 
@@ -38,7 +38,7 @@ def format_results(
     results : dict of str to ndarray
         scikit-learn's columns, and ``loss``, ``trial_state``, ``outcome``, ``reason``,
         ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
-        are the means of candidates that are not complete: they rank last.
+        are the means of incomplete candidates, which rank last.
     """
     params = [space.params(row.values) for row in rows]
     metrics = _metrics(search, rows)
@@ -63,7 +63,7 @@ def format_results(
 
 
 def _metrics(search: BaseSearchCV, rows: Sequence[Row]) -> list[str]:
-    """Return the names of the metrics where there are several."""
+    """Return the names of the metrics if there are several."""
     for row in rows:
         for fold in row.results.folds:
             return list(fold["scores"]) if isinstance(fold["scores"], dict) else []
@@ -87,12 +87,12 @@ def _fold(row: Row, fold: int, metrics: list[str], search: BaseSearchCV) -> dict
 
 def _mean_and_std(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of candidates without any fold
+        warnings.simplefilter("ignore", RuntimeWarning)  # from candidates without any fold
         return np.nanmean(times, axis=1), np.nanstd(times, axis=1)
 
 
 def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> None:
-    """Rank candidates that are not complete after all that are, whatever ``error_score`` is."""
+    """Rank incomplete candidates after all complete ones, regardless of ``error_score``."""
     ok = np.array(complete)
     means = results[f"mean_test_{metric}"]
     order = np.where(ok & ~np.isnan(means), means, -np.inf)
@@ -101,7 +101,7 @@ def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> No
 
 
 def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the positions of complete candidates, and the table of them alone."""
+    """Return the positions of complete candidates, and a table of only those."""
     kept = np.flatnonzero(results["trial_state"] == "COMPLETE")
     table = {
         key: column[kept] if isinstance(column, np.ndarray) else [column[k] for k in kept]
@@ -111,7 +111,7 @@ def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]]:
-    """Return the best settings of each loss: by score, or by the last report of stopped ones."""
+    """Return the best settings of each loss: by score, or by last report if none is complete."""
     best: dict[str, tuple[bool, float]] = {}
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
@@ -129,19 +129,19 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
 def choose_settings(
     best: Mapping[str, Mapping[str, Any]], labels: str | Sequence[str] | None
 ) -> dict[str, Any]:
-    """Return the best parameters by loss, of some losses or of all.
+    """Return the best parameters of some losses, or of all.
 
     Parameters
     ----------
     best : dict of str to dict
-        By loss, what :func:`best_per_loss` returns.
+        The result of :func:`best_per_loss`.
     labels : str, list of str or None
         The losses; None is all.
 
     Raises
     ------
     ValueError
-        If one of them is not there.
+        If a loss is missing.
     """
     labels = [labels] if isinstance(labels, str) else labels
     for label in labels or []:
@@ -165,10 +165,10 @@ def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list
     rows : list of Row
         All candidates so far.
     space : Space
-        What their values mean.
+        The space that their values come from.
     n_trials : int or None, default=0
-        Candidates to have at the end, the first of which try one label each; None
-        tries all.
+        Number of candidates at the end, the first of which try one label each; None
+        means that all labels will be tried.
     """
     labels = list(space.branches)
     tried = {space.label(row.values) for row in rows}
@@ -177,7 +177,7 @@ def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list
 
 
 def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels: int) -> None:
-    """Warn of losses, or grids, that a search has too few candidates for."""
+    """Warn of losses, or grids, that a search has too few trials for."""
     if labels:
         warnings.warn(
             f"n_trials={n_trials} is fewer than the {n_labels} losses or grids, so these are never "
@@ -188,20 +188,20 @@ def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels
 
 
 def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
-    """Warn of losses, or grids, before which a search ended."""
-    advice = "Pass fewer, or let the search go on."
+    """Warn of losses, or grids, that were not tried before a search ended."""
+    advice = "Pass fewer, or let the search continue."
     if timeout is not None:
         advice = f"Raise timeout={timeout:g}, or pass fewer."
     warnings.warn(
-        f"These losses or grids were never tried, as the search ended before: "
-        f"{', '.join(labels)}. The best is the best of the others only. {advice}",
+        f"These losses or grids were never tried, as the search ended too early: "
+        f"{', '.join(labels)}. The result is only the best of the others. {advice}",
         UserWarning,
         stacklevel=5,
     )
 
 
 def warn_of_failures(rows: Sequence[Row]) -> None:
-    """Warn of candidates that failed, with what happened."""
+    """Warn of candidates that failed, with the reasons."""
     failed = [row.results.reason for row in rows if row.state == TrialState.FAIL]
     if failed:
         warnings.warn(
@@ -239,7 +239,7 @@ def _counted(reasons: Sequence[str]) -> str:
 
 
 def all_failed(rows: Sequence[Row]) -> str:
-    """Say that no candidate succeeded, why, and where the first error was."""
+    """Return a message that no candidate succeeded, with the reasons and a traceback."""
     reasons = [row.results.reason for row in rows]
     outcomes = {row.results.outcome for row in rows}
     traces = [row.results.traceback for row in rows if row.results.traceback]

@@ -1,4 +1,4 @@
-"""A picture of a search: which loss scored what, and how the search got there."""
+"""A figure of a search: the scores of each loss, and the history."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class LossSearchDisplay:
     loss : ndarray of str of shape (n_candidates,)
         The loss of each candidate.
     score : ndarray of shape (n_candidates,)
-        Mean score; of a stopped candidate what it had reached, nan without any.
+        Mean score; for a stopped candidate its last mean score, nan if there is none.
     error : ndarray of shape (n_candidates,)
         Standard deviation over the folds, nan for stopped candidates.
     complete : ndarray of bool of shape (n_candidates,)
         Whether all folds were trained.
     epochs : ndarray of shape (n_candidates,)
-        Epochs trained.
+        Number of trained epochs.
     settings : dict of str to str
         The best settings of each loss that has any, the best loss first.
     metric : str, default="score"
@@ -90,9 +90,10 @@ class LossSearchDisplay:
         Parameters
         ----------
         search : LossSearchCV
-            Fitted; one that was pickled will do.
+            A fitted search; it may have been pickled.
         metric : str, default=None
-            Which of several metrics; by default the one to refit by, or the first.
+            Which of several metrics to draw; by default the one set as ``refit``, or the
+            first.
         ax : sequence of three matplotlib Axes, default=None
             Where to draw; new axes by default.
 
@@ -132,7 +133,7 @@ class LossSearchDisplay:
     def plot(self, ax: Sequence[Axes] | None = None) -> LossSearchDisplay:
         """Draw the scores, the history and the settings.
 
-        Candidates that were stopped are hollow.
+        Markers of stopped candidates are hollow.
 
         Parameters
         ----------
@@ -155,7 +156,7 @@ class LossSearchDisplay:
         return self
 
     def _order(self) -> list[str]:
-        """Return the losses, the best last, as axes begin below."""
+        """Return the losses, the best last, since axes start at the bottom."""
         return sorted(np.unique(self.loss).tolist(), key=self._rank)
 
     def _rank(self, label: str) -> tuple[bool, float, str]:
@@ -226,7 +227,7 @@ def _color(order: Sequence[str], label: str) -> str:
 
 
 def _settings(best: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Return a line per loss, the best first; complete candidates before stopped ones."""
+    """Return a line per loss, the best first, with complete candidates before stopped ones."""
     ranked = sorted(
         best.items(), key=lambda item: (item[1]["state"] != "COMPLETE", -item[1]["score"])
     )

@@ -22,7 +22,7 @@ from .sklearn_callbacks import SearchTasks
 
 @dataclass
 class Task(FitData):
-    """All that it takes to score a candidate, the same for all of them.
+    """Everything needed to score a candidate, the same for all candidates.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class Task(FitData):
     splits : list of (train, test)
         Indices per fold.
     metric : str or None
-        The metric to search by; None where the scorer has only one.
+        The metric to optimize; None if the scorer has only one.
     seed : int
-        Of the search.
+        Seed of the search.
     raises : bool
-        Whether errors are raised, not kept.
+        Whether errors are raised rather than recorded.
     tasks : SearchTasks or None
-        Is told of each candidate and fold, in the search's own process.
+        Notified of each candidate and fold, only in the search's own process.
     """
 
     splits: list[Split]
@@ -56,7 +56,7 @@ class Task(FitData):
         return int(np.random.SeedSequence([self.seed, fold]).generate_state(1)[0] >> 1)
 
     def primary(self, scores: Any) -> float:
-        """Return the score to search by."""
+        """Return the score to optimize."""
         if not isinstance(scores, Mapping):
             return float(scores)
         return float(scores[self.metric] if self.metric in scores else next(iter(scores.values())))
@@ -64,22 +64,22 @@ class Task(FitData):
 
 @dataclass
 class Evaluation:
-    """The evaluation of one candidate, from the folds that it has finished.
+    """The evaluation of one candidate, starting after the folds that it has finished.
 
     Parameters
     ----------
     task : Task
-        How.
+        Defines how candidates are scored.
     params : dict
-        The estimator's parameters of this candidate.
+        The estimator's parameters for this candidate.
     results : CandidateState
-        What it has reached; added to.
+        The results so far, to which new ones are added.
     report : callable
         Takes a step and a score and returns whether to stop.
     save : callable
-        Keeps ``results`` after each fold.
+        Saves ``results`` after each fold.
     watch : bool
-        Whether scores are reported epoch by epoch, too.
+        Whether scores are also reported after each epoch.
     """
 
     task: Task
@@ -92,7 +92,7 @@ class Evaluation:
     _fold: int = field(default=0, init=False)
 
     def run(self) -> None:
-        """Train and score the folds that are left, and set the outcome."""
+        """Train and score the remaining folds, and set the outcome."""
         tasks = self.task.tasks
         with contextlib.nullcontext() if tasks is None else tasks.candidate():
             attempt(self._run, self._fail)
@@ -110,7 +110,7 @@ class Evaluation:
         self.results.end(Outcome.COMPLETE, self._mean())
 
     def _fail(self, outcome: Outcome, error: Exception) -> None:
-        """Keep how the candidate ended, and why."""
+        """Record how the candidate ended, and why."""
         number = self._fold + 1
         reports = self.results.reports
         stopped = {
@@ -127,14 +127,14 @@ class Evaluation:
             raise error
 
     def _mean(self, *more: float) -> float:
-        """Return the mean score of the finished folds, and of one that is being trained."""
+        """Return the mean score of the finished folds, and possibly of the current one."""
         scores = [self.task.primary(fold["scores"]) for fold in self.results.folds]
         return (math.fsum(scores) + sum(more)) / (len(scores) + len(more))
 
     def _report(self, step: int, score: float) -> bool:
         reports = self.results.reports
         if reports and reports[-1][0] >= step:
-            return False  # several epochs of this candidate count as one of others
+            return False  # several epochs of this candidate correspond to one of others
         reports.append([step, score])
         return self.report(step, score)
 
@@ -163,11 +163,11 @@ class Evaluation:
         """Report the mean score after an epoch."""
         task = self.task
         value = task.primary(fold.score_epoch())
-        # A metric may be undefined early on, as precision is where nothing is found yet. A loss
+        # A metric may be undefined early on, such as precision if nothing is predicted yet. A loss
         # that diverges ends training by itself.
         if not math.isfinite(value):
             return
-        # Candidates may train for different numbers of epochs: a step is a share of a fold.
+        # Candidates may train for different numbers of epochs, so a step is a fraction of a fold.
         max_epochs = last_step(fold.model)[1].max_epochs
         share = fold.n_epochs * task.n_epochs // max_epochs
         if share and self._report(self._fold * task.n_epochs + share, self._mean(value)):

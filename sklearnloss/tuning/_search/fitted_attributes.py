@@ -1,4 +1,4 @@
-"""The attributes of a fitted search: its table, the best candidate, and that one refitted."""
+"""The attributes of a fitted search: its table, its best candidate, and the refitted model."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .store import CandidateStore
 
 
 def forget(search: Any) -> None:
-    """Remove what a former fit found."""
+    """Remove the fitted attributes of an earlier call of ``fit``."""
     for name in [name for name in vars(search) if name.endswith("_")]:
         delattr(search, name)
 
 
 def finished_rows(store: CandidateStore) -> list[Row]:
-    """Return the candidates that are finished."""
+    """Return the finished candidates."""
     return [row for row in store.rows() if row.is_finished]
 
 
 def set_known_results(search: Any, store: CandidateStore, error: BaseException) -> None:
-    """Set what was found before an error, and add a note on it to the error."""
+    """Set the attributes after an error, and add a note about them to the error."""
     try:
         rows = finished_rows(store)
         set_results(search, rows, store)
@@ -40,7 +40,7 @@ def set_known_results(search: Any, store: CandidateStore, error: BaseException) 
 
 
 def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None:
-    """Set all attributes but those of the refitted estimator."""
+    """Set all attributes except those of the refitted estimator."""
     space = store.space
     search.study_ = as_study(rows, space, store.study.study_name)
     if space.has_losses:
@@ -59,7 +59,7 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
 
 
 def _set_best(search: Any, space: Space) -> None:
-    """Choose among the candidates that are complete."""
+    """Choose the best of the complete candidates."""
     if not search.refit and search.multimetric_:
         return
     metric = search.refit if search.multimetric_ else "score"

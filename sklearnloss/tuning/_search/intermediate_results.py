@@ -10,11 +10,11 @@ from .attempts import RunningCandidate
 from .cached_study import CachedStudy
 from .store import CandidateStore
 
-# Work that takes less time may be lost: faster folds are not saved one by one, and of
-# faster epochs only some become points of the learning curve in the storage.
+# Work that takes less time may be lost: faster folds are not saved one by one, and only some of
+# the faster epochs become points of the learning curve in the storage.
 _SECONDS_BETWEEN_SAVES = 0.25
 
-# Between two reads of what other workers have reached.
+# Between two reads of other workers' progress.
 _SECONDS_BETWEEN_READS = 1.0
 
 
@@ -55,7 +55,7 @@ class IntermediateResults:
         results.reports = [r for r in results.reports if r[0] <= end]
         for step, value in results.reports:
             self.cache.report(self.candidate.number, step, value)
-            if step % n_epochs == 0:  # of the learning curve only the ends of folds
+            if step % n_epochs == 0:  # the learning curve keeps only the ends of folds
                 self._save_point(step, value)
         self.cache.set_rungs(self.candidate.number, results.rungs)
 
@@ -73,7 +73,7 @@ class IntermediateResults:
         if rungs != self.candidate.results.rungs:
             self.candidate.results.rungs = rungs
             # Other workers compare their candidates with it. A stop is saved together with
-            # its outcome, or it would be forgotten if this process was killed in between.
+            # its outcome, or it would be lost if this process were killed in between.
             if not stop and time.monotonic() - self._rungs_saved > _SECONDS_BETWEEN_SAVES:
                 self._save()
                 self._rungs_saved = time.monotonic()
@@ -82,7 +82,7 @@ class IntermediateResults:
         return stop
 
     def save(self) -> None:
-        """Save a finished fold; if the storage is unavailable, with a later report."""
+        """Save a finished fold; if the storage is unavailable, a later report saves it."""
         self._note_folds()
         if time.monotonic() - self._fold_saved > _SECONDS_BETWEEN_SAVES:
             self._is_unsaved = True
@@ -113,5 +113,5 @@ class IntermediateResults:
     def release(self) -> None:
         """Leave the candidate to the worker that resumes it."""
         if len(self.candidate.results.folds) == self._n_folds:
-            self.candidate.results.epochs = self._epochs  # those of this fold are trained again
+            self.candidate.results.epochs = self._epochs  # this fold is trained again
         self.store.release(self.candidate)

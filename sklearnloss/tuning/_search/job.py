@@ -1,4 +1,4 @@
-"""A search in a folder, from which other processes join it."""
+"""A search written to a folder, so that other processes can join it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .._workers.private_files import read_private, write_private
 from .evaluate import Task
 from .worker import Budget
 
-#: How the folder of a job is called, before what makes its name unique.
+#: Prefix of the names of job folders.
 PREFIX = "sklearnloss-job-"
 
 FILE = "job.pkl"
@@ -36,14 +36,14 @@ _OWNER = "owner.json"
 
 @dataclass(frozen=True)
 class _Mapped:
-    """An array in a file: whoever reads it maps it into memory.
+    """An array in a file, to be memory-mapped.
 
     Parameters
     ----------
     path : str
         A name in the job's folder, or an absolute path.
     dtype, shape, offset, order
-        As of a ``numpy.memmap``.
+        As for a ``numpy.memmap``.
     tensor : bool
         Whether it was a torch tensor.
     """
@@ -57,8 +57,8 @@ class _Mapped:
 
     def open(self, folder: Path) -> Any:
         """Return the array."""
-        # Workers share the pages of a file that they only read. A tensor must be one
-        # that can be written to: what is written stays the worker's own.
+        # Workers share the pages of a file that they only read. A tensor must be writable;
+        # changes are private to the worker.
         mode: Literal["c", "r"] = "c" if self.tensor else "r"
         array = np.memmap(folder / self.path, self.dtype, mode, self.offset, self.shape, self.order)
         return torch.from_numpy(np.asarray(array)) if self.tensor else array
@@ -66,20 +66,20 @@ class _Mapped:
 
 @dataclass
 class Job:
-    """What a worker needs beside the storage.
+    """Everything that a worker needs in addition to the storage.
 
     Parameters
     ----------
     task : Task
-        How a candidate is scored.
+        Defines how a candidate is scored.
     space : Space
-        What values mean.
+        The search space.
     study_name : str
-        In the storage.
+        Name of the study in the storage.
     sampler, pruner : object or None
-        As the search has them.
+        Those of the search.
     budget : Budget
-        When to end.
+        Defines when to end.
     call : str
         The ``fit`` that it belongs to, see :class:`~sklearnloss.tuning._workers.liveness.Owner`.
     """
@@ -95,12 +95,12 @@ class Job:
     def write(self, folder: str | os.PathLike[str]) -> str:
         """Write the job into a folder; only its owner can read it.
 
-        Arrays are files of their own, those that are files already stay where they are.
+        Arrays are written to separate files; arrays that already are in files stay there.
 
         Returns
         -------
         digest : str
-            By which a process knows the job that was written here.
+            A digest by which a process can verify the job.
         """
         path = Path(folder)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,22 +123,22 @@ class Job:
     def read(
         folder: str | os.PathLike[str], *, trusted: bool = False, digest: str | None = None
     ) -> Job:
-        """Read a job. It is a pickle: whoever wrote it has code run here.
+        """Read a job. It is a pickle, so whoever wrote it can run code here.
 
         Parameters
         ----------
         folder : path
-            Where it is.
+            The folder of the job.
         trusted : bool, default=False
-            Whether to read one that others than this user could have written.
+            Whether to read a job that somebody else could have written.
         digest : str, default=None
-            What :meth:`write` returned, which says more than the owners of files: some
-            file systems know none.
+            The result of :meth:`write`. It is a stronger check than the owner of the
+            file, which some file systems do not record.
 
         Raises
         ------
         FileNotFoundError
-            If there is none in the folder, or a file of data cannot be seen from here.
+            If there is no job in the folder, or a data file cannot be seen from here.
         PermissionError
             If somebody else could have written it.
         """
@@ -161,11 +161,11 @@ def _read_own(folder: Path) -> bytes:
     try:
         return read_private(folder, FILE)
     except PermissionError as error:
-        if error.errno is not None:  # it cannot be read at all
+        if error.errno is not None:  # it cannot be read
             raise
         raise PermissionError(
-            f"{error}. To read it is to run what is in it. If you trust whoever can write there, "
-            f"name the folder yourself: sklearnloss worker --job {str(folder)!r}."
+            f"{error}. Reading it would run the code in it. If you trust everyone who can write "
+            f"there, name the folder yourself: sklearnloss worker --job {str(folder)!r}."
         ) from None
 
 
@@ -174,14 +174,14 @@ def _pickled(job: Job, users: Any) -> bytes:
         return bytes(cloudpickle.dumps((job, users)))
     except Exception as error:
         raise TypeError(
-            f"{_find_unpicklable(job)} cannot be pickled, and so not be sent to worker processes: "
-            f"{error}. Pass something that makes it when it is used, or search in this process "
-            f"alone: with n_jobs=1, and with no database as storage."
+            f"{_find_unpicklable(job)} cannot be pickled, and so cannot be sent to worker "
+            f"processes: {error}. Pass something that creates it when it is used, or search only "
+            f"in this process: with n_jobs=1, and without a database as storage."
         ) from error
 
 
 def _find_unpicklable(job: Job) -> str:
-    """Return what of a job cannot be pickled: its deepest parameter, and what kind that is."""
+    """Return which part of a job cannot be pickled: its deepest parameter, with its type."""
     name, found = next(
         ((name, value) for name, value in _parts(job) if not _can_be_pickled(value)), ("it", job)
     )
@@ -193,7 +193,7 @@ def _find_unpicklable(job: Job) -> str:
 
 
 def _parts(job: Job) -> Iterator[tuple[str, Any]]:
-    """Yield what the user passed, the deepest parameters first."""
+    """Yield the user's arguments, the deepest parameters first."""
     task = job.task
     params = task.estimator.get_params(deep=True)
     for name in sorted(params, key=lambda name: -name.count("__")):
@@ -213,7 +213,7 @@ def _can_be_pickled(value: Any) -> bool:
 
 
 def _to_file(value: Any, folder: Path, name: str) -> Any:
-    """Return what stands for a value in the job: an array is written to a file."""
+    """Write an array to a file and return a reference to it; return other values unchanged."""
     if isinstance(value, np.memmap) and _is_file(value):
         value.flush()
         where, array = os.path.abspath(str(value.filename)), value
@@ -236,7 +236,7 @@ def _all_to_files(values: Mapping[str, Any], folder: Path, name: str) -> dict[st
 
 
 def _is_file(array: np.memmap) -> bool:
-    """Return whether an array is all in a file, and its own offset says where it begins there."""
+    """Return whether an array is entirely in a file, beginning at its own offset."""
     whole = array.base is None or not isinstance(array.base, np.memmap)
     in_order = array.flags.c_contiguous or array.flags.f_contiguous
     return bool(whole and in_order and array.filename is not None and array.mode != "c")
@@ -265,15 +265,15 @@ def sign(folder: Path, owner: Owner) -> None:
 
 
 def remove(folder: str | os.PathLike[str]) -> None:
-    """Remove a job's folder, and no other."""
+    """Remove a folder if it is a job's."""
     if Path(folder).name.startswith(PREFIX):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_left_over(home: Path, owner: Owner) -> None:
-    """Remove the folders of killed searches of this user on this machine."""
+    """Remove the folders left by this user's killed searches on this machine."""
     for folder in home.glob(f"{PREFIX}*"):
-        # Folders without a valid owner, or that others can write, are left alone.
+        # Folders without a valid owner, or that others can write, are not touched.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             token = json.loads(read_private(folder, _OWNER))
             if not owner.is_alive(token, None, -1):

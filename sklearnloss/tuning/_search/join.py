@@ -1,4 +1,4 @@
-"""Taking part in a search that another process began."""
+"""Joining a search that another process began."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .job import FILE, Job
 from .store import CandidateStore
 from .worker import Worker
 
-#: The attribute of a study that says where its job is; None once the search is over.
+#: The attribute of a study with the folder of its job; None once the search is over.
 JOB = "job"
 
 
@@ -28,11 +28,11 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
     Parameters
     ----------
     job : Job
-        What is searched.
+        The search.
     storage : str, path or optuna.storages.BaseStorage
-        Where the study is.
+        The storage of the study.
     index : int, default=0
-        Of this worker: a sampler of the user's is seeded anew in all but the first.
+        Number of this worker. All but the first reseed the user's sampler.
     """
     sampler = job.sampler
     if sampler is not None and index > 0:
@@ -54,12 +54,12 @@ def work(job: Job, storage: Any, index: int = 0) -> None:
         try:
             worker.run()
         finally:
-            with contextlib.suppress(StorageError):  # others see that this process ended
+            with contextlib.suppress(StorageError):  # others notice that this process ended
                 store.release_all()
 
 
 def _stop_if_over(worker: Worker) -> None:
-    """End a worker whose search was ended by the user. One that was killed is finished."""
+    """Stop a worker if the user ended its search. A search that was killed is still finished."""
     with contextlib.suppress(StorageError), worker.store.without_retries():
         worker.stopped = not worker.store.study.user_attrs.get(JOB)
 
@@ -67,7 +67,7 @@ def _stop_if_over(worker: Worker) -> None:
 def join_search(
     storage: str, study_name: str = "sklearnloss", *, job: str | None = None, patience: float = 60.0
 ) -> None:
-    """Join a search that ``LossSearchCV.fit`` runs somewhere else.
+    """Join a search that ``LossSearchCV.fit`` runs in another process or on another machine.
 
     Parameters
     ----------
@@ -76,19 +76,19 @@ def join_search(
     study_name : str, default="sklearnloss"
         The search's ``study_name``.
     job : str, default=None
-        The folder with the data and the estimator, if this machine sees it under
-        another name than the search's. It holds a pickle, and who can write it can run
-        code here: without this name, only a folder is read that belongs to this user
-        and that nobody else can write.
+        The folder with the data and the estimator, if it has a different path on this
+        machine. It holds a pickle, and anyone who can write it can run code here.
+        Therefore, by default, the folder is read only if it belongs to this user and
+        nobody else can write it.
     patience : float, default=60.0
         Seconds to wait for the search to begin.
 
     Raises
     ------
     ValueError
-        If no search began, or it takes no workers.
+        If no search began, or if it does not accept workers.
     PermissionError
-        If others could have written the folder.
+        If others could have written to the folder.
     """
     with quiet_optuna():
         folder = _await_job(storage, study_name, job, patience)
@@ -101,7 +101,7 @@ def _await_job(storage: str, study_name: str, job: str | None, patience: float) 
     with contextlib.ExitStack() as stack:
         opened: BaseStorage | None = None
         while True:
-            if opened is None and storage_exists(storage):  # opening would make a new one
+            if opened is None and storage_exists(storage):  # opening would create one
                 opened = stack.enter_context(opened_storage(storage))
             known = None if opened is None else _job_folder(opened, study_name)
             folder = job or known
@@ -114,7 +114,7 @@ def _await_job(storage: str, study_name: str, job: str | None, patience: float) 
 
 
 def _job_folder(storage: BaseStorage, study_name: str) -> str | None:
-    """Return the folder of which a study says that its job is in; None if it has none."""
+    """Return the folder that a study names for its job; None if it has none."""
     try:
         study = optuna.load_study(study_name=study_name, storage=storage)
     except KeyError:
@@ -135,10 +135,10 @@ def _nothing_to_join(storage: str, study_name: str, folder: str | None, patience
     if folder is not None:
         return (
             f"The search named {study_name!r} keeps its data in {folder!r}, which cannot be seen "
-            f"from here. Mount it under the same name, or pass its name here as job."
+            f"from here. Mount it at the same path, or pass its path here as job."
         )
     return (
-        f"No search named {study_name!r} asks for workers in {hide_password(str(storage))!r} "
+        f"No search named {study_name!r} accepts workers in {hide_password(str(storage))!r} "
         f"(waited {patience:g} s). Start LossSearchCV(..., storage=..., "
         f"study_name={study_name!r}).fit first, with a database as storage or n_jobs of 2 or more."
     )

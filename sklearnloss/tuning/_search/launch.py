@@ -1,4 +1,4 @@
-"""Running a search: in this process, or by several."""
+"""Running a search in this process, or in several."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .progress import ProgressReporter
 from .store import CandidateStore
 from .worker import Budget, Worker
 
-#: Names the folder for jobs, which other machines must see under the same name.
+#: The environment variable with the folder for jobs, which other machines must see, too.
 SHARED = "SKLEARNLOSS_JOBS"
 
 
 def search_candidates(
     search: Any, task: Task, store: CandidateStore, budget: Budget
 ) -> KeyboardInterrupt | None:
-    """Score candidates and set what was found, also before an error is raised.
+    """Score candidates and set the fitted attributes, even if an error is raised.
 
     The parameters and the result are those of :func:`run_search`.
     """
@@ -51,7 +51,7 @@ def search_candidates(
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)
     except BaseException as error:
-        store.is_lost |= isinstance(error, StorageError)  # its rows are those it knows
+        store.is_lost |= isinstance(error, StorageError)  # use the rows that it has in memory
         set_known_results(search, store, error)
         raise
     set_results(search, rows, store)
@@ -74,18 +74,18 @@ def run_search(
     Parameters
     ----------
     search : LossSearchCV
-        Whose sampler, pruner, callbacks and workers are used.
+        Its sampler, pruner, callbacks and workers are used.
     task : Task
-        How a candidate is scored.
+        Defines how a candidate is scored.
     store : CandidateStore
-        Where candidates are kept.
+        The candidates.
     budget : Budget
-        When to end.
+        Defines when to end.
 
     Returns
     -------
     interrupt : KeyboardInterrupt or None
-        If the user ended the search, or the system did with SIGTERM.
+        The interrupt, if the user ended the search, or the system did with SIGTERM.
 
     Raises
     ------
@@ -100,13 +100,13 @@ def run_search(
     except KeyboardInterrupt as interrupt:
         return interrupt
     finally:
-        with contextlib.suppress(StorageError):  # what is left over is taken over later
+        with contextlib.suppress(StorageError):  # unreleased candidates are taken over later
             store.release_all()
     return None
 
 
 def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
-    """Score candidates in this process, and in others if there are to be any."""
+    """Score candidates in this process, and in worker processes if any are requested."""
     budget, n_workers = job.budget, count_workers(search.n_jobs)
     is_done = _is_done(store, budget)
     home = None if is_done else _home(store.address, n_workers)
@@ -133,7 +133,7 @@ def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
 
 
 def _reveal(address: Any) -> str:
-    """Return a storage's address or path as it is told to a worker of this machine."""
+    """Return a storage's address or path, with the password, for a worker on this machine."""
     known = as_address(address)
     return str(address) if known is None else known.reveal()
 
@@ -144,13 +144,13 @@ def _is_done(store: CandidateStore, budget: Budget) -> bool:
 
 
 def _n_finished(store: CandidateStore) -> int:
-    """Return how many folds and candidates are finished."""
+    """Return the number of finished folds and candidates."""
     return sum(row.is_finished + len(row.results.folds) for row in store.rows())
 
 
 @contextlib.contextmanager
 def _published(job: Job, store: CandidateStore, home: Path | None) -> Iterator[tuple[Path, str]]:
-    """Write the job where workers find it, if there may be any; yield where, and its digest."""
+    """Write the job for workers, if there may be any; yield its folder and its digest."""
     if home is None:
         yield Path(), ""
         return
@@ -170,7 +170,7 @@ def _published(job: Job, store: CandidateStore, home: Path | None) -> Iterator[t
 
 
 def _home(address: Any, n_workers: int) -> Path | None:
-    """Return the folder for folders of jobs: one that other machines may see, where they join."""
+    """Return the parent of job folders; for a database, one that other machines may see."""
     database = as_address(address)
     if database is not None and database.system != "sqlite":
         default = Path.home() / ".cache" / "sklearnloss" / "jobs"
@@ -189,7 +189,7 @@ def shared_storage(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     Raises
     ------
     ValueError
-        If the storage is for one process: a database in memory, or an object of Optuna's.
+        If processes cannot share it: a database in memory, or an Optuna storage object.
     """
     address = as_address(storage)
     if count_workers(n_jobs) == 1:
@@ -197,7 +197,7 @@ def shared_storage(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     elif address is not None and address.file() == "":
         raise ValueError(
             f"n_jobs={n_jobs} processes cannot share storage={storage!r}, which is in the memory "
-            f"of one. Pass the path of a file, or None."
+            f"of a single process. Pass the path of a file, or None."
         )
     elif storage is None:
         with tempfile.TemporaryDirectory(prefix="sklearnloss-") as folder:

@@ -49,79 +49,79 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     Parameters
     ----------
     estimator : UNetSegmenter, ResNetClassifier or Pipeline that ends in one
-        What is trained. Any other scikit-learn estimator is searched with
-        ``param_distributions`` alone, and stopped between folds.
+        The estimator to train. Any other scikit-learn estimator is searched over
+        ``param_distributions`` only, and candidates are stopped between folds.
     losses : list, dict, str or None, default=None
         The losses to choose from, None for all that suit the estimator. Each is
 
         - a name such as "focal" or "dice+bce", or a class: its own parameters are
           searched, see :func:`~sklearnloss.losses.get_search_space`;
         - an object such as ``FocalLoss(gamma=3)``, a torch module, or a function
-          ``(logits, target)``: tried as it is. A function or a class with an attribute
-          ``search_space`` is searched over that;
+          ``(logits, target)``: tried as it is. If a function or a class has an attribute
+          ``search_space``, that space is searched;
         - a pair ``(loss, {"gamma": (0.5, 5.0)})``: those parameters are searched, the
-          rest stays.
+          others are fixed.
 
-        In a dict the keys are labels, and a dict as value is a space for the loss of
-        that name.
+        In a dict, the keys are labels; a value that is itself a dict is the search space
+        of the loss named by its key.
     param_distributions : dict or list of dict, default=None
-        What else to search over, ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``:
-        by parameter ``(low, high)``, ``(low, high, "log")``, a list of choices (of one for
+        Other parameters to search over, such as
+        ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``. Each value is
+        ``(low, high)``, ``(low, high, "log")``, a list of choices (of length one for
         a single value), or a distribution of Optuna or scipy. ``loss__gamma`` replaces
-        the range of each loss that has it. In a pipeline, names that are not the
-        pipeline's are those of its last step, and a step may be searched over together
-        with its parameters. A list of dicts with "loss" in each, as scikit-learn's
-        searches take, stands for ``losses`` as well.
+        the range of each loss that has this parameter. In a pipeline, names that are not
+        the pipeline's own refer to its last step, and a step may be searched over together
+        with its parameters. Instead of ``losses``, a list of dicts with a key "loss" in
+        each may be passed, as in scikit-learn's searches.
     n_trials : int or None, default=50
         Total number of candidates, including any already in ``storage``. Pruned
         candidates count, failed ones do not. None searches until ``timeout``, or until
         a finite space is exhausted.
     timeout : float, default=None
         Seconds after which no further candidate is begun. Losses that were not tried by
-        then are named in a warning and in ``untried_losses_``.
+        then are listed in a warning and in ``untried_losses_``.
     cv : int, splitter, iterable or None, default=None
-        The folds. None is a shuffled 5-fold, stratified for a classifier, by group if
-        ``fit`` is given groups; fewer than five if there are fewer samples, groups, or
-        samples of the largest class.
+        The folds. None is a shuffled 5-fold, stratified for a classifier, and by group if
+        groups are passed to ``fit``; there are fewer folds if there are fewer samples,
+        groups, or samples of the largest class.
     scoring : str, callable, list, tuple, dict or None, default=None
         One or several metrics: any scikit-learn scorer or its name, or "dice", "iou",
         "boundary_iou", "surface_dice", "hausdorff" or "calibration" for those of
         :mod:`sklearnloss.metrics`. None is the estimator's ``score``. Higher is better.
     refit : bool, str or callable, default=True
-        Whether to train the best candidate on all data. With several metrics the name
-        of the one to search by, or a function from ``cv_results_`` to the index of
-        the best, which sees complete rows only; then the first metric is searched by.
+        Whether to train the best candidate on all data. With several metrics, the name
+        of the one to optimize, or a function from ``cv_results_`` to the index of
+        the best row, which sees only complete rows; then the first metric is optimized.
     sampler : optuna.samplers.BaseSampler, default=None
         None is a tree-structured Parzen estimator, multivariate and grouped by loss.
     pruner : optuna.pruners.BasePruner, default=None
-        Stops candidates by their mean score over folds so far. None keeps the better
-        half after half a fold, after one, two, four and so on, but stops none before
-        two others got as far;
-        ``optuna.pruners.NopPruner()`` stops none.
+        Stops candidates by their mean score over the folds so far. None keeps the better
+        half after half a fold, after one, two, four and so on, but stops no candidate
+        before two others have got as far; ``optuna.pruners.NopPruner()`` never stops any.
     storage : path, str or optuna.storages.BaseStorage, default=None
-        Where candidates are kept so that the same call resumes after whatever stopped
-        it: a path is a journal file (SQLite if it ends in ``.db``), an address such as
+        Where candidates are saved, so that the same call resumes after any interruption:
+        a path is a journal file (SQLite if it ends in ``.db``), an address such as
         "postgresql://user:password@host/name" a database. None is memory. A different
         search is refused; arrays and files of data are compared by their contents.
     study_name : str, default=None
-        Name of the study there. None is "sklearnloss", followed by a digest of the data
-        if a search of other data has that name, as in nested cross-validation.
+        Name of the study in the storage. None is "sklearnloss", followed by a digest of
+        the data if a search of other data has that name, as in nested cross-validation.
     n_jobs : int, default=1
-        Worker processes on this machine. -1 is one per GPU, or per core without any;
-        with several GPUs each worker has one, with more workers than GPUs they share.
-        Others join a search in a database with ``sklearnloss worker``. scikit-learn's
-        callbacks (``set_callbacks``) do not see what workers train.
+        Worker processes on this machine. -1 is one per GPU, or one per core if there is
+        none. If there are several GPUs, each worker uses one of them; if there are more
+        workers than GPUs, they share. Other machines can join a search in a database with
+        ``sklearnloss worker``. scikit-learn's callbacks (``set_callbacks``) are not called
+        for fits in workers.
     error_score : "raise" or float, default=nan
         Score of the folds of a candidate that failed. It ranks last in any case.
     random_state : int, RandomState instance or None, default=None
-        Seeds folds, candidates, and those of the estimator's ``random_state`` that
-        are None.
+        Seeds folds, candidates, and each ``random_state`` of the estimator that is None.
     verbose : int, default=0
-        1 shows a progress bar, 2 a line per candidate.
+        1 shows a progress bar, 2 prints a line per candidate.
     callbacks : list of callable, default=None
         Called with the study and the trial after each candidate.
-        ``study.stop()`` ends the search. An exception ends it too, and is raised when
-        what was found is in the attributes.
+        ``study.stop()`` ends the search. An exception ends it, too, and is raised after
+        the attributes have been set.
 
     Attributes
     ----------
@@ -130,26 +130,26 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     best_params_ : dict
         Parameters of the best candidate.
     best_score_ : float
-        Its mean score. As the best of many it is optimistic: see :meth:`compare`.
+        Its mean score. As the best of many, it is optimistic: see :meth:`compare`.
     best_index_ : int
         Its row in ``cv_results_``.
     best_estimator_ : estimator
-        Trained with them on all data. ``predict`` and the like are passed on to it.
+        Trained with ``best_params_`` on all data. ``predict`` and similar methods call it.
     refit_time_ : float
-        Seconds that took.
+        Seconds that this training took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
     untried_losses_ : list of str
         Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
-        A row per candidate, as in scikit-learn, and "loss", "trial_state" (COMPLETE,
-        PRUNED or FAIL), "outcome" ("complete", "pruned", "diverged", "undefined" if its
-        score is, "out of memory", "invalid" for a ValueError or TypeError, "error" or
-        "crashed"), "reason", "last_report" (the mean over folds so far, of the metric to
-        search by) and "n_epochs". Rows that were stopped have no mean, those that failed
-        have that of ``error_score``; both rank last.
+        A row per candidate, as in scikit-learn, with additional columns "loss",
+        "trial_state" (COMPLETE, PRUNED or FAIL), "outcome" ("complete", "pruned",
+        "diverged", "undefined" if the score is undefined, "out of memory", "invalid" for
+        a ValueError or TypeError, "error" or "crashed"), "reason", "last_report" (the mean
+        of the optimized metric over the folds so far) and "n_epochs". Stopped candidates
+        have no mean, failed ones have ``error_score``; both rank last.
     study_ : optuna.Study
-        The candidates for Optuna's plots and importances, in memory.
+        The candidates in memory, for Optuna's plots and parameter importances.
     scorer_ : callable or dict
         The scorers.
     n_splits_ : int
@@ -159,19 +159,19 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     See Also
     --------
-    compare_losses : Whether one loss is better than another, and how sure that is.
+    compare_losses : Tests whether one loss is better than another.
     suggest_loss : The same space in an Optuna study of your own.
 
     Notes
     -----
     A candidate whose training loss is not finite is PRUNED, with the reason
     "diverged", and so is one whose score is not finite, with a warning and the reason
-    "the score is nan". Both are shown to the sampler as infeasible. An exception, or a
-    lack of memory, makes it FAIL. None of them is ever chosen, whatever
-    ``error_score`` is.
+    "the score is nan". Both are reported to the sampler as infeasible. After an
+    exception, or if memory runs out, a candidate is marked FAIL. None of them is ever
+    chosen, regardless of ``error_score``.
 
-    The reported score of an epoch is the mean over the folds before and that epoch of
-    this one, so that candidates are compared on the same folds.
+    The reported score of an epoch is the mean over all previous folds and that epoch of
+    the current one, so that candidates are compared on the same folds.
 
     References
     ----------
@@ -214,7 +214,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         "error_score": [StrOptions({"raise"}), numbers.Real],
     }
 
-    # What scikit-learn's own searches take as parameters, too.
+    # A parameter of scikit-learn's own searches.
     return_train_score = False
 
     storage: Any = StorageParameter()
@@ -283,11 +283,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             callbacks or the storage, before anything is trained; or if no candidate
             succeeded.
         KeyboardInterrupt
-            After Ctrl-C. What was found so far is in the attributes, and the best
-            candidate trained on all data.
+            After Ctrl-C. The attributes hold the results so far, and the best candidate
+            has been trained on all data.
         Exception
-            Raised by a callback, by a candidate if ``error_score="raise"``, or for a
-            storage that was lost. What was found so far is in the attributes.
+            Raised by a callback, by a candidate if ``error_score="raise"``, or if the
+            storage was lost. The attributes hold the results so far.
         """
         deadline = None if self.timeout is None else Deadline(self.timeout)
         check_sampler(self.sampler)
@@ -308,7 +308,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             opened_storage(address) as storage,
         ):
             study_name, space = open_search(self, storage, identity, space)
-            forget(self)  # now that this fit cannot be refused any more
+            forget(self)  # only now, when this fit can no longer be refused
             self.n_splits_ = len(task.splits)
             self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
             store = CandidateStore(storage, study_name, space, owner, address)
@@ -332,19 +332,19 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         return scorers
 
     def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
-        """Train the best settings of each loss anew, on fresh folds, and compare them.
+        """Retrain the best settings of each loss on fresh folds, and compare them.
 
-        The best of many candidates looks better than it is, the more so the more of
-        its kind were tried. Only a new evaluation, the same for all, tells.
+        The best of many candidates looks better than it is, and more so the more were
+        tried. Only a new evaluation, the same for all losses, gives a fair comparison.
 
         Parameters
         ----------
         X, y : array-like
             The data.
         **options : dict
-            Of :func:`compare_losses`, such as ``groups``, ``n_repeats``, ``n_jobs``,
-            ``storage``. ``losses`` is the labels to compare, by default all that have
-            settings which did not fail.
+            Arguments of :func:`compare_losses`, such as ``groups``, ``n_repeats``,
+            ``n_jobs``, ``storage``. ``losses`` lists the labels to compare, by default
+            all losses that have settings which did not fail.
 
         Returns
         -------
@@ -353,8 +353,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         check_is_fitted(self, "cv_results_")
         if not hasattr(self, "best_per_loss_"):
             raise ValueError(
-                "The search was over param_distributions alone, so there are no losses to compare. "
-                "Pass losses= to search over, or call compare_losses."
+                "The search was only over param_distributions, so there are no losses to compare. "
+                "Pass losses= to search over them, or call compare_losses."
             )
         settings = choose_settings(self.best_per_loss_, options.pop("losses", None))
         scoring = self.scoring
@@ -367,7 +367,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__()
         if "cv_results_" not in state:
             return state
-        # What is kept of a search holds its table, but no study and no password.
+        # A pickled search holds its table, but no study and no password.
         state = {key: value for key, value in state.items() if key != "study_"}
         if not isinstance(self.storage, str | os.PathLike) or is_url(self.storage):
             state["storage"] = None
@@ -387,4 +387,4 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         return router
 
     def _run_search(self, evaluate_candidates: Any) -> None:
-        raise NotImplementedError("LossSearchCV has a fit of its own.")
+        raise NotImplementedError("LossSearchCV overrides fit.")

@@ -1,4 +1,4 @@
-"""The progress of a search for the user: a bar, lines, callbacks."""
+"""Progress reports of a search to the user: a bar, lines, callbacks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .worker import Worker
 
 
 class ProgressReporter:
-    """Reports each candidate that is finished, whichever process finished it.
+    """Reports each finished candidate, no matter which process finished it.
 
     Parameters
     ----------
     search : LossSearchCV
-        Its ``verbose`` and ``callbacks`` say what to do, its ``refit`` is checked
-        against the metrics as soon as those are known.
+        Its ``verbose`` and ``callbacks`` determine what to do; its ``refit`` is checked
+        against the metrics as soon as they are known.
     store : CandidateStore
         The candidates.
     """
@@ -36,8 +36,8 @@ class ProgressReporter:
         self.verbose = search.verbose
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
-        self.study: optuna.Study | None = None  # what callbacks are shown
-        self.seen: set[int] = set()  # trials: what failed may be tried again
+        self.study: optuna.Study | None = None  # passed to callbacks
+        self.seen: set[int] = set()  # trials, as a failed candidate may be tried again
         self.best: tuple[float, str] | None = None
         self.bar: Any = None
 
@@ -57,7 +57,7 @@ class ProgressReporter:
             self.bar.close()
 
     def report(self, worker: Worker) -> None:
-        """Report what has been finished since the last time."""
+        """Report the candidates that have been finished since the last call."""
         if not self.callbacks and not self.verbose and self.checked:
             return
         rows = self.store.rows()
@@ -71,7 +71,7 @@ class ProgressReporter:
             self._call_back(row, worker)
 
     def _check(self, row: Row) -> None:
-        """Refuse a ``refit`` that is none of the metrics, which only the first score tells."""
+        """Refuse a ``refit`` that is not a metric; the first score shows which there are."""
         folds = row.results.folds
         if folds and not self.checked:
             self.checked = True
@@ -85,7 +85,7 @@ class ProgressReporter:
             if value is not None and (self.best is None or value > self.best[0]):
                 self.best = (value, label)
         if self.bar is not None:
-            self.bar.update(row.state != TrialState.FAIL)  # failures do not count
+            self.bar.update(row.state != TrialState.FAIL)  # failures are not counted
             if self.best is not None:
                 value, label = self.best
                 self.bar.set_postfix_str(f"best {value:.4f}" + (f" with {label}" if label else ""))
@@ -96,7 +96,7 @@ class ProgressReporter:
         value = row.trial.value
         score = "      -" if value is None else f"{value:7.4f}"
         if row.state == TrialState.PRUNED and value is not None:
-            score = f"({value:.4f})"  # no mean over all folds
+            score = f"({value:.4f})"  # not a mean over all folds
         seconds = sum(fold["fit_time"] + fold["score_time"] for fold in results.folds)
         settings = ", ".join(f"{k}={_short(v)}" for k, v in row.values.items())
         end = f"  {results.reason}" if results.reason else ""
@@ -125,11 +125,11 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> None:
     Raises
     ------
     TypeError
-        Says which one.
+        Names the first such callback.
     """
     for callback in callbacks or ():
         if isinstance(callback, type):
-            raise TypeError(f"callbacks holds the class {callback.__name__}. Pass an object of it.")
+            raise TypeError(f"callbacks holds the class {callback.__name__}. Pass an instance.")
         if not callable(callback):
             of_training = hasattr(callback, "on_epoch_end") or hasattr(callback, "on_fit_task_end")
             raise TypeError(
@@ -139,7 +139,7 @@ def check_callbacks(callbacks: Sequence[Any] | None) -> None:
             )
         try:
             inspect.signature(callback).bind(None, None)
-        except ValueError:  # it does not tell its parameters
+        except ValueError:  # its signature is unknown
             continue
         except TypeError as error:
             raise TypeError(

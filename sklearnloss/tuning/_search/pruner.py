@@ -1,4 +1,4 @@
-"""The pruner that a search has by default, and those that it cannot have."""
+"""The default pruner of a search, and a check for pruners that it cannot use."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from optuna.pruners import BasePruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-#: Candidates that must have got as far before one is stopped for being worse than them.
+#: Number of others that must have got as far before a candidate can be stopped.
 _RIVALS = 2
 
 
 class HalvingPruner(SuccessiveHalvingPruner):
     """Keeps the better half after half a fold, then whenever the epochs have doubled.
 
-    Optuna's asynchronous successive halving, except that the first candidates, which
-    are the defaults of the first losses, are not stopped on the evidence of one other.
+    This is Optuna's asynchronous successive halving, except that the first candidates,
+    which are the defaults of the first losses, are not stopped after a comparison with
+    only one other.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ class HalvingPruner(SuccessiveHalvingPruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Return whether to stop a trial."""
-        worse = super().prune(study, trial)  # notes down what the trial has reached, too
+        worse = super().prune(study, trial)  # also records the completed rung of the trial
         return worse and self._n_rivals(study, trial) >= _RIVALS
 
     def _n_rivals(self, study: Study, trial: FrozenTrial) -> int:
@@ -44,7 +45,7 @@ class HalvingPruner(SuccessiveHalvingPruner):
 
 
 def check_pruner(pruner: BasePruner | None) -> None:
-    """Refuse a pruner that takes reported scores for independent, which running means are not.
+    """Refuse a pruner that assumes independent scores, which running means are not.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def check_pruner(pruner: BasePruner | None) -> None:
         inner = inner._wrapped_pruner
     if isinstance(inner, WilcoxonPruner):
         raise ValueError(
-            "pruner=WilcoxonPruner(...) tests scores that are independent of each other, but a "
-            "search reports the mean over all folds so far after each epoch, so it would stop far "
-            "too many candidates. Pass None (the default), MedianPruner() or NopPruner()."
+            "pruner=WilcoxonPruner(...) assumes independent scores, but a search reports the mean "
+            "over all folds so far after each epoch, so it would stop far too many candidates. "
+            "Pass None (the default), MedianPruner() or NopPruner()."
         )

@@ -1,4 +1,4 @@
-"""The sampler: which candidate to try next."""
+"""The sampler, which chooses the next candidate."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _ATTEMPTS = 8
 
 
 class CandidateSampler:
-    """Proposes the defaults of each branch first, and then what a sampler finds.
+    """Proposes the defaults of each branch first, and then uses an Optuna sampler.
 
     No candidate is proposed twice. The default sampler, a multivariate and grouped
-    tree of Parzen estimators, is seeded anew for each candidate by its number, so
-    that a search that is resumed goes the same way.
+    tree-structured Parzen estimator, is reseeded for each candidate by its number, so
+    that a resumed search proposes the same candidates.
 
     Parameters
     ----------
     cache : CachedStudy
         The candidates so far, and the space to choose from.
     sampler : optuna.samplers.BaseSampler or None
-        The user's, of which a copy is used.
+        The user's sampler, of which a copy is used.
     seed : int
-        Of the search.
+        Seed of the search.
     """
 
     def __init__(self, cache: CachedStudy, sampler: BaseSampler | None, seed: int) -> None:
@@ -103,7 +103,7 @@ class CandidateSampler:
             found = self._ask(candidate, attempt, seen)
             if found is not None:
                 return found
-        # The sampler keeps proposing values that were tried before.
+        # The sampler keeps proposing values that have already been tried.
         rng = np.random.default_rng([self.seed, candidate])
         if self._everything is not None:
             left = self._left(seen)
@@ -125,7 +125,7 @@ class CandidateSampler:
         fixed: Values | None = None,
         unset: Sequence[str] = (),
     ) -> Values | None:
-        """Let the sampler choose the values that are not fixed; None if they were tried before."""
+        """Let the sampler choose the values that are not fixed; None if they were tried."""
         if self.is_default:
             self.cache.study.sampler = self._default_sampler(candidate, attempt)
         trial = self.cache.ask(candidate, fixed)
@@ -144,10 +144,10 @@ class CandidateSampler:
 
 
 def check_sampler(sampler: BaseSampler | None) -> None:
-    """Refuse a sampler that does not let others choose a candidate, as for the defaults."""
+    """Refuse a sampler that cannot handle fixed candidates, such as the defaults."""
     if isinstance(sampler, GridSampler):
         raise ValueError(
-            "sampler=GridSampler(...) has a grid of its own. Pass lists of choices as "
+            "sampler=GridSampler(...) uses its own grid. Pass lists of choices as "
             "param_distributions and n_trials=None instead: each combination is tried once."
         )
 

@@ -1,4 +1,4 @@
-"""The beginning of a search: its task, and its study in the storage."""
+"""Setup of a search: its task, and its study in the storage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study
 def make_task(
     search: Any, X: Any, y: Any, scorers: Any, space: Space, routed: Any
 ) -> tuple[Task, SearchIdentity]:
-    """Return how candidates are scored, and what a storage must have been made with.
+    """Return the task of scoring candidates, and the identity of the search.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def make_task(
     scorers : callable
         One of scikit-learn's scorers.
     space : Space
-        What is searched.
+        The search space.
     routed : Bunch
-        The arguments of ``fit``, by who takes them.
+        The arguments of ``fit``, by their recipient.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def make_task(
 
 
 def _seed(search: Any, digests: Mapping[str, str]) -> int:
-    """Return the search's seed, without one given that of what a storage is for."""
+    """Return the search's seed; if none is given, one derived from what is stored."""
     if search.random_state is None and search.storage is not None:
         return zlib.crc32(repr((search.study_name, sorted(digests.items()))).encode())
     if isinstance(search.random_state, numbers.Integral):
@@ -95,17 +95,17 @@ def open_search(
     search : LossSearchCV
         Its ``study_name``, ``storage`` and ``verbose``.
     storage : optuna.storages.BaseStorage
-        Where.
+        The opened storage.
     identity : SearchIdentity
-        Of the search.
+        The identity of the search.
     space : Space
-        What is searched.
+        The search space.
 
     Returns
     -------
     study_name : str
     space : Space
-        In the order of the study.
+        The search space in the order of the study.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def open_search(
     space = join_study(study, identity, where, space)
     if search.verbose and study.study_name != (search.study_name or DEFAULT_NAME):
         print(
-            f"The storage holds a search of other data. This one is its study "
+            f"The storage holds a search of other data. This search is the study "
             f"{study.study_name!r}.",
             file=sys.stderr,
         )

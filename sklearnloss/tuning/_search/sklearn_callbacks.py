@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks: a task per search, candidate and fold."""
+"""Calls of scikit-learn's own callbacks, with a task per search, candidate and fold."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .._evaluation.sklearn_private import method_params
 
 
 class SearchTasks:
-    """Tells scikit-learn's callbacks of a search that runs in this process.
+    """Calls scikit-learn's callbacks for a search that runs in this process.
 
     Parameters
     ----------
     search : LossSearchCV
-        Whose callbacks.
+        The search with its callbacks.
     X, y : array-like
-        What it is fitted on.
+        The data.
     sample_weight : array-like or None
-        Weights that ``fit`` was given.
+        The weights passed to ``fit``.
     n_candidates : int or None
-        How many candidates there may be at most.
+        Maximum number of candidates.
     n_splits : int
         Number of folds.
     """
@@ -55,10 +55,10 @@ class SearchTasks:
 
     @contextlib.contextmanager
     def candidate(self) -> Iterator[None]:
-        """Work on a candidate."""
+        """Return a context in which a candidate is evaluated."""
         self.n_begun += 1
         if self.root is None or self.n_begun > self.n_candidates:
-            self.candidate_task = None  # one more than announced, in place of one that failed
+            self.candidate_task = None  # beyond the announced number, replacing a failed one
             yield
             return
         self.candidate_task = self.root.subcontext(
@@ -71,15 +71,15 @@ class SearchTasks:
             self.candidate_task.call_on_fit_task_end(**self.data)
 
     def fold(self, estimator: Any, train: np.ndarray) -> contextlib.AbstractContextManager[None]:
-        """Fit an estimator to a fold, of which callbacks get the training part."""
+        """Return a context for the fit of a fold; callbacks get its training part."""
         return self._fit(self.candidate_task, "fold", estimator, self._part(train))
 
     def refit(self, estimator: Any) -> contextlib.AbstractContextManager[None]:
-        """Fit the best estimator to all data."""
+        """Return a context for the fit of the best estimator on all data."""
         return self._fit(self.root, "refit-with-best-params", estimator, self.data)
 
     def _part(self, rows: np.ndarray) -> dict[str, Any]:
-        """Return what callbacks are told of some samples, which are copied only if one asks."""
+        """Return the arguments of callbacks for some samples, which are copied only if used."""
         X, y, weight = self.data["X"], self.data["y"], self.sample_weight
         part = method_params(X, {"sample_weight": weight}, rows)["sample_weight"]
         return {
@@ -111,20 +111,20 @@ class SearchTasks:
 
 
 def _metadata(sample_weight: Any) -> dict[str, Any] | None:
-    """Return metadata as scikit-learn's searches pass them: None without weights."""
+    """Return metadata in the form used by scikit-learn's searches; None without weights."""
     return None if sample_weight is None else {"sample_weight": sample_weight}
 
 
 def warn_of_workers(search: Any, n_workers: int) -> None:
-    """Warn that scikit-learn's callbacks do not see what happens in worker processes."""
+    """Warn that scikit-learn's callbacks are not called in worker processes."""
     parts = [search, search.estimator, *search.estimator.get_params().values()]
     callbacks = [each for part in parts for each in getattr(part, "_skl_callbacks", ())]
     if n_workers > 1 and callbacks:
         names = ", ".join(dict.fromkeys(type(each).__name__ for each in callbacks))
         warnings.warn(
-            f"scikit-learn's callbacks ({names}) are told nothing of the candidates and folds that "
-            f"the {n_workers} worker processes train, only of the search and its final fit. Set "
-            f"n_jobs=1 to follow them, or verbose=2 for a line per candidate.",
+            f"scikit-learn's callbacks ({names}) are called only for the search and its final fit, "
+            f"not for the candidates and folds in the {n_workers} worker processes. Set n_jobs=1 "
+            f"to follow them, or verbose=2 for a line per candidate.",
             UserWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""The candidates of a search, as an Optuna storage keeps them."""
+"""The candidates of a search in an Optuna storage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .crashes import count_crashes, is_at_fault, warn_of_crashes
 
 
 class LostCandidate(BaseException):
-    """Another worker took a candidate over, as this one was believed dead.
+    """Another worker took over the candidate, because this one was considered dead.
 
     Derives from ``BaseException`` so that it is not mistaken for a failure of the candidate.
     """
@@ -42,29 +42,29 @@ class CandidateStore:
     parameters and its owner. The first worker to create a trial for a candidate number
     owns that candidate; the others move on to the next number.
 
-    An attempt that is interrupted becomes FAIL, and a new trial resumes it, with its
-    parameters and finished folds. Here, too, the first one counts. The outcome of a
-    candidate is written before the state of its trial, so that being killed between
-    the two changes nothing.
+    When an attempt is interrupted, its trial becomes FAIL, and a new trial resumes it,
+    with its parameters and finished folds. Again, the first such trial is valid. The
+    outcome of a candidate is written before the state of its trial, so that it does no
+    harm if a process is killed in between.
 
     A candidate that failed is tried once more by each later call of ``fit`` that needs
-    further candidates: whatever was wrong may have been mended.
+    further candidates: the cause may have been fixed.
 
-    A call of the storage that failed and was retried may have been done twice, so that an
-    attempt may have several trials. The first one counts.
+    A storage call that failed and was retried may have been executed twice, so an
+    attempt may have several trials. The first one is valid.
 
     Parameters
     ----------
     storage : optuna.storages.BaseStorage
-        Where.
+        The storage.
     study_name : str
-        The study's name there; it must exist, see :func:`create_study`.
+        Name of the study, which must exist, see :func:`create_study`.
     space : Space
-        What values mean.
+        The space that values come from.
     owner : Owner
         This search or worker.
     address : str, path or None, default=None
-        How other processes find the storage.
+        Address or path under which other processes find the storage.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class CandidateStore:
         return call
 
     def rows(self) -> list[Row]:
-        """Return all candidates by number; of a storage that was lost, those that are known."""
+        """Return all candidates by number; if the storage was lost, those read before."""
         if not self.is_lost:
             self._read()
         return self.known_rows
@@ -107,7 +107,7 @@ class CandidateStore:
         return attempts
 
     def _attempts(self) -> dict[int, list[FrozenTrial]]:
-        """Return the trials of each candidate, in the order in which they were made."""
+        """Return the trials of each candidate, in order of creation."""
         attempts: dict[int, list[FrozenTrial]] = {}
         for trial in self.storage.get_all_trials(self.study._study_id, deepcopy=False):
             if "candidate" in trial.user_attrs:
@@ -116,7 +116,7 @@ class CandidateStore:
         return attempts
 
     def _check(self, trial: FrozenTrial) -> None:
-        """Raise a ValueError if a trial was written by somebody else."""
+        """Raise a ValueError if a trial was not written by a search."""
         if trial._trial_id in self._checked:
             return
         wrong = find_invalid_attribute(trial.user_attrs)
@@ -131,7 +131,7 @@ class CandidateStore:
 
     @contextlib.contextmanager
     def without_retries(self) -> Iterator[None]:
-        """Try each call of the storage once, for what can be left out."""
+        """Try each storage call only once, for calls that may be skipped."""
         with contextlib.ExitStack() as stack:
             if isinstance(self.storage, RetryingStorage):
                 stack.enter_context(self.storage.without_retries())
@@ -147,10 +147,10 @@ class CandidateStore:
         Parameters
         ----------
         propose : callable
-            Returns the values of a new candidate from its number and all rows;
-            None if there is none left.
+            Takes the number of a new candidate and all rows, and returns its values;
+            None if there are none left.
         is_enough : callable
-            Tells from the rows whether the search needs no further candidate.
+            Takes all rows, and returns whether the search needs no further candidate.
 
         Returns
         -------
@@ -179,7 +179,7 @@ class CandidateStore:
         )
 
     def _may_try_again(self, row: Row) -> bool:
-        """Return whether a candidate failed in other calls only, and not by ending its process."""
+        """Return whether a candidate failed only in other calls, and not by crashes."""
         failed = row.state == TrialState.FAIL and row.results.outcome != Outcome.CRASHED
         return failed and self.call not in row.failed_in
 
@@ -188,7 +188,7 @@ class CandidateStore:
         return self.owner.is_alive(attrs["owner"], attrs.get("beat"), trial._trial_id)
 
     def _resume_row(self, row: Row) -> RunningCandidate | None:
-        """Go on with a candidate; None if there is nothing to do, or another was faster."""
+        """Resume a candidate; None if there is nothing to do, or another worker was faster."""
         trial, (here, calls) = row.trial, count_crashes(row, self.call)
         if row.state == TrialState.RUNNING:
             if row.results.outcome is None and is_at_fault(here):
@@ -213,14 +213,14 @@ class CandidateStore:
             self.finish(candidate)
 
     def _close_trial(self, trial: FrozenTrial) -> None:
-        """Set the state of a trial that nobody works on, unless somebody else has done so."""
+        """Set the state of a trial without an owner, unless another worker has done so."""
         with contextlib.suppress(UpdateFinishedTrialError):
             self._set_state(trial._trial_id, state_of(trial))
 
     def _begin(
         self, candidate: RunningCandidate, attrs: Mapping[str, Any]
     ) -> RunningCandidate | None:
-        """Create a trial; None if another worker came first with this candidate."""
+        """Create a trial; None if another worker created one for this candidate first."""
         key = uuid.uuid4().hex
         attrs = {"candidate": candidate.number, "owner": self.owner.token, "attempt": key, **attrs}
         template = running_trial(
@@ -238,12 +238,12 @@ class CandidateStore:
         return candidate if latest.user_attrs.get("attempt") == key else None
 
     def save(self, candidate: RunningCandidate) -> None:
-        """Keep what a candidate has so far.
+        """Save the results of a candidate so far.
 
         Raises
         ------
         LostCandidate
-            If somebody else took it over.
+            If another worker took it over.
         """
         try:
             self.storage.set_trial_user_attr(
@@ -258,7 +258,7 @@ class CandidateStore:
         Raises
         ------
         LostCandidate
-            If somebody else took the candidate over.
+            If another worker took over the candidate.
         """
         try:
             self.storage.set_trial_intermediate_value(candidate.trial_id, step, value)
@@ -271,9 +271,9 @@ class CandidateStore:
         Raises
         ------
         LostCandidate
-            If somebody else took it over.
+            If another worker took it over.
         StorageError
-            If it cannot be saved; :meth:`rows` has it, once ``is_lost`` is set.
+            If it cannot be saved; :meth:`rows` includes it once ``is_lost`` is set.
         """
         try:
             self._end(candidate)
@@ -282,7 +282,7 @@ class CandidateStore:
             raise
 
     def release(self, candidate: RunningCandidate) -> None:
-        """Leave a candidate to whoever comes next, unless somebody has it already."""
+        """Leave a candidate to the next worker, unless another one already has it."""
         candidate.results.outcome = candidate.results.value = None
         with contextlib.suppress(LostCandidate):
             self._end(candidate)
@@ -292,17 +292,17 @@ class CandidateStore:
         try:
             self._set_state(candidate.trial_id, candidate.results)
         except UpdateFinishedTrialError as error:
-            # It may have been done by a call that failed, and was retried.
+            # The state may have been set by a call that failed and was retried.
             if self.storage.get_trial(candidate.trial_id).state != candidate.results.trial_state:
                 raise LostCandidate from error
 
     def _set_state(self, trial_id: int, results: CandidateState) -> None:
-        """Set the state of a trial that ends."""
+        """Set the final state of a trial."""
         values = None if results.value is None else [results.value]
         self.storage.set_trial_state_values(trial_id, results.trial_state, values)
 
     def _keep_in_memory(self, candidate: RunningCandidate) -> None:
-        """Keep in memory what the storage does not take."""
+        """Keep a candidate in memory if it cannot be stored."""
         attrs = {"candidate": candidate.number, "owner": self.owner.token}
         attrs["results"] = candidate.results.to_json()
         trial = running_trial(candidate.values, self.space.distributions(candidate.values), attrs)
@@ -313,9 +313,9 @@ class CandidateStore:
         self.known_rows = sorted(rows, key=lambda row: row.candidate)
 
     def release_all(self) -> None:
-        """Let go of all that this owner still has, and end what dead ones left unseen.
+        """Release all candidates of this owner, and end invalid trials of dead owners.
 
-        An interrupt may come at any moment, also before a worker knows of its trial.
+        An interrupt may come at any moment, even before a worker knows its trial.
         """
         for attempts in self._attempts().values():
             latest = latest_attempt(attempts)
@@ -327,7 +327,7 @@ class CandidateStore:
                     self._close_trial(trial)
 
     def heartbeat(self, candidate: RunningCandidate) -> Heartbeat:
-        """Return a context that gives signs of life while a candidate is worked on."""
+        """Return a context that writes heartbeats while a candidate is being evaluated."""
 
         def beat(count: int) -> None:
             with self.without_retries():
@@ -338,7 +338,7 @@ class CandidateStore:
 
 def create_study(storage: BaseStorage, study_name: str) -> optuna.Study:
     """Load a study, or create it; several processes may do so at once."""
-    with contextlib.suppress(KeyError):  # a storage that is finished may be one to read only
+    with contextlib.suppress(KeyError):  # the storage of a finished search may be read-only
         return optuna.load_study(storage=storage, study_name=study_name)
     return optuna.create_study(
         storage=storage, study_name=study_name, direction="maximize", load_if_exists=True

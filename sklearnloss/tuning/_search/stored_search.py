@@ -1,4 +1,4 @@
-"""The search that a storage holds: its name there, and how another one differs from it."""
+"""The search in a storage: its name, its identity, and how another search differs from it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from .._space.hyperparameter import Free, shorten
 from .._space.search_space import Space
 from .store import create_study
 
-#: The name of a study where the user gives none.
+#: The name of a study if the user gives none.
 DEFAULT_NAME = "sklearnloss"
 
-# Attributes of a study: digests that must be equal, and what they are digests of.
+# Attributes of a study: digests that must be equal, and descriptions of what they cover.
 _DIGESTS, _DETAILS = "search", "search_details"
 
-# Seconds to wait for another process to write down what the study that it created is for.
+# Seconds to wait for another process to write the identity of a study that it created.
 _PATIENCE = 5.0
 
-# Differences that an error lists.
+# Maximum number of differences that an error lists.
 _MOST_SHOWN = 8
 
 Entry = list[str]  # a text to show, and a digest to compare
 
 
 class DifferentSearchError(ValueError):
-    """A storage holds a search of something else.
+    """A storage holds a different search.
 
     Parameters
     ----------
     where : str
-        Names the study and its storage.
+        Name of the study and its storage.
     differences : list of str
-        Such as "max_epochs 1 -> 2".
+        Differences such as "max_epochs 1 -> 2".
     """
 
     def __init__(self, where: str, differences: list[str]) -> None:
@@ -59,8 +59,8 @@ class DifferentSearchError(ValueError):
             more = ", or no study_name, which keeps searches of different data apart"
         super().__init__(
             f"{where} holds a different search: {'; '.join(shown)}. A search cannot be "
-            f"changed or extended. Pass what it began with to resume it; to begin a new one, pass "
-            f"another storage or another study_name{more}."
+            f"changed or extended. Pass the original arguments to resume it; to begin a new one, "
+            f"pass another storage or another study_name{more}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -69,31 +69,31 @@ class DifferentSearchError(ValueError):
 
 @dataclass
 class SearchIdentity:
-    """What a search is made with, all that its results depend on.
+    """Everything on which the results of a search depend.
 
     Attributes
     ----------
     digests : dict of str to str
         By subject: "data", "estimator", "space", "scoring", "folds", "random_state".
     details : dict
-        By subject, texts that tell what differs.
+        By subject, text from which differences are described.
     """
 
     digests: dict[str, str] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
 
     def add(self, subject: str, digested: Any, details: Any) -> None:
-        """Add a subject, with what is digested of it and what is shown."""
+        """Add a subject, with the value to digest and the details to show."""
         self.digests[subject] = digest(digested)
         self.details[subject] = details
 
     def add_data(
         self, X: Any, y: Any, groups: Any, params: Mapping[str, Any], *, masks: bool, unit: str
     ) -> None:
-        """Add the data, with groups and what else ``fit`` was given.
+        """Add the data, with groups and other arguments of ``fit``.
 
-        Texts in y may be files if ``masks`` is true. The ``unit`` is what X holds, such as
-        "images".
+        Strings in y may be file names if ``masks`` is true. The ``unit`` names the items of
+        X, such as "images".
         """
         parts = {"X": (X, True), "y": (y, masks), "groups": (groups, False)}
         parts |= {name: (value, False) for name, value in params.items()}
@@ -118,7 +118,7 @@ class SearchIdentity:
         self.add("estimator", estimator, entries)
 
     def add_space(self, space: Space) -> None:
-        """Add the space; the order of its losses and parameters does not count."""
+        """Add the space; the order of its losses and parameters does not matter."""
         losses = {
             label: {
                 "fixed": [", ".join(map(_short, branch.fixed.values())), digest(branch.fixed)],
@@ -131,12 +131,12 @@ class SearchIdentity:
         self.add("space", losses, details)
 
     def add_scoring(self, scoring: Any, metric: str | None) -> None:
-        """Add the scorers, and the one of several that is searched by."""
+        """Add the scorers, and the metric to optimize if there are several."""
         text = _short(scoring) if metric is None else f"{_short(scoring)} by {metric!r}"
         self.add("scoring", [scoring, metric], [text, digest([scoring, metric])])
 
     def add_seed(self, random_state: Any, seed: int) -> None:
-        """Add the search's seed, which was made of ``random_state``."""
+        """Add the search's seed, which was derived from ``random_state``."""
         text = "a generator, which draws a new seed each time"
         if random_state is None or isinstance(random_state, numbers.Integral):
             text = _short(random_state)
@@ -148,17 +148,17 @@ def open_study(
 ) -> optuna.Study:
     """Open the study of a search, or create it.
 
-    Without a name it is "sklearnloss", unless a search of other data has that name, as in
-    the next outer fold of a nested cross-validation: then the digest of the data is added.
+    Without a name it is "sklearnloss". If a search of other data has that name, as in
+    the next outer fold of a nested cross-validation, the digest of the data is appended.
 
     Parameters
     ----------
     storage : optuna.storages.BaseStorage
-        Where.
+        The storage.
     study_name : str or None
-        Its name.
+        The name of the study.
     identity : SearchIdentity
-        Of the search.
+        The identity of the search.
 
     Returns
     -------
@@ -178,8 +178,8 @@ def open_study(
 
 
 def _create_if_new(storage: BaseStorage) -> optuna.Study | None:
-    """Create the study of the default name; None if there is one. One process can do so."""
-    with contextlib.suppress(KeyError):  # what is finished may be on a disk to read only
+    """Create the study with the default name; None if it exists. Only one process succeeds."""
+    with contextlib.suppress(KeyError):  # a finished search may be on a read-only disk
         optuna.load_study(storage=storage, study_name=DEFAULT_NAME)
         return None
     try:
@@ -189,7 +189,7 @@ def _create_if_new(storage: BaseStorage) -> optuna.Study | None:
 
 
 def _await_digests(study: optuna.Study) -> Mapping[str, str] | None:
-    """Return a study's digests, which another process may be about to write."""
+    """Return a study's digests; wait if another process may be about to write them."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         before = _read_digests(study)
@@ -199,31 +199,31 @@ def _await_digests(study: optuna.Study) -> Mapping[str, str] | None:
 
 
 def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space: Space) -> Space:
-    """Write down what a new study is for, or check that an old one is for the same search.
+    """Write the identity into a new study, or check that an old one has the same.
 
     Parameters
     ----------
     study : optuna.Study
-        Of the search.
+        The study of the search.
     identity : SearchIdentity
-        What the search is made with.
+        The identity of the search.
     where : str
-        Names the study and its storage in errors.
+        Name of the study and its storage in errors.
     space : Space
-        Of the search.
+        The search space.
 
     Returns
     -------
     space : Space
-        With losses and parameters in the order of the study, which decides on the
+        With losses and parameters in the order of the study, which determines the
         candidates that are tried.
 
     Raises
     ------
     DifferentSearchError
-        If the study is for another search.
+        If the study is for a different search.
     ValueError
-        If it is not of this class.
+        If it was not made by ``LossSearchCV``.
     """
     before = _read_digests(study)
     if before is None:
@@ -258,7 +258,7 @@ def _made_by_others(study: optuna.Study) -> str:
 def _differences(
     changed: list[str], before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[str]:
-    """Return a text for each thing that differs, without what only follows from others."""
+    """Return a text for each difference, without those that only follow from others."""
     compare: dict[str, Callable[[Any, Any], list[str]]] = {
         "data": _compare_data,
         "estimator": _compare_estimators,
@@ -307,7 +307,7 @@ def _compare_entries(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> l
 def _compare_estimators(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
     found = _compare_entries(before, now)
     if before["estimator"] != now["estimator"]:
-        return found[:1]  # of another class, which has other parameters
+        return found[:1]  # a different class, with different parameters
     return found or ["another estimator"]
 
 
@@ -334,10 +334,10 @@ def _compare_scoring(before: Entry, now: Entry) -> list[str]:
 
 
 def _describe_parameter(value: Any) -> Entry:
-    """Describe a parameter; the parameters of an estimator within are entries of their own."""
+    """Describe a parameter; the parameters of a nested estimator are separate entries."""
     if hasattr(value, "get_params") and not isinstance(value, type):
         return [type(value).__name__, digest(type(value))]
-    if isinstance(value, list) and any(_is_named(item) for item in value):  # the steps of one
+    if isinstance(value, list) and any(_is_named(item) for item in value):  # pipeline steps
         names = [item[0] if _is_named(item) else item for item in value]
         return [_short(names), digest(names)]
     return [_short(value), digest(value)]
@@ -353,7 +353,7 @@ def _describe_free(free: Free) -> Entry:
 
 
 def _range(free: Free) -> str:
-    """Write out a range as a user gives it."""
+    """Format a range as a user would write it."""
     distribution: Any = free.distribution
     if isinstance(distribution, CategoricalDistribution):
         return _short(list(free.choices or distribution.choices))
@@ -366,13 +366,13 @@ def _range(free: Free) -> str:
 
 
 def _quantiles(distribution: Any) -> list[Any]:
-    """Return what tells a scipy distribution from another one."""
+    """Return values that distinguish one scipy distribution from another."""
     name = getattr(distribution, "dist", distribution).name
     return [name, *distribution.ppf([0.1, 0.5, 0.9]), *distribution.support()]
 
 
 def _as_column(value: Any) -> Any:
-    """Return labels, groups or weights as an array, whatever holds them; all else as it is."""
+    """Return labels, groups or weights as an array; anything else unchanged."""
     if hasattr(value, "to_numpy") and getattr(value, "ndim", 0) == 1:
         value = value.to_numpy()
     if isinstance(value, list | tuple) and value and np.isscalar(value[0]):
@@ -384,7 +384,7 @@ def _as_column(value: Any) -> Any:
 
 
 def _shape(value: Any) -> str:
-    """Describe data without their values."""
+    """Describe data by type and shape."""
     if hasattr(value, "shape"):
         kind = getattr(value, "dtype", type(value).__name__)
         return f"{kind} of shape {tuple(value.shape)}"

@@ -31,12 +31,11 @@ class Budget:
     Parameters
     ----------
     n_trials : int or None
-        Candidates that completed, were stopped, or are being worked on.
+        Number of candidates that are complete, stopped, or running.
     deadline : Deadline or None
-        No candidate but the first is begun after it.
+        Only the first candidate may be begun after it.
     n_first : int, default=1
-        Candidates that are tried in any case before a search gives up because all
-        of them failed.
+        Number of candidates to try before a search gives up because all of them failed.
     """
 
     n_trials: int | None
@@ -44,19 +43,19 @@ class Budget:
     n_first: int = 1
 
     def is_spent(self, rows: Sequence[Row], call: str) -> bool:
-        """Return whether to begin no further candidate in a call of ``fit``."""
+        """Return whether a call of ``fit`` should begin no further candidate."""
         if rows and self.deadline is not None and self.deadline.is_past():
             return True
         failed = [row for row in rows if row.state == TrialState.FAIL]
         n_left = len(rows) - len(failed)
-        # What failed in other calls is no reason to try nothing in this one.
+        # Failures in other calls are no reason to give up in this one.
         here = [row for row in failed if call in row.failed_in]
         n_failed = len(here)
         if n_left == 0 and (n_failed >= max(5, self.n_first) or self._is_hopeless(here)):
             return True
         if self.n_trials is None:
             return False
-        # Failures are extra, but not without end.
+        # Failures are not counted, but their number is limited.
         return n_left >= self.n_trials or n_failed >= max(5, self.n_trials)
 
     def is_met(self, rows: Sequence[Row], call: str) -> bool:
@@ -66,7 +65,7 @@ class Budget:
         return len(finished) == len(rows) or (others and self.is_spent(finished, call))
 
     def _is_hopeless(self, failed: Sequence[Row]) -> bool:
-        """Return whether all failed for one reason before any epoch: the data are at fault."""
+        """Return whether all failed for the same reason before any epoch, as with bad data."""
         reasons = {row.results.reason for row in failed}
         trained = any(row.results.epochs for row in failed)
         return len(failed) >= min(3, self.n_first + 1) and len(reasons) == 1 and not trained
@@ -78,7 +77,7 @@ class Worker:
     Parameters
     ----------
     task : Task
-        How a candidate is scored.
+        Defines how a candidate is scored.
     store : CandidateStore
         The candidates.
     sampler : optuna.samplers.BaseSampler or None
@@ -86,7 +85,7 @@ class Worker:
     pruner : optuna.pruners.BasePruner or None
         Stops candidates; None is the default.
     budget : Budget
-        When to end.
+        Defines when to end.
     on_finish : callable, default=None
         Called with the worker after each candidate.
     """
@@ -111,12 +110,12 @@ class Worker:
 
     @functools.cached_property
     def cache(self) -> CachedStudy:
-        """What sampler and pruner know of all candidates; none where others do the work."""
+        """The study for sampler and pruner; created only if this process does any work."""
         return CachedStudy(self.store.study.study_name, self.store.space, self.pruner)
 
     @functools.cached_property
     def sampler(self) -> CandidateSampler:
-        """Proposes the next candidate."""
+        """The sampler that proposes the next candidate."""
         return CandidateSampler(self.cache, self._given_sampler, self.task.seed)
 
     def run(self) -> None:
@@ -141,9 +140,9 @@ class Worker:
         return self.budget.is_spent(rows, self.store.call)
 
     def wait(self, patience: float = 0.2) -> None:
-        """Wait for other workers' candidates, and take over those of the dead.
+        """Wait for other workers' candidates, and take over those of dead workers.
 
-        Those of another call of ``fit`` are waited for only if they are needed.
+        Candidates of another call of ``fit`` are waited for only if they are needed.
         """
         while not self.stopped:
             self.run()

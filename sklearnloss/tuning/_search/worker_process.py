@@ -1,4 +1,4 @@
-"""The process of one worker, as :class:`~sklearnloss.tuning._workers.pool.Pool` starts it."""
+"""Main function of a worker process that :class:`~sklearnloss.tuning._workers.pool.Pool` starts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .join import work
 
 
 def main() -> None:
-    """Work on the job in the folder ``sys.argv[1]`` as worker ``sys.argv[2]``, and exit."""
+    """Run the job in the folder ``sys.argv[1]`` as worker ``sys.argv[2]``, and exit."""
     folder, index = sys.argv[1], int(sys.argv[2])
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
@@ -60,18 +60,18 @@ def _work(folder: str, index: int) -> int:
 
 
 def _end_with_parent(folder: str) -> None:
-    """End this process once the one that started it is gone, and remove what it left."""
+    """End this process once its parent is gone, and remove the parent's job folder."""
     parent = int(os.environ[PARENT])
     while os.getppid() == parent:
         time.sleep(1.0)
     remove(folder)
-    os.kill(os.getpid(), signal.SIGINT)  # lets its candidate go
+    os.kill(os.getpid(), signal.SIGINT)  # releases its candidate
     time.sleep(PATIENCE)
     os._exit(INTERRUPTED)
 
 
 def _pickled(error: Exception) -> bytes:
-    """Return an error that can be read anywhere, and says where it came from."""
+    """Pickle an error, with its traceback, so that it can be read in any process."""
     error.add_note("".join(["In a worker process:\n", *traceback.format_exception(error)]))
     try:
         content = cloudpickle.dumps(error)

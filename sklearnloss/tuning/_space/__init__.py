@@ -1,5 +1,5 @@
-r"""Search spaces: which losses, and which of their parameters, in which ranges.
+r"""Search spaces: losses, their parameters, and the ranges of these.
 
-``api`` gives them in the forms of scikit-learn and of Optuna. A search ``parse``\ s what the user
-passed into a ``search_space`` of losses, each with its ``hyperparameter``\ s.
+``api`` provides them in the formats of scikit-learn and of Optuna. A search ``parse``\ s the user's
+arguments into a ``search_space`` of losses, each with its ``hyperparameter``\ s.
 """

@@ -1,4 +1,4 @@
-"""Search spaces over losses, in scikit-learn's form and in Optuna's."""
+"""Search spaces over losses, in the formats of scikit-learn and Optuna."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...losses import get_search_space, list_losses
 if TYPE_CHECKING:
     import optuna
 
-#: Sums that are tried beside the single losses of a task.
+#: Sums that are tried in addition to the single losses of a task.
 COMPOUNDS = {"classification": [], "segmentation": ["dice+bce", "dice+cross_entropy", "dice+focal"]}
 
 
@@ -30,11 +30,11 @@ def loss_param_grid(
     losses : str or list of str
         Names as in :func:`~sklearnloss.losses.get_loss`.
     prefix : str, default=""
-        Where the estimator is, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
     n_values : int, default=3
         Values per numerical parameter, from one end of its range to the other, with the
-        loss's default in place of the nearest one between; >= 1. With 1 the default is
-        the only value. A default that is not a number, such as "auto", is added.
+        nearest value in between replaced by the loss's default; >= 1. With 1, the default
+        is the only value. A default that is not a number, such as "auto", is added.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def loss_param_distributions(
     losses : str or list of str
         Names as in :func:`~sklearnloss.losses.get_loss`.
     prefix : str, default=""
-        Where the estimator is, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
 
     Returns
     -------
@@ -119,12 +119,12 @@ def suggest_loss(
         ``<prefix><loss>__<parameter>``, so that a trial may choose a loss for each of
         several prefixes.
     task : {"classification", "segmentation"}, default=None
-        Choose among all losses meant for it, and leave out settings that mean
-        nothing to it.
+        Choose among all losses meant for this task, and leave out settings that have no
+        effect in it.
     losses : list of str, default=None
         Choose among these.
     prefix : str, default=""
-        Where the estimator is, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def suggest_loss(
     """
     if losses is None:
         if task is None:
-            raise ValueError("Say which losses to choose from: pass task= or losses=.")
+            raise ValueError("There are no losses to choose from: pass task= or losses=.")
         losses = [*list_losses(task), *COMPOUNDS[task]]
     names = _as_names(losses)
     name = trial.suggest_categorical(f"{prefix}loss", names)
@@ -174,7 +174,7 @@ def _is_integer(low: Any, high: Any) -> bool:
 def _grid_values(
     ranges: tuple[Any, ...] | list[Any], n_values: int, default: Any = REQUIRED
 ) -> list[Any]:
-    """Return the choices or evenly spaced numbers, with the default among them."""
+    """Return the choices or evenly spaced numbers, including the default."""
     if isinstance(ranges, list):
         known = default is REQUIRED or any(_is_same(value, default) for value in ranges)
         return list(ranges) if known else [default, *ranges]
@@ -198,7 +198,7 @@ def _grid_values(
 
 def _spaced(ranges: tuple[Any, ...], n_values: int) -> list[Any]:
     low, high, *scale = ranges
-    if n_values == 1:  # of a parameter without a default
+    if n_values == 1:  # for a parameter without a default
         values = [math.sqrt(low * high) if scale else (low + high) / 2]
     else:
         spaced = np.geomspace if scale else np.linspace

@@ -1,4 +1,4 @@
-"""Free parameters: a user's range, choices or distribution as one of Optuna's."""
+"""Free parameters: conversion of a user's range, choices or distribution to Optuna's."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from optuna.distributions import (
 
 from .._evaluation.fingerprint import in_order
 
-# Quantiles of an unbounded scipy distribution end before infinity.
+# Keeps the quantiles of an unbounded scipy distribution finite.
 _TAIL = 1e-6
 
 
 @dataclass(frozen=True)
 class Free:
-    """One parameter of the estimator that the search chooses.
+    """A parameter of the estimator whose value the search chooses.
 
     Parameters
     ----------
     key : str
         The estimator's parameter, such as "unetsegmenter__loss__gamma".
     distribution : optuna.distributions.BaseDistribution
-        What is sampled.
+        The distribution to sample from.
     choices : tuple, default=None
-        What the labels of a categorical distribution stand for, where Optuna's
+        The values that the labels of a categorical distribution stand for, if Optuna's
         storages cannot hold the values themselves.
     quantile : scipy frozen distribution, default=None
-        Turns what is sampled, a quantile, into the value.
+        Converts the sampled quantile into the value.
     optional : bool, default=False
-        Whether a default outside of the distribution may be tried first.
+        Whether a default outside the distribution may be tried first.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Free:
     optional: bool = False
 
     def decode(self, sampled: Any) -> Any:
-        """Return the parameter's value for what Optuna holds."""
+        """Return the parameter's value for Optuna's value."""
         if self.choices is not None:
             return self.choices[self.distribution.choices.index(sampled)]  # type: ignore[attr-defined]
         if self.quantile is not None:
@@ -57,12 +57,12 @@ class Free:
         return sampled
 
     def encode(self, value: Any) -> Any:
-        """Return what Optuna holds for a value.
+        """Return Optuna's value for the parameter's value.
 
         Raises
         ------
         LookupError
-            If the value is outside of the distribution.
+            If the value is outside the distribution.
         """
         distribution = self.distribution
         if isinstance(distribution, CategoricalDistribution):
@@ -82,7 +82,7 @@ class Free:
         return value if steps is None else float(min(steps, key=lambda step: abs(step - value)))
 
     def values(self) -> list[Any] | None:
-        """Return all that can be sampled, None if that is endless."""
+        """Return all values that can be sampled, None if their number is infinite."""
         distribution = self.distribution
         if isinstance(distribution, CategoricalDistribution):
             return list(distribution.choices)
@@ -95,7 +95,7 @@ class Free:
 
 
 def read_free(key: str, given: Any, *, optional: bool = False) -> Free:
-    """Read what a user gave for a parameter.
+    """Convert a user's range, choices or distribution of a parameter.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def read_choices(key: str, given: Any) -> tuple[Any, ...]:
     TypeError
         If it is anything else, as in scikit-learn's searches.
     ValueError
-        If it is an array of more dimensions than one.
+        If it is an array with more than one dimension.
     """
     if isinstance(given, set | frozenset):
         return tuple(in_order(given))
@@ -152,8 +152,8 @@ def read_choices(key: str, given: Any) -> tuple[Any, ...]:
         return tuple(given)
     raise TypeError(
         f"{key}: {shorten(repr(given))}, of type "
-        f"{type(given).__name__}, is not a list of choices. Expected a list (a single value is a "
-        f"list of one element), a range (low, high) or (low, high, 'log'), or a distribution of "
+        f"{type(given).__name__}, is not a list of choices. Expected a list (of one element for a "
+        f"single value), a range (low, high) or (low, high, 'log'), or a distribution of "
         f"Optuna or scipy."
     )
 
@@ -188,7 +188,7 @@ def _distinct(choices: tuple[Any, ...]) -> list[Any]:
 
 
 def _short(choice: Any) -> str:
-    """Name a choice, the same in every process."""
+    """Return a name for a choice that is the same in every process."""
     if isinstance(choice, tuple | list):
         return f"({', '.join(_short(item) for item in choice)})"
     if choice is None or isinstance(choice, bool | int | float | str):
@@ -197,7 +197,7 @@ def _short(choice: Any) -> str:
 
 
 def shorten(text: str, width: int = 80) -> str:
-    """Return a text in one line, cut to some characters."""
+    """Return a text on one line, cut to a maximum number of characters."""
     text = " ".join(text.split())
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
@@ -221,7 +221,7 @@ def _from_scipy(key: str, given: Any) -> Free:
     kind, (low, high) = getattr(given, "dist", given).name, given.support()
     if kind == "uniform":
         return Free(key, FloatDistribution(float(low), float(high)))
-    # With loc= it is not uniform in the logarithm of what is sampled.
+    # With loc=, it is not uniform in the logarithm of the sampled value.
     plain = low > 0 and math.isclose(given.median(), math.sqrt(low * high), rel_tol=1e-9)
     if kind in ("loguniform", "reciprocal") and plain:
         return Free(key, FloatDistribution(float(low), float(high), log=True))

@@ -1,4 +1,4 @@
-"""From the ``losses`` and ``param_distributions`` of a search to its space."""
+"""Parsing of a search's ``losses`` and ``param_distributions`` into its space."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     Parameters
     ----------
     estimator : estimator
-        What is tuned.
+        The estimator to tune.
     losses : list, dict or None
-        As :class:`LossSearchCV` takes it.
+        As in :class:`LossSearchCV`.
     param_distributions : dict, list of dict or None
-        As :class:`LossSearchCV` takes it.
+        As in :class:`LossSearchCV`.
 
     Returns
     -------
@@ -45,7 +45,8 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     Raises
     ------
     ValueError, TypeError
-        If a loss or a parameter is unknown, a range is none, or nothing is free.
+        If a loss or a parameter is unknown, a range is invalid, or there is nothing to
+        search.
     """
     prefix, part = last_step(estimator)
     if isinstance(part, type):
@@ -58,12 +59,12 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
         if losses is not None:
             raise ValueError(
                 f"Losses are given twice: by losses= and by {loss_key!r} in param_distributions. "
-                f"Give one of them."
+                f"Pass only one of them."
             )
         if not all(inside):
             raise ValueError(
-                f"Some dicts in param_distributions have {loss_key!r} and some have not. Give "
-                f"each dict the losses that it is meant for."
+                f"Only some of the dicts in param_distributions have {loss_key!r}. Give each dict "
+                f"the losses that it is meant for."
             )
     if losses is not None or (losses_there and not any(inside)):
         specs = _read_losses(estimator, losses)
@@ -75,7 +76,7 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
         if not any(grids):
             raise ValueError(
                 "There is nothing to search: pass losses=, or param_distributions= for an "
-                "estimator that has no loss to choose."
+                "estimator without a loss to choose."
             )
     branches: dict[str, Branch] = {}
     for wanted, spec, grid in named:
@@ -90,7 +91,7 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
 
 
 def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]:
-    """Return the dicts with full names: in a pipeline, others are those of its last step."""
+    """Return the dicts with full names: in a pipeline, short names refer to its last step."""
     if given is None:
         return [{}]
     grids = [given] if isinstance(given, Mapping) else given
@@ -110,7 +111,7 @@ def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]
 
 
 def _with_full_names(grid: Mapping[str, Any], full: Callable[[str], str]) -> dict[str, Any]:
-    """Return a dict by full names; refuse a parameter that is given by both of its names."""
+    """Return a dict by full names; refuse a parameter that is given by both names."""
     for key in grid:
         if not isinstance(key, str):
             raise TypeError(f"param_distributions has the key {key!r}. Expected a str.")
@@ -119,7 +120,7 @@ def _with_full_names(grid: Mapping[str, Any], full: Callable[[str], str]) -> dic
         other = named.setdefault(full(key), key)
         if other != key:
             raise ValueError(
-                f"param_distributions has one parameter twice: as {other!r} and as {key!r}. Give "
+                f"param_distributions has one parameter twice: as {other!r} and as {key!r}. Pass "
                 f"it once."
             )
     return {full(key): value for key, value in grid.items()}
@@ -176,7 +177,7 @@ def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, di
         given = [given]
     choices = given if isinstance(given, tuple) else read_choices(loss_key, given)
     rest = {key: value for key, value in grid.items() if key != loss_key}
-    # Only what the dict names is free, as in scikit-learn's searches.
+    # Only parameters in the dict are free, as in scikit-learn's searches.
     return [(_loss_label(choice), (choice, {}), rest) for choice in choices]
 
 
@@ -228,7 +229,7 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
 def _check_parameter(
     estimator: Any, key: str, searched: Mapping[str, Free], known: Mapping[str, Any]
 ) -> None:
-    """Refuse a parameter that the estimator, or a part that the search sets, does not have."""
+    """Refuse a parameter that the estimator, or a component that is searched, does not have."""
     parts = [part for part in searched if key.startswith(f"{part}__")]
     if not parts:
         head, found, _ = key.rpartition("network__")
@@ -245,7 +246,7 @@ def _check_parameter(
         if not _may_have(part, choice, name):
             raise ValueError(
                 f"param_distributions has {key!r}, but the choice {shorten(repr(choice))} of "
-                f"{part!r} has no parameter {name!r}. Give a list of dicts, each with choices "
+                f"{part!r} has no parameter {name!r}. Pass a list of dicts, each with choices "
                 f"that belong together."
             )
 
@@ -259,7 +260,7 @@ def _may_have(part: str, choice: Any, name: str) -> bool:
 
 
 def _check_loss(loss: Any) -> dict[str, Any]:
-    """Return a loss's parameters; refuse what no estimator can train with."""
+    """Return a loss's parameters; refuse a loss that no estimator can train with."""
     parameters = loss_parameters(loss)
     if parameters is None or not any(value is REQUIRED for value in parameters.values()):
         resolve_loss(loss, {})
@@ -267,7 +268,7 @@ def _check_loss(loss: Any) -> dict[str, Any]:
 
 
 def _has_parameter(parameters: Mapping[str, Any], name: str) -> bool:
-    """Return whether a loss has a parameter; those of a class's members are not known yet."""
+    """Return whether a loss has a parameter; nested parameters of a class are unknown yet."""
     head, _, rest = name.partition("__")
     if name in parameters or not rest:
         return name in parameters
@@ -275,7 +276,7 @@ def _has_parameter(parameters: Mapping[str, Any], name: str) -> bool:
 
 
 def _with_one_range_per_name(branches: Mapping[str, Branch]) -> dict[str, Branch]:
-    """Put the label before names that mean another range in another branch."""
+    """Prefix names with the label if their range differs between branches."""
     ranges: dict[str, list[Any]] = {}
     for branch in branches.values():
         for name, free in branch.free.items():
@@ -303,7 +304,7 @@ def _split_spec(estimator: Any, spec: Any) -> tuple[Any, Mapping[str, Any], bool
 
 
 def _check_used(grids: list[dict[str, Any]], branches: Mapping[str, Branch], loss_key: str) -> None:
-    """Refuse parameters that no loss has."""
+    """Refuse loss parameters that none of the losses has."""
     used = {free.key for branch in branches.values() for free in branch.free.values()}
     for grid in grids:
         for key in grid:

@@ -1,4 +1,4 @@
-"""The space that a search walks through: a branch per loss, each with its own parameters."""
+"""The search space: a branch per loss, each with its own parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .hyperparameter import Free
 #: The name of the choice among branches in Optuna's trials.
 BRANCH = "loss"
 
-#: Spaces with more candidates than this count as endless.
+#: Spaces with more candidates than this are treated as infinite.
 _COUNTABLE = 10_000
 
 Values = dict[str, Any]
@@ -23,16 +23,16 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Branch:
-    """A loss, or a grid of other parameters, with what is fixed and what is free.
+    """A loss, or a grid of other parameters, with fixed and free parameters.
 
     Parameters
     ----------
     fixed : dict of str to object
-        Parameters of the estimator.
+        Fixed parameters of the estimator.
     free : dict of str to Free
-        By their names in Optuna's trials.
+        Free parameters, by their names in Optuna's trials.
     defaults : dict of str to object
-        The estimator's values of free parameters, tried first.
+        The estimator's values of free parameters, which are tried first.
     """
 
     fixed: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Branch:
     defaults: Mapping[str, Any]
 
     def default_values(self) -> tuple[Values, list[str]]:
-        """Return the defaults that can be sampled, and the names that stay unset."""
+        """Return the defaults that can be sampled, and the names of parameters left unset."""
         values: Values = {}
         unset = []
         for name, free in self.free.items():
@@ -65,7 +65,7 @@ class Space:
     choice : str, default="loss"
         The name of the choice among branches in Optuna's trials.
     has_losses : bool, default=True
-        Whether the labels are those of losses.
+        Whether the labels are labels of losses.
     """
 
     branches: Mapping[str, Branch]
@@ -98,7 +98,7 @@ class Space:
         return str(values[self.choice]) if self.has_labels else ""
 
     def loss(self, values: Values) -> str:
-        """Return the label of a candidate's loss, "" if no losses are searched."""
+        """Return the label of a candidate's loss; "" if no losses are searched."""
         return self.label(values) if self.has_losses else ""
 
     def sample(
@@ -116,7 +116,7 @@ class Space:
         Returns
         -------
         values : dict of str to object
-            By their names in Optuna's trials.
+            Chosen values, by their names in Optuna's trials.
         """
         values: Values = {}
         if self.has_labels:
@@ -127,7 +127,7 @@ class Space:
         return values
 
     def params(self, values: Values) -> dict[str, Any]:
-        """Return the estimator's parameters of a candidate."""
+        """Return the estimator's parameters for a candidate."""
         branch = self.branches[self.label(values)]
         chosen = {
             free.key: free.decode(values[name])
@@ -151,7 +151,7 @@ class Space:
             yield ({self.choice: label, **values} if self.has_labels else values), unset
 
     def all_values(self) -> list[Values] | None:
-        """Return every candidate; None if there are endlessly many."""
+        """Return every candidate; None if there are infinitely many."""
         everything: list[Values] = []
         for label, branch in self.branches.items():
             columns = [free.values() for free in branch.free.values()]
@@ -166,9 +166,9 @@ class Space:
         return everything
 
     def key(self, values: Values) -> str:
-        """Return a text that equals that of no other candidate."""
+        """Return a text that is different for every candidate."""
         free = self.branches[self.label(values)].free
-        # Many quantiles of a discrete distribution are one value.
+        # Many quantiles of a discrete distribution have the same value.
         quantiles = [name for name in values if name in free and free[name].quantile is not None]
         decoded = {name: free[name].decode(values[name]) for name in quantiles}
         return json.dumps({**values, **decoded}, sort_keys=True, default=str)

@@ -1,7 +1,7 @@
 """Processes that search together, and storages that survive them.
 
-``pool`` starts worker processes on this machine. ``storage`` opens what they share: a database at
-an ``address``, or a ``journal`` file, each call with ``retries``. ``liveness`` tells which process
-works on a candidate and whether it still does, ``private_files`` keeps others from changing what a
-worker runs, and ``deadline`` ends a search in time.
+``pool`` starts worker processes on this machine. ``storage`` opens the storage that they share: a
+database at an ``address``, or a ``journal`` file, with ``retries`` of each call. ``liveness``
+identifies the process that works on a candidate and checks whether it is alive, ``private_files``
+prevents others from changing the code that a worker runs, and ``deadline`` ends a search in time.
 """

@@ -1,4 +1,4 @@
-"""Addresses of databases, shown without passwords."""
+"""Database addresses, which are shown without passwords."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-#: How an address begins. At least two letters: "C:/" is a disk of Windows'.
+#: The beginning of an address: at least two letters, as "C:/" is a Windows drive.
 _SCHEME = r"[A-Za-z][\w+.-]+:/"
 _MISTYPED = re.compile(
     rf"(?s){_SCHEME}|(?:postgres(?:ql)?|mysql|mariadb|sqlite)(?:\+\w+)?(?::|//)"
@@ -23,13 +23,13 @@ _PARTS = re.compile(r"(?s)([\w+.-]+(?::/{0,2}|//)|)(.*)")
 #: Names of secret options.
 _SECRET = r"[^=&\s]*(?:pass|pwd|secret|token|credential|auth|key|odbc_connect)[^=&\s]*"
 
-#: Shorter passwords are not looked for in the texts of errors, as they occur in any word.
+#: Shorter passwords are not searched for in error messages, since they may occur in any word.
 _LONG_ENOUGH = 3
 
 _EXAMPLE = "postgresql://user:password@host/name"
 
-#: Modules of the drivers by which the databases are reached. SQLAlchemy has only one in mind
-#: where an address names none, and not the same one in all its versions.
+#: Modules of the database drivers. If an address names no driver, SQLAlchemy tries only one, which
+#: depends on its version.
 _POSTGRESQL = {"postgresql+psycopg2": "psycopg2", "postgresql+psycopg": "psycopg"}
 _MYSQL = {"mysql+mysqldb": "MySQLdb", "mysql+pymysql": "pymysql"}
 _MARIADB = {"mariadb+mysqldb": "MySQLdb", "mariadb+pymysql": "pymysql"}
@@ -47,7 +47,7 @@ class Address:
     Parameters
     ----------
     text : str
-        As SQLAlchemy takes it.
+        The address in SQLAlchemy's format.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class Address:
         Raises
         ------
         ValueError
-            If it cannot be read, or in another way than it was meant.
+            If it cannot be parsed, or would be parsed incorrectly.
         """
         from sqlalchemy.engine import make_url
         from sqlalchemy.exc import ArgumentError
@@ -108,8 +108,8 @@ class Address:
             ) from None
         if "@" in (url.host or "") or (self.system != "sqlite" and "@" in (url.database or "")):
             raise ValueError(
-                f"storage={self!r} has an @ more than one before the host. Write an @ of the "
-                f"password as %40, and a / as %2F."
+                f"storage={self!r} has more than one @ before the host. In the password, write an "
+                f"@ as %40, and a / as %2F."
             )
         for driver, module in _DRIVERS.get(url.drivername, {}).items():
             if importlib.util.find_spec(module):
@@ -117,7 +117,7 @@ class Address:
         return url
 
     def file(self) -> str | None:
-        """Return the path of an SQLite database, "" of one in memory; None for others."""
+        """Return the path of an SQLite database, "" if it is in memory; None for others."""
         if self.system != "sqlite":
             return None
         url = self.url()
@@ -126,7 +126,7 @@ class Address:
         return "" if in_memory else path
 
     def redact(self, text: str) -> str:
-        """Hide this address's password in the text of an error."""
+        """Hide this address's password in an error message."""
         text = text.replace(self._text, str(self))
         login = self._text.partition("://")[2].rpartition("@")[0]
         given = login.partition(":")[2]
@@ -137,10 +137,9 @@ class Address:
 
 
 class StorageParameter:
-    """A parameter that keeps an address as an :class:`Address`, and all else as it is.
+    """A parameter that stores an address as an :class:`Address`, and other values unchanged.
 
-    What scikit-learn shows of an estimator, alone or inside another one, are the
-    ``repr`` of its parameters.
+    scikit-learn shows the ``repr`` of parameters, for nested estimators as well.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -159,7 +158,7 @@ class StorageParameter:
 
 
 def is_url(storage: Any) -> bool:
-    """Return whether a storage is given by the address of a database."""
+    """Return whether a storage is given as the address of a database."""
     return as_address(storage) is not None
 
 
@@ -174,14 +173,14 @@ def as_address(storage: Any) -> Address | None:
 
 
 def hide_password(text: str) -> str:
-    """Replace passwords and tokens in all addresses of a text by ***."""
-    if _MISTYPED.match(text.strip()):  # an address and nothing else
+    """Replace passwords and tokens in all addresses in a text by ***."""
+    if _MISTYPED.match(text.strip()):  # the text is an address
         return _hide(text, "[^&]*")
     return _EMBEDDED.sub(lambda found: _hide(found[0], r"[^&\s'\"]*"), text)
 
 
 def _hide(address: str, value: str) -> str:
-    """Hide the login of an address but for the user's name, and secret options."""
+    """Hide the login of an address, except for the user's name, and secret options."""
     found = _PARTS.match(address)
     if found is None:
         return address

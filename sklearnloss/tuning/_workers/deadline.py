@@ -1,4 +1,4 @@
-"""A moment after which no work is begun, whatever happens to the system's clock."""
+"""A time after which no work is begun, independent of changes to the system clock."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 
 class Deadline:
-    """A number of seconds from now.
+    """A deadline some seconds from now.
 
-    It is measured by a monotonic clock, which nobody sets. Processes do not share one,
-    so a pickled deadline is the seconds that are left, less those that the system's
-    clock says have passed when it is read.
+    It is measured by a monotonic clock, which cannot be changed. Processes do not share
+    that clock, so a pickled deadline holds the seconds that are left; those that have
+    passed on the system clock are subtracted when it is read.
 
     Parameters
     ----------
     seconds : float
-        From now; negative is in the past.
+        Seconds from now; negative values are in the past.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -30,6 +30,6 @@ class Deadline:
         return {"left": self._moment - time.monotonic(), "at": time.time()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # The system's clock may have been set back, or be another machine's.
+        # The system clock may have been set back, or be that of another machine.
         passed = max(0.0, time.time() - state["at"])
         self._moment = time.monotonic() + state["left"] - passed

@@ -1,4 +1,4 @@
-"""A journal file that survives being killed or losing power at any moment."""
+"""A journal file that survives killed processes and power cuts at any moment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: How every line begins.
+#: The beginning of every line.
 _HEAD = b'{"op_code":'
 
 #: Bytes read at once when looking for the end of the last whole line.
@@ -28,14 +28,14 @@ _BLOCK = 1 << 16
 class RepairingJournal(BaseJournalBackend):
     """Optuna's journal file, which repairs itself.
 
-    A line whose end is missing never came to count: it is cut off before the next one
-    is written. Writers lock the file itself, and the system lets go of the lock of
-    whoever is killed, so that none is ever left over or taken from a slow holder.
+    An incomplete last line is not valid, and is cut off before the next one is written.
+    Writers lock the file itself, and the system releases the lock of a process that is
+    killed, so that no lock is ever left behind, or taken from a slow process.
 
     Parameters
     ----------
     path : str
-        Made if it is not there.
+        Path of the file, which is created if it does not exist.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class RepairingJournal(BaseJournalBackend):
     Raises
     ------
     ValueError
-        If it is a file of another kind, which is left as it is.
+        If it is a different kind of file, which is not changed.
     """
 
     def __init__(self, path: str) -> None:
@@ -53,9 +53,9 @@ class RepairingJournal(BaseJournalBackend):
         self.path = path
         self.line = 0
         self._first: bytes | None = None
-        self._position = (0, 0)  # of the next line: its number, its offset
-        self._written: list[int] = []  # where lines were begun that are not read yet
-        # The lock matters only where a file itself cannot be locked.
+        self._position = (0, 0)  # number and offset of the next line
+        self._written: list[int] = []  # offsets of written lines that have not been read
+        # The lock is used only if the file itself cannot be locked.
         self._lock = JournalFileOpenLock(path)
         if not os.path.exists(path):
             open(path, "ab").close()
@@ -64,10 +64,10 @@ class RepairingJournal(BaseJournalBackend):
                 _cut_torn_tail(file)
         except OSError as error:
             if not is_read_only(error):
-                raise  # else it can still be read
+                raise  # a read-only file can still be read
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write lines that are on the disk when this returns."""
+        """Write lines, which are on the disk when this returns."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         with self._open_alone() as file:
             _cut_torn_tail(file)
@@ -77,16 +77,16 @@ class RepairingJournal(BaseJournalBackend):
             os.fsync(file.fileno())
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Yield the lines from a number on, but for one that is not all there.
+        """Yield all lines starting with a number, except for an incomplete last one.
 
-        A write that failed may be in the file all the same, followed by its retry. Only
-        the last one keeps its worker's name: Optuna raises errors for a worker's own
-        repeated operations.
+        A write that failed may still be in the file, followed by its retry. Only the
+        last one keeps the name of its worker, since Optuna raises errors if a worker
+        repeats its own operations.
 
         Raises
         ------
         ValueError
-            If a line is none of a journal's.
+            If a line does not belong in a journal.
         """
         with open(self.path, "rb") as file:
             self._check_same(file)
@@ -108,22 +108,22 @@ class RepairingJournal(BaseJournalBackend):
             self._written.clear()
 
     def _check_same(self, file: IO[bytes]) -> None:
-        """Raise an error if another journal lies here by now. Its first line is its own."""
+        """Raise an error if the file was replaced: each journal has a different first line."""
         file.seek(0)
         first = file.readline()
         if self._first is not None and first != self._first:
-            raise ReplacedError(f"another file was put in the place of {self.path!r}.")
+            raise ReplacedError(f"{self.path!r} was replaced by another file.")
         if first.endswith(b"\n"):
             self._first = first
 
     @contextlib.contextmanager
     def _open_alone(self) -> Iterator[IO[bytes]]:
-        """Open the file where no other process or thread writes to it."""
+        """Open the file while no other process or thread writes to it."""
         with open(self.path, "r+b") as file, contextlib.ExitStack() as stack:
             try:
                 if fcntl is None:
                     raise OSError
-                fcntl.flock(file, fcntl.LOCK_EX)  # gone when the file is closed
+                fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed
             except OSError:  # some network file systems have no such locks
                 stack.enter_context(get_lock_file(self._lock))
             self._check_same(file)
@@ -132,12 +132,12 @@ class RepairingJournal(BaseJournalBackend):
 
 
 def parse_line(path: str, number: int, line: bytes) -> dict[str, Any]:
-    """Return what a line of a journal says.
+    """Return the content of a line of a journal.
 
     Raises
     ------
     ValueError
-        If it is not an object of JSON, or not of Optuna's; says where it is.
+        If it is not a JSON object, or not one of Optuna's; the message names the line.
     """
     found = parse_object(path, number, line)
     if type(found.get("op_code")) is not int or not isinstance(found.get("worker_id"), str):
@@ -146,12 +146,12 @@ def parse_line(path: str, number: int, line: bytes) -> dict[str, Any]:
 
 
 def parse_object(path: str, number: int, line: bytes) -> dict[str, Any]:
-    """Return the object of JSON in a line.
+    """Return the JSON object in a line.
 
     Raises
     ------
     ValueError
-        If there is none; says where.
+        If there is none; the message names the line.
     """
     try:
         found = json.loads(line)
@@ -167,8 +167,8 @@ def damaged(path: str, number: int, line: bytes, what: str) -> str:
     shown = line.decode(errors="replace").strip()[:60]
     return (
         f"storage={path!r} is damaged: line {number} is {what if shown else 'blank'}"
-        f"{f', but {shown!r}' if shown else ''}. Remove what does not belong there, or pass the "
-        f"path of a new file."
+        f"{f', but {shown!r}' if shown else ''}. Remove the lines that do not belong there, or "
+        f"pass the path of a new file."
     )
 
 
@@ -182,13 +182,13 @@ def _check_kind(path: str) -> None:
     except FileNotFoundError:
         return
     raise ValueError(
-        f"storage={path!r} is a file of another kind, it begins with {head!r}. Pass the path "
-        f"of a journal file of a search, or of a file that is not there yet."
+        f"storage={path!r} is a different kind of file: it begins with {head!r}. Pass the path "
+        f"of the journal file of a search, or of a file that does not exist yet."
     )
 
 
 def _is_blank(head: bytes, file: IO[bytes]) -> bool:
-    """Return whether a file holds nothing but NUL, as after a loss of power."""
+    """Return whether a file holds only NUL bytes, as after a power cut."""
     block = head
     while block:
         if block.strip(b"\0"):
@@ -198,7 +198,7 @@ def _is_blank(head: bytes, file: IO[bytes]) -> bool:
 
 
 def _cut_torn_tail(file: IO[bytes]) -> None:
-    """Shorten a file to where its last whole line ends."""
+    """Truncate a file after its last complete line."""
     size = end = file.seek(0, os.SEEK_END)
     while end > 0:
         begin = max(0, end - (1 if end == size else _BLOCK))

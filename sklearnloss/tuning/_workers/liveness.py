@@ -10,23 +10,23 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-#: Searches that run in this process.
+#: Searches that are running in this process.
 _running: set[str] = set()
 
-#: Seconds between two signs of life, and without one until a worker counts as dead.
+#: Seconds between two heartbeats, and seconds without one until a worker is considered dead.
 BEAT, GRACE = 15.0, 90.0
 
 
 class Owner:
-    """A running search or worker, as candidates in a storage name it.
+    """A running search or worker, which owns candidates in a storage.
 
-    On its own machine a process is known by its number and start; elsewhere by
-    its signs of life.
+    On the same machine, a process is identified by its number and start time; on others,
+    its heartbeats show whether it is alive.
 
     Parameters
     ----------
     call : str, default=None
-        The ``fit`` that it works for; None is one of its own.
+        The call of ``fit`` that it works for; None begins a new one.
     """
 
     def __init__(self, call: str | None = None) -> None:
@@ -53,11 +53,11 @@ class Owner:
         Parameters
         ----------
         token : dict
-            The owner's.
+            The token of the owner.
         beat : object
-            Its latest sign of life.
+            Its latest heartbeat.
         candidate : int
-            What it works on.
+            The candidate that it works on.
         """
         if token["host"] == self.token["host"]:
             if token["pid"] == os.getpid() and token["start"] == self.token["start"]:
@@ -82,7 +82,7 @@ def _host() -> str:
 
 
 def _namespace() -> str:
-    """Return the namespace that process numbers belong to, where there are several."""
+    """Return the namespace of process numbers, on systems that have several."""
     try:
         return os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -90,12 +90,12 @@ def _namespace() -> str:
 
 
 def _sees_processes() -> bool:
-    """Return whether this system says which processes run; on Windows asking would end them."""
+    """Return whether processes can be checked; on Windows, ``os.kill`` would end them."""
     return os.name == "posix"
 
 
 def _start_of(pid: int) -> str | None:
-    """Return when a process started; None if it ended, also if nobody has reaped it yet."""
+    """Return when a process started; None if it has ended, even if it is a zombie."""
     if not _sees_processes():
         return "unknown"
     try:
@@ -117,13 +117,14 @@ def _start_of(pid: int) -> str | None:
 
 
 class Heartbeat:
-    """Gives signs of life from a thread while a candidate is worked on.
+    """Sends heartbeats from a thread while a candidate is being evaluated.
 
     Parameters
     ----------
     beat : callable
-        Called with a counter every :data:`BEAT` seconds. It may raise: the storage is
-        away for a moment, or the candidate was taken away, as the worker will notice.
+        Called with a counter every :data:`BEAT` seconds. Its errors are ignored: either
+        the storage is temporarily unavailable, or another worker took over the candidate,
+        which this worker will notice.
     """
 
     def __init__(self, beat: Callable[[int], None]) -> None:

@@ -1,4 +1,4 @@
-"""Worker processes on this machine: started, watched, and started anew where they crashed."""
+"""Worker processes on this machine, which are restarted if they crash."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ import torch
 
 from .private_files import unseal
 
-# Not on the command line, where everybody sees them.
+# Environment variables, since everybody can see the command line.
 STORAGE = "SKLEARNLOSS_STORAGE"
 PARENT, DIGEST, KEY = "SKLEARNLOSS_PARENT", "SKLEARNLOSS_DIGEST", "SKLEARNLOSS_KEY"
 
-#: Exit statuses of a worker: after an error, which is in a file, after Ctrl-C and SIGTERM.
+#: Exit statuses of a worker: after an error, which is in a file, after Ctrl-C, after SIGTERM.
 FAILED, INTERRUPTED, TERMINATED = 3, 130, 143
 
-#: Crashes at the same point, within one call of ``fit``, at which a candidate is given up.
+#: Crashes at the same point, within one call of ``fit``, after which a candidate is abandoned.
 MAX_DEATHS = 3
 
-#: Seconds for a worker to let go of what it does, after which it is killed.
+#: Seconds for a worker to release its candidate, after which it is killed.
 PATIENCE = 10.0
 
-# Until the worker can let go of a candidate, Ctrl-C ends it without a word.
+# Until the worker can release a candidate, Ctrl-C ends it silently.
 _BOOT = (
     "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); from {module} import main; main()"
 )
 
 
 class Pool:
-    """Worker processes on this machine, one GPU each where there are several.
+    """Worker processes on this machine, with one GPU each if there are several.
 
     Parameters
     ----------
     folder : path
-        Of the job.
+        The folder of the job.
     storage : str
-        Where the study is.
+        The storage of the study.
     n_workers : int
-        How many.
+        Number of processes.
     digest : str
-        Of the job: workers refuse another one.
+        Digest of the job: workers refuse any other job.
     module : str
-        Whose function ``main`` each process runs.
+        Name of the module whose function ``main`` each process runs.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Pool:
         self.module = module
         self.key = secrets.token_hex()
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.crashes = 0  # since something was finished
+        self.crashes = 0  # since a fold or candidate was finished
         self.n_finished = 0
 
     def __enter__(self) -> Self:
@@ -83,31 +83,31 @@ class Pool:
         try:
             for process in self.processes.values():
                 if process.poll() is None:
-                    _interrupt(process)  # lets its candidate go
+                    _interrupt(process)  # releases its candidate
             deadline = time.monotonic() + PATIENCE
             for process in self.processes.values():
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(max(0.0, deadline - time.monotonic()))
-        finally:  # also after another Ctrl-C
+        finally:  # even after another Ctrl-C
             for process in self.processes.values():
                 if process.poll() is None:
                     process.kill()
                     process.wait()
 
     def is_working(self, count_finished: Callable[[], int]) -> bool:
-        """Return whether a worker is left; start those anew that were killed.
+        """Return whether any worker is running, and restart those that were killed.
 
         Parameters
         ----------
         count_finished : callable
-            Returns how many folds and candidates are finished.
+            Returns the number of finished folds and candidates.
 
         Raises
         ------
         Exception
-            What a worker raised.
+            An exception raised in a worker.
         RuntimeError
-            If workers are killed again and again, and nothing gets finished.
+            If workers are killed repeatedly without finishing anything.
         """
         for index, process in list(self.processes.items()):
             status = process.poll()
@@ -124,8 +124,8 @@ class Pool:
         return bool(self.processes)
 
     def _raise_error(self, index: int) -> None:
-        """Raise what a worker wrote down, if it did."""
-        with contextlib.suppress(FileNotFoundError):  # a user's code may exit with any status
+        """Raise the error that a worker wrote to its file, if there is one."""
+        with contextlib.suppress(FileNotFoundError):  # user code may exit with any status
             sealed = (self.folder / error_file(index)).read_bytes()
             raise pickle.loads(unseal(sealed, self.key))
 
@@ -133,7 +133,7 @@ class Pool:
         if n_finished > self.n_finished:
             self.n_finished, self.crashes = n_finished, 0
         self.crashes += 1
-        # Each worker may have to give up a candidate first.
+        # Each worker may have to abandon a candidate first.
         if self.crashes > (MAX_DEATHS + 1) * self.n_workers:
             raise RuntimeError(
                 f"Worker processes ended {self.crashes} times (exit status {status}), and no "
@@ -156,7 +156,7 @@ class Pool:
         }
         boot = _BOOT.format(module=self.module)
         self.processes[index] = subprocess.Popen(
-            # -P, as the current folder is to be searched where this process does, or not at all
+            # -P, since PYTHONPATH already contains the current folder if it is to be searched
             [
                 sys.executable,
                 "-P",
@@ -166,12 +166,12 @@ class Pool:
                 str(index),
             ],
             env=environment,
-            start_new_session=True,  # Ctrl-C is the parent's to pass on
+            start_new_session=True,  # the parent passes Ctrl-C on
         )
 
 
 def error_file(index: int) -> str:
-    """Return the name of the file in a job's folder in which a worker leaves its error."""
+    """Return the name of the file in a job's folder to which a worker writes its error."""
     return f"error-{index}.pkl"
 
 
@@ -183,7 +183,7 @@ def _interrupt(process: subprocess.Popen[bytes]) -> None:
 
 
 def _own_gpu(index: int) -> dict[str, str]:
-    """Return the setting that shows a worker one GPU of several."""
+    """Return the environment variable that restricts a worker to one of several GPUs."""
     n_gpus = torch.cuda.device_count()
     if n_gpus < 2:
         return {}
@@ -192,7 +192,7 @@ def _own_gpu(index: int) -> dict[str, str]:
 
 
 def count_workers(n_jobs: int | None) -> int:
-    """Return the number of processes; -1 is one per GPU, or per core where there is none."""
+    """Return the number of processes; -1 is one per GPU, or per core if there is none."""
     if n_jobs is not None and (not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise ValueError(
             f"n_jobs={n_jobs!r}: expected a number of processes, -1 for as many as there are GPUs "
@@ -205,5 +205,5 @@ def count_workers(n_jobs: int | None) -> int:
 
 
 def n_threads(n_workers: int) -> int:
-    """Return how many threads each of several workers on this machine gets."""
+    """Return the number of threads for each of several workers on this machine."""
     return max(1, int(joblib.cpu_count()) // n_workers)

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-#: What others may not do to a file, or to the folder that it is in.
+#: Permissions that others must not have for a file and its folder.
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -21,18 +21,18 @@ def write_private(path: str | os.PathLike[str], content: bytes) -> None:
 def read_private(folder: str | os.PathLike[str], name: str) -> bytes:
     """Read a file, if it and its folder belong to this user and nobody else can write them.
 
-    The open file is checked, so that replacing it meanwhile has no effect. As in ssh,
-    root is trusted.
+    The open file is checked, so that replacing it in the meantime has no effect. As in
+    ssh, root is trusted.
 
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     PermissionError
         If somebody else could have written it.
     """
     path = Path(folder)
-    if os.open not in os.supports_dir_fd:  # Windows, where this cannot be asked
+    if os.open not in os.supports_dir_fd:  # Windows, where this cannot be checked
         return (path / name).read_bytes()
     opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""Retries of storage calls, and the error for a storage that stays unavailable."""
+"""Retries of storage calls, and the error for a storage that remains unavailable."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .address import hide_password
 
 Result = TypeVar("Result")
 
-#: Seconds: in all, before the first retry, and at most between two retries.
+#: Seconds: in total, before the first retry, and at most between two retries.
 PATIENCE, FIRST_NAP, LAST_NAP = 60.0, 0.05, 5.0
 
-#: Errors that no retry mends.
+#: Errors that retries cannot fix.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _WRONG = ("DataError", "NotSupportedError", "ArgumentError")  # of SQLAlchemy's
 _BROKEN = re.compile(
     r"read.?only|malformed|not a database|no such column|column .* does not exist", re.IGNORECASE
 )
 
-#: Libraries whose errors say that a server is unavailable; two are for the user's own storages.
+#: Libraries whose errors mean that a server is unavailable; two are for the user's own storages.
 _CLIENTS = ("sqlalchemy", "grpc", "redis")
 
 
@@ -36,7 +36,7 @@ class StorageError(OSError):
 
 
 class ReplacedError(OSError):
-    """The file of a storage was replaced by another one."""
+    """The file of a storage was replaced by a different one."""
 
 
 def is_read_only(error: OSError) -> bool:
@@ -45,8 +45,8 @@ def is_read_only(error: OSError) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether a retry may succeed after an error of a storage."""
-    if isinstance(error, StorageInternalError):  # Optuna's, about one of SQLAlchemy's
+    """Return whether a retry may succeed after a storage error."""
+    if isinstance(error, StorageInternalError):  # Optuna's wrapper of an SQLAlchemy error
         return error.__cause__ is None or is_transient(error.__cause__)
     if isinstance(error, ReplacedError):
         return False
@@ -67,14 +67,14 @@ def _is_storage_error(error: Exception) -> bool:
 def retry(
     action: Callable[[], Result], passes: Callable[[Exception], bool] = is_transient
 ) -> Result:
-    """Call a function, which may be called twice, again for about a minute while it fails.
+    """Call a function, and retry for about a minute while it fails.
 
     Parameters
     ----------
     action : callable
-        The function.
+        The function, which must be safe to call twice.
     passes : callable, default=is_transient
-        Tells from an error whether to retry.
+        Takes an error and returns whether to retry.
     """
     deadline, nap = time.monotonic() + PATIENCE, FIRST_NAP
     while True:
@@ -101,7 +101,7 @@ _Forwarding: Any = type("_Forwarding", (BaseStorage,), _METHODS)
 class RetryingStorage(_Forwarding):  # type: ignore[misc]
     """A wrapper that retries each call of a storage while it is unavailable.
 
-    A call that failed may have been done, and is then done twice.
+    A call that failed may still have been executed, and is then executed twice.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class RetryingStorage(_Forwarding):  # type: ignore[misc]
     Raises
     ------
     StorageError
-        If it stays unavailable, or no retry can succeed.
+        If it remains unavailable, or no retry can succeed.
     """
 
     def __init__(self, storage: BaseStorage, name: str) -> None:
@@ -124,7 +124,7 @@ class RetryingStorage(_Forwarding):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def without_retries(self) -> Iterator[None]:
-        """Try each call once in this thread, for what can be left out."""
+        """Try each call only once in this thread, for calls that may be skipped."""
         self._once.on = True
         try:
             yield
@@ -132,7 +132,7 @@ class RetryingStorage(_Forwarding):  # type: ignore[misc]
             self._once.on = False
 
     def _call(self, action: Callable[[], Result]) -> Result:
-        # Once it was lost, cleaning up does not wait a minute for each call.
+        # Once the storage is lost, cleaning up should not wait a minute for each call.
         once = self._is_lost or getattr(self._once, "on", False)
         try:
             result = action() if once else retry(action)
@@ -152,13 +152,13 @@ class RetryingStorage(_Forwarding):  # type: ignore[misc]
 def _explain(name: str, error: Exception) -> str:
     waited = f" for {PATIENCE:.0f} s" if is_transient(error) else ""
     return (
-        f"storage={name} could not be used{waited}: {reason(error)}. What was finished before is "
-        f"kept in it: when it is there again, the same call goes on from that."
+        f"storage={name} could not be used{waited}: {reason(error)}. Everything finished before "
+        f"is saved in it: once it is available again, run the same call to resume."
     )
 
 
 def reason(error: BaseException) -> str:
-    """Return what a storage says is wrong, without the statement that failed."""
+    """Return the message of a storage error, without the statement that failed."""
     if isinstance(error, StorageInternalError) and error.__cause__ is not None:
         error = error.__cause__
     text = str(getattr(error, "orig", None) or error) or type(error).__name__

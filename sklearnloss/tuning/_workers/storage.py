@@ -21,14 +21,14 @@ from .retries import RetryingStorage, StorageError, is_transient, reason, retry
 
 _SQLITE = (".db", ".sqlite", ".sqlite3")
 
-#: Of some file: which one is told beside it.
+#: An arbitrary file: the real path is passed separately.
 _SQLITE_ADDRESS = Address("sqlite:///storage.db")
 
 #: Seconds to wait while another process writes to an SQLite file.
 _BUSY = 60
 
-#: What databases say when several processes make the same tables at the same time, or
-#: when they are busy for a moment.
+#: Messages of databases if several processes create the same tables at the same time, or
+#: if they are temporarily busy.
 _PASSING = re.compile(
     r"already exists|unique constraint|duplicate|alembic_version|no such table|"
     r"relation .* does not exist|locked|starting up|shutting down|closed the connection|"
@@ -44,17 +44,17 @@ _ADVICE = {
 
 
 def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
-    """Open a storage, or make one in memory.
+    """Open a storage, or create one in memory.
 
     Parameters
     ----------
     storage : path, str, Address, optuna.storages.BaseStorage or None
-        A path is a journal file, made if it is not there, unless it ends in
-        ``.db``, ``.sqlite`` or ``.sqlite3``; an address such as
+        A path is a journal file, or an SQLite file if it ends in ``.db``, ``.sqlite`` or
+        ``.sqlite3``; it is created if it does not exist. An address such as
         "postgresql://user@host/db" is a database. None is memory.
     patient : bool, default=False
-        Whether to retry while a server is unavailable. A mistyped address is better
-        refused at once.
+        Whether to retry while a server is unavailable. By default, it is not, so that
+        a mistyped address is refused immediately.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
     TypeError, ValueError
         If it is none of these, or cannot be opened.
     StorageError
-        If a file cannot be made, read or written.
+        If a file cannot be created, read or written.
     """
     if storage is None:
         return InMemoryStorage()
@@ -80,7 +80,7 @@ def open_storage(storage: Any, *, patient: bool = False) -> BaseStorage:
     path = _read_path(storage)
     if not path.parent.is_dir():
         raise ValueError(
-            f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
+            f"storage={str(path)!r}: there is no folder {str(path.parent)!r}. Create it first."
         )
     if path.suffix in _SQLITE:
         return _open_database(_SQLITE_ADDRESS, repr(str(path)), patient, _sqlite_arguments(path))
@@ -101,12 +101,12 @@ def check_file_storage(storage: Any) -> None:
     if as_address(storage) is not None:
         raise ValueError(
             f"storage={as_address(storage)!r} is the address of a database, which only "
-            f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
+            f"LossSearchCV accepts. Pass the path of a file, such as 'comparison.jsonl'."
         )
     if isinstance(storage, BaseStorage):
         raise TypeError(
-            f"storage={type(storage).__name__}(...) is a storage of Optuna's, which only "
-            f"LossSearchCV takes. Pass the path of a file, such as 'comparison.jsonl'."
+            f"storage={type(storage).__name__}(...) is an Optuna storage, which only "
+            f"LossSearchCV accepts. Pass the path of a file, such as 'comparison.jsonl'."
         )
     _read_path(storage)
 
@@ -115,7 +115,7 @@ def _read_path(storage: Any) -> Path:
     if not isinstance(storage, str | os.PathLike):
         raise TypeError(
             f"storage={hide_password(repr(storage))}. Expected a path, the address of a database "
-            f"as a str, one of Optuna's storages, or None."
+            f"as a str, an Optuna storage, or None."
         )
     text = os.fsdecode(storage)
     if not text.strip() or "\0" in text:
@@ -160,7 +160,7 @@ def _has_tables(address: Address, name: str, arguments: Mapping[str, Any]) -> bo
 
 @contextlib.contextmanager
 def opened_storage(storage: Any, *, patient: bool = False) -> Iterator[BaseStorage]:
-    """Open a storage for a while, and close the connections that were made for it."""
+    """Open a storage, and close its connections at the end."""
     opened = open_storage(storage, patient=patient)
     try:
         yield opened
@@ -195,15 +195,15 @@ def _open_journal(path: str) -> BaseStorage:
             raise
         raise ValueError(
             f"storage={path!r} is damaged: line {journal.line} is not a line of a search "
-            f"({type(error).__name__}: {error}). Remove what does not belong there, or pass the "
-            f"path of a new file."
+            f"({type(error).__name__}: {error}). Remove the lines that do not belong there, or "
+            f"pass the path of a new file."
         ) from error
 
 
 def _open_database(
     address: Address, name: str, patient: bool, arguments: dict[str, Any]
 ) -> BaseStorage:
-    """Open a database; several processes that do so at once make its tables only once."""
+    """Open a database; even if several processes do so at once, tables are created once."""
     with _naming_errors(address, name):
         text = address.url().render_as_string(hide_password=False)
         opened = retry(
@@ -214,22 +214,22 @@ def _open_database(
 
 
 def _arguments_for(address: Address) -> dict[str, Any]:
-    """Return what SQLAlchemy is told beside an address."""
-    arguments: dict[str, Any] = {"pool_pre_ping": True}  # it may have been restarted
+    """Return further arguments for SQLAlchemy."""
+    arguments: dict[str, Any] = {"pool_pre_ping": True}  # the server may have been restarted
     if address.system == "sqlite":
         arguments["connect_args"] = {"timeout": _BUSY}
     return arguments
 
 
 def _sqlite_arguments(path: Path) -> dict[str, Any]:
-    """Return how SQLAlchemy opens a file, whose name may hold what no address can."""
+    """Return arguments for a file whose name may hold characters that are invalid in a URL."""
     options: dict[str, Any] = {"timeout": _BUSY, "check_same_thread": False}
     return {"creator": functools.partial(sqlite3.connect, str(path), **options)}
 
 
 @contextlib.contextmanager
 def _naming_errors(address: Address, name: str) -> Iterator[None]:
-    """Name the storage in errors of a database, without its password."""
+    """Add the storage to the errors of a database, without its password."""
     try:
         yield
     except ImportError as error:
@@ -243,7 +243,7 @@ def _naming_errors(address: Address, name: str) -> Iterator[None]:
             raise
         if type(error).__name__ == "NoSuchModuleError":
             raise ValueError(
-                f"storage={name} is of no database that SQLAlchemy knows. Expected an address that "
+                f"storage={name} is not a database that SQLAlchemy knows. Expected an address that "
                 f"begins with postgresql://, mysql:// or sqlite:///, or a path."
             ) from None
         raise ValueError(
@@ -252,13 +252,13 @@ def _naming_errors(address: Address, name: str) -> Iterator[None]:
 
 
 def _is_busy(error: BaseException) -> bool:
-    """Return whether a database is only busy, or another process was in the way."""
+    """Return whether a database is only busy, or another process interfered."""
     return _PASSING.search(f"{error} {error.__cause__}") is not None
 
 
 @contextlib.contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's own log to warnings for a while."""
+    """Limit Optuna's own log to warnings within a context."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(before, optuna.logging.WARNING))
     try:

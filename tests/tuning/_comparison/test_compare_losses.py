@@ -249,7 +249,7 @@ def test_splits_that_are_given_are_taken(cv: Any, groups: Any, n: int) -> None:
 
 
 def test_splits_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ValueError, match="groups holds one group only"):
+    with pytest.raises(ValueError, match="groups holds only one group"):
         splits_of(groups=np.zeros(40))
     with pytest.raises(ValueError, match="n_repeats=0: expected an int of at least 1"):
         splits_of(n_repeats=0)

@@ -104,7 +104,7 @@ def test_there_are_no_more_folds_than_samples_of_the_largest_class() -> None:
 
 @pytest.mark.parametrize("X_few", [X[:1], X[:0]])
 def test_one_sample_cannot_be_split(X_few: Any) -> None:
-    with pytest.raises(ValueError, match=r"X holds [01] samples?: none is left to train on"):
+    with pytest.raises(ValueError, match=r"X holds [01] samples?, so none is left to train on"):
         make_folds(None, UNetSegmenter(), X_few, None, {}, 0)
 
 
@@ -151,10 +151,10 @@ def test_missing_numbers_and_times_are_missing_groups() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (["a"] * 30, r"groups holds one group only, \['a'\]: none is left to train on"),
+        (["a"] * 30, r"groups holds only one group, \['a'\], so none is left to train on"),
         ([1, "a"] * 15, "groups holds values of the types int, str, which cannot be sorted"),
-        (np.arange(29), r"groups is of shape \(29,\), expected \(30,\)"),
-        (np.eye(30), r"groups is of shape \(30, 30\), expected \(30,\)"),
+        (np.arange(29), r"groups has shape \(29,\), expected \(30,\)"),
+        (np.eye(30), r"groups has shape \(30, 30\), expected \(30,\)"),
     ],
 )
 def test_groups_that_cannot_be_held_out_are_refused(given: Any, message: str) -> None:
@@ -255,8 +255,8 @@ def test_masks_of_samples_are_positions() -> None:
         ([0, 10**6], [1], "holds positions from 0 to 1000000. Expected positions from 0 to"),
         ([0, 1], [-1], "holds positions from -1 to -1"),
         ([0.0, 1.0], [2], "type float64. Expected the positions"),
-        ([[0, 1]], [2], r"of shape \(1, 2\)"),
-        ([True, False], [2], r"of shape \(2,\) and type bool"),
+        ([[0, 1]], [2], r"has shape \(1, 2\)"),
+        ([True, False], [2], r"has shape \(2,\) and dtype bool"),
         (slice(0, 2), [2], "type object"),
     ],
 )
@@ -266,7 +266,7 @@ def test_splits_that_are_no_positions_are_refused(train: Any, test: Any, message
 
 
 def test_samples_that_are_trained_and_tested_on_are_announced() -> None:
-    with pytest.warns(UserWarning, match="In split 1 of cv, 2 of the samples to score on"):
+    with pytest.warns(UserWarning, match="In split 1 of cv, 2 of the test samples are"):
         folds([([0, 1], [2]), ([0, 1, 2], [1, 2, 3])])
 
 

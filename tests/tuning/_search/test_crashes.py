@@ -65,5 +65,5 @@ def test_many_calls_that_ended_in_one_candidate_give_a_warning(
 ) -> None:
     warn_of_crashes(row(), 2)
     assert not recwarn
-    with pytest.warns(RuntimeWarning, match=r"Candidate 4 .* 3 times by now.*pass n_jobs=2"):
+    with pytest.warns(RuntimeWarning, match=r"Candidate 4 .* 3 times so far.*pass n_jobs=2"):
         warn_of_crashes(row(), 3)

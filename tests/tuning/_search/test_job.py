@@ -179,7 +179,7 @@ def test_a_parameter_that_cannot_be_pickled_is_named(
     job = _job(DATA)
     job = replace(job, task=replace(job.task, **changed))
     with pytest.raises(
-        TypeError, match=rf"{named}.* cannot be pickled.*_thread.lock.*n_jobs=1, and with no data"
+        TypeError, match=rf"{named}.* cannot be pickled.*_thread.lock.*n_jobs=1, and without a data"
     ):
         job.write(tmp_path / "job")
     assert not (tmp_path / "job" / FILE).exists()

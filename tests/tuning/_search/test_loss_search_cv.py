@@ -107,7 +107,7 @@ def test_a_search_without_losses_has_none_to_compare() -> None:
     made = search(space=GRID, n_trials=1)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         made.compare(X, y)
-    with pytest.raises(ValueError, match=r"param_distributions alone.* Pass losses= to search"):
+    with pytest.raises(ValueError, match=r"only over param_distributions.* Pass losses= to search"):
         made.fit(X, y).compare(X, y)
 
 
@@ -188,7 +188,7 @@ def test_what_a_storage_holds_already_is_not_named_as_untried(tmp_path: Path) ->
 def test_grids_that_there_was_no_time_for_are_named() -> None:
     grids = [{"C": [0.1]}, {"C": [1.0]}, {"C": [10.0]}]
     with pytest.warns(
-        UserWarning, match="were never tried, as the search ended before: 1, 2.*timeout=1e-"
+        UserWarning, match="were never tried, as the search ended too early: 1, 2.*timeout=1e-"
     ):
         found = search(space=grids, n_trials=9, timeout=1e-9).fit(X, y)
     assert not hasattr(found, "untried_losses_")
@@ -201,12 +201,12 @@ def test_losses_that_were_not_tried_are_listed(binary_scenes: Data) -> None:  # 
     assert found.fit(*binary_scenes).untried_losses_ == []
     found.set_params(timeout=1e-9)
     with pytest.warns(
-        UserWarning, match="were never tried.*: bce, focal. The best is the best of the oth"
+        UserWarning, match="were never tried.*: bce, focal.*only the best of the oth"
     ):
         found.fit(*binary_scenes)
     assert found.untried_losses_ == ["bce", "focal"]
     found.set_params(timeout=None, callbacks=[lambda study, trial: study.stop()])
-    with pytest.warns(UserWarning, match="ended before: bce, focal.* let the search go on"):
+    with pytest.warns(UserWarning, match="ended too early: bce, focal.* let the search continue"):
         found.fit(*binary_scenes)
 
 
@@ -574,7 +574,7 @@ def test_the_representation_shows_what_was_set() -> None:
         ({"pruner": "median"}, "The 'pruner' parameter"),
         ({"random_state": -1}, "The 'random_state' parameter"),
         ({"error_score": "ignore"}, "The 'error_score' parameter"),
-        ({"sampler": optuna.samplers.GridSampler({"C": [1.0]})}, "has a grid of its own"),
+        ({"sampler": optuna.samplers.GridSampler({"C": [1.0]})}, "uses its own grid"),
         ({"cv": 1}, "The 'cv' parameter"),
     ],
 )

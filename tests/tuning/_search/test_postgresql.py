@@ -250,6 +250,6 @@ def test_a_wrong_password_is_not_repeated(server: Server) -> None:
 def test_a_worker_creates_no_tables(server: Server) -> None:
     url = server.make("other")
     assert not storage_exists(url)
-    with pytest.raises(ValueError, match=r"asks for workers in 'postgresql://me:\*\*\*@/other"):
+    with pytest.raises(ValueError, match=r"accepts workers in 'postgresql://me:\*\*\*@/other"):
         join_search(url, patience=0)
     assert not storage_exists(url)

@@ -151,7 +151,7 @@ def test_callbacks_of_a_search_that_goes_on_know_what_was_before(tmp_path: Path)
         (None, "callbacks holds None, which cannot be called. Expected functions .study, trial"),
         (EpochScoring("accuracy"), "cannot be called.* Callbacks of training belong to the estim"),
         (lambda study: None, r"does not take \(study, trial\): too many positional arguments"),
-        (optuna.study.MaxTrialsCallback, "the class MaxTrialsCallback. Pass an object of it"),
+        (optuna.study.MaxTrialsCallback, "the class MaxTrialsCallback. Pass an instance"),
     ],
 )
 def test_callbacks_that_cannot_be_called_are_refused_before_training(

@@ -145,7 +145,7 @@ def test_callbacks_that_workers_do_not_tell_anything_are_named(on: str) -> None:
     found = LossSearchCV(model, n_jobs=2, storage=InMemoryStorage())
     (found if on == "search" else model).set_callbacks(Listener())
     with (
-        pytest.warns(UserWarning, match="callbacks .Listener. are told nothing of the candidates"),
+        pytest.warns(UserWarning, match="callbacks .Listener. are called only for the search"),
         pytest.raises(ValueError, match="processes cannot share"),
     ):
         found.fit(np.zeros((8, 8, 8)), np.zeros((8, 8, 8), int))

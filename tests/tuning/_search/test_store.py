@@ -275,7 +275,7 @@ def test_a_candidate_is_resumed_however_often_the_whole_search_is_killed(journal
 def test_a_candidate_in_which_many_calls_ended_is_warned_of(journal: Path) -> None:
     for _ in range(3):
         _abandon(journal)
-    with pytest.warns(RuntimeWarning, match=r"Candidate 0 \(mode='fine', b=0.5\).*3 times by now"):
+    with pytest.warns(RuntimeWarning, match=r"Candidate 0 \(mode='fine', b=0.5\).*3 times so far"):
         _abandon(journal)
 
 

@@ -248,9 +248,7 @@ def test_a_search_beside_one_of_other_data_says_so(
     assert capsys.readouterr().err == ""
     found = make_search(sound=True, n_trials=1, storage=path, verbose=1).fit(X + 1, y)
     shown = capsys.readouterr().err
-    assert (
-        f"holds a search of other data. This one is its study {found.study_.study_name!r}" in shown
-    )
+    assert f"This search is the study {found.study_.study_name!r}" in shown
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     leaves = join(wait, tmp_path, {**fits.env, STORAGE: str(storage)})
     wait_until(lambda: {stays.pid, leaves.pid} <= fits.workers())
     leaves.send_signal(signal.SIGTERM)
-    assert "Another worker goes on" in leaves.finish(fails=True)
+    assert "Another worker resumes" in leaves.finish(fails=True)
     fits.release()
     stays.finish()
     process.finish()
@@ -62,7 +62,7 @@ def test_a_search_that_does_not_begin_is_waited_for_and_then_named(
     storage = name.format(tmp_path) if "{" in name else str(tmp_path / name)
     assert main(["worker", "--storage", storage, "--study", "mine", "--wait", "0"]) == 2
     message = capsys.readouterr().err
-    assert f"No search named 'mine' asks for workers in '{storage}' (waited 0 s)" in message
+    assert f"No search named 'mine' accepts workers in '{storage}' (waited 0 s)" in message
     assert list(tmp_path.iterdir()) == []
 
 

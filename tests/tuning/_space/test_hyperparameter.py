@@ -73,7 +73,7 @@ def test_a_tuple_that_is_no_range_is_refused(given: tuple[Any, ...]) -> None:
 )
 def test_a_single_value_or_a_generator_is_refused_as_in_scikit_learn(given: Any) -> None:
     with pytest.raises(
-        TypeError, match=r"lr: \S+.* is not a list of choices. Expected a list .a sing"
+        TypeError, match=r"lr: \S+.* is not a list of choices. Expected a list .of one"
     ):
         read_free("lr", given)
 

@@ -315,7 +315,7 @@ def test_losses_in_a_dict_may_be_any_choices(given: Any) -> None:
 def test_losses_given_twice_or_in_some_dicts_only_are_refused() -> None:
     with pytest.raises(ValueError, match="Losses are given twice"):
         read_space(UNetSegmenter(), ["dice"], {"loss": ["focal"]})
-    with pytest.raises(ValueError, match="Some dicts in param_distributions have 'loss'"):
+    with pytest.raises(ValueError, match="some of the dicts in param_distributions have 'loss'"):
         read_space(UNetSegmenter(), None, [{"loss": ["focal"]}, {"lr": [1.0]}])
 
 

@@ -57,7 +57,7 @@ def test_a_tail_that_another_process_left_is_cut_off_before_the_next_line(tmp_pa
 def test_a_file_of_another_kind_is_refused_and_left_alone(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"train\.py' is a file of another kind, it begins with"):
+    with pytest.raises(ValueError, match=r"train\.py' is a different kind of file: it begins with"):
         RepairingJournal(str(path))
     assert path.read_bytes() == content
 

@@ -102,8 +102,9 @@ def test_a_storage_that_stays_unavailable_is_named_with_what_to_do(naps: list[fl
     with pytest.raises(StorageError) as caught:
         storage.get_all_studies()
     assert str(caught.value) == (
-        "storage='s.db' could not be used for 60 s: server closed the connection. What was "
-        "finished before is kept in it: when it is there again, the same call goes on from that."
+        "storage='s.db' could not be used for 60 s: server closed the connection. "
+        "Everything finished before is saved in it: once it is available again, run the same call "
+        "to resume."
     )
     assert 0.9 * PATIENCE <= sum(naps) <= PATIENCE
 
@@ -202,7 +203,7 @@ def test_a_journal_that_is_deleted_or_replaced_ends_a_search(
 
     contents: list[bytes] = []
     search = make_search(storage=storage, sound=True, callbacks=[delete])
-    told = "another file was put in the place" if replaced else "No such file"
+    told = "was replaced by another file" if replaced else "No such file"
     with pytest.raises(StorageError, match=rf"s\.journal' could not be used.*{told}"):
         search.fit(X, y)
     if replaced:  # and is not written to

@@ -118,7 +118,7 @@ def test_a_file_is_not_the_address_of_a_database(given: Any) -> None:
 def test_a_file_is_no_folder_or_object(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is a folder"):
         check_file_storage(tmp_path)
-    with pytest.raises(TypeError, match=r"InMemoryStorage\(\.\.\.\) is a storage of Optuna's"):
+    with pytest.raises(TypeError, match=r"InMemoryStorage\(\.\.\.\) is an Optuna storage"):
         check_file_storage(InMemoryStorage())
     check_file_storage(None)
     check_file_storage(tmp_path / "fits.jsonl")
@@ -168,7 +168,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, naps: list[float]
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("nosuch://me:secret@host/db", "'nosuch://me:***@host/db' is of no database that"),
+        ("nosuch://me:secret@host/db", "'nosuch://me:***@host/db' is not a database that"),
         ("sqlite:////no/such/folder/s.db", "unable to open database file"),
         ("sqlite://me:secret@host/x", "storage='sqlite://me:***@host/x' cannot be opened"),
         ("sqlite://me:secret@host:port/x", "'sqlite://me:***@host:port/x' is not an address"),

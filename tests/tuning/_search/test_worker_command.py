@@ -10,7 +10,6 @@ from optuna.trial import TrialState
 from sklearn.svm import SVC
 
 from sklearnloss import LossSearchCV
-from sklearnloss._cli import main
 from sklearnloss.tuning import join_search
 from sklearnloss.tuning._search.job import FILE, PREFIX
 from sklearnloss.tuning._search.join import JOB
@@ -19,6 +18,7 @@ from sklearnloss.tuning._workers.pool import STORAGE
 from sklearnloss.tuning._workers.private_files import write_private
 from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
+from ...command_line import main
 from ..processes import Fits, join, start, store_of, trap_of, wait_until
 
 pytestmark = pytest.mark.slow  # starts processes

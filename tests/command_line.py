@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from sklearnloss.__main__ import main
+from sklearnloss._cli import main
 
 __all__ = ["main"]

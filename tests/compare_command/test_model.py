@@ -109,10 +109,9 @@ def repeats(prepared: Prepared, n_folds: int = 2) -> list[list[frozenset[int]]]:
 
 @pytest.mark.parametrize("kind", ["masks", "classes"])
 def test_other_folds_are_unlike_the_first_and_each_other(tmp_path: Path, kind: str) -> None:
-    if kind == "masks":
-        data, more = save_masks(tmp_path, 12), VOID
-    else:
-        data, more = save_classes(tmp_path, ["a"] * 6 + ["b"] * 6), ()
+    more = VOID if kind == "masks" else ()
+    y = ["a"] * 6 + ["b"] * 6
+    data = save_masks(tmp_path, 12) if kind == "masks" else save_classes(tmp_path, y)
     four = prepare(data, "--seed", "3", "--repeats", "4", *more)
     searched, others = held_out(four.search.cv), repeats(four)
     assert len(others) == 4

@@ -45,4 +45,5 @@ def test_by_default_each_loss_is_tried(tmp_path: Path, task: str) -> None:
     prepared = prepare(data, "--top", "1000", *more, losses=None)
     (number,) = re.findall(r"each of the best (\d+) losses", prepared.told)
     assert prepared.search.losses is None
+    assert prepared.search.n_trials is not None
     assert prepared.search.n_trials >= int(number) >= len(list_losses(task))

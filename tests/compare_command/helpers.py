@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,19 @@ from ..command_line import main
 
 
 class Refused(Exception):
-    """The command says in one line what is wrong, and ends."""
+    """The command says in one line what is wrong, and ends.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong.
+    told : str
+        All that was said until then.
+    """
+
+    def __init__(self, reason: str, told: str) -> None:
+        super().__init__(reason)
+        self.told = told
 
 
 class _Ends(Exception):
@@ -86,10 +100,41 @@ def prepare(
         chosen = [] if losses is None else ["--losses", losses]
         with contextlib.redirect_stderr(told), contextlib.suppress(_Ends):
             assert main(["compare", str(data), *small, *chosen, *arguments]) == 2
-            raise Refused(told.getvalue().partition("sklearnloss compare: ")[2].rstrip("\n"))
+            reason = told.getvalue().partition("sklearnloss compare: ")[2].rstrip("\n")
+            raise Refused(reason, told.getvalue())
         seen["question"] = json.loads((results / "settings.json").read_text())["question"]
     lines = re.findall(rf"{re.escape(str(data))}: (.*)\.$", told.getvalue(), re.MULTILINE)
     return Prepared(description=lines[0], told=told.getvalue(), **seen)
+
+
+def save_named(folder: Path, names: Sequence[str]) -> Path:
+    """Write images of these names, with masks, and no others."""
+    shutil.rmtree(folder / "data", ignore_errors=True)
+    for k, name in enumerate(names):
+        for kind in ("images", "masks"):
+            path = folder / "data" / kind / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pytest.importorskip("PIL.Image").fromarray(np.eye(4, k=k % 3, dtype=np.uint8)).save(
+                path
+            )
+    return folder / "data"
+
+
+def check_groups(data: Path, spec: str, expected: Sequence[str]) -> None:
+    """Check which group each image is in.
+
+    A run keeps a digest of them, which is that of the same groups in a list beside arrays.
+    """
+    found = prepare(data, "--groups", spec)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = prepare(save_arrays(Path(folder), len(expected), list(expected)))
+    assert found.question["groups"] == plain.question["groups"], found.description
+
+
+def save_arrays(folder: Path, n: int, groups: Any = None) -> Path:
+    """Write images with masks in one file."""
+    X = np.random.default_rng(0).normal(size=(n, 4, 4))
+    return _save(folder, X, (X > 0).astype(int), groups)
 
 
 def save_masks(folder: Path, n: int = 6, groups: Any = None, labels: Any = (0, 1)) -> Path:

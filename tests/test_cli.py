@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sklearnloss import _cli
-from sklearnloss._cli import main
+from sklearnloss import LossSearchCV
+
+from .command_line import main
 
 
 @pytest.mark.parametrize(
@@ -46,10 +49,26 @@ def test_no_message_reaches_the_terminal_unescaped(capsys: pytest.CaptureFixture
         assert capsys.readouterr().err.removesuffix("\n").isprintable()
 
 
-def test_what_the_terminal_cannot_show_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_terminal_cannot_show_is_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    np.savez(tmp_path / "data.npz", X=np.random.default_rng(0).normal(size=(4, 8, 8)), y=[0, 1] * 2)
+    results = tmp_path / "results"
+    command = ["compare", str(tmp_path / "data.npz"), "--folds", "2", "--output", str(results)]
+    with monkeypatch.context() as patch:
+        patch.setattr(LossSearchCV, "fit", interrupt)
+        assert main(command) == 130
+    # As if it had been finished.
+    settings = json.loads((results / "settings.json").read_text())
+    settings["finished"] = {"trials": 60, "timeout": None, "top": 5, "repeats": 2}
+    (results / "settings.json").write_text(json.dumps(settings))
+    (results / "summary.txt").write_text("\u00b1.01 caf\u00e9\n", encoding="utf-8")
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    _cli._print("\u00b1.01 caf\u00e9\n")
+    assert main(command) == 0
     terminal.flush()
     assert terminal.buffer.getvalue() == b"\\xb1.01 caf\\xe9\n"
 

@@ -16,10 +16,9 @@ import numpy as np
 import pytest
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
-from sklearnloss._cli import main
-from sklearnloss._compare_command import _run
-from sklearnloss._compare_command._data import load_data
-from sklearnloss._compare_command._model import make_estimator
+
+from .command_line import main
+from .compare_command.helpers import prepare
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}
@@ -233,9 +232,13 @@ def test_a_search_of_something_else_is_refused_in_words_of_the_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(command(folder, "--losses", "dice", "--trials", "1")) == 0
-    monkeypatch.setattr(
-        _run, "make_estimator", lambda *args: make_estimator(*args).set_params(depth=2)
-    )
+    fit = LossSearchCV.fit
+
+    def fit_other(search: LossSearchCV, X: Any, y: Any) -> Any:
+        search.estimator.set_params(depth=2)
+        return fit(search, X, y)
+
+    monkeypatch.setattr(LossSearchCV, "fit", fit_other)
     assert main(command(folder, "--losses", "dice", "--trials", "2")) == 2
     told = capsys.readouterr().err
     assert "depth 4 -> 2" in told
@@ -458,7 +461,7 @@ def test_what_is_said_of_the_model_works(
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
     exec(code, scope)
-    trained_on = load_data(tmp_path / "data", resize=8).X[-1]
+    trained_on = prepare(tmp_path / "data", "--resize", "8").X[-1]
     np.testing.assert_allclose(scope["image"].astype(int), trained_on, atol=2)
     assert scope["classes"].tolist()[0] in "ab"
 
@@ -525,8 +528,8 @@ def test_what_was_interrupted_goes_on_and_ends_as_if_it_had_not_been(
 
 def test_help_is_quick_and_names_the_layouts(capsys: pytest.CaptureFixture[str]) -> None:
     code = (
-        "import sys; from sklearnloss._cli import main\n"
-        "try: main(['compare', '--help'])\n"
+        "import runpy, sys; sys.argv[1:] = ['compare', '--help']\n"
+        "try: runpy.run_module('sklearnloss', run_name='__main__')\n"
         "except SystemExit: print('torch' in sys.modules, 'numpy' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

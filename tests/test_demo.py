@@ -10,10 +10,11 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from sklearnloss import __version__
-from sklearnloss._cli import main
 from sklearnloss._demo._figure import CROP, _assemble, _predict
 from sklearnloss._demo._tasks import FEW, RARE, Task, digits_task, nuclei_task
 from sklearnloss.datasets import load_nuclei
+
+from .command_line import main
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,6 @@ import matplotlib as mpl
 import pytest
 
 from sklearnloss.losses import list_losses
-from sklearnloss.losses._core import names
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -24,12 +23,8 @@ def test_every_python_block_runs(
     mpl.use("agg")
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
-    try:
-        for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
-            exec(compile(block, str(README), "exec"), scope)
-    finally:
-        names.USER_LOSSES.clear()
-        names.USER_SPACES.clear()
+    for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
+        exec(compile(block, str(README), "exec"), scope)
     shown = capsys.readouterr().out
     score = re.search(r"held-out quadrant: (0\.\d+)", shown)
     assert score is not None

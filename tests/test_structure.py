@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 import sklearnloss
+from sklearnloss import __all__ as public
+from sklearnloss import __file__ as package
+from sklearnloss import __version__
 
-ROOT = Path(sklearnloss.__file__).parent
+ROOT = Path(package).parent
 PARTS = {
     "losses": set(),
     "networks": set(),
@@ -148,9 +151,9 @@ print(sorted({"optuna", "matplotlib", "monai", "kornia"} & set(sys.modules)))
 
 
 def test_public_names_are_there() -> None:
-    for name in sklearnloss.__all__:
+    for name in public:
         assert getattr(sklearnloss, name) is not None
-    assert set(sklearnloss.__all__) == set(dir(sklearnloss))
+    assert set(public) == set(dir(sklearnloss))
     with pytest.raises(AttributeError, match="has no attribute 'LossSearch'"):
         _ = sklearnloss.LossSearch
 
@@ -165,5 +168,5 @@ def test_shortcuts_lead_to_the_parts() -> None:
 def test_versions_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     sklearnloss.show_versions()
     shown = capsys.readouterr().out
-    assert f"sklearnloss: {sklearnloss.__version__}" in shown
+    assert f"sklearnloss: {__version__}" in shown
     assert "torch: " in shown

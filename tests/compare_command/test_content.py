@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sklearnloss._compare_command import _images
-from sklearnloss._compare_command._content import digest_content, digest_groups
-from sklearnloss._compare_command._data import load_data
+from .helpers import prepare
 
 
-@pytest.fixture(params=[None, 0], ids=["in memory", "in files"])
-def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: Any) -> Path:
-    if request.param is not None:
-        monkeypatch.setattr(_images, "IN_MEMORY", request.param)
+@pytest.fixture(params=["in memory", "in files"])
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    if request.param == "in files":
+        request.getfixturevalue("nothing_in_memory")
     rng = np.random.default_rng(0)
     for k in range(4):
         for name in ("images", "masks"):
@@ -28,7 +26,12 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: Any) -> 
 
 
 def digest(folder: Path) -> str:
-    return digest_content(load_data(folder))
+    """Return what a run keeps of its data."""
+    return str(prepare(folder).question["data"])
+
+
+def digest_groups(folder: Path, *arguments: str) -> Any:
+    return prepare(folder, *arguments).question["groups"]
 
 
 def test_moved_copied_and_touched_data_are_the_same(
@@ -67,12 +70,12 @@ def test_changed_data_are_others(folder: Path, change: str) -> None:
 def test_groups_are_known_by_what_they_are(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.zeros((4, 4, 4)))
     np.save(tmp_path / "y.npy", [0, 1, 0, 1])
-    assert digest_groups(load_data(tmp_path)) is None
+    assert digest_groups(tmp_path) is None
     table = tmp_path / "g.csv"
     table.write_text("a\na\nb\nb\n")
-    first = digest_groups(load_data(tmp_path, groups=str(table)))
+    first = digest_groups(tmp_path, "--groups", str(table))
     assert first is not None
     table.write_text("group\na\na\nb\nb\n")
-    assert digest_groups(load_data(tmp_path, groups=str(table))) == first
+    assert digest_groups(tmp_path, "--groups", str(table)) == first
     table.write_text("a\nb\nb\nb\n")
-    assert digest_groups(load_data(tmp_path, groups=str(table))) != first
+    assert digest_groups(tmp_path, "--groups", str(table)) != first

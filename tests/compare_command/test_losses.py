@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss._compare_command._losses import digest_losses, find_losses, labels_to_try
+from sklearnloss.losses import list_losses
+
+from .helpers import Refused, prepare, save_classes, save_masks
 
 SOURCE = """
 from torch import nn
@@ -37,39 +38,56 @@ def losses_of_mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_losses_are_names_or_objects_of_modules(losses_of_mine: Path) -> None:
-    assert find_losses(None) is None
-    found = find_losses(["dice", "losses_of_mine:squared", "losses_of_mine:Module"])
-    assert found is not None
-    assert list(found) == ["dice", "losses_of_mine:squared", "losses_of_mine:Module"]
+    data = save_masks(losses_of_mine.parent, labels=(0, 255))
+    names = ["dice", "losses_of_mine:squared", "losses_of_mine:Module"]
+    prepared = prepare(data, "--top", "1000", losses=",".join(names))
+    found = prepared.search.losses
+    assert isinstance(found, dict)
+    assert list(found) == names
     assert found["dice"] == "dice"
     module = sys.modules["losses_of_mine"]
     assert found["losses_of_mine:squared"] is module.squared
     assert isinstance(found["losses_of_mine:Module"], module.Module)
-    assert labels_to_try(UNetSegmenter(), found) == list(found)
+    assert "each of the best 3 losses" in prepared.told
 
 
 def test_a_module_that_lacks_its_arguments_is_refused(losses_of_mine: Path) -> None:
-    with pytest.raises(ValueError, match=r"missing 1 .*'size'.*such as loss = Sized\(\.\.\.\)\."):
-        find_losses(["losses_of_mine:Sized"])
+    data = save_masks(losses_of_mine.parent, labels=(0, 255))
+    with pytest.raises(Refused, match=r"missing 1 .*'size'.*such as loss = Sized\(\.\.\.\)\."):
+        prepare(data, losses="losses_of_mine:Sized")
 
 
-def test_a_penalty_alone_is_refused() -> None:
-    with pytest.raises(ValueError, match="has only penalties"):
-        labels_to_try(ResNetClassifier(), find_losses(["l2"]))
+def test_a_penalty_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has only penalties"):
+        prepare(save_classes(tmp_path, ["a", "b"] * 2), losses="l2")
 
 
 def test_code_of_ones_own_is_told_from_other_code(losses_of_mine: Path) -> None:
-    names = ["dice", "losses_of_mine:squared"]
-    first = digest_losses(find_losses(names))
+    data = save_masks(losses_of_mine.parent, labels=(0, 255))
+
+    def digests() -> dict[str, str]:
+        prepared = prepare(data, losses="dice,losses_of_mine:squared")
+        return dict(prepared.question["own_losses"])
+
+    first = digests()
     assert list(first) == ["losses_of_mine:squared"]
-    assert digest_losses(find_losses(names)) == first
+    assert digests() == first
     losses_of_mine.write_text(SOURCE.replace("logits.sigmoid()", "1 - logits.sigmoid()"))
     del sys.modules["losses_of_mine"]
-    assert digest_losses(find_losses(names)) != first
+    assert digests() != first
 
 
-@pytest.mark.parametrize("task", ["classification", "segmentation"])
-def test_by_default_all_that_suit_are_tried(task: str) -> None:
-    model = UNetSegmenter() if task == "segmentation" else ResNetClassifier()
-    assert "focal" in labels_to_try(model, None)
-    assert ("boundary" in labels_to_try(model, None)) == (task == "segmentation")
+def test_by_default_all_that_suit_are_tried(tmp_path: Path) -> None:
+    sums = {"segmentation": 3, "classification": 0}
+    for task, n_sums in sums.items():
+        is_masks = task == "segmentation"
+        if is_masks:
+            data = save_masks(tmp_path, labels=(0, 255))
+        else:
+            data = save_classes(tmp_path, ["a", "b"] * 2)
+        suiting = list_losses(task)
+        assert "focal" in suiting
+        assert ("boundary" in suiting) == is_masks
+        prepared = prepare(data, "--top", "1000", losses=None)
+        assert prepared.search.losses is None
+        assert f"each of the best {len(suiting) + n_sums} losses" in prepared.told

@@ -2,46 +2,48 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
+import re
+from pathlib import Path
 
 import pytest
 
-from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss._compare_command._options import Options
-from sklearnloss.tuning._space.parse import read_space
+from sklearnloss.losses import list_losses
 
-OPTIONS = Options(data="images", losses=("dice", "focal"), epochs=3)
+from .helpers import Refused, prepare, save_classes, save_masks
+
+ACCEPTED = r"There is no file or folder 'nowhere'\."
 
 
-def test_options_that_cannot_be_are_refused() -> None:
-    OPTIONS.check()
-    with pytest.raises(ValueError, match=r"--folds 1: expected at least 2\."):
-        replace(OPTIONS, folds=1).check()
-    with pytest.raises(ValueError, match=r"--trials 0: expected at least 1\."):
-        replace(OPTIONS, trials=0).check()
-    with pytest.raises(ValueError, match=r"--trials 1: expected at least one for each of the 2"):
-        replace(OPTIONS, trials=1).check()
-    with pytest.raises(ValueError, match=r"--timeout 0: expected a number of seconds above 0\."):
-        replace(OPTIONS, timeout=0).check()
-    with pytest.raises(ValueError, match=r"--timeout nan: expected a number of seconds above 0\."):
-        replace(OPTIONS, timeout=math.nan).check()
-    with pytest.raises(ValueError, match=r"--seed -1: expected 0 to 2147483647\."):
-        replace(OPTIONS, seed=-1).check()
-    replace(OPTIONS, seed=2**31 - 1).check()
-    with pytest.raises(ValueError, match=r"--losses is empty\. Expected names such as dice"):
-        replace(OPTIONS, losses=()).check()
-    with pytest.raises(ValueError, match=r"--losses: dice is given twice\."):
-        replace(OPTIONS, losses=("dice", "bce", "dice")).check()
-    with pytest.raises(ValueError, match=r"--groups is empty\."):
-        replace(OPTIONS, groups="").check()
-    with pytest.raises(ValueError, match=r"--jobs 0: expected a number of processes"):
-        replace(OPTIONS, jobs=0).check()
-    with pytest.raises(ValueError, match=r"Unknown loss 'dise'.* Did you mean 'dice'\?"):
-        replace(OPTIONS, losses=("dise",)).check()
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], ACCEPTED),
+        (["--folds", "1"], r"--folds 1: expected at least 2\."),
+        (["--trials", "0"], r"--trials 0: expected at least 1\."),
+        (["--trials", "1"], r"--trials 1: expected at least one for each of the 2"),
+        (["--timeout", "0"], r"--timeout 0: expected a number of seconds above 0\."),
+        (["--timeout", "nan"], r"--timeout nan: expected a number of seconds above 0\."),
+        (["--seed", "-1"], r"--seed -1: expected 0 to 2147483647\."),
+        (["--seed", str(2**31 - 1)], ACCEPTED),
+        (["--losses", ""], r"--losses is empty\. Expected names such as dice"),
+        (["--losses", "dice,bce,dice"], r"--losses: dice is given twice\."),
+        (["--groups", ""], r"--groups is empty\."),
+        (["--jobs", "0"], r"--jobs 0: expected a number of processes"),
+        (["--losses", "dise"], r"Unknown loss 'dise'.* Did you mean 'dice'\?"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(Refused, match=f"^{message}"):
+        prepare(Path("nowhere"), *arguments, losses="dice,focal")
 
 
 @pytest.mark.parametrize("task", ["classification", "segmentation"])
-def test_by_default_each_loss_is_tried(task: str) -> None:
-    model = UNetSegmenter() if task == "segmentation" else ResNetClassifier()
-    assert Options(data="").trials >= len(read_space(model, None, None).branches)
+def test_by_default_each_loss_is_tried(tmp_path: Path, task: str) -> None:
+    is_classes = task == "classification"
+    data = save_classes(tmp_path, ["a", "b"] * 2) if is_classes else save_masks(tmp_path)
+    more = [] if is_classes else ["--ignore-index", "255"]
+    prepared = prepare(data, "--top", "1000", *more, losses=None)
+    (number,) = re.findall(r"each of the best (\d+) losses", prepared.told)
+    assert prepared.search.losses is None
+    assert prepared.search.n_trials is not None
+    assert prepared.search.n_trials >= int(number) >= len(list_losses(task))

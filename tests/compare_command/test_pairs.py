@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from sklearnloss._compare_command._pairs import pair
+from .helpers import Prepared, Refused, prepare
+
+
+def save(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".npy":
+        np.save(path, array)
+    else:
+        pytest.importorskip("PIL.Image").fromarray(array).save(path)
+
+
+def prepared(folder: Path, images: list[str], masks: list[str]) -> Prepared:
+    """Write images and masks, each with its number in the first pixel but one."""
+    for kind, names in (("images", images), ("masks", masks)):
+        for number, name in enumerate(names):
+            array = np.eye(4, dtype=np.uint8)
+            array[0, 1] = number
+            save(folder / kind / name, array)
+    return prepare(folder)
 
 
 @pytest.mark.parametrize(
@@ -19,23 +40,28 @@ from sklearnloss._compare_command._pairs import pair
         (["a.b.png", "a.c.png"], ["a.b.npy", "a.c.npy"]),
     ],
 )
-def test_names_may_differ_in_their_ends(images: list[str], masks: list[str]) -> None:
-    assert pair(images, masks) == [0, 1]
-    assert pair(images, masks[::-1]) == [1, 0]
+def test_names_may_differ_in_their_ends(
+    tmp_path: Path, images: list[str], masks: list[str]
+) -> None:
+    for order in (1, -1):
+        folder = tmp_path / str(order)
+        data = prepared(folder, images, masks[::order])
+        assert data.X[:, 0, 1].tolist() == [0, 1]
+        assert data.y[:, 0, 1].tolist() == [0, 1][::order]
 
 
-def test_files_without_a_partner_are_named() -> None:
+def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
     images = [f"{k}.png" for k in range(9)]
     with pytest.raises(
-        ValueError, match=r"Without a mask: 0.png, 1.png, 2.png, 3.png, 4.png and 3 more\."
+        Refused, match=r"Without a mask: 0.png, 1.png, 2.png, 3.png, 4.png and 3 more\."
     ):
-        pair(images, ["8.png"])
-    with pytest.raises(ValueError, match=r"Without an image: other_mask.png\. Expected the same"):
-        pair(images, [*images, "other_mask.png"])
+        prepared(tmp_path / "a", images, ["8.png"])
+    with pytest.raises(Refused, match=r"Without an image: other_mask.png\. Expected the same"):
+        prepared(tmp_path / "b", images, [*images, "other_mask.png"])
 
 
-def test_two_files_for_one_image_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"a.png and a.tif have the same name except"):
-        pair(["a.png", "a.tif"], ["a.png"])
-    with pytest.raises(ValueError, match=r"a_mask.png and a_label.png have the same name"):
-        pair(["a.png"], ["a_mask.png", "a_label.png"])
+def test_two_files_for_one_image_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"a.png and a.tif have the same name except"):
+        prepared(tmp_path / "a", ["a.png", "a.tif"], ["a.png"])
+    with pytest.raises(Refused, match=r"a_mask.png and a_label.png have the same name"):
+        prepared(tmp_path / "b", ["a.png"], ["a_mask.png", "a_label.png"])

@@ -14,7 +14,6 @@ from sklearn.exceptions import NotFittedError
 from torch import Tensor, nn
 
 from sklearnloss import UNetSegmenter
-from sklearnloss.estimators._training.warm_start import _move
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, FocalLoss
 
 from .conftest import Data, classifier, segmenter
@@ -330,20 +329,6 @@ def test_a_device_that_is_not_there_is_named(device: str, message: str, digits: 
         pytest.skip("it is there")
     with pytest.raises(ValueError, match=message):
         classifier(device=device).fit(*digits)
-
-
-def test_a_net_moves_with_all_that_it_has_learnt(digits: Data) -> None:
-    model = classifier(FocalLoss(), optimizer="sgd").fit(*digits)
-    before = model.net_.optimizer_.state_dict()
-    _move(model.net_, torch.device("meta"))
-    state = model.net_.optimizer_.state
-    parameters = list(model.module_.parameters())
-    assert {p.device.type for p in parameters} == {"meta"}
-    assert set(state) == set(parameters)
-    assert {state[p]["momentum_buffer"].device.type for p in parameters} == {"meta"}
-    after = model.net_.optimizer_.state_dict()
-    assert after["param_groups"] == before["param_groups"]
-    assert model.net_.device == "meta"
 
 
 @pytest.mark.cuda

@@ -11,10 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from sklearnloss.losses import Inputs, Loss, Penalty, get_loss, list_losses
-from sklearnloss.losses._core.class_counts import ClassCountsLoss
-from sklearnloss.losses._core.names import LOSSES
+from sklearnloss.losses import (
+    Inputs,
+    LDAMLoss,
+    LogitAdjustedLoss,
+    Loss,
+    Penalty,
+    get_loss,
+    list_losses,
+)
 
+# All that are built in.
+LOSSES = {name: type(loss) for name in list_losses() if isinstance(loss := get_loss(name), Loss)}
 DATA_LOSSES = [name for name, cls in LOSSES.items() if not issubclass(cls, Penalty)]
 PIXEL_LOSSES = [name for name in DATA_LOSSES if "classification" in LOSSES[name].tasks]
 REGION_LOSSES = [name for name in DATA_LOSSES if name not in PIXEL_LOSSES]
@@ -39,7 +47,7 @@ def build(name: str, **params: object) -> Loss:
     """Return a built-in loss."""
     loss = get_loss(name, **params)
     assert isinstance(loss, Loss)
-    if isinstance(loss, ClassCountsLoss):
+    if isinstance(loss, LDAMLoss | LogitAdjustedLoss):
         loss._counts = counts_of_any_length  # type: ignore[method-assign]
     return loss
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from sklearnloss.losses import Loss, get_loss, list_losses
-from sklearnloss.losses._core.names import LOSSES
 
-from .cases import CASES, DATA_LOSSES, PENALTIES, PIXEL_LOSSES, build
+from .cases import CASES, DATA_LOSSES, LOSSES, PENALTIES, PIXEL_LOSSES, build
 
 # Losses whose cost, or whose gradient, is bounded: they say that it fades on confident mistakes.
 FADES = {

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from sklearnloss.losses import LovaszHingeLoss, LovaszSoftmaxLoss
-from sklearnloss.losses._lovasz import lovasz_extension
 
 from .cases import Case, binary, logits, multiclass
 from .references import maps
@@ -71,11 +70,17 @@ def test_an_empty_mask_costs_the_largest_error() -> None:
 def test_eps_is_that_many_positive_pixels_that_are_always_right(case: object) -> None:
     z, t = case()  # type: ignore[operator]
     p, onehot = maps(Case(z, t))
-    errors = torch.from_numpy(np.abs(onehot - p))
-    right = torch.ones(*errors.shape[:2], 3)
-    padded = torch.cat([errors, 0 * right], 2), torch.cat([torch.from_numpy(onehot), right], 2)
-    expected = lovasz_extension(*padded, torch.ones_like(padded[0])).mean()
-    torch.testing.assert_close(LovaszSoftmaxLoss(eps=3.0)(z, t), expected)
+    right = np.ones((*p.shape[:2], 3))
+    errors = np.concatenate([np.abs(onehot - p), 0 * right], 2)
+    truth = np.concatenate([onehot, right], 2)
+    expected = np.mean(
+        [
+            extension_by_definition(e, b)
+            for en, tn in zip(errors, truth, strict=True)
+            for e, b in zip(en, tn, strict=True)
+        ]
+    )
+    np.testing.assert_allclose(LovaszSoftmaxLoss(eps=3.0)(z, t), expected, rtol=1e-7)
 
 
 def test_eps_spreads_the_cost_of_an_empty_mask() -> None:
@@ -103,14 +108,11 @@ def test_hinge_of_indices_is_that_of_a_mask_per_class() -> None:
 
 
 def test_weights_count_like_copies() -> None:
-    errors, t = logits(1, 6).abs(), torch.tensor([[1.0, 0, 1, 0, 0, 1]], dtype=torch.float64)
-    weight = torch.tensor([[2, 1, 0, 3, 1, 1]])
-    expected = lovasz_extension(
-        errors.repeat_interleave(weight[0], 1),
-        t.repeat_interleave(weight[0], 1),
-        torch.ones(1, 8, dtype=torch.float64),
-    )
-    torch.testing.assert_close(lovasz_extension(errors, t, weight.double()), expected)
+    z, t = logits(6, 1, 1), torch.tensor([1.0, 0, 1, 0, 0, 1]).double().reshape(6, 1, 1)
+    weight = torch.tensor([2, 1, 0, 3, 1, 1])
+    copies = z.repeat_interleave(weight, 0), t.repeat_interleave(weight, 0)
+    for loss in (LovaszHingeLoss(batch=True), LovaszSoftmaxLoss(batch=True)):
+        torch.testing.assert_close(loss(z, t, weight.double()), loss(*copies))
 
 
 @pytest.mark.parametrize("loss", [LovaszHingeLoss(), LovaszSoftmaxLoss()])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,16 +16,8 @@ from sklearnloss.losses import (
     list_losses,
     register_loss,
 )
-from sklearnloss.losses._core import names
 
 from .cases import DATA_LOSSES, binary
-
-
-@pytest.fixture(autouse=True)
-def _forget_registrations() -> Iterator[None]:
-    yield
-    names.USER_LOSSES.clear()
-    names.USER_SPACES.clear()
 
 
 def test_a_name_is_built_with_its_parameters() -> None:
@@ -53,6 +43,17 @@ def test_every_listed_name_can_be_built(name: str) -> None:
 )
 def test_sums_are_built_by_name(name: str, expected: str) -> None:
     assert repr(get_loss(name)) == expected
+
+
+def test_members_of_one_name_get_the_lowest_free_numbers() -> None:
+    def own(z: Tensor, t: Tensor) -> Tensor:
+        return (z.sigmoid() - t).abs().mean()
+
+    register_loss("dice_3", own)
+    register_loss("dice_5", lambda z, t: own(z, t))
+    total = get_loss("dice_3+dice+dice+dice_5+dice")
+    assert isinstance(total, CompoundLoss)
+    assert [m.name for m in total.members] == ["dice_3", "dice", "dice_2", "dice_5", "dice_4"]
 
 
 def test_sums_take_the_parameters_of_the_instance() -> None:

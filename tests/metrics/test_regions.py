@@ -6,28 +6,10 @@ import numpy as np
 import pytest
 
 from sklearnloss.metrics import boundary_iou_score, hausdorff_distance, surface_dice_score
-from sklearnloss.metrics._pairs import CheckedPairs
-from sklearnloss.metrics._regions import cut_regions
 
 from .references import pair
 
 ALL: Any = [hausdorff_distance, surface_dice_score, boundary_iou_score]
-
-
-def test_regions_are_masks_cut_to_their_box() -> None:
-    true, pred = np.zeros((2, 2, 6, 7), int)
-    true[0, 1, 2], pred[0, 3, 4] = 5, 5
-    true[1, 2:4, 3] = 9
-    pairs = CheckedPairs(true, pred, ignore_index=None, multilabel=False)
-    first, second = cut_regions(pairs, labels=[9, 5], spacing=None)
-    ((label, t, p),) = first.regions
-    assert (label, first.shape) == (5, (6, 7))
-    np.testing.assert_array_equal(t, [[1, 0, 0], [0, 0, 0], [0, 0, 0]])
-    np.testing.assert_array_equal(p, [[0, 0, 0], [0, 0, 0], [0, 0, 1]])
-    ((label, t, p),) = second.regions
-    assert label == 9
-    np.testing.assert_array_equal(t, [[1], [1]])
-    assert not p.any()
 
 
 @pytest.mark.parametrize("score", ALL)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from sklearnloss.tuning._search import stored_search as _stored_search
 from sklearnloss.tuning._workers import retries as _patience
 
 from ..estimators.conftest import digits, scenes
@@ -39,3 +40,9 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     clock = SimpleNamespace(sleep=seconds.append, monotonic=lambda: sum(seconds))
     monkeypatch.setattr(_patience, "time", clock)
     return seconds
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for another process to write down what a study is for."""
+    monkeypatch.setattr(_stored_search, "_PATIENCE", 0.0)

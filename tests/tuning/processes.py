@@ -17,34 +17,43 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
+import optuna
+import pytest
 import sqlalchemy
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 
-from sklearnloss import LossSearchCV, UNetSegmenter, _cli
+from sklearnloss import LossSearchCV, UNetSegmenter
 from sklearnloss.tuning._search import intermediate_results as _progress
 from sklearnloss.tuning._search import worker_process
 from sklearnloss.tuning._search.job import FILE, Job
-from sklearnloss.tuning._search.store import CandidateStore
+from sklearnloss.tuning._search.store import CandidateStore, create_study
+from sklearnloss.tuning._search.worker import Worker
 from sklearnloss.tuning._space.parse import read_space
 from sklearnloss.tuning._workers import liveness as _owner
 from sklearnloss.tuning._workers import pool as _workers
 from sklearnloss.tuning._workers.liveness import Owner
+from sklearnloss.tuning._workers.private_files import write_private
 from sklearnloss.tuning._workers.retries import RetryingStorage
-from sklearnloss.tuning._workers.storage import open_storage
+from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
+
+from ..command_line import main
 
 ROOT = Path(__file__).parents[2]
 
 #: A last resort against waiting for ever, in seconds. A busy machine may need minutes.
 LIMIT = 600.0
+
+#: Seconds of silence after which a process elsewhere counts as dead.
+GRACE = _owner.GRACE
 
 #: Names the folder of :class:`Fits`.
 FITS = "TEST_FITS"
@@ -240,6 +249,65 @@ def store_of(storage: Any, name: str = "sklearnloss", owner: Owner | None = None
 def states(storage: Any) -> list[TrialState]:
     """Return the states of all trials in a storage, interrupted attempts among them."""
     return [trial.state for trial in store_of(storage).study.get_trials(deepcopy=False)]
+
+
+def new_study(storage: Any, name: str = "sklearnloss") -> optuna.Study:
+    """Return a search's study, which is created if there is none."""
+    with quiet_optuna():
+        return create_study(open_storage(storage), name)
+
+
+def publish(storage: Path, job: Any) -> None:
+    """Write down in the storage of one study where the data of its search are."""
+    open_storage(storage).set_study_user_attr(0, "job", job)
+
+
+def set_trap(folder: Path, sprung: Path) -> None:
+    """Write data of a search that make a folder when they are read."""
+    write_private(folder / FILE, trap_of(sprung))
+
+
+def leave_running(storage: Path, token: dict[str, Any]) -> None:
+    """Write down a candidate of a process that is not there any more."""
+    owner = Owner()
+    owner.token |= token
+    make_search(n_trials=1, storage=storage).fit(X, y)
+    store = store_of(storage, owner=owner)
+    with owner:
+        candidate = store.claim(
+            lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False
+        )
+        assert candidate is not None
+        candidate.results.folds = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
+        candidate.results.reports = [[1, 0.5]]
+        store.save(candidate)
+
+
+def interrupt_third(patch: pytest.MonkeyPatch, moment: str) -> None:
+    """Interrupt a search before it evaluates its third candidate, or after a third write."""
+    before = moment == "evaluation"
+    owner: Any = Worker if before else optuna.storages.JournalStorage
+    name = "_work_on" if before else moment
+    do, count = getattr(owner, name), iter(range(100))
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = None if before else do(self, *args, **kwargs)
+        if next(count) == 2:
+            raise KeyboardInterrupt
+        return do(self, *args, **kwargs) if before else result
+
+    patch.setattr(owner, name, interrupted)
+
+
+def let_time_fly(patch: pytest.MonkeyPatch) -> Iterator[float]:
+    """Let a third of the time of grace pass with each look at the clock; return the clock."""
+    clock = itertools.count(0.0, GRACE / 3)
+    patch.setattr(_owner, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    return clock
+
+
+def save_every_fold(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_progress, "_SECONDS_BETWEEN_SAVES", -1.0)
 
 
 def kill_in_second_fold(store: CandidateStore, fits: Fits, pid: int | None = None) -> int:
@@ -468,7 +536,7 @@ def _search(options: dict[str, Any]) -> dict[str, Any]:
 
 def _worker(arguments: list[str], patches: dict[str, Any]) -> None:
     _patch(**patches)
-    raise SystemExit(_cli.main(["worker", *arguments]))
+    raise SystemExit(main(["worker", *arguments]))
 
 
 def _patch(host: str | None = None, clock: Path | None = None, trap: Path | None = None) -> None:

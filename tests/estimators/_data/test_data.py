@@ -10,13 +10,10 @@ import torch
 from sklearn.model_selection import cross_val_score
 from torch import Tensor
 
-from sklearnloss.estimators._data.dataset import TrainingData
-from sklearnloss.estimators._data.rows import ArrayImages
-from sklearnloss.estimators._data.targets import ArrayCodes
-from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
 from ..conftest import Data, classifier, segmenter
+from .training import in_batches, in_memory
 
 KINDS = [bool, np.uint8, np.int8, np.uint16, np.int16, np.int64, np.float16, np.float64, ">f4"]
 
@@ -143,7 +140,7 @@ def test_folds_that_lack_a_class_have_all_channels(scenes: Data) -> None:
 
 def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
     X, y = torch.from_numpy(scenes[0])[:, None], torch.from_numpy(scenes[1])
-    data = TrainingData(ArrayImages(X), ArrayCodes(y, 3), torch.arange(12.0))
+    data = in_memory(X, y, torch.arange(12.0))
     part: Any = data.subset(np.array([2, 3, 5, 7, 11])).subset(np.array([1, 4]))
     assert part.images.whole.data_ptr() == X.data_ptr()
     assert len(part) == 2
@@ -162,8 +159,7 @@ def test_parts_of_the_data_share_its_images(scenes: Data) -> None:
 
 def test_batches_hold_every_sample_once() -> None:
     X = torch.arange(23.0).reshape(23, 1, 1)
-    data = TrainingData(ArrayImages(X), ArrayCodes(torch.arange(23), 23))
-    batches = Batches(data, 8, generator=torch.Generator().manual_seed(0))
+    batches = in_batches(in_memory(X, torch.arange(23)), 8, seed=0)
     codes = torch.cat([codes for _, codes in batches])
     assert sorted(codes.tolist()) == list(range(23))
     assert codes.tolist() != list(range(23))
@@ -173,8 +169,7 @@ def test_batches_hold_every_sample_once() -> None:
 
 
 def test_data_that_a_gpu_cannot_hold_stays_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes = ArrayCodes(torch.zeros(4, dtype=torch.uint8), 1)
-    data = TrainingData(ArrayImages(torch.zeros(4, 1, 8, 8)), codes)
+    data = in_memory(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.uint8))
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 1000))
     assert data.to(torch.device("cuda")) is data
 

@@ -16,14 +16,10 @@ import torch
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from torch.utils.data import Dataset, IterableDataset
 
-from sklearnloss.estimators._data.dataset import TrainingData
-from sklearnloss.estimators._data.files import read_image
-from sklearnloss.estimators._data.lazy import Samples
-from sklearnloss.estimators._data.targets import ArrayCodes
-from sklearnloss.estimators._training.batches import Batches
 from sklearnloss.metrics import iou_score
 
 from ..conftest import Data, classifier, segmenter
+from .training import in_batches, one_by_one
 
 Files = Callable[[np.ndarray, str], list[Path]]
 
@@ -136,10 +132,11 @@ def test_pictures_have_their_channels_where_asked(suffix: str, files: Files) -> 
 
 
 def test_16_bit_and_black_and_white_pictures_are_read(files: Files) -> None:
-    deep = np.arange(64, dtype=np.uint16).reshape(1, 8, 8) * 1000
-    np.testing.assert_array_equal(read_image(files(deep, ".png")[0]).values, deep[0])
-    flat = deep > 20000
-    np.testing.assert_array_equal(read_image(files(flat, ".png")[0]).values, flat[0])
+    deep = np.arange(128, dtype=np.uint16).reshape(2, 8, 8) * 500
+    for images in (deep, deep > 20000):
+        model = classifier().fit(images, [0, 1])
+        scores = model.decision_function(images)
+        np.testing.assert_array_equal(model.decision_function(files(images, ".png")), scores)
 
 
 @pytest.mark.slow
@@ -293,10 +290,10 @@ def test_images_of_unlike_sizes_train_a_segmenter(files: Files, scenes: Data) ->
 
 
 def test_batches_hold_images_of_one_size() -> None:
-    samples = Samples([np.full(SIZES[i % 5], i) for i in range(33)])
-    samples.sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
-    data = TrainingData(samples, ArrayCodes(torch.arange(33), 33)).subset(np.arange(1, 33))
-    batches = Batches(data, 4, generator=torch.Generator().manual_seed(0))
+    images = [np.full(SIZES[i % 5], i) for i in range(33)]
+    sizes = torch.tensor([[0, 0, 1, 2, 0][i % 5] for i in range(33)])
+    data = one_by_one(images, sizes).subset(np.arange(1, 33))
+    batches = in_batches(data, 4, seed=0)
     seen = [(tuple(x.shape), codes.tolist()) for x, codes in batches]
     assert len(seen) == len(batches) == 9
     assert sorted(code for _, codes in seen for code in codes) == list(range(1, 33))
@@ -304,7 +301,7 @@ def test_batches_hold_images_of_one_size() -> None:
         assert {SIZES[code % 5] for code in codes} == {shape[2:]}
     order = [codes for _, codes in seen]
     assert order != [codes for _, codes in [(x, c.tolist()) for x, c in batches]]
-    plain = [c for _, codes in Batches(data, 4) for c in codes.tolist()]
+    plain = [c for _, codes in in_batches(data, 4) for c in codes.tolist()]
     assert sorted(plain) == list(range(1, 33))
 
 

@@ -14,9 +14,9 @@ from sklearn.model_selection import cross_val_score
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from sklearnloss.estimators import SegmentationDisplay
-from sklearnloss.estimators._data.rows import Rows
 
 from ..conftest import Data, classifier, segmenter
+from .training import rows_of
 
 
 class Made(Dataset):  # type: ignore[type-arg]
@@ -66,7 +66,7 @@ def test_masked_pixels_are_the_mean_in_fit_and_predict(
     pairs = list(zip(masked, y, strict=True))
     again = segmenter(max_epochs=2).fit(pairs)
     np.testing.assert_allclose(again.predict_proba(masked), model.predict_proba(masked), atol=1e-4)
-    for images in (list(masked), [*masked[:11], masked[11, :8]], Rows(masked, slice(None))):
+    for images in (list(masked), [*masked[:11], masked[11, :8]], rows_of(masked)):
         first = model.predict_proba(images)[0]
         np.testing.assert_array_equal(first, model.predict_proba(plain)[0])
     assert model.score(masked, y) == model.score(plain, y) == model.score(pairs)

@@ -16,7 +16,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss.estimators import SegmentationDisplay
-from sklearnloss.estimators._displays.panels import FALSE, FOUND, MISSED, NEUTRAL, label_colors
 from sklearnloss.metrics import dice_score
 
 from ..conftest import Data, classifier, segmenter
@@ -25,6 +24,9 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 from_predictions = SegmentationDisplay.from_predictions
+
+# The colors of right and wrong pixels, and of those that do not count.
+FOUND, FALSE, MISSED, NEUTRAL = "#56B4E9", "#D55E00", "#F0E442", "#808080"
 
 
 @pytest.fixture(autouse=True)
@@ -349,7 +351,7 @@ def test_data_that_do_not_fit_are_refused(digits: Data) -> None:
         SegmentationDisplay.from_estimator(segmenter(), X, TRUTH)
 
 
-def deuteranope(color: str) -> np.ndarray:
+def deuteranope(color: Any) -> np.ndarray:
     """Return linear RGB as seen without green cones (Machado et al. 2009, severity 1)."""
     seen = np.array(
         [
@@ -361,6 +363,13 @@ def deuteranope(color: str) -> np.ndarray:
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return np.asarray(seen @ linear)
+
+
+def label_colors(n: int) -> list[Any]:
+    """Return the colors of n labels, as a mask that holds them all is drawn."""
+    mask = np.arange(n + 1).reshape(1, 1, n + 1)
+    drawn = overlay(from_predictions(np.zeros((1, 1, n + 1)), mask, mask), 1)
+    return [tuple(color[:3]) for color in drawn[0, 1:]]
 
 
 def test_colours_differ_for_the_colour_blind() -> None:

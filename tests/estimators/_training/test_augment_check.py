@@ -12,25 +12,20 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from sklearnloss.estimators._data.arrays import Scaling
-from sklearnloss.estimators._training.augment_check import check_augmentation
-from sklearnloss.estimators._training.augment_masks import MaskLabels
-from sklearnloss.estimators._training.augmentations import Augmentation
-
 from ..conftest import Data, classifier, segmenter
+from .augmenting import Scaling, tried
 
 Pair = tuple[Tensor, Tensor]
 Change = Callable[[Tensor, Tensor], Any]
-CPU = torch.device("cpu")
 
 
 def trial(
     change: Change, spatial: tuple[int, ...] = (32, 32), n_channels: int = 1, **labels: Any
 ) -> None:
     """Try a change on images of a size."""
-    augmentation = Augmentation(change, MaskLabels(**{"values": [0, 1], **labels}))
     image = torch.rand(1, n_channels, *spatial, generator=torch.Generator().manual_seed(0))
-    check_augmentation(augmentation, image, Scaling(torch.tensor([0.5]), torch.tensor([0.3])), CPU)
+    scaling = Scaling(torch.tensor([0.5]), torch.tensor([0.3]))
+    tried(change, image, scaling, **{"values": [0, 1], **labels})
 
 
 def refused(change: Change, *args: Any, **kwargs: Any) -> None:

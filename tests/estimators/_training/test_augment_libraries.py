@@ -12,12 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sklearnloss.estimators._data.arrays import Scaling
-from sklearnloss.estimators._training.augment_masks import MaskLabels
-from sklearnloss.estimators._training.augmentations import Augmentation
-
 from ...optional import import_or_skip
 from ..conftest import Data, classifier, segmenter
+from .augmenting import Scaling, augmented
 
 
 def torchvision() -> Any:
@@ -80,9 +77,8 @@ def batch(*spatial: int, n: int = 4) -> tuple[Tensor, Tensor]:
 def changed(
     transform: Any, images: Tensor, masks: Tensor | None, seed: int = 0, **labels: Any
 ) -> tuple[Tensor, Any]:
-    known = None if masks is None else MaskLabels(**{"values": [0, 1, 2], **labels})
-    augmentation = Augmentation(transform, known, SCALING)
-    return augmentation(images, masks, torch.Generator().manual_seed(seed))
+    known = {} if masks is None else {"values": [0, 1, 2], **labels}
+    return augmented(transform, images, masks, seed, scaling=SCALING, **known)
 
 
 @libraries
@@ -190,8 +186,8 @@ def test_libraries_see_images_in_the_unit_range(
     raw = low + (high - low) * images
     scaling = Scaling(raw.mean((0, 2, 3)), raw.std((0, 2, 3)))
     transform = nn.Sequential(Seen(), kornia().RandomHorizontalFlip(p=0.0))
-    augmentation = Augmentation(kornia().ImageSequential(*transform), None, scaling)
-    out, _ = augmentation(scaling.apply(raw), None, torch.Generator(), dtype)
+    sequence = kornia().ImageSequential(*transform)
+    out, _ = augmented(sequence, scaling.apply(raw), None, scaling=scaling, dtype=dtype)
     torch.testing.assert_close(out, scaling.apply(raw), rtol=1e-4, atol=1e-4)
     if dtype == torch.uint8:
         expected = raw / 255

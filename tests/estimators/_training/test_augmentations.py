@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sklearnloss.estimators._training.augment_masks import MaskLabels
-from sklearnloss.estimators._training.augmentations import CHANGES, Augmentation
-
 from ..conftest import Data, classifier, segmenter
+from .augmenting import augmented
 
 GEOMETRIC = ["affine", "crop", "flip", "mirror", "rot90", "shift"]
+CHANGES = sorted([*GEOMETRIC, "intensity", "noise"])
 
 
 def pair(shape: tuple[int, ...] = (16, 16), n: int = 8) -> tuple[Tensor, Tensor]:
@@ -29,8 +28,7 @@ def pair(shape: tuple[int, ...] = (16, 16), n: int = 8) -> tuple[Tensor, Tensor]
 
 def changed(name: Any, shape: tuple[int, ...] = (16, 16), seed: int = 0) -> tuple[Tensor, Tensor]:
     images, masks = pair(shape)
-    augmentation = Augmentation(name, MaskLabels([0, 1]))
-    out, labels = augmentation(images, masks, torch.Generator().manual_seed(seed))
+    out, labels = augmented(name, images, masks, seed, values=[0, 1])
     assert labels is not None
     return out, labels
 
@@ -54,7 +52,7 @@ def test_images_are_moved_each_in_its_own_way(name: str) -> None:
     moved = [not torch.equal(a, b) for a, b in zip(images, original, strict=True)]
     assert any(moved)
     one = torch.ones(64, 1, 1, 1) * original[:1]
-    twins, _ = Augmentation(name)(one, None, torch.Generator().manual_seed(0))
+    twins, _ = augmented(name, one, None)
     assert len({tuple(twin.ravel().tolist()) for twin in twins}) > 1
 
 
@@ -71,8 +69,8 @@ def test_intensities_change_the_images_alone(name: str) -> None:
 def test_inputs_stay_as_they_are_and_seeds_decide(name: str) -> None:
     images, masks = pair()
     before = images.clone(), masks.clone()
-    first = Augmentation(name)(images, masks, torch.Generator().manual_seed(5))
-    again = Augmentation(name)(images, masks, torch.Generator().manual_seed(5))
+    first = augmented(name, images, masks, 5)
+    again = augmented(name, images, masks, 5)
     assert torch.equal(images, before[0])
     assert torch.equal(masks, before[1])
     assert torch.equal(first[0], again[0])
@@ -97,7 +95,7 @@ def test_changes_follow_one_another_and_may_be_one_s_own() -> None:
 
 def test_crops_enlarge_a_part_of_the_image() -> None:
     ramp = torch.linspace(0, 1, 33).expand(64, 1, 33, 33)
-    out, _ = Augmentation("crop")(ramp, None, torch.Generator().manual_seed(0))
+    out, _ = augmented("crop", ramp, None)
     steps = (out[..., 17] - out[..., 16])[:, 0, 0] * 32  # 1 without enlarging
     assert 0.69 < steps.min() < 0.75
     assert 0.95 < steps.max() < 1.01
@@ -206,12 +204,13 @@ def test_only_training_is_augmented(digits: Data) -> None:
     ("augment", "message"),
     [
         ("flop", r"augment='flop' is unknown\. Expected one of 'affine'.*Did you mean 'flip'"),
+        ("flop", rf"Expected one of {', '.join(map(repr, CHANGES))}, a list of them"),
         (["flip", 3], "augment=3 is unknown"),
         ({"flip": 0.5}, r"augment=\{'flip': 0.5\} is unknown"),
         (nn.Bilinear(1, 1, 1), r"augment=Bilinear takes .*, but is called with \(images\)"),
         (lambda images: images[:, :0], r"changed images of shape \(.*their number and channels"),
         (lambda images, masks: images, r"augment=<lambda> takes \(images, masks\), but is called"),
-        (Augmentation, r"augment=Augmentation is a class\. Pass an object: add \(\)\."),
+        (nn.Identity, r"augment=Identity is a class\. Pass an object: add \(\)\."),
     ],
 )
 def test_a_wrong_change_is_named(augment: Any, message: str, digits: Data) -> None:

@@ -28,7 +28,8 @@ from sklearnloss.estimators._training.portable_net import (
     module_on_cpu,
     on_cpu,
 )
-from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, L2Penalty
+from sklearnloss.estimators._training.warm_start import _move
+from sklearnloss.losses import CompoundLoss, CrossEntropyLoss, DiceLoss, FocalLoss, L2Penalty
 from sklearnloss.networks import ResNet
 
 from ..conftest import Data, classifier, segmenter
@@ -347,3 +348,17 @@ def test_a_model_from_a_gpu_loads_in_a_process_without_one(digits: Data, tmp_pat
     command = [sys.executable, "-c", code, str(tmp_path / "model.joblib"), str(tmp_path / "proba")]
     subprocess.run(command, check=True, env={"CUDA_VISIBLE_DEVICES": "", "PATH": ""})
     np.testing.assert_allclose(joblib.load(tmp_path / "proba"), model.predict_proba(X), atol=1e-2)
+
+
+def test_a_net_moves_with_all_that_it_has_learnt(digits: Data) -> None:
+    model = classifier(FocalLoss(), optimizer="sgd").fit(*digits)
+    before = model.net_.optimizer_.state_dict()
+    _move(model.net_, torch.device("meta"))
+    state = model.net_.optimizer_.state
+    parameters = list(model.module_.parameters())
+    assert {p.device.type for p in parameters} == {"meta"}
+    assert set(state) == set(parameters)
+    assert {state[p]["momentum_buffer"].device.type for p in parameters} == {"meta"}
+    after = model.net_.optimizer_.state_dict()
+    assert after["param_groups"] == before["param_groups"]
+    assert model.net_.device == "meta"

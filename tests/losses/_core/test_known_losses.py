@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sklearnloss.losses import BCEWithLogitsLoss, CrossEntropyLoss, DiceLoss, FocalLoss
-from sklearnloss.losses._core.foreign import call_loss, loss_form
-from sklearnloss.losses._core.known_losses import refuse_probability_loss
 
 from ...optional import import_or_skip
 from ..cases import binary, multiclass, two_classes, whole_images
+from ..foreign import accept, form_of, value_of
 
 REPEATS = torch.tensor([0, 1, 3])
 
@@ -32,7 +31,7 @@ REPEATS = torch.tensor([0, 1, 3])
 @pytest.mark.parametrize("case", [binary, multiclass, whole_images, two_classes])
 def test_torch_s_losses_of_masks_read_a_mask_per_class(loss: Any, case: Any) -> None:
     z, t = case()
-    torch.testing.assert_close(call_loss(loss, z, t), BCEWithLogitsLoss()(z, t))
+    torch.testing.assert_close(value_of(loss, z, t), BCEWithLogitsLoss()(z, t))
 
 
 @pytest.mark.parametrize("case", [multiclass, whole_images])
@@ -40,8 +39,8 @@ def test_regressions_read_a_mask_per_class(case: Any) -> None:
     z, t = case()
     masks = F.one_hot(t, 4).movedim(-1, 1).double()
     for loss in (nn.MSELoss(), F.mse_loss):
-        assert loss_form(loss) == "softmax"  # the largest score wins
-        torch.testing.assert_close(call_loss(loss, z, t), (z - masks).square().mean())
+        assert form_of(loss) == "softmax"  # the largest score wins
+        torch.testing.assert_close(value_of(loss, z, t), (z - masks).square().mean())
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,7 @@ def test_regressions_read_a_mask_per_class(case: Any) -> None:
 )
 def test_losses_that_read_something_else_are_refused(loss: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        refuse_probability_loss(loss)
+        accept(loss)
 
 
 def compiled(loss: nn.Module) -> Any:
@@ -73,14 +72,14 @@ def compiled(loss: nn.Module) -> Any:
 def test_a_wrapped_module_is_recognized(wrap: Any) -> None:
     z, t = multiclass()
     cross_entropy = wrap(nn.CrossEntropyLoss())
-    assert loss_form(cross_entropy) == "softmax"
-    torch.testing.assert_close(call_loss(cross_entropy, z, t), CrossEntropyLoss()(z, t))
+    assert form_of(cross_entropy) == "softmax"
+    torch.testing.assert_close(value_of(cross_entropy, z, t), CrossEntropyLoss()(z, t))
     ignored = torch.full_like(t, -100)
-    assert call_loss(cross_entropy, z, ignored) == 0
+    assert value_of(cross_entropy, z, ignored) == 0
     bce = wrap(nn.BCEWithLogitsLoss())
-    torch.testing.assert_close(call_loss(bce, z, t), BCEWithLogitsLoss()(z, t))
+    torch.testing.assert_close(value_of(bce, z, t), BCEWithLogitsLoss()(z, t))
     with pytest.raises(ValueError, match="NLLLoss expects probabilities"):
-        refuse_probability_loss(wrap(nn.NLLLoss()))
+        accept(wrap(nn.NLLLoss()))
 
 
 def test_another_method_of_a_module_is_a_loss_of_its_own() -> None:
@@ -89,7 +88,7 @@ def test_another_method_of_a_module_is_a_loss_of_its_own() -> None:
             return 2 * F.cross_entropy(z, t)
 
     z, t = multiclass()
-    torch.testing.assert_close(call_loss(Own().doubled, z, t), 2 * CrossEntropyLoss()(z, t))
+    torch.testing.assert_close(value_of(Own().doubled, z, t), 2 * CrossEntropyLoss()(z, t))
 
 
 def test_a_sub_class_with_a_formula_of_its_own_is_not_refused() -> None:
@@ -97,16 +96,16 @@ def test_a_sub_class_with_a_formula_of_its_own_is_not_refused() -> None:
         def forward(self, z: Tensor, t: Tensor) -> Tensor:
             return super().forward(z.log_softmax(1), t)
 
-    refuse_probability_loss(OfScores())
-    refuse_probability_loss(nn.BCEWithLogitsLoss())
+    accept(OfScores())
+    accept(nn.BCEWithLogitsLoss())
     z, t = whole_images()
-    torch.testing.assert_close(call_loss(OfScores(), z, t), CrossEntropyLoss()(z, t))
+    torch.testing.assert_close(value_of(OfScores(), z, t), CrossEntropyLoss()(z, t))
 
     class OneHot(nn.BCEWithLogitsLoss):
         def forward(self, z: Tensor, t: Tensor) -> Tensor:
             return super().forward(z, F.one_hot(t, 4).double())
 
-    torch.testing.assert_close(call_loss(OneHot(), z, t), BCEWithLogitsLoss()(z, t))
+    torch.testing.assert_close(value_of(OneHot(), z, t), BCEWithLogitsLoss()(z, t))
 
 
 class TestMonai:
@@ -134,18 +133,18 @@ class TestMonai:
         cls = getattr(self.monai, name)
         message = rf"{name} expects probabilities.* all off. Use {name}\(sigmoid=True\) for masks"
         with pytest.raises(ValueError, match=message):
-            refuse_probability_loss(cls())
+            accept(cls())
         for switch in ({"sigmoid": True}, {"softmax": True}, {"other_act": torch.sigmoid}):
-            refuse_probability_loss(cls(**switch))
-        assert loss_form(cls(sigmoid=True)) == "sigmoid"
-        assert loss_form(cls(softmax=True)) == "softmax"
+            accept(cls(**switch))
+        assert form_of(cls(sigmoid=True)) == "sigmoid"
+        assert form_of(cls(softmax=True)) == "softmax"
 
     def test_a_part_without_an_activation_is_named(self) -> None:
         loss = self.monai.DeepSupervisionLoss(self.monai.DiceLoss())
         with pytest.raises(ValueError, match=r"Use DiceLoss\(sigmoid=True\)"):
-            refuse_probability_loss(loss)
+            accept(loss)
         with pytest.raises(ValueError, match="AsymmetricUnifiedFocalLoss expects probabilities"):
-            refuse_probability_loss(self.monai.AsymmetricUnifiedFocalLoss())
+            accept(self.monai.AsymmetricUnifiedFocalLoss())
 
     def test_a_module_that_gives_it_probabilities_is_not_refused(self) -> None:
         dice = self.monai.DiceLoss()
@@ -159,7 +158,7 @@ class TestMonai:
                 value: Tensor = self.dice(z.sigmoid(), t)
                 return value
 
-        refuse_probability_loss(OfScores())
+        accept(OfScores())
 
     @pytest.mark.parametrize("to_onehot_y", [True, False])
     @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
@@ -170,25 +169,25 @@ class TestMonai:
         masks = F.one_hot(t, 4).movedim(-1, 1)
         tp, total = (p * masks).sum((2, 3)), (p + masks).sum((2, 3))
         loss = self.monai.DiceLoss(**settings, smooth_nr=0, smooth_dr=0)
-        torch.testing.assert_close(call_loss(loss, z, t), (1 - 2 * tp / total).mean())
-        together = call_loss(self.monai.DiceCELoss(**settings, lambda_dice=0), z, t)
+        torch.testing.assert_close(value_of(loss, z, t), (1 - 2 * tp / total).mean())
+        together = value_of(self.monai.DiceCELoss(**settings, lambda_dice=0), z, t)
         torch.testing.assert_close(together, CrossEntropyLoss()(z, t))
 
     def test_focal_losses_have_the_form_of_their_switch(self) -> None:
         focal = self.monai.FocalLoss
         z, t = multiclass()
-        assert loss_form(focal(use_softmax=True)) == "softmax"
-        assert loss_form(focal()) == "sigmoid"
+        assert form_of(focal(use_softmax=True)) == "softmax"
+        assert form_of(focal()) == "sigmoid"
         masks = F.one_hot(t, 4).movedim(-1, 1).double()
         for switch in (True, False):
-            value = call_loss(focal(to_onehot_y=switch), z, t)
+            value = value_of(focal(to_onehot_y=switch), z, t)
             expected = FocalLoss(alpha=None)(z, masks)
             torch.testing.assert_close(value, expected, check_dtype=False)
 
     def test_binary_masks_stay_as_they_are(self) -> None:
         z, t = binary()
         loss = self.monai.DiceLoss(sigmoid=True, smooth_nr=1e-6, smooth_dr=1e-6)
-        torch.testing.assert_close(call_loss(loss, z, t), DiceLoss()(z, t))
+        torch.testing.assert_close(value_of(loss, z, t), DiceLoss()(z, t))
 
 
 def test_kornia_reads_masks_and_binary_masks_without_a_channel() -> None:
@@ -196,12 +195,12 @@ def test_kornia_reads_masks_and_binary_masks_without_a_channel() -> None:
     z, t = multiclass()
     masks = F.one_hot(t, 4).movedim(-1, 1).double()
     loss = kornia.BinaryFocalLossWithLogits(alpha=0.25, reduction="mean")
-    torch.testing.assert_close(call_loss(loss, z, t), FocalLoss()(z, masks))
+    torch.testing.assert_close(value_of(loss, z, t), FocalLoss()(z, masks))
     z, t = binary()
     expected = kornia.lovasz_hinge_loss(z, t.squeeze(1))
-    torch.testing.assert_close(call_loss(kornia.LovaszHingeLoss(), z, t), expected)
+    torch.testing.assert_close(value_of(kornia.LovaszHingeLoss(), z, t), expected)
     with pytest.raises(ValueError, match=r"SSIMLoss expects probabilities.*logits.sigmoid\(\)"):
-        refuse_probability_loss(kornia.SSIMLoss(5))
+        accept(kornia.SSIMLoss(5))
 
 
 class TestTimm:
@@ -215,14 +214,14 @@ class TestTimm:
     def test_pixels_are_samples(self, timm: Any, case: Any) -> None:
         z, t = case()
         for loss in (timm.LabelSmoothingCrossEntropy(0.0), timm.SoftTargetCrossEntropy()):
-            assert loss_form(loss) == "softmax"
-            torch.testing.assert_close(call_loss(loss, z, t), CrossEntropyLoss()(z, t))
+            assert form_of(loss) == "softmax"
+            torch.testing.assert_close(value_of(loss, z, t), CrossEntropyLoss()(z, t))
 
     def test_values_of_pixels_are_weighted_by_their_sample(self, timm: Any) -> None:
         z, t = multiclass()
         loss = timm.PolyBinaryCrossEntropy(epsilon=0.0)
         expected = BCEWithLogitsLoss()(z, t, REPEATS)
-        value = call_loss(loss, z, t, REPEATS)
+        value = value_of(loss, z, t, REPEATS)
         torch.testing.assert_close(value.double(), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -236,13 +235,13 @@ class TestSegmentationModels:
         [("binary", "sigmoid"), ("multilabel", "sigmoid"), ("multiclass", "softmax")],
     )
     def test_the_form_is_that_of_its_mode(self, smp: Any, mode: str, form: str) -> None:
-        assert loss_form(smp.DiceLoss(mode)) == form
+        assert form_of(smp.DiceLoss(mode)) == form
         with pytest.raises(ValueError, match="as its from_logits is off"):
-            refuse_probability_loss(smp.DiceLoss(mode, from_logits=False))
+            accept(smp.DiceLoss(mode, from_logits=False))
 
     def test_modes_read_what_they_need(self, smp: Any) -> None:
         z, t = multiclass()
-        values = [call_loss(smp.DiceLoss(mode), z, t) for mode in ("multilabel", "multiclass")]
+        values = [value_of(smp.DiceLoss(mode), z, t) for mode in ("multilabel", "multiclass")]
         masks = F.one_hot(t, 4).movedim(-1, 1).double()
         expected = [DiceLoss(batch=True)(z, masks), DiceLoss(batch=True)(z, t)]
         torch.testing.assert_close(values, expected)
@@ -251,7 +250,7 @@ class TestSegmentationModels:
 def test_the_focal_loss_of_torchvision_reads_a_mask_per_class() -> None:
     sigmoid_focal_loss = import_or_skip("torchvision.ops").sigmoid_focal_loss
     z, t = multiclass()
-    assert loss_form(sigmoid_focal_loss) == "sigmoid"
+    assert form_of(sigmoid_focal_loss) == "sigmoid"
     masks = F.one_hot(t, 4).movedim(-1, 1).double()
-    value = call_loss(sigmoid_focal_loss, z, t, torch.ones(3))
+    value = value_of(sigmoid_focal_loss, z, t, torch.ones(3))
     torch.testing.assert_close(value, FocalLoss()(z, masks))

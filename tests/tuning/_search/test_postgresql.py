@@ -12,23 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 from sklearnloss.tuning import join_search
-from sklearnloss.tuning._search.job import PREFIX
-from sklearnloss.tuning._search.launch import SHARED
-from sklearnloss.tuning._search.store import create_study
-from sklearnloss.tuning._workers import liveness as _owner
-from sklearnloss.tuning._workers.pool import STORAGE
-from sklearnloss.tuning._workers.storage import open_storage, storage_exists
 
 from ..processes import (
+    GRACE,
     Fits,
     Process,
     X,
     join,
     kill_in_second_fold,
     make_search,
+    new_study,
     outcome,
     start,
     states,
@@ -123,7 +120,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(SHARED, str(tmp_path / "jobs"))
+    monkeypatch.setenv("SKLEARNLOSS_JOBS", str(tmp_path / "jobs"))
     return tmp_path / "jobs"
 
 
@@ -150,7 +147,7 @@ def test_four_workers_one_of_them_killed_in_a_fold(
     assert len(fits.done()) == len(set(fits.done()))
     assert states(url).count(TrialState.FAIL) >= 1
     assert TrialState.RUNNING not in states(url)
-    assert not list(jobs.glob(f"{PREFIX}*"))
+    assert not list(jobs.glob("sklearnloss-job-*"))
 
 
 @pytest.mark.slow
@@ -186,7 +183,7 @@ def _has_done(fits: Fits, n: int) -> bool:
 
 def _begin(url: str, name: str, ready: Path) -> None:
     wait_until(ready.exists)
-    study = create_study(open_storage(url), "s")
+    study = new_study(url, "s")
     study.set_user_attr(name, study._study_id)
 
 
@@ -213,7 +210,9 @@ def test_a_worker_joins_from_the_command_line_and_its_death_costs_one_fold(
     clock.write_text("0")
     options = {"storage": url, "sound": True, "n_trials": 4, "refit": False}
     fits.hold(0)
-    worker = join(["--wait", "600"], tmp_path, {**fits.env, STORAGE: url}, host="elsewhere")
+    worker = join(
+        ["--wait", "600"], tmp_path, {**fits.env, "SKLEARNLOSS_STORAGE": url}, host="elsewhere"
+    )
     process = start({**options, "patches": {"clock": clock}}, tmp_path, fits.env)
     wait_until(lambda: len(fits.workers()) == 2)
     fits.hold(2)
@@ -234,7 +233,7 @@ def test_a_worker_joins_from_the_command_line_and_its_death_costs_one_fold(
 def later(clock: Path) -> bool:
     """Let time pass."""
     part = clock.with_suffix(".part")
-    part.write_text(str(float(clock.read_text()) + _owner.GRACE))
+    part.write_text(str(float(clock.read_text()) + GRACE))
     part.replace(clock)
     return True
 
@@ -247,9 +246,16 @@ def test_a_wrong_password_is_not_repeated(server: Server) -> None:
     assert caught.value.__cause__ is None
 
 
+def tables(url: str) -> list[str]:
+    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg2:"))
+    names = sqlalchemy.inspect(engine).get_table_names()
+    engine.dispose()
+    return names
+
+
 def test_a_worker_creates_no_tables(server: Server) -> None:
     url = server.make("other")
-    assert not storage_exists(url)
+    assert tables(url) == []
     with pytest.raises(ValueError, match=r"accepts workers in 'postgresql://me:\*\*\*@/other"):
         join_search(url, patience=0)
-    assert not storage_exists(url)
+    assert tables(url) == []

@@ -17,6 +17,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 from sklearn.exceptions import FitFailedWarning
 
+from sklearnloss.tuning._search import worker_process
 from sklearnloss.tuning._search.job import PREFIX
 from sklearnloss.tuning._search.join import JOB
 from sklearnloss.tuning._workers import pool as _workers
@@ -369,3 +370,17 @@ def test_an_estimator_that_cannot_be_pickled_is_refused_before_any_training(
         search.fit(X, y)
     assert fits.begun() == []
     assert not _jobs(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("searched", [False, True], ids=["not searched", "searched"])
+def test_the_current_folder_is_searched_only_where_it_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, searched: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = [""] if searched else []
+    monkeypatch.setattr(sys, "path", [*here, *(path for path in sys.path if path)])
+    Path("optuna.py").write_text("raise SystemExit(77)")
+    with Pool(tmp_path / "none", "s.journal", 1, "no digest", worker_process.__name__) as pool:
+        status = pool.processes[0].wait()
+    assert status == (77 if searched else FAILED)  # as there is no job

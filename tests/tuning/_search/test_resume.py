@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,22 +14,23 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import FitFailedWarning
 
 from sklearnloss import LossSearchCV, UNetSegmenter
-from sklearnloss.tuning._search import intermediate_results as _progress
-from sklearnloss.tuning._search import worker as _work
-from sklearnloss.tuning._search.store import create_study
-from sklearnloss.tuning._workers import liveness as _owner
-from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 from ..processes import (
+    GRACE,
     Broken,
     Fits,
     Stub,
     X,
     images,
+    interrupt_third,
+    leave_running,
+    let_time_fly,
     make_race,
     make_search,
+    new_study,
     outcome,
     run,
+    save_every_fold,
     start,
     states,
     store_of,
@@ -66,7 +65,7 @@ def whole() -> dict[str, Any]:
 
 @pytest.fixture
 def every_fold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_SAVES", -1.0)
+    save_every_fold(monkeypatch)
 
 
 @pytest.mark.parametrize("name", STORAGES)
@@ -157,22 +156,13 @@ def test_an_interrupt_leaves_a_usable_search_and_nothing_running(
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
 
 
-@pytest.mark.parametrize("moment", ["create_new_trial", "set_trial_state_values", "_work_on"])
+@pytest.mark.parametrize("moment", ["create_new_trial", "set_trial_state_values", "evaluation"])
 def test_an_interrupt_between_two_steps_leaves_nothing_running(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, Any]
 ) -> None:
     # The process lives on, in a notebook for example, so others could not take it over.
-    owner: Any = _work.Worker if moment == "_work_on" else optuna.storages.JournalStorage
-    do, count = getattr(owner, moment), iter(range(100))
-
-    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = None if moment == "_work_on" else do(self, *args, **kwargs)
-        if next(count) == 2:
-            raise KeyboardInterrupt
-        return do(self, *args, **kwargs) if moment == "_work_on" else result
-
     with monkeypatch.context() as patch:
-        patch.setattr(owner, moment, interrupted)
+        interrupt_third(patch, moment)
         with pytest.raises(KeyboardInterrupt):
             make_search(storage=tmp_path / "s.journal").fit(X, y)
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
@@ -208,22 +198,6 @@ def test_a_torn_journal_is_repaired(damage: str, tmp_path: Path, whole: dict[str
     assert b"\0" not in path.read_bytes()
 
 
-def _leave_running(storage: Path, token: dict[str, Any]) -> None:
-    """Write down a candidate of a process that is not there any more."""
-    owner = _owner.Owner()
-    owner.token |= token
-    make_search(n_trials=1, storage=storage).fit(X, y)
-    store = store_of(storage, owner=owner)
-    with owner:
-        candidate = store.claim(
-            lambda number, rows: {"mode": "good", "b": 0.25}, lambda rows: False
-        )
-        assert candidate is not None
-        candidate.results.folds = [{"scores": 0.5, "fit_time": 1.0, "score_time": 1.0}]
-        candidate.results.reports = [[1, 0.5]]
-        store.save(candidate)
-
-
 def _assert_resumed(search: LossSearchCV) -> None:
     row = search.cv_results_["params"].index({"mode": "good", "b": 0.25})
     assert search.cv_results_["split0_test_score"][row] == 0.5
@@ -231,7 +205,7 @@ def _assert_resumed(search: LossSearchCV) -> None:
 
 
 def test_candidates_of_a_dead_process_are_resumed(tmp_path: Path, fits: Fits) -> None:
-    _leave_running(tmp_path / "s.journal", {"pid": 2**30, "start": "12345"})
+    leave_running(tmp_path / "s.journal", {"pid": 2**30, "start": "12345"})
     n_before = len(fits.done())
     search = make_search(n_trials=2, storage=tmp_path / "s.journal", refit=False).fit(X, y)
     _assert_resumed(search)
@@ -242,22 +216,20 @@ def test_candidates_of_a_dead_process_are_resumed(tmp_path: Path, fits: Fits) ->
 def test_candidates_of_a_silent_machine_are_resumed_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _leave_running(tmp_path / "s.journal", {"host": "elsewhere", "pid": os.getpid()})
-    clock = itertools.count(0.0, _owner.GRACE / 3)
-    monkeypatch.setattr(_owner, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    leave_running(tmp_path / "s.journal", {"host": "elsewhere", "pid": os.getpid()})
+    clock = let_time_fly(monkeypatch)
     search = make_search(n_trials=2, storage=tmp_path / "s.journal").fit(X, y)
     _assert_resumed(search)
-    assert next(clock) > _owner.GRACE
+    assert next(clock) > GRACE
     assert TrialState.RUNNING not in states(tmp_path / "s.journal")
 
 
 @pytest.mark.parametrize("with_trials", [True, False])
 def test_a_study_of_somebody_else_is_refused(with_trials: bool, tmp_path: Path) -> None:
-    with quiet_optuna():
-        url = f"sqlite:///{tmp_path / 's.db'}"
-        study = optuna.create_study(storage=url, study_name="mine", direction="minimize")
-        if with_trials:
-            study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    study = optuna.create_study(storage=url, study_name="mine", direction="minimize")
+    if with_trials:
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
     search = make_search(storage=tmp_path / "s.db", study_name="mine")
     with pytest.raises(ValueError, match=r"'mine' was not made by LossSearchCV"):
         search.fit(X, y)
@@ -265,8 +237,7 @@ def test_a_study_of_somebody_else_is_refused(with_trials: bool, tmp_path: Path) 
 
 @pytest.mark.parametrize("search", [3, "x", ["data"]])
 def test_a_study_with_an_invalid_search_attribute_is_refused(search: Any, tmp_path: Path) -> None:
-    with quiet_optuna():
-        study = create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
+    study = new_study(tmp_path / "s.journal")
     study.set_user_attr("search", search)
     for name in ("sklearnloss", None):
         with pytest.raises(ValueError, match=r"'sklearnloss' was not made by LossSearchCV"):
@@ -324,7 +295,7 @@ def test_the_network_is_resumed_in_its_second_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = images()
-    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_SAVES", -1.0)
+    save_every_fold(monkeypatch)
     fit, count = UNetSegmenter.fit, iter(range(100))
 
     def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:

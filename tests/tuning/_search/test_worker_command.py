@@ -10,16 +10,13 @@ from optuna.trial import TrialState
 from sklearn.svm import SVC
 
 from sklearnloss import LossSearchCV
-from sklearnloss._cli import main
 from sklearnloss.tuning import join_search
-from sklearnloss.tuning._search.job import FILE, PREFIX
-from sklearnloss.tuning._search.join import JOB
-from sklearnloss.tuning._search.store import create_study
-from sklearnloss.tuning._workers.pool import STORAGE
-from sklearnloss.tuning._workers.private_files import write_private
-from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
-from ..processes import Fits, join, start, store_of, trap_of, wait_until
+from ...command_line import main
+from ..processes import Fits, join, new_study, publish, set_trap, start, store_of, wait_until
+
+#: Where workers are told of a storage.
+STORAGE = "SKLEARNLOSS_STORAGE"
 
 pytestmark = pytest.mark.slow  # starts processes
 
@@ -43,8 +40,8 @@ def test_workers_join_a_search_and_leave_it_when_told(tmp_path: Path) -> None:
     assert {row.state for row in rows} == {TrialState.COMPLETE}
     assert len(fits.done()) == len(set(fits.done())) == 6 * 3
     assert len(fits.workers()) == 4
-    assert store_of(storage, "mine").study.user_attrs[JOB] is None  # nobody waits for it
-    assert not list(tmp_path.glob(f"{PREFIX}*"))
+    assert store_of(storage, "mine").study.user_attrs["job"] is None  # nobody waits for it
+    assert not list(tmp_path.glob("sklearnloss-job-*"))
 
 
 def test_without_a_storage_the_command_says_how_to_name_one(
@@ -69,17 +66,12 @@ def test_a_search_that_does_not_begin_is_waited_for_and_then_named(
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """Return a storage with a study, which has no job yet."""
-    with quiet_optuna():
-        create_study(open_storage(tmp_path / "s.journal"), "sklearnloss")
+    new_study(tmp_path / "s.journal")
     return tmp_path / "s.journal"
 
 
-def _publish(journal: Path, job: Any) -> None:
-    open_storage(journal).set_study_user_attr(0, JOB, job)
-
-
 def test_data_that_cannot_be_seen_are_named(journal: Path) -> None:
-    _publish(journal, {"folder": "/not/here"})
+    publish(journal, {"folder": "/not/here"})
     with pytest.raises(ValueError, match=r"keeps its data in '/not/here', which cannot be seen"):
         join_search(str(journal), patience=0)
     with pytest.raises(ValueError, match=r"keeps its data in '/nor/here', which cannot be seen"):
@@ -88,7 +80,7 @@ def test_data_that_cannot_be_seen_are_named(journal: Path) -> None:
 
 @pytest.mark.parametrize("job", [3, "folder", {"folder": 3}, {"owner": {}}, ["folder"]])
 def test_an_invalid_job_attribute_is_named(job: Any, journal: Path) -> None:
-    _publish(journal, job)
+    publish(journal, job)
     with pytest.raises(ValueError, match=r"'sklearnloss' was not written by.*attribute 'job' is"):
         join_search(str(journal), patience=0)
 
@@ -99,9 +91,9 @@ def test_a_worker_runs_no_pickle_that_a_storage_names_and_others_can_write(
 ) -> None:
     folder, sprung = tmp_path / "evil", tmp_path / "sprung"
     folder.mkdir()
-    write_private(folder / FILE, trap_of(sprung))
+    set_trap(folder, sprung)
     folder.chmod(0o777)
-    _publish(journal, {"folder": str(folder), "owner": {}})
+    publish(journal, {"folder": str(folder), "owner": {}})
     command = ["worker", "--storage", str(journal), "--wait", "0"]
     assert main(command) == 2
     message = capsys.readouterr().err

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import CompoundLoss, DiceLoss, Loss, get_loss, list_losses, register_loss
-from sklearnloss.losses._core import names
 from sklearnloss.metrics import dice_scorer
 from sklearnloss.tuning import loss_param_distributions, loss_param_grid, suggest_loss
 
@@ -132,14 +130,11 @@ def test_a_trial_chooses_a_loss_for_each_prefix() -> None:
 
 
 @pytest.fixture
-def _own_loss() -> Iterator[None]:
+def _own_loss() -> None:
     class Stepped(DiceLoss):
         pass
 
     register_loss("stepped", Stepped, search_space={"eps": (1, 4), "batch": [True]})
-    yield
-    names.USER_LOSSES.clear()
-    names.USER_SPACES.clear()
 
 
 @pytest.mark.usefixtures("_own_loss")

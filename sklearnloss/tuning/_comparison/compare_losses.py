@@ -182,6 +182,11 @@ def compare_losses(
 
     Notes
     -----
+    With ``networks``, further tables say how much of the spread of the scores is due to
+    the loss, the network, and their interaction, and whether the best loss is the same
+    for all networks; see :class:`NetworkComparison`. The storage may be that of a
+    comparison with fewer networks.
+
     Hyperparameters tuned on the same images score slightly too well even on new splits,
     the more so the more were tuned. Images that no search has seen give a fairer
     comparison.
@@ -208,6 +213,11 @@ def compare_losses(
     (2, 4, 1)
     >>> sorted(comparison.pairs_[0])[:3]
     ['a', 'b', 'difference']
+    >>> depths = {"shallow": {"depth": 1}, "deep": {"depth": 2}}
+    >>> comparison = compare_losses(model, ["dice", "bce"], X, y, networks=depths,
+    ...                             groups=groups, n_repeats=1, random_state=0)
+    >>> [row["effect"] for row in comparison.effects_]
+    ['loss', 'network', 'loss x network', 'rest (splits, seeds)']
     """
     X, y, groups = indexable(X, y, groups)
     by_loss = read_losses(estimator, losses)

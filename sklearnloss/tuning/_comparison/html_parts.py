@@ -34,7 +34,13 @@ body { margin: 0; background: #f3f4f6; }
 main { max-width: 1060px; margin: 2em auto; padding: 1.6em 2.4em; background: #fff;
        border-radius: 8px; box-shadow: 0 1px 4px #0002; overflow-x: auto; }
 h1 { font-size: 1.5em; margin: 0 0 .1em; } h2 { font-size: 1.1em; margin: 1.6em 0 .2em; }
+h3 { font-size: 1em; margin: 1em 0 .2em; color: #4b5563; }
 img { max-width: 100%; }
+.pictures { display: flex; flex-wrap: wrap; gap: .5em 1.5em; align-items: center; }
+.pictures img { flex: 2 1 380px; min-width: 0; }
+.pictures img + img { flex: 1 1 230px; max-width: 340px; }
+@media print { body { background: #fff; } main { margin: 0; padding: 0; overflow: visible;
+  box-shadow: none; } h2, h3 { break-after: avoid; } tr, img { break-inside: avoid; } }
 .slc .headline { font-size: 1.1em; margin: .8em 0; padding: .6em 1em; background: #eaf3fa;
                  border-left: 4px solid #0072b2; }
 """

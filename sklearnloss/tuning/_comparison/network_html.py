@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
 from .html import about, image_section, loss_table, pair_section, reasons, written
 from .html_parts import draw_uri, page, settings_table, snippet, table
-from .network_plot import WIDTHS, draw_networks, figure_size
+from .network_plot import WIDTHS, draw_scores, draw_shares, figure_size
 from .network_text import (
     best_table,
     effect_table,
@@ -21,6 +21,8 @@ from .network_text import (
 from .results import LossComparison
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .network_results import NetworkComparison
 
 
@@ -33,8 +35,7 @@ def render_report(comparison: NetworkComparison) -> str:
         _note(networks_design(comparison)),
         f'<p class="headline">{escape(_sentence(comparison.verdict_))}</p>',
         _list(comparison.notes_, "failed"),
-        f'<img alt="Scores of the losses over the networks, and shares of the spread" '
-        f'src="{_picture(comparison)}">',
+        _pictures(comparison),
         "<h2>Mean scores</h2>",
         _mean_table(comparison),
         _note(f"{means_legend(comparison)}. {' '.join(learning_lines(comparison))}"),
@@ -90,21 +91,36 @@ def _mean_table(comparison: NetworkComparison) -> str:
     return table(head, rows, ["best" if row[0] in sure else "" for row in rows])
 
 
-def _picture(comparison: NetworkComparison) -> str:
-    """Return the figure as a data URI."""
+def _pictures(comparison: NetworkComparison) -> str:
+    """Return both pictures, side by side where there is room."""
+    width, height = figure_size(comparison)
+    left, right = (width * each / sum(WIDTHS) for each in WIDTHS)
+    drawn = (
+        (draw_scores, left, "Scores of the losses over the networks"),
+        (draw_shares, right, "Shares of the spread"),
+    )
+    images = [
+        f'<img alt="{text}" src="{_picture(draw, (size, height), comparison)}">'
+        for draw, size, text in drawn
+    ]
+    return f'<div class="pictures">{"".join(images)}</div>'
+
+
+def _picture(
+    draw: Callable[[Axes, NetworkComparison], None],
+    size: tuple[float, float],
+    comparison: NetworkComparison,
+) -> str:
+    """Return one picture as a data URI."""
     return draw_uri(
-        lambda figure: draw_networks(
-            list(figure.subplots(1, 2, gridspec_kw={"width_ratios": WIDTHS})), comparison
-        ),
-        figure_size(comparison),
-        "NetworkComparison.to_html",
+        lambda figure: draw(figure.subplots(), comparison), size, "NetworkComparison.to_html"
     )
 
 
 def _network_section(name: str, comparison: LossComparison) -> str:
     """Return what a report of this network alone would say."""
     parts = [
-        f"<h2>{escape(name)}</h2>",
+        f"<h2>Losses with {escape(name)}</h2>",
         loss_table(comparison),
         reasons(comparison),
         pair_section(comparison, "h3"),

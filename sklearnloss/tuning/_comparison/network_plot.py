@@ -49,12 +49,12 @@ def new_axes(comparison: NetworkComparison) -> list[Axes]:
 
 def draw_networks(axes: Sequence[Axes], comparison: NetworkComparison) -> None:
     """Draw scores over networks on the first axes, shares of the spread on the second."""
-    _draw_scores(axes[0], comparison)
+    draw_scores(axes[0], comparison)
     if len(axes) > 1:
-        _draw_shares(axes[1], comparison)
+        draw_shares(axes[1], comparison)
 
 
-def _draw_scores(axes: Axes, comparison: NetworkComparison) -> None:
+def draw_scores(axes: Axes, comparison: NetworkComparison) -> None:
     """A line per loss; the best on average comes first in the legend."""
     scores = comparison.scores_
     n_networks, n_losses = scores.shape[:2]
@@ -128,7 +128,7 @@ def _wrapped(name: str) -> str:
     return plain_text("\n".join(lines))
 
 
-def _draw_shares(axes: Axes, comparison: NetworkComparison) -> None:
+def draw_shares(axes: Axes, comparison: NetworkComparison) -> None:
     """A bar per effect with the interval of its share."""
     rows = comparison.effects_
     for height, row in enumerate(rows):

@@ -133,4 +133,3 @@ def summarize(comparison: NetworkComparison) -> str:
     lines += ["", comparison.verdict_, *comparison.notes_]
     lines += ["", means_legend(comparison), effects_legend(comparison)]
     return "\n".join(lines)
-

@@ -1,9 +1,11 @@
 """Five losses with three networks on the nuclei: the table and the picture of docs/search.md.
 
-python docs/compare_networks.py                     # a few minutes on one core; prints the summary
+python docs/compare_networks.py                     # prints the summary
 python docs/compare_networks.py --write             # writes the picture and the table
 python docs/compare_networks.py --storage FILE      # keeps finished fits
 python docs/compare_networks.py --html FILE         # writes the report
+
+These are 60 fits, which take 5 to 20 minutes on one core.
 """
 
 from __future__ import annotations

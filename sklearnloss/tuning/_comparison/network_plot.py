@@ -131,22 +131,19 @@ def _wrapped(name: str) -> str:
 def draw_shares(axes: Axes, comparison: NetworkComparison) -> None:
     """A bar per effect with the interval of its share."""
     rows = comparison.effects_
+    names = []
     for height, row in enumerate(rows):
         share = 100 * np.nan_to_num(row["share"])
         color = GREY if height == len(rows) - 1 else BLUE
         axes.barh(height, share, height=0.55, color=color, alpha=0.75, lw=0)
-        end = share
         if np.isfinite(row["share_low"]):
             ends = 100 * row["share_low"], 100 * row["share_high"]
             axes.plot(ends, [height, height], color="#111827", lw=1.6, solid_capstyle="butt")
-            end = ends[1]
         text = "unknown" if np.isnan(row["share"]) else f"{share:.0f} %"
-        axes.annotate(
-            text, (end, height), (5, 0), textcoords="offset points", va="center", fontsize="small"
-        )
-    axes.set_yticks(range(len(rows)), [row["effect"].replace(" (", "\n(") for row in rows])
+        names.append(f"{row['effect']}\n{text}")
+    axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(0, 118)
+    axes.set_xlim(0, 103)
     axes.set_xticks(range(0, 101, 25), [f"{tick} %" for tick in range(0, 101, 25)])
     axes.set_title("share of the spread", fontsize="medium", loc="left")
     axes.set_xlabel("with 95 % interval", fontsize="small", color=GREY)

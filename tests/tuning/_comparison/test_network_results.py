@@ -283,6 +283,8 @@ def test_the_picture_has_a_line_per_loss_with_its_intervals() -> None:
         ends = np.array([segment[:, 1] for segment in bars.get_segments()])
         half = (test.high - test.low) / 2
         np.testing.assert_allclose(ends[:, 1] - ends[:, 0], 2 * half)
+    names = [text.get_text() for text in right.get_yticklabels()]
+    assert names[0] == f"loss\n{100 * found.effects_[0]['share']:.0f} %"
     widths = [bar.get_width() for bar in right.patches]  # type: ignore[attr-defined]
     np.testing.assert_allclose(widths, [100 * row["share"] for row in found.effects_])
 

@@ -56,7 +56,7 @@ class Task:
 
     def compare(self, seed: int, n_jobs: int) -> LossComparison:
         """Fit and score every loss on every split."""
-        return compare_losses(
+        comparison: LossComparison = compare_losses(
             self.estimator,
             self.losses,
             self.X,
@@ -68,6 +68,7 @@ class Task:
             verbose=1,
             **self.splits,
         )
+        return comparison
 
 
 def nuclei_task(epochs: int) -> Task:

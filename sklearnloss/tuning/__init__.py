@@ -2,6 +2,7 @@
 
 from ._comparison.compare_losses import compare_losses
 from ._comparison.critical_difference import CriticalDifference, critical_difference
+from ._comparison.network_results import NetworkComparison
 from ._comparison.results import LossComparison
 from ._search.display import LossSearchDisplay
 from ._search.join import join_search
@@ -13,6 +14,7 @@ __all__ = [
     "LossComparison",
     "LossSearchCV",
     "LossSearchDisplay",
+    "NetworkComparison",
     "compare_losses",
     "critical_difference",
     "join_search",

@@ -2,38 +2,80 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import math
 import numbers
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import check_random_state, indexable
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_sample_weight, _num_samples
-from tqdm.auto import tqdm
+from sklearn.utils.validation import _check_sample_weight
 
 from ..._utils.pipeline import last_step
 from ...estimators._mask_estimator import MaskEstimator
 from .._evaluation.fingerprint import digest, digest_data
 from .._evaluation.fit_and_score import seed_estimator
-from .._evaluation.interrupts import noting_interrupts
 from .._workers.pool import count_workers
-from .fit import PairedData, fit_once
+from .fit import PairedData
 from .fit_log import FitJournal, open_fit_journal
-from .fits import Fit, FitKey, FitTable, collect, plan_fits
-from .losses import Settings, read_losses
+from .network_results import NetworkComparison
 from .results import LossComparison
+from .run_fits import fit_all
 from .scorers import NamedScorers, read_scoring
-from .splits import PairedSplits, make_splits
+from .settings import Settings, combine, read_losses, read_networks
+from .splits import make_splits
 from .thumbnails import thumbnails
 
-Result = dict[str, Any]
+
+@overload
+def compare_losses(
+    estimator: Any,
+    losses: Any,
+    X: Any,
+    y: Any = ...,
+    *,
+    networks: None = ...,
+    groups: ArrayLike | None = ...,
+    sample_weight: ArrayLike | None = ...,
+    cv: Any = ...,
+    scoring: Any = ...,
+    n_repeats: int | None = ...,
+    n_seeds: int = ...,
+    rope: float = ...,
+    per_image: bool = ...,
+    n_jobs: int | None = ...,
+    error_score: float | str = ...,
+    random_state: Any = ...,
+    storage: str | os.PathLike[str] | None = ...,
+    verbose: int = ...,
+) -> LossComparison: ...
+@overload
+def compare_losses(
+    estimator: Any,
+    losses: Any,
+    X: Any,
+    y: Any = ...,
+    *,
+    networks: Any,
+    groups: ArrayLike | None = ...,
+    sample_weight: ArrayLike | None = ...,
+    cv: Any = ...,
+    scoring: Any = ...,
+    n_repeats: int | None = ...,
+    n_seeds: int = ...,
+    rope: float = ...,
+    per_image: bool = ...,
+    n_jobs: int | None = ...,
+    error_score: float | str = ...,
+    random_state: Any = ...,
+    storage: str | os.PathLike[str] | None = ...,
+    verbose: int = ...,
+) -> NetworkComparison: ...
 
 
 def compare_losses(
@@ -42,6 +84,7 @@ def compare_losses(
     X: Any,
     y: Any = None,
     *,
+    networks: Any = None,
     groups: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     cv: Any = None,
@@ -55,7 +98,7 @@ def compare_losses(
     random_state: Any = None,
     storage: str | os.PathLike[str] | None = None,
     verbose: int = 0,
-) -> LossComparison:
+) -> LossComparison | NetworkComparison:
     """Compare losses on held-out data, and test whether the differences are real.
 
     Every loss is trained on the same splits with the same seeds and scored on images
@@ -77,6 +120,11 @@ def compare_losses(
         Images.
     y : array-like, default=None
         Masks or labels; not needed if X is a torch ``Dataset`` that has them.
+    networks : list of networks, or dict of str to network or of parameters, default=None
+        Each is trained with each loss, on the same splits and seeds. A network is
+        whatever ``network`` of :class:`~sklearnloss.ImageSegmenter` may be. A dict gives
+        labels and further parameters, as ``losses`` does. For an estimator that has no
+        ``network``: ``{"shallow": {"depth": 2}, "deep": {"depth": 4}}``.
     groups : array-like of shape (n,), default=None
         Images of one group, such as a patient, stay together.
     sample_weight : array-like of shape (n,), default=None
@@ -119,7 +167,8 @@ def compare_losses(
 
     Returns
     -------
-    comparison : LossComparison
+    comparison : LossComparison or NetworkComparison
+        The latter if there are ``networks``.
 
     Raises
     ------
@@ -133,6 +182,11 @@ def compare_losses(
 
     Notes
     -----
+    With ``networks``, further tables say how much of the spread of the scores is due to
+    the loss, the network, and their interaction, and whether the best loss is the same
+    for all networks; see :class:`NetworkComparison`. The storage may be that of a
+    comparison with fewer networks.
+
     Hyperparameters tuned on the same images score slightly too well even on new splits,
     the more so the more were tuned. Images that no search has seen give a fairer
     comparison.
@@ -159,9 +213,16 @@ def compare_losses(
     (2, 4, 1)
     >>> sorted(comparison.pairs_[0])[:3]
     ['a', 'b', 'difference']
+    >>> depths = {"shallow": {"depth": 1}, "deep": {"depth": 2}}
+    >>> comparison = compare_losses(model, ["dice", "bce"], X, y, networks=depths,
+    ...                             groups=groups, n_repeats=1, random_state=0)
+    >>> [row["effect"] for row in comparison.effects_]
+    ['loss', 'network', 'loss x network', 'rest (splits, seeds)']
     """
     X, y, groups = indexable(X, y, groups)
-    settings = read_losses(estimator, losses)
+    by_loss = read_losses(estimator, losses)
+    by_network = {} if networks is None else read_networks(estimator, networks)
+    settings = combine(estimator, by_network, by_loss) if by_network else by_loss
     _check_numbers(rope, error_score)
     n_workers = count_workers(n_jobs)
     scorers = read_scoring(estimator, scoring)
@@ -183,47 +244,38 @@ def compare_losses(
         )
         if journal is not None:
             journal.begin(_header(data, scorers, groups, seed))
-        fits = _fit_all(settings, plan, data, journal, n_workers, verbose)
-    comparison = LossComparison(
-        fits,
-        settings=settings,
-        rope=rope,
-        error_score=math.nan if isinstance(error_score, str) else float(error_score),
-        about=_about(data, next(iter(fits.scores)), seed),
+        fits = fit_all(settings, plan, data, journal, n_workers, verbose)
+    about = _about(data, next(iter(fits.scores)), seed)
+    failed = math.nan if isinstance(error_score, str) else float(error_score)
+
+    def compared(settings: Mapping[str, Settings], **more: str) -> LossComparison:
+        return LossComparison(
+            fits.of(list(settings), list(by_loss)),
+            settings=dict(zip(by_loss, settings.values(), strict=True)),
+            rope=rope,
+            error_score=failed,
+            about={**about, **more},
+        )
+
+    if not by_network:
+        return _illustrated(compared(settings), data)
+    by_pair = iter(settings.items())  # the losses of a network follow each other
+    return NetworkComparison(
+        {
+            name: _illustrated(
+                compared(dict(itertools.islice(by_pair, len(by_loss))), network=name), data
+            )
+            for name in by_network
+        }
     )
+
+
+def _illustrated(comparison: LossComparison, data: PairedData) -> LossComparison:
+    """Add the names of images, and pictures of the hardest ones."""
     worst = [row["image"] for row in comparison.worst_images_]
-    comparison.pictures_ = thumbnails(estimator, X, worst)
-    comparison.image_names_ = _file_names(X)
+    comparison.pictures_ = thumbnails(data.estimator, data.X, worst)
+    comparison.image_names_ = _file_names(data.X)
     return comparison
-
-
-def _fit_all(
-    settings: Mapping[str, Settings],
-    plan: PairedSplits,
-    data: PairedData,
-    journal: FitJournal | None,
-    n_workers: int,
-    verbose: int,
-) -> FitTable:
-    """Do the fits that are not in the log yet, and collect all results."""
-    work = plan_fits(settings, plan)
-    done = {} if journal is None else _stored(journal, work, data.per_image)
-    left = [fit for fit in work if fit.key not in done]
-    with _interruptible(journal, len(work)):
-        for fit, result in _run(left, data, n_workers, verbose):
-            done[fit.key] = result
-            if journal is not None:
-                journal.append({**fit.key._asdict(), **result})
-    _check_any(done.values())
-    names = next(list(result["scores"]) for result in done.values() if result["scores"])
-    keys = {(fit.key.loss, *fit.position): fit.key for fit in work}
-    return collect(
-        list(settings),
-        names,
-        plan,
-        _num_samples(data.X),
-        lambda label, j, s: done[keys[label, j, s]],
-    )
 
 
 def _check_numbers(rope: float, error_score: float | str) -> None:
@@ -259,92 +311,6 @@ def _header(data: PairedData, scorers: Mapping[str, Any], groups: Any, seed: int
         "scoring": digest({**scorers, "per image": data.per_image}),
         "random_state": seed,
     }
-
-
-def _stored(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> dict[FitKey, Result]:
-    """Return the fits that are done; those that failed are tried again."""
-    _check_images(journal, work, per_image)
-    stored = {FitKey(*(line[name] for name in FitKey._fields)): line for line in journal.lines}
-    if stored and not {key.split for key in stored} & {fit.key.split for fit in work}:
-        raise ValueError(
-            f"storage={str(journal.path)!r} holds fits on other splits. Pass the cv it was begun "
-            f"with, one with a random_state if it shuffles, or the path of a new file."
-        )
-    return {key: line for key, line in stored.items() if line["status"] != "failed"}
-
-
-def _check_images(journal: FitJournal, work: Sequence[Fit], per_image: bool) -> None:
-    """Refuse a damaged file, in which a fit has scores of other images than its split."""
-    sizes = {fit.key.split: len(fit.test) for fit in work}
-    for number, line in enumerate(journal.lines, 1):
-        size = sizes.get(line["split"])
-        expected = size if per_image and line["status"] == "ok" else 0
-        found = len(line["images"] or [])
-        if size is not None and found != expected:
-            raise ValueError(
-                f"storage={str(journal.path)!r} is damaged: fit {number} has {found} scores of "
-                f"images, expected {expected}. Remove its line, or pass the path of a new file."
-            )
-
-
-@contextlib.contextmanager
-def _interruptible(journal: FitJournal | None, n_fits: int) -> Iterator[None]:
-    try:
-        with noting_interrupts():
-            yield
-    except KeyboardInterrupt as error:
-        if journal is not None:
-            error.add_note(
-                f"Finished fits of {n_fits} are in {str(journal.path)!r}: the same call resumes."
-            )
-        raise
-
-
-def _run(
-    fits: Sequence[Fit], data: PairedData, n_workers: int, verbose: int
-) -> Iterator[tuple[Fit, Result]]:
-    """Yield fits with their results as they finish."""
-    calls = (delayed(_numbered)(k, data, fit) for k, fit in enumerate(fits))
-    results = _parallel(n_workers)(calls)
-    bar = tqdm(total=len(fits), disable=verbose < 1, unit="fit", desc="compare_losses")
-    with bar, contextlib.closing(results):
-        for k, result in results:
-            bar.update()
-            if verbose > 1:
-                bar.write(_line(fits[k], result))
-            yield fits[k], result
-
-
-def _parallel(n_jobs: int) -> Parallel:
-    try:
-        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    except ValueError as error:
-        raise ValueError(
-            "compare_losses takes the results of fits as they finish, which joblib's backend "
-            "'multiprocessing' cannot give. Use joblib.parallel_config(backend='loky')."
-        ) from error
-
-
-def _numbered(k: int, data: PairedData, fit: Fit) -> tuple[int, Result]:
-    seed = fit.key.random_state
-    return k, fit_once(
-        data, fit.settings, fit.train, fit.test, seed=seed, number=k, baseline=fit.baseline
-    )
-
-
-def _line(fit: Fit, result: Result) -> str:
-    scores = ", ".join(f"{name} {score:.4f}" for name, score in result["scores"].items())
-    found = scores or f"{result['status']}: {result['reason']}"
-    return f"split {fit.position[0]}, seed {fit.position[1]}, {fit.key.loss}: {found}"
-
-
-def _check_any(results: Any) -> None:
-    reasons = [result["reason"] for result in results]
-    if all(reasons):
-        raise ValueError(
-            f"None of the {len(reasons)} fits finished. The first one: {reasons[0]} Use "
-            f"error_score='raise' to see where."
-        )
 
 
 def _file_names(X: Any) -> list[str] | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._evaluation.fingerprint import digest
-from .losses import Settings
+from .settings import Settings
 from .splits import PairedSplits, folds_per_repeat
 
 Array = NDArray[Any]
@@ -115,6 +115,25 @@ class FitTable:
     def n_folds(self) -> int:
         """Splits that test each image once, or 1."""
         return folds_per_repeat(self.tests, self.n_images)
+
+    def of(self, labels: Sequence[str], names: Sequence[str]) -> Self:
+        """Return the fits of some losses, under other names.
+
+        Parameters
+        ----------
+        labels, names : list of str
+            What they are called here and in the result.
+        """
+        which = [self.labels.index(label) for label in labels]
+        return replace(
+            self,
+            labels=list(names),
+            scores={name: scores[which] for name, scores in self.scores.items()},
+            status=self.status[which],
+            reasons=self.reasons[which],
+            seconds=self.seconds[which],
+            images=[self.images[k] for k in which],
+        )
 
 
 def collect(

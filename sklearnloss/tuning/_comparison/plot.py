@@ -31,6 +31,22 @@ def new_axes(n_losses: int) -> list[Axes]:
     return list(axes)
 
 
+def check_axes(ax: Any, what: str) -> list[Axes]:
+    """Return one or two axes, that a user passed, as a list.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are something else; ``what`` says what two of them are for.
+    """
+    axes = list(np.ravel(np.asarray(ax, dtype=object)))
+    if len(axes) not in (1, 2):
+        raise ValueError(f"ax holds {len(axes)} axes, expected one or two: for {what}.")
+    if not all(hasattr(each, "plot") for each in axes):
+        raise TypeError(f"ax={ax!r}: expected matplotlib Axes, or two of them.")
+    return axes
+
+
 def draw_comparison(axes: Sequence[Axes], comparison: LossComparison) -> None:
     """Draw the scores on the first axes, and the differences from the best on the second."""
     _draw_scores(axes[0], comparison)
@@ -146,5 +162,10 @@ def _finish(axes: Axes, labels: Sequence[str]) -> None:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
+    remove_frame(axes)
+
+
+def remove_frame(axes: Axes) -> None:
+    """Leave only the lower edge."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .fits import FitTable
 from .html import render_report, render_snippet
 from .image_summary import add_image_columns, mean_image_scores, worst_images
-from .plot import draw_comparison, new_axes
+from .plot import check_axes, draw_comparison, new_axes
 from .tables import fill_failures, loss_rows, pair_rows
 from .text import summarize
 
@@ -153,12 +153,7 @@ class LossComparison:
         """
         if what not in ("losses", "pairs", "fits"):
             raise ValueError(f"what={what!r}: expected 'losses', 'pairs' or 'fits'.")
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "LossComparison.to_frame needs pandas: pip install 'sklearnloss[report]'"
-            ) from error
+        pd = import_pandas("LossComparison.to_frame")
         if what == "losses":
             return pd.DataFrame(self.table_).set_index("loss")
         return pd.DataFrame(self.pairs_ if what == "pairs" else self._fit_rows())
@@ -193,16 +188,9 @@ class LossComparison:
         axes : list of matplotlib Axes
             Of the scores and of the differences.
         """
-        if ax is None:
-            axes = new_axes(len(self.labels_))
-        else:
-            axes = list(np.ravel(np.asarray(ax, dtype=object)))
-        if len(axes) not in (1, 2):
-            raise ValueError(
-                f"ax holds {len(axes)} axes, expected one or two: for scores and differences."
-            )
-        if not all(hasattr(each, "plot") for each in axes):
-            raise TypeError(f"ax={ax!r}: expected matplotlib Axes, or two of them.")
+        axes = (
+            new_axes(len(self.labels_)) if ax is None else check_axes(ax, "scores and differences")
+        )
         draw_comparison(axes, self)
         return axes
 
@@ -244,3 +232,12 @@ def _mean(scores: Array) -> float:
     """Return the mean over the splits that have a score, nan if none has."""
     known = scores[np.isfinite(scores)]
     return float(known.mean()) if len(known) else np.nan
+
+
+def import_pandas(name: str) -> Any:
+    """Return pandas, or say what needs it."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(f"{name} needs pandas: pip install 'sklearnloss[report]'") from error
+    return pd

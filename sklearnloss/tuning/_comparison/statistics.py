@@ -201,19 +201,46 @@ def best_probabilities(
     """
     values = np.asarray(scores, dtype=float)
     n_losses, n = values.shape
-    if n < 2 or _leads_without_spread(values):
+    if n < 2 or leads_without_spread(values):
         return np.full(n_losses, np.nan)
-    rng = np.random.default_rng(seed)
-    mean = values.mean(1, keepdims=True)
-    root = (values - mean) * np.sqrt((1 / n + ratio) / (n - 1))  # root @ root.T: the covariance
-    spread = np.sqrt((n - 1) / rng.chisquare(n - 1, n_draws))
-    draws = mean + root @ rng.standard_normal((n, n_draws)) * spread
+    draws = draw_means(values, ratio, n_draws=n_draws, seed=seed)
     first = draws >= draws.max(0) - 1e-12
     shares: Array = (first / first.sum(0)).mean(1)
     return shares
 
 
-def _leads_without_spread(scores: Array) -> bool:
+def draw_means(scores: ArrayLike, ratio: float, *, n_draws: int, seed: int = 0) -> Array:
+    """Draw mean scores of which those of other splits of such images may be.
+
+    From a multivariate t distribution with J - 1 degrees of freedom, around the means over
+    the J splits, with the scores' covariance over splits times ``1 / J + n_test / n_train``.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n, n_splits)
+        At least two splits.
+    ratio : float
+        ``n_test / n_train``.
+    n_draws : int
+        How many.
+    seed : int, default=0
+        The same seed gives the same draws.
+
+    Returns
+    -------
+    draws : ndarray of shape (n, n_draws)
+    """
+    values = np.asarray(scores, dtype=float)
+    n = values.shape[1]
+    rng = np.random.default_rng(seed)
+    mean = values.mean(1, keepdims=True)
+    root = (values - mean) * np.sqrt((1 / n + ratio) / (n - 1))  # root @ root.T: the covariance
+    spread = np.sqrt((n - 1) / rng.chisquare(n - 1, n_draws))
+    draws: Array = mean + root @ rng.standard_normal((n, n_draws)) * spread
+    return draws
+
+
+def leads_without_spread(scores: Array) -> bool:
     """Return whether the best is ahead of another loss by the same in every split."""
     lead = scores[scores.mean(1).argmax()] - scores
     return bool((has_no_spread(lead) & (lead.mean(1) > _ROUNDING)).any())

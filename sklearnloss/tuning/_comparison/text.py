@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .verdicts import cell, failures, plural, probability, setting
@@ -48,7 +49,7 @@ def design(comparison: LossComparison) -> str:
     parts = [plural(n_splits, "split"), plural(n_seeds, "seed")]
     if fits.n_folds > 1 and n_splits > fits.n_folds:
         parts[0] += f" ({n_splits // fits.n_folds} x {fits.n_folds} folds)"
-    losses = plural(len(comparison.labels_), "loss").replace("losss", "losses")
+    losses = plural(len(comparison.labels_), "loss", "losses")
     return f"{losses}, {' x '.join(parts)}, {fits.n_images} images"
 
 
@@ -82,15 +83,25 @@ def image_name(comparison: LossComparison, image: int) -> str:
     return str(image) if names is None else names[image]
 
 
+def align(table: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
+    """Return a line per row, with the first columns to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        texts = [
+            text.ljust(width) if k < n_left else text.rjust(width)
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(texts).rstrip())
+    return lines
+
+
 def summarize(comparison: LossComparison) -> str:
     """Return the table of losses, the reasons of failures, and the verdicts."""
     table = [["", *headings(comparison)]]
     table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [f"{design(comparison)}, scored by {comparison.about_['metric']}", ""]
-    for first, *others in table:
-        right = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join([first.ljust(widths[0]), *right]).rstrip())
+    lines += align(table)
     reasons = [(row["loss"], reason) for row in comparison.table_ for reason in row["reasons"]]
     lines += ["", *(f"{label}: {reason}" for label, reason in reasons)] if reasons else []
     lines += ["", baseline_line(comparison)] if baseline_line(comparison) else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Why a fit has no score: its loss became nan, its score did, or it raised an exception.
@@ -72,9 +72,14 @@ def probability(value: float) -> str:
     return "= " + text.removeprefix("0")
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, several: str | None = None) -> str:
     """Write a count and its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names one after the other, with "and" before the last one."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def failures(row: Mapping[str, Any]) -> str:

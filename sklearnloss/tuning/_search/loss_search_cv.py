@@ -361,7 +361,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         if isinstance(self.refit, str) and isinstance(self.scorer_, dict):
             # The first metric decides a comparison.
             scoring = {self.refit: self.scorer_[self.refit], **self.scorer_}
-        return compare_losses(self.estimator, settings, X, y, **{"scoring": scoring, **options})
+        options = {"scoring": scoring, **options}
+        comparison: LossComparison = compare_losses(self.estimator, settings, X, y, **options)
+        return comparison
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

@@ -42,7 +42,7 @@ from sklearnloss.losses import CrossEntropyLoss, DiceLoss, FocalLoss
 from sklearnloss.metrics import dice_scorer, iou_score
 from sklearnloss.tuning import LossComparison
 from sklearnloss.tuning._comparison.fit import device_of
-from sklearnloss.tuning._comparison.losses import read_losses
+from sklearnloss.tuning._comparison.settings import read_losses
 from sklearnloss.tuning._comparison.splits import make_splits
 
 from ...estimators.conftest import Data, segmenter
@@ -492,9 +492,10 @@ def compare(
     digits: Data, path: Path | None, scoring: Any = None, losses: Any = LOSSES, **settings: Any
 ) -> LossComparison:
     defaults = {"cv": KFold(2), "random_state": 0}
-    return compare_losses(
+    found: LossComparison = compare_losses(
         classifier(), losses, *digits, storage=path, scoring=scoring, **{**defaults, **settings}
     )
+    return found
 
 
 def assert_same(one: LossComparison, other: LossComparison) -> None:

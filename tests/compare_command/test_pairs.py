@@ -63,5 +63,5 @@ def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
 def test_two_files_for_one_image_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"a.png and a.tif have the same name except"):
         prepared(tmp_path / "a", ["a.png", "a.tif"], ["a.png"])
-    with pytest.raises(Refused, match=r"a_mask.png and a_label.png have the same name"):
+    with pytest.raises(Refused, match=r"a_label.png and a_mask.png have the same name"):
         prepared(tmp_path / "b", ["a.png"], ["a_mask.png", "a_label.png"])

@@ -115,7 +115,7 @@ def test_settings_of_the_optimizer_s_groups_stay(digits: Data) -> None:
 def test_balanced_weights_and_class_counts_when_training_goes_on(digits: Data) -> None:
     model = classifier(class_weight="balanced", warm_start=True).fit(*digits).fit(*digits)
     assert model.n_iter_ == 2
-    with pytest.raises(ValueError, match="cannot be computed from a part"):
+    with pytest.raises(ValueError, match="cannot be computed from part"):
         model.set_params(loss="focal").partial_fit(*digits)
     model = classifier(nn.CrossEntropyLoss()).fit(*digits)
     model.set_params(loss="ldam").partial_fit(*digits)

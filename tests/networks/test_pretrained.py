@@ -235,7 +235,7 @@ def test_a_download_that_fails_is_an_error_before_training(
     with pytest.raises(
         ValueError,
         match=rf"weights of network='{name}' \(network__\w+=.* could not be fetched: .*Error: "
-        r".*pass the file as weights='\.\.\.'; or leave network__\w+ out to start at random",
+        r".*pass the file as weights='\.\.\.'; or leave out network__\w+ to start from random",
     ):
         model.fit(X, labels(model, X))
     assert not hasattr(model, "net_")

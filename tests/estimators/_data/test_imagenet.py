@@ -118,7 +118,7 @@ def test_every_way_to_give_images_is_scaled_alike(tmp_path: Path) -> None:
         paths.append(tmp_path / f"mixed{k}.npy")
         np.save(paths[-1], image)
     with (
-        pytest.warns(UserWarning, match="The same brightness may be another number"),
+        pytest.warns(UserWarning, match="The same brightness may be a different number"),
         pytest.raises(ValueError, match="of one kind of numbers, but X holds floating point and u"),
     ):
         classifier(normalize="imagenet").fit(paths, Y)

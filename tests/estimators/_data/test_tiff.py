@@ -190,6 +190,6 @@ def test_flat_images_and_volumes_do_not_mix(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PAGES, metadata={"axes": "ZYX"})
     tifffile.imwrite(tmp_path / "b.tif", PAGES[0])
     with pytest.raises(
-        ValueError, match=r"X\[1\] \(.*b.tif'\) .*flat images and volumes do not mix"
+        ValueError, match=r"X\[1\] \(.*b.tif'\) .*2-D images and volumes cannot be mixed"
     ):
         classifier().fit([tmp_path / "a.tif", tmp_path / "b.tif"], [0, 1])

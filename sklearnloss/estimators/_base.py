@@ -323,7 +323,7 @@ class ImageEstimator(
         if again and n_channels != self._channels():
             raise ValueError(
                 f"loss={self.loss!r} needs a network with {n_channels} output channels, but this "
-                f"one was fitted with {self._channels()}. Fit anew with warm_start=False."
+                f"one was fitted with {self._channels()}. Refit with warm_start=False."
             )
         check_own_ignore_index(loss, self.classes_)
         if self._ignored_label is not None:

@@ -154,8 +154,8 @@ def as_masks(y: Any) -> np.ndarray:
 def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
     if not np.isfinite(masks).all():
         raise ValueError(
-            "Input y contains NaN or infinity. Give pixels to ignore a label of their own, and pass "
-            "it as ignore_index; or mask them: np.ma.masked_invalid(y)."
+            "Input y contains NaN or infinity. Give pixels to ignore a label of their own, and "
+            "pass it as ignore_index; or mask them: np.ma.masked_invalid(y)."
         )
     if (np.abs(masks) >= 2.0**63).any():
         raise ValueError(

@@ -115,9 +115,9 @@ class ChannelStatistics:
             # Not masked_equal: the float64 number may differ from the float32 pixels.
             text = str(np.float32(value)).removesuffix(".0")
             warnings.warn(
-                f"{which} the value {text}, which is far from all others. If it marks missing data, "
-                f"mask it, as in np.ma.masked_values(X, {text}): masked pixels are left out of the "
-                f"scaling, and become the mean of their channel.",
+                f"{which} the value {text}, which is far from all others. If it marks missing "
+                f"data, mask it, as in np.ma.masked_values(X, {text}): masked pixels are left out "
+                f"of the scaling, and become the mean of their channel.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -129,9 +129,7 @@ class Survey:
     def _expected(self, image: Tensor) -> str:
         """Return what an image must share with the first one."""
         if image.ndim != len(self.shape) - 1:
-            return (
-                "Expected the same number of axes in all: 2-D images and volumes cannot be mixed."
-            )
+            return "Expected the same number of axes in all: 2-D images and volumes do not mix."
         if len(image) != self.shape[1]:
             advice = channels_advice(len(image), self.shape[1])
             return f"Expected the same channels in all images.{advice}"

@@ -119,7 +119,9 @@ def test_every_way_to_give_images_is_scaled_alike(tmp_path: Path) -> None:
         np.save(paths[-1], image)
     with (
         pytest.warns(UserWarning, match="The same brightness may be a different number"),
-        pytest.raises(ValueError, match="of one kind of numbers, but X holds floating point and u"),
+        pytest.raises(
+            ValueError, match="with one kind of numbers, but X holds floating point and u"
+        ),
     ):
         classifier(normalize="imagenet").fit(paths, Y)
 

@@ -237,14 +237,14 @@ REFUSED: list[tuple[Make, str]] = [
         ),
         "masks with fractions",
     ),
-    (lambda: _geometry().Hflip(), "augment moves images and not their masks"),
+    (lambda: _geometry().Hflip(), "augment moves images but not their masks"),
     (
         lambda: torchvision().Compose([torchvision().MixUp(num_classes=2)]),
         "augment holds MixUp, which mixes images and their labels",
     ),
     (
         lambda: import_or_skip("torchvision.transforms").RandomHorizontalFlip(),
-        "RandomHorizontalFlip of torchvision.transforms, which knows no masks. Use that of torch",
+        "RandomHorizontalFlip from torchvision.transforms, which ignores masks. Use the one from",
     ),
     (lambda: torchvision().JPEG(50), "augment=JPEG of torchvision fails on .* float32 in"),
     (lambda: torchvision().RandomAffine(40, fill=9), r"the label 9, but the classes are \[0, 1\]"),
@@ -253,11 +253,11 @@ REFUSED: list[tuple[Make, str]] = [
         lambda: albumentations().Compose(
             [albumentations().Lambda(image=lambda image, **_: image[:, ::-1], p=1)]
         ),
-        "augment moves images and not their masks",
+        "augment moves images but not their masks",
     ),
     (
         lambda: pytest.importorskip("monai.transforms").RandFlip(prob=1.0),
-        "augment=RandFlip is of monai, whose transforms are not called here. Expected one of torch",
+        "augment=RandFlip is from monai, whose transforms are not supported. Expected one from",
     ),
 ]
 

@@ -217,7 +217,9 @@ def test_a_checkpoint_that_another_fit_overwrote_is_not_taken_for_the_best(
             classifier(callbacks=[saved_in(tmp_path)], random_state=1).fit(*digits)
 
     best = saved_in(tmp_path, monitor="train_loss_best", load_best=True)
-    with pytest.raises(ValueError, match="overwritten by another fit. Give each fit a dirname"):
+    with pytest.raises(
+        ValueError, match="overwritten by another fit. Give each fit its own dirname"
+    ):
         classifier(callbacks=[Other(), best]).fit(*digits)
 
 

@@ -14,10 +14,10 @@ from ..conftest import Data, classifier, segmenter
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"width": 8}, "was fitted with width=4, but width is 8 now. Set it back, or fit anew"),
+        ({"width": 8}, "was fitted with width=4, but width is now 8. Set it back, or refit"),
         ({"depth": 1}, "was fitted with depth=(18|2), but depth is 1 now"),
         ({"normalize": None}, "was fitted with normalize='auto', but normalize is None now"),
-        ({"weights": "some.pt"}, "was fitted from other weights than weights holds now"),
+        ({"weights": "some.pt"}, "was fitted from other weights than those in weights now"),
         ({"classes": [0, 1, 2, 3]}, r"with classes=\[0, 1, 2\], but classes is \[0, 1, 2, 3\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -87,7 +87,7 @@ def test_scores_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_label_that_often_marks_ignored_pixels_is_asked_about() -> None:
-    with pytest.raises(ValueError, match=r"label 255 beside \[0, 1\].*Pass --ignore-index 255 if"):
+    with pytest.raises(ValueError, match=r"label 255 alongside \[0, 1\].*Pass --ignore-index 255"):
         make_estimator(masked(), Options(data=""))
 
 

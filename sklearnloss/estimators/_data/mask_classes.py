@@ -118,8 +118,8 @@ def check_void(labels: Sequence[int], *, advice: Advice = PYTHON) -> None:
     void = void_label(labels)
     if void is not None:
         raise ValueError(
-            f"The masks hold the label {void} beside {_listed([k for k in labels if k != void])}, "
-            f"which often marks pixels to ignore. {advice.ignore.format(label=void)} if it "
+            f"The masks hold the label {void} alongside "
+            f"{_listed([k for k in labels if k != void])}, which often marks pixels to ignore. {advice.ignore.format(label=void)} if it "
             f"does; if it is a class, {advice.if_classes(labels)}."
         )
 

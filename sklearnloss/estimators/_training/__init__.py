@@ -6,7 +6,8 @@ holds the loss, ``output_weights`` sums it over the outputs of a network with se
 ``training_state`` exists during training only. ``parameters`` declares the shared parameters of
 the estimators, and ``net_settings`` selects those that a net needs; ``optimizers``, ``schedule``,
 ``memory_format`` and ``class_weight`` turn names and numbers into torch objects.
-``gradient_check`` rejects losses without a gradient, and ``portable_net`` pickles the net.
+``gradient_check`` rejects losses without a gradient, ``finite_loss`` stops at infinite losses, and
+``portable_net`` pickles the net.
 
 ``augmentations`` change images: built-in ones, and those from ``augment_libraries`` and from
 users, which receive masks as in ``augment_masks`` and are tried before training

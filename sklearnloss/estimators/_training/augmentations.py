@@ -21,7 +21,7 @@ Change = Callable[[Tensor, Tensor | None, torch.Generator], Pair]
 
 
 class Augmentation:
-    """A sequence of random changes, each drawn anew for every image.
+    """A sequence of random changes, each drawn independently for every image.
 
     Parameters
     ----------

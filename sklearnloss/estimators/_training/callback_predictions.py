@@ -128,7 +128,7 @@ class PredictingNet(CheckpointedNet):
     def _estimator(self, method: str) -> Any:
         if self.training_ is None or self.training_.estimator is None:
             raise RuntimeError(
-                f"net.{method} accepts images only in callbacks, while the net is trained. Use the "
+                f"net.{method} accepts images in callbacks only, while the net is trained. Use the "
                 f"estimator's predict, predict_proba or decision_function, or apply its module_ to "
                 f"scaled images."
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Self
@@ -24,6 +23,7 @@ from .callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from .checkpoints import continue_from_record
 from .criterion import Criterion
 from .fine_tuning import FineTunedNet
+from .finite_loss import require_finite
 from .forward import explain_norm_error, make_forward
 from .gradient_check import refuse_softmax_of_one, require_slope
 from .interrupts import watch_interrupts
@@ -250,7 +250,7 @@ class LossNet(FineTunedNet):
             # On other devices, checking would wait for the device.
             if loss.device.type == "cpu" or current.fetches:
                 value = loss.item()
-                self._check_finite(value, first=training and not values)
+                require_finite(self, value, first=training and not values)
                 self.history.record_batch(f"{prefix}_loss", value)
             values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
@@ -265,23 +265,8 @@ class LossNet(FineTunedNet):
         """Fetch an epoch's losses from the device at once and write them into the history."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
         for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
-            self._check_finite(value, first=k == 0 and prefix == "train")
+            require_finite(self, value, first=k == 0 and prefix == "train")
             row[f"{prefix}_loss"] = value
-
-    def _check_finite(self, value: float, first: bool) -> None:
-        if math.isfinite(value):
-            return
-        lr = self.optimizer_.param_groups[0]["lr"]
-        advice = "Try a smaller lr, or clip_norm=1.0."
-        if first and len(self.history) == 1:
-            advice = (
-                "No step has been made yet, so a smaller lr does not help: check the images for "
-                "extreme values, and the loss and its weights, for instance with check_loss."
-            )
-        raise FloatingPointError(
-            f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
-            f"loss={self.criterion_.loss!r}). {advice}"
-        )
 
     def fit(self, *args: Any, **kwargs: Any) -> LossNet:
         """Refuse to train without the estimator, which reads images and labels."""

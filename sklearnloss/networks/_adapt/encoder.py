@@ -58,13 +58,13 @@ def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where
         return matched
     inside = [name for name in names if name.startswith(f"{pattern}.")]
     if inside:
-        advice = f" That is a part of the network; its parameters are '{pattern}.*'."
+        advice = f" It is a part of the network: use '{pattern}.*' for its parameters."
     else:
         parts = {name.rpartition(".")[0] for name in names}
         advice = did_you_mean(pattern, [*names, *(f"{part}.*" for part in parts if part)])
     raise ValueError(
-        f"{where} holds {pattern!r}, which matches no parameter of the network.{advice} Its "
-        f"parameters are {', '.join(names[:5])}, ..., {names[-1]}, in {_children(network)}."
+        f"{where} holds {pattern!r}, which matches no parameter of the network.{advice} The "
+        f"network's parameters are {', '.join(names[:5])}, ..., {names[-1]}, in {_children(network)}."
     )
 
 
@@ -129,7 +129,7 @@ def _example(names: Sequence[str]) -> str:
 def norms_of(network: nn.Module, frozen: Collection[str]) -> list[str]:
     """Return the layers with running statistics whose parameters are all frozen.
 
-    A layer without parameters is included if everything beside it, in the same part of
+    A layer without parameters is included if everything next to it, in the same part of
     the network, is frozen.
 
     Parameters

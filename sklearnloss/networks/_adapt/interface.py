@@ -18,10 +18,11 @@ class Network(Protocol):
     Attributes
     ----------
     multiple : int
-        The sides of tiles are multiples of this: the factor by which the resolution is reduced.
-        values_per_pixel : int
-            How many values the first layer outputs per pixel. The larger it is, the smaller
-            are the batches of predictions, so that they need the same memory.
+        The sides of tiles are multiples of this: the factor by which the resolution is
+        reduced.
+    values_per_pixel : int
+        How many values the first layer outputs per pixel. Batches of predictions are
+        smaller the larger it is, so that they need the same memory.
     """
 
     multiple: int

@@ -14,7 +14,7 @@ _MAIN = ("out", "logits", "pred", "main")
 
 
 class WrongOutputs(ValueError):
-    """A network returns wrong outputs, whatever the size of the images.
+    """A network returns wrong outputs, regardless of the size of the images.
 
     Attributes
     ----------

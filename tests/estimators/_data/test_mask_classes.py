@@ -181,7 +181,7 @@ def test_a_label_that_often_marks_ignored_pixels_is_asked_about(
     masks = save(y, tmp_path, ".npy") if lazy else y
     X = RNG.normal(size=y.shape)
     with pytest.raises(
-        ValueError, match=rf"label {void} beside .*Pass ignore_index={void} if .*pass classes=\["
+        ValueError, match=rf"label {void} alongside .*Pass ignore_index={void} if .*pass classes=\["
     ):
         fit(masks, X=X)
     assert void not in fit(masks, X=X, ignore_index=void).classes_

@@ -384,5 +384,5 @@ def test_only_files_are_replaced_and_read(saved: Path, tmp_path: Path) -> None:
         load(tmp_path)
     with pytest.raises(IsADirectoryError, match="is a folder. Pass the path of a file in it"):
         model.save(tmp_path)
-    with pytest.raises(FileNotFoundError, match="There is no folder .*missing.*Make it first"):
+    with pytest.raises(FileNotFoundError, match="There is no folder .*missing.*Create it first"):
         model.save(tmp_path / "missing" / "model")

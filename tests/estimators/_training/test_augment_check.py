@@ -289,9 +289,9 @@ def test_a_change_sees_the_labels_of_the_user(ignored: int | None, scenes: Data)
     [
         (
             lambda images, masks: images,
-            "gives an object of type Tensor. Expected a pair",
+            "returns an object of type Tensor. Expected a pair",
         ),
-        (lambda images, masks: ("x", masks), "gives an object of type str. Expected images"),
+        (lambda images, masks: ("x", masks), "returns an object of type str. Expected images"),
         (lambda images, masks: (0 * images, masks), "returns the same images for any input"),
         (lambda images, masks: (images / 0, masks), "returns images with NaN or infinity"),
     ],

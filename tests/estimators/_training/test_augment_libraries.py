@@ -159,7 +159,7 @@ def test_volumes_move_with_their_masks(make: Make) -> None:
 @pytest.mark.parametrize("library", SOME)
 def test_signals_are_refused(library: str) -> None:
     images, masks = batch(16)
-    with pytest.raises(ValueError, match=f"of {library} is for images, but these are signals"):
+    with pytest.raises(ValueError, match=f"from {library} is for images, but these are signals"):
         changed(SOME[library](), images, masks)
 
 
@@ -228,7 +228,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (
         lambda: kornia().RandomJigsaw(p=1.0),
-        r"augment=RandomJigsaw of kornia fails on images and masks of shape \(1, 16, 16\)",
+        r"augment=RandomJigsaw from kornia fails on images and masks of shape \(1, 16, 16\)",
     ),
     (
         lambda: kornia().AugmentationSequential(
@@ -246,7 +246,7 @@ REFUSED: list[tuple[Make, str]] = [
         lambda: import_or_skip("torchvision.transforms").RandomHorizontalFlip(),
         "RandomHorizontalFlip from torchvision.transforms, which ignores masks. Use the one from",
     ),
-    (lambda: torchvision().JPEG(50), "augment=JPEG of torchvision fails on .* float32 in"),
+    (lambda: torchvision().JPEG(50), "augment=JPEG from torchvision fails on .* float32 in"),
     (lambda: torchvision().RandomAffine(40, fill=9), r"the label 9, but the classes are \[0, 1\]"),
     (lambda: albumentations().Normalize(), "augment holds Normalize"),
     (

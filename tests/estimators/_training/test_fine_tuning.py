@@ -418,7 +418,7 @@ def test_what_the_users_module_has_frozen_stays_so(digits: Data) -> None:
         ({"freeze": []}, r"freeze=\[\]. Expected 'encoder', a pattern"),
         ({"freeze": ["encoder", 3]}, "Expected 'encoder', a pattern"),
         ({"freeze": "*"}, "leaves nothing of the network to train"),
-        ({"freeze": "layer1"}, r"whose parameters are 'layer1\.\*'"),
+        ({"freeze": "layer1"}, r"use 'layer1\.\*' for its"),
         ({"freeze_epochs": 0}, "The 'freeze_epochs' parameter"),
         ({"lr_scale": {}}, "Expected factors above 0"),
         ({"lr_scale": {"encoder": 0}}, "use freeze"),

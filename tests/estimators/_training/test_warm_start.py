@@ -37,7 +37,7 @@ def test_what_a_network_has_from_its_first_training_cannot_change(
 
 def test_another_norm_is_refused(scenes: Data) -> None:
     model = segmenter(warm_start=True).fit(*scenes).set_params(norm="batch")
-    with pytest.raises(ValueError, match="was fitted with norm='group', but norm is 'batch' now"):
+    with pytest.raises(ValueError, match="was fitted with norm='group', but norm is now 'batch'"):
         model.partial_fit(*scenes)
     assert model.set_params(warm_start=False).fit(*scenes).n_iter_ == 1
 

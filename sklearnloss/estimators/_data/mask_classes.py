@@ -119,8 +119,9 @@ def check_void(labels: Sequence[int], *, advice: Advice = PYTHON) -> None:
     if void is not None:
         raise ValueError(
             f"The masks hold the label {void} alongside "
-            f"{_listed([k for k in labels if k != void])}, which often marks pixels to ignore. {advice.ignore.format(label=void)} if it "
-            f"does; if it is a class, {advice.if_classes(labels)}."
+            f"{_listed([k for k in labels if k != void])}, which often marks pixels to ignore. "
+            f"{advice.ignore.format(label=void)} if it does; if it is a class, "
+            f"{advice.if_classes(labels)}."
         )
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from .parameters import RESUMABLE
 from .portable_net import PortableNet
 
-# Keys that are stored with the optimizer's state, in its file.
+# The key of our record, stored with the optimizer's state.
 _RECORD = "sklearnloss"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _N_SAMPLES = 16

@@ -64,7 +64,8 @@ def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where
         advice = did_you_mean(pattern, [*names, *(f"{part}.*" for part in parts if part)])
     raise ValueError(
         f"{where} holds {pattern!r}, which matches no parameter of the network.{advice} The "
-        f"network's parameters are {', '.join(names[:5])}, ..., {names[-1]}, in {_children(network)}."
+        f"network's parameters are {', '.join(names[:5])}, ..., {names[-1]}, in "
+        f"{_children(network)}."
     )
 
 

@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
             tensors = {name: file.get_tensor(name).clone() for name in names}
     except SafetensorError as error:
         raise ValueError(
-            f"it was not written by an estimator's save, or only a part of it is there ({error})"
+            f"it was not written by an estimator's save, or is incomplete ({error})"
         ) from error
     if metadata.get("sha256") != checksum(metadata[KEY], tensors):
         raise ValueError("its checksum is wrong: it is damaged, or was changed after it was saved")
@@ -131,7 +131,7 @@ def _parse(text: str) -> dict[str, Any]:
     config: dict[str, Any] = _loads(text)
     version = config["format"]
     if not isinstance(version, int) or version < 1:
-        raise ValueError("it does not say which version of the format it has")
+        raise ValueError("it has no format version")
     if version > FORMAT:
         raise ValueError(
             f"it has version {version} of the format, but this sklearnloss reads only up to "

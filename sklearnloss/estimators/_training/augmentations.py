@@ -27,8 +27,8 @@ class Augmentation:
     ----------
     changes : str, callable or sequence of them
         Names of :data:`CHANGES`; transforms of torchvision, albumentations or kornia;
-        or functions: ``images -> images`` where there are no masks,
-        ``(images, masks) -> (images, masks)`` where there are, on tensors
+        or functions: ``images -> images`` without masks,
+        ``(images, masks) -> (images, masks)`` with masks, on tensors
         (n, C, *spatial) and (n, *spatial).
     labels : MaskLabels, default=None
         What the codes of masks stand for; the user's transforms receive these labels.

@@ -100,7 +100,7 @@ def test_a_truncated_file_is_refused(share: float, saved: Path, tmp_path: Path) 
     content = saved.read_bytes()
     path = tmp_path / "part.safetensors"
     path.write_bytes(content[: int(share * len(content))])
-    refuses(path, "it was not written by an estimator's save, or only a part of it is there")
+    refuses(path, "it was not written by an estimator's save, or is incomplete")
 
 
 def test_a_longer_file_is_refused(saved: Path, tmp_path: Path) -> None:
@@ -143,8 +143,8 @@ def test_other_files_are_refused_and_not_run(
         ("[]", "it is malformed"),
         ("{}", r"it is malformed \(KeyError\('format'\)\)"),
         ("{'format': 1}", "Expecting property name"),
-        ('{"format": "1"}', "it does not say which version of the format it has"),
-        ('{"format": 0}', "it does not say which version"),
+        ('{"format": "1"}', "it has no format version"),
+        ('{"format": 0}', "it has no format version"),
         ('{"format": NaN}', "it holds NaN, which is not JSON"),
         ('{"format": ' + "9" * 9999 + "}", "limit"),
         ("[" * 100_000, "it holds more lists and tables than its length allows"),

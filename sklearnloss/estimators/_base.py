@@ -1,4 +1,4 @@
-"""The base class of both estimators: from arrays to a trained net and back."""
+"""The base class of all estimators: from arrays to a trained net and back."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from ._training.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_ca
 from ._training.torch_settings import check_default_dtype, usual_torch
 from ._training.warm_start import check_unchanged, update_net
 
-# Parameters that are used after fit, too, and may have been changed since.
+# Parameters that are also used after fit, and may have changed since.
 _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", "tta"}
 
 
@@ -74,7 +74,7 @@ class ImageEstimator(
 ):
     """Read images, train one network with one loss, predict scores.
 
-    A sub-class says how its labels become codes and which network it trains.
+    A subclass defines how its labels become codes and which network it trains.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = CONSTRAINTS
@@ -84,8 +84,8 @@ class ImageEstimator(
     net_: LossNet
     _fitted_loss_key: str
 
-    # Called by ``fit`` with the estimator and the number of epochs, after each of them; the
-    # estimator can predict then. What it raises ends the fit.
+    # Called by ``fit`` after each epoch, with the estimator and the number of epochs; the
+    # estimator can predict at that point. An exception ends the fit.
     _epoch_hook: Callable[[Any, int], object] | None = None
 
     @abc.abstractmethod
@@ -98,7 +98,7 @@ class ImageEstimator(
 
     @abc.abstractmethod
     def _n_channels(self, loss: AnyLoss) -> int:
-        """Return how many scores per sample or pixel a loss asks of the network."""
+        """Return how many scores per sample or pixel a loss requires from the network."""
 
     @abc.abstractmethod
     def _is_masks(self, n_channels: int) -> bool:
@@ -118,7 +118,7 @@ class ImageEstimator(
 
     @abc.abstractmethod
     def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
-        """Weigh classes where the loss cannot, or raise a ValueError."""
+        """Turn class weights into sample weights if the loss has none, or raise a ValueError."""
 
     @with_callbacks  # type: ignore[untyped-decorator]
     @usual_torch()
@@ -128,17 +128,17 @@ class ImageEstimator(
         Parameters
         ----------
         X : array-like of shape (n, H, W), (n, C, H, W), (n, C, D, H, W) or (n, n_features)
-            Images of any real dtype, with the channels where ``channels`` says. For
-            data larger than memory a list of files (.npy, .npz or pictures) or of
-            arrays, or a torch ``Dataset`` of images or (image, target) pairs: it is
-            read once beforehand, and then batch by batch. The segmenter takes images
-            of different sizes that way; those of one size make a batch.
-            Pixels without a value are masked, in a masked array: they stay out of
-            the scaling, and become their channel's mean (0 when scaled). So do the
-            pixels of ``ignore_index`` stay out of the scaling, but keep their value.
-            Pictures are turned as EXIF says, and palettes become colors; pages of a
-            TIFF file are channels or slices as the file, the masks or ``image_shape``
-            say.
+            Images of any real dtype, with the channel axis as in ``channels``. For data
+            larger than memory, a list of files (.npy, .npz or pictures) or of arrays, or
+            a torch ``Dataset`` of images or (image, target) pairs: it is read once
+            beforehand, and then batch by batch. In this form, images for the segmenter
+            may have different sizes; those of one size form a batch.
+            Pixels without a value can be masked, in a masked array: they are left out of
+            the scaling, and become their channel's mean (0 when scaled). Pixels with the
+            label ``ignore_index`` are also left out of the scaling, but keep their value.
+            Pictures are rotated according to EXIF, and palettes become colors. The file,
+            the masks or ``image_shape`` determine whether pages of a TIFF file are
+            channels or slices.
         y : array-like, or list of files or arrays
             A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None
@@ -171,7 +171,7 @@ class ImageEstimator(
         y : array-like
             A label per image, or per pixel.
         classes : array-like of shape (n_classes,), default=None
-            All labels there are. Needed at the first call if y lacks some.
+            All labels. Needed in the first call if y lacks some.
         sample_weight : array-like of shape (n,), default=None
             Weights of the samples.
 
@@ -187,7 +187,7 @@ class ImageEstimator(
 
     @property
     def _ignored_label(self) -> Any:
-        """The label of pixels that do not count, None if all do."""
+        """The label of ignored pixels, None if there is none."""
         return None
 
     @property
@@ -263,7 +263,7 @@ class ImageEstimator(
             self.loss_ = self._prepare_loss(data, again, seed, partial=tasks is None)
             self._fitted_loss_key = self._loss_key()
         elif self.class_weight is not None:
-            # Weighs the samples, if that is how.
+            # Turns class weights into sample weights if necessary.
             self._prepare_loss(data, again, seed, partial=tasks is None)
         valid = None
         if self.early_stopping:
@@ -279,7 +279,7 @@ class ImageEstimator(
             start = None if self.weights is None else read_weights(self.weights)
             self._look_at_weights(start)
             self.net_ = build_net(self, device, seed)
-            self.net_.initial_weights_ = (self.weights,)  # a module by itself would be trained
+            self.net_.initial_weights_ = (self.weights,)  # in a tuple, so that it is not trained
             if start is not None:
                 load_weights(inner_network(self.net_.module_), start, self.net_.n_channels_)
         net = self.net_
@@ -300,7 +300,7 @@ class ImageEstimator(
             net.train_split = None
 
     def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
-        """Learn from the weights that training starts from, None if at random."""
+        """Adapt to the initial weights; None means random ones."""
 
     def _mask_labels(self) -> MaskLabels | None:
         """Return what the codes of masks stand for, None if there are no masks."""
@@ -309,7 +309,7 @@ class ImageEstimator(
     def _loss_key(self) -> str:
         loss = self.loss
         if isinstance(loss, nn.Module) and not isinstance(loss, Loss):
-            loss = module_settings(loss)  # torch's reprs leave them out
+            loss = module_settings(loss)  # torch's reprs omit them
         settings = sorted(self._loss_params.items())
         return repr((loss, settings, self.class_weight, self._ignored_label))
 
@@ -323,7 +323,7 @@ class ImageEstimator(
         if again and n_channels != self._channels():
             raise ValueError(
                 f"loss={self.loss!r} needs a network with {n_channels} output channels, but this "
-                f"one was fitted with {self._channels()}. Fit anew with warm_start=False."
+                f"one was fitted with {self._channels()}. Refit with warm_start=False."
             )
         check_own_ignore_index(loss, self.classes_)
         if self._ignored_label is not None:
@@ -332,7 +332,7 @@ class ImageEstimator(
             return loss
         if again and partial and isinstance(self.class_weight, str):
             raise ValueError(
-                f"class_weight={self.class_weight!r} cannot be computed from a part of the data. "
+                f"class_weight={self.class_weight!r} cannot be computed from part of the data. "
                 f"Pass a dict from label to weight."
             )
         counts = data.class_counts()
@@ -351,14 +351,14 @@ class ImageEstimator(
 
     @usual_torch()
     def _scores(self, X: Any) -> Tensor:
-        """Return logits for images of the shape that ``fit`` saw."""
+        """Return logits for images of the shape used in ``fit``."""
         self._check_fitted()
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         images, check = self._new_images(X), self._check_image_shape
         return torch.from_numpy(predict_images(scorer, images, as_numpy, check=check))
 
     def _check_fitted(self) -> None:
-        """Raise unless the estimator can predict with its parameters."""
+        """Raise an error unless the estimator can predict with its parameters."""
         check_is_fitted(self, "net_")
         constraints = {
             name: allowed

@@ -19,7 +19,7 @@ class ResNetClassifier(LabelEstimator):
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="cross_entropy"
-        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
+        The loss to minimize: a name from :func:`~sklearnloss.losses.list_losses`
         or a sum such as "focal+1e-4*l2"; a loss class or object, ours or torch's;
         or a function ``(logits, target)``.
     depth : {18, 34, 50}, default=18
@@ -27,28 +27,29 @@ class ResNetClassifier(LabelEstimator):
     width : int, default=64
         Channels of its first stage. 8 or 16 train fast on a CPU.
     weights : str, path, dict of str to tensor, or nn.Module, default=None
-        Where training starts, instead of at random: a .safetensors file, also one
-        of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
+        The initial weights, instead of random ones: a .safetensors file, including one
+        from :meth:`save`; a file from ``torch.save`` (.pt, .pth), from which only tensors
         are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
         ``width=64``, for any number of channels and classes: the network then begins
         as theirs, with a convolution of 7 x 7 pixels, for small images too.
     freeze : str or list of str, default=None
-        What is not trained: "encoder", or patterns of the names of parameters, as in
-        "layer1.*". Norms in it keep their running statistics. See the notes.
+        The part of the network that is not trained: "encoder", or patterns of parameter
+        names such as "layer1.*". Norms in it keep their running statistics. See the
+        notes.
     freeze_epochs : int, default=None
-        After how many epochs, those of earlier fits included, what was frozen is trained
-        as well; None is never.
+        Number of epochs, including those of earlier fits, after which the frozen part is
+        trained as well; None means never.
     lr_scale : dict of str to float, or float, default=None
-        Factors of the learning rate by "encoder" or pattern, ``{"encoder": 0.1}``; the
-        first that matches counts. Or one in (0, 1) for all layers: it is multiplied once
-        more with each stage away from the last. See the notes.
+        Learning rate factors for "encoder" or for patterns, as in ``{"encoder": 0.1}``;
+        the first match applies. Or one factor in (0, 1) for all layers, which is applied
+        once more for each stage before the last. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
-        (L,) for signals, (C, 1, L) if these have channels. Rows without it are
-        images of one row of pixels. It also says what is read in two ways: (D, H,
-        W) are channels, (1, D, H, W) slices of a volume.
+        (L,) for signals, (C, 1, L) if these have channels. Without it, rows are
+        images of one row of pixels. It also resolves ambiguous shapes: with (D, H,
+        W), D counts channels; with (1, D, H, W), slices of a volume.
     channels : {"first", "last"}, default="first"
-        Where images have their channels.
+        Position of the channel axis of the images.
     optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
@@ -63,27 +64,27 @@ class ResNetClassifier(LabelEstimator):
     batch_size : int, default=32
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
-        Weights of the classes. They become the loss's own where it has such a
-        parameter, and weights of the samples otherwise. A sequence is in the order
+        Weights of the classes. They are passed to the loss if it has such a
+        parameter, and become sample weights otherwise. A sequence is in the order
         of ``classes_``; a pandas Series has the labels in its index.
     classes : array-like, default=None
         All labels, for data that may lack some.
     augment : str, callable, list of them or None, default=None
         Random changes of the training images: "affine", "crop", "flip",
         "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
-        albumentations or kornia, which is given images in [0, 1]; or a function from
-        scaled images (n, C, *spatial) to such.
+        albumentations or kornia, which receives images in [0, 1]; or a function from
+        scaled images (n, C, *spatial) to changed ones.
     normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. Masked pixels do not count.
-        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
-        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
-        point, which has to lie in [0, 1]. None takes images as they are.
+        standard deviation, regardless of sample weights. Masked pixels are left out.
+        "imagenet" uses those of ImageNet, as pretrained networks expect, for three
+        channels, or their average for one: white is 255 in uint8, 65535 in uint16, and 1
+        in floating point, which must lie in [0, 1]. None leaves images unchanged.
     early_stopping : bool, default=False
-        Hold out a part of the data, stop when its loss no longer falls, and go
-        back to the best epoch.
+        Hold out part of the data, stop when its loss no longer falls, and restore the
+        best epoch.
     validation_fraction : float, default=0.1
-        The part that is held out, stratified.
+        The fraction to hold out, stratified.
     n_iter_no_change : int, default=10
         Epochs to wait for a lower loss.
     clip_norm : float, default=None
@@ -93,22 +94,22 @@ class ResNetClassifier(LabelEstimator):
     compile : bool, default=False
         Compile network and loss together with ``torch.compile``.
     deterministic : bool, default=False
-        Train with algorithms that give the same bits twice on a CUDA GPU too, where
-        some are slower. On a CPU ``random_state`` is enough.
+        Use deterministic algorithms on CUDA GPUs, some of which are slower. On a CPU
+        ``random_state`` is enough for bitwise reproducible training.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is a GPU.
+        "auto" is CUDA if a GPU is available.
     warm_start : bool, default=False
-        Go on training at the next ``fit``.
+        Whether ``fit`` continues training the fitted network.
     tta : {"flip", "mirror"} or None, default=None
         Test-time augmentation: scores are averaged over images mirrored along all
         axes, or left to right only.
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, augmentation and the held-out part. The same
-        one gives the same bits on one machine with the same number of threads.
+        Seeds the initial weights, batches, augmentation and held-out part. The same seed
+        gives bitwise identical results on one machine with the same number of threads.
     callbacks : list, default=None
         skorch callbacks, functions without arguments that return one, or pairs of a
-        name and one of these. Each fit uses copies, which share what a callback
-        holds, such as the run of a logger.
+        name and one of these. Each fit uses copies, which share the objects that a
+        callback holds, such as the run of a logger.
     net_params : dict, default=None
         Further arguments of ``skorch.NeuralNet``: those of the optimizer, such as
         ``{"optimizer__betas": (0.9, 0.95)}``, ``callbacks__<name>``,
@@ -116,24 +117,24 @@ class ResNetClassifier(LabelEstimator):
     verbose : int, default=0
         1 shows a progress bar, 2 a line per epoch.
     **loss_params : dict
-        Parameters of the loss, as ``loss__gamma=3``.
+        Parameters of the loss, such as ``loss__gamma=3``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels.
     loss_ : Loss, nn.Module or function
-        What was minimized.
+        The loss that was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
         The trained network, from scaled images (n, C, *spatial) to logits.
     scaling_ : Scaling or None
-        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network receives
         ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
     stem_ : {"large", "small", "tiny"}
-        How the network begins: as for large images, where it starts from weights with a
-        kernel of 7 x 7 pixels; otherwise by the images' size.
+        How the network begins: as for large images if its initial weights have a kernel
+        of 7 x 7 pixels; otherwise depending on the size of the images.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int
@@ -149,15 +150,15 @@ class ResNetClassifier(LabelEstimator):
     -----
     The defaults were chosen on scikit-learn's digits: in five-fold cross-validation
     with ``width=16`` and 30 epochs, focal loss and hinge have an accuracy of 0.991,
-    label smoothing 0.993, and cross entropy, in batches of 64, 0.991; with such
-    batches the hinge has 0.988. ``SVC(gamma=0.001)`` has 0.991. Another seed changes
-    these by 0.002. Images of fewer than 16 pixels are enlarged first, which alone
-    was worth 0.003.
+    label smoothing 0.993, and cross entropy, in batches of 64, 0.991; in such batches,
+    hinge has 0.988. ``SVC(gamma=0.001)`` has 0.991. Other seeds change these by 0.002.
+    Images of fewer than 16 pixels are enlarged first, which alone improved the accuracy
+    by 0.003.
 
-    ``freeze`` and ``lr_scale`` take "encoder", here all but the last layer ``fc``, and
-    patterns of ``fnmatch`` for the names in ``module_.named_parameters()``. As a number,
-    ``lr_scale`` is the factor of ``layer4``, its square that of ``layer3``, and so on to
-    its fifth power for ``conv1`` and ``bn1``.
+    ``freeze`` and ``lr_scale`` take "encoder", here everything but the last layer
+    ``fc``, and ``fnmatch`` patterns for the names in ``module_.named_parameters()``. If
+    it is a number, ``lr_scale`` is the factor of ``layer4``, its square that of
+    ``layer3``, and so on up to its fifth power for ``conv1`` and ``bn1``.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Out-of-fold probabilities of masks, which scikit-learn's own function refuses."""
+"""Out-of-fold probabilities of masks, which scikit-learn's own function does not support."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def cross_val_predict_proba(
     n_jobs: int | None = None,
     params: Mapping[str, Any] | None = None,
 ) -> Array:
-    """Predict the probabilities of each image by a model that was fitted without it.
+    """Predict the probabilities of each image with a model that was fitted without it.
 
-    What ``cross_val_predict(..., method="predict_proba")`` of scikit-learn does for
-    labels, for masks too.
+    Like scikit-learn's ``cross_val_predict(..., method="predict_proba")`` for labels, but
+    also for masks.
 
     Parameters
     ----------
     estimator : estimator with predict_proba and classes_
-        A clone is fitted per fold. A pipeline or a search will do as well.
+        A clone is fitted per fold. Pipelines and searches are accepted as well.
     X : array-like
         Images, or a torch ``Dataset``.
     y : array-like
@@ -50,20 +50,20 @@ def cross_val_predict_proba(
         For splitters such as ``GroupKFold``. With metadata routing on, pass it in
         ``params``.
     cv : int, splitter or iterable, default=None
-        The folds, 5 by default. Each image must be in one test set. For masks these
+        The folds, 5 by default. Each image must be in exactly one test set. For masks these
         are not shuffled or stratified: see :func:`image_level_labels`.
     n_jobs : int, default=None
-        Folds to fit at the same time.
+        Number of folds to fit in parallel.
     params : dict, default=None
         Further arguments of ``fit``, such as ``sample_weight``. Arrays of length n are
-        split. With metadata routing on, routed to the estimator and the splitter.
+        split. With metadata routing on, they are routed to the estimator and the splitter.
 
     Returns
     -------
     proba : ndarray of shape (n, n_classes, *spatial), or (n, n_classes) for labels
-        In the order of the sorted labels of all folds. A class that a fold's training
-        data lacks has probability 0 there. Of dtype object, an array per image, if
-        the images are of different sizes.
+        The columns follow the sorted labels of all folds. A class that a fold's training
+        data lacks has probability 0 there. If images are of different sizes, the dtype is
+        object, with one array per image.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _check_partition(splits: list[tuple[Array, Array]], n: int) -> None:
 def _fold_proba(
     estimator: Any, X: Any, y: Any, train: Array, test: Array, params: dict[str, Any]
 ) -> tuple[Array, Array]:
-    """Return the classes that a fold knows and its probabilities."""
+    """Return the classes that a fold knows, and its probabilities."""
     if isinstance(X, Dataset):
         X_train, y_train, X_test = take_rows(X, train), take_rows(y, train), take_rows(X, test)
     else:

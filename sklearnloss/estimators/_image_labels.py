@@ -1,4 +1,4 @@
-"""A label per image, made of its mask, to stratify by."""
+"""Labels per image, derived from masks, to stratify by."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def image_level_labels(
     ignore_index: int | None = None,
     multilabel: bool = False,
 ) -> Array:
-    """Sum up each mask in one label, for splits that are alike.
+    """Summarize each mask in one label, for similar splits.
 
     scikit-learn stratifies by labels, not by masks: pass these labels to
     ``train_test_split(stratify=)`` or ``StratifiedKFold().split(X, labels)``.
@@ -30,18 +30,18 @@ def image_level_labels(
     Parameters
     ----------
     y : array-like of shape (n, *spatial), or list of masks or of paths
-        Masks; multilabel (n, K, *spatial).
+        Masks; multilabel masks are (n, K, *spatial).
     n_bins : int, default=None
-        Images are told apart by which classes occur in them. An int tells them apart
-        by how much of them is foreground instead, that is, not of the lowest label:
-        in so many bins that hold about equally many images.
+        By default, the label says which classes occur in an image. An int groups images
+        by their share of foreground instead, that is, of all labels but the lowest, into
+        this many bins with about equally many images each.
     min_count : int, default=2
-        An image whose label is rarer than this gets the most similar other label,
-        as scikit-learn needs one image of each label per fold.
+        An image whose label is rarer than this gets the most similar other label, since
+        scikit-learn needs one image of each label per fold.
     ignore_index : int, default=None
-        A label of pixels that do not count.
+        A label whose pixels are ignored.
     multilabel : bool, default=False
-        Masks have a channel for each of K labels.
+        Whether masks have one channel per label, for K labels.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def image_level_labels(
         raise ValueError(f"n_bins={n_bins!r}: expected at least 2 bins, or None.")
     shares = [_shares(mask, ignore_index, multilabel) for mask in _masks(y, multilabel)]
     if not shares:
-        raise ValueError("y holds no masks.")
+        raise ValueError("y contains no masks.")
     names = sorted({name for share in shares for name in share})
     table = np.array([[share.get(name, 0.0) for name in names] for share in shares])
     if n_bins is None:
@@ -84,7 +84,7 @@ def _masks(y: Any, multilabel: bool) -> Iterator[Array]:
 
 
 def _shares(mask: Array, ignore: int | None, multilabel: bool) -> dict[int, float]:
-    """Return which part of the pixels that count has each label."""
+    """Return the share of each label among the pixels that are not ignored."""
     if multilabel:
         counted = ~np.ma.getmaskarray(mask)
         mask = np.ma.getdata(mask)
@@ -100,20 +100,20 @@ def _shares(mask: Array, ignore: int | None, multilabel: bool) -> dict[int, floa
 
 
 def _bins(share: Array, n_bins: int) -> Array:
-    """Return the quantile bin of each number; equal ones share a bin."""
+    """Return the quantile bin of each number; equal numbers share a bin."""
     edges = np.unique(np.quantile(share, np.arange(1, n_bins) / n_bins))
     return np.searchsorted(edges, share)
 
 
 def _merge_rare(patterns: Array, min_count: int) -> Array:
-    """Number the distinct rows, and join those that are rare to the nearest one."""
+    """Number the distinct rows, and merge rare ones into the nearest other row."""
     kinds, codes, counts = np.unique(patterns, axis=0, return_inverse=True, return_counts=True)
     codes = codes.reshape(-1)
     while len(kinds) > 1 and counts.min() < min_count:
         rare = int(counts.argmin())
         distance = np.abs(kinds - kinds[rare]).sum(1)
         distance[rare] = np.iinfo(distance.dtype).max
-        nearest = np.lexsort((-counts, distance))[0]  # of those as near, the most common
+        nearest = np.lexsort((-counts, distance))[0]  # the most common of the nearest
         codes[codes == rare] = nearest
         counts[nearest] += counts[rare]
         codes[codes > rare] -= 1

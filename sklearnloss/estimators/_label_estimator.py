@@ -1,4 +1,4 @@
-"""Estimators of labels: reading them, predicting and scoring them."""
+"""The base class of classifiers: it reads labels, predicts and scores."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
+            Images of the shape used in ``fit``. Masked pixels get the mean of their channel
+            in the training images.
 
         Returns
         -------
         proba : ndarray of shape (n, n_classes), float64
-            In the order of ``classes_``. The softmax of the scores; after training
-            with sigmoid losses, the sigmoids normalized over the classes.
+            The columns are in the order of ``classes_``. The softmax of the scores; after
+            training with a sigmoid loss, the sigmoids normalized over the classes.
         """
         return self._as_probabilities(self._scores(X))
 
@@ -45,8 +45,8 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
+            Images of the shape used in ``fit``. Masked pixels get the mean of their channel
+            in the training images.
 
         Returns
         -------
@@ -62,13 +62,13 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
+            Images of the shape used in ``fit``. Masked pixels get the mean of their channel
+            in the training images.
 
         Returns
         -------
         scores : ndarray of shape (n, n_classes), or (n,) for two classes
-            For two classes the second score minus the first.
+            For two classes, the second score minus the first.
         """
         logits = self._scores(X).numpy()
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
@@ -79,8 +79,8 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like
-            Images of the shape that ``fit`` saw. Masked pixels have the mean of the
-            training images' channel.
+            Images of the shape used in ``fit``. Masked pixels get the mean of their channel
+            in the training images.
         y : array-like of shape (n,)
             True labels. Not needed if X is a torch ``Dataset`` that has them.
         sample_weight : array-like of shape (n,), default=None
@@ -125,7 +125,7 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
     def _as_probabilities(self, logits: Tensor) -> np.ndarray:
         logits = logits.double()
         if loss_form(self.loss_) == "sigmoid":
-            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also where all vanish
+            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also if all underflow
         return logits.softmax(1).numpy()
 
     def _resolve_loss(self) -> AnyLoss:

@@ -1,4 +1,4 @@
-"""Any estimator of ours from a file."""
+"""Loading of any of our estimators from a file."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _OWN: dict[str, type[ImageEstimator]] = {
 
 
 def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Any:
-    """Read a fitted estimator that its ``save`` wrote.
+    """Load a fitted estimator that was written by its ``save``.
 
-    Nothing in the file is run or imported, whoever wrote it: it only names
+    Nothing in the file is run or imported, no matter who wrote it: it only names
     estimators, networks and losses of this package, losses and optimizers of torch, and
-    networks of the libraries that are installed.
-    The checksum tells whether the file is damaged, not who wrote it.
+    networks of the installed libraries.
+    The checksum shows whether the file is damaged, not who wrote it.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     custom : dict of str to object, default=None
-        What is your own, by name: losses, as for :meth:`ResNetClassifier.load`,
-        networks (the class, the function, or a module like the one that was given), and
-        sub-classes of the estimators.
+        Your own objects by name: losses, as for :meth:`ResNetClassifier.load`, networks
+        (the class, the function, or a module like the one that was passed), and subclasses
+        of the estimators.
 
     Returns
     -------
     estimator : ImageClassifier, ImageSegmenter, ResNetClassifier or UNetSegmenter
-        It predicts the same as the one that was saved.
+        Predicts the same as the one that was saved.
 
     Raises
     ------
     ValueError
-        If the file is damaged, of a newer version or of another kind, or names
+        If the file is damaged, from a newer version or of another kind, or names
         something that is not in ``custom``.
 
     Examples

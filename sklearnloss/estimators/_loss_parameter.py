@@ -1,4 +1,4 @@
-"""The ``loss`` parameter: how it is given, changed, listed and built."""
+"""The ``loss`` parameter: how it is passed, changed, listed and built."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
     function               keyword arguments after the first two    bound
     =====================  =======================================  ==========
 
-    ``get_params(deep=False)`` holds what was given, ``deep=True`` the defaults
-    too. A new ``loss`` drops the parameters that were given for the old one.
+    ``get_params(deep=False)`` returns what was passed, ``deep=True`` the defaults
+    as well. A new ``loss`` drops the parameters that were passed for the old one.
     """
 
     loss: Any
@@ -56,7 +56,7 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         cls.__signature__ = signature.replace(parameters=kept)
 
     def _store_params(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of the constructor; of further keywords only ``loss__*``."""
+        """Store the arguments of the constructor; other keywords must be ``loss__*``."""
         keywords = arguments["loss_params"]
         own = {k: v for k, v in arguments.items() if k not in ("self", "loss_params")}
         self.__dict__.update(own)
@@ -78,8 +78,7 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add the parameters of the loss that were left at their
-            defaults.
+            Whether to include loss parameters that were left at their defaults.
 
         Returns
         -------
@@ -97,8 +96,8 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         **params : dict
-            New values. ``loss__gamma=3`` changes the loss's own parameter; where
-            the loss is an object, a copy of it.
+            New values. ``loss__gamma=3`` changes a parameter of the loss; if the loss is
+            an object, it is copied first.
 
         Returns
         -------
@@ -137,7 +136,7 @@ class LossParameterMixin(BaseEstimator):  # type: ignore[misc]
 
 
 def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
-    """Build the loss to train with; what the user gave is never trained itself.
+    """Build the loss to train with; the user's own object is never trained.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
     Raises
     ------
     ValueError
-        If it is not a loss, or one of its parameters is unknown or illegal.
+        If it is not a loss, or if one of its parameters is unknown or invalid.
     """
     if isinstance(loss, str):
         built = get_loss(loss, **params)
@@ -180,12 +179,12 @@ def resolve_loss(loss: Any, params: dict[str, Any]) -> AnyLoss:
     if isinstance(built, Loss):
         built._check_params()
     if not data_terms(built):
-        raise ValueError(f"loss={loss!r} has only penalties. Add a loss on the data to it.")
+        raise ValueError(f"loss={loss!r} has only penalties. Add a loss on the data.")
     return built
 
 
 def _in_float32(loss: AnyLoss) -> AnyLoss:
-    """Return a loss whose tensors of float64, such as class weights, fit the scores' float32."""
+    """Convert a loss's float64 tensors, such as class weights, to the scores' float32."""
     if isinstance(loss, nn.Module):
         return loss.float()
     if not isinstance(loss, functools.partial):
@@ -202,7 +201,7 @@ def _to_float32(value: Any) -> Any:
 
 
 def loss_parameters(loss: Any) -> dict[str, Any] | None:
-    """Return a loss's parameters with their values or defaults; None if there is no telling."""
+    """Return a loss's parameters with their values or defaults; None if they are unknown."""
     if isinstance(loss, str):
         try:
             terms = parse_name(loss)
@@ -226,24 +225,24 @@ def _check_names(loss: Any, given: Mapping[str, Any], valid: Iterable[str]) -> N
         if isinstance(loss, nn.Module) and not isinstance(loss, Loss):
             cls = type(loss).__name__
             raise ValueError(
-                f"Invalid parameter {PREFIX + key!r}: {cls}() is a ready-made torch module, whose "
+                f"Invalid parameter {PREFIX + key!r}: {cls}() is already a torch module, whose "
                 f"settings are fixed. Pass the class: loss={cls}, {PREFIX + key}=..."
             )
         owner = f"loss {getattr(loss, '__name__', loss)!r}"
         raise ValueError(
             unknown_parameter(owner, PREFIX + key, [PREFIX + name for name in names])
-            + " To search over losses with different parameters use a list of grids, one per loss."
+            + " To search over losses with different parameters, use a list of grids, one per loss."
         )
 
 
 def module_settings(module: nn.Module) -> list[Any]:
-    """Return all that tells a torch module from another one."""
+    """Return everything that distinguishes a torch module from another."""
     tensors = ((name, value.tolist()) for name, value in module.state_dict().items())
     return [*plain_settings(module), *tensors]
 
 
 def plain_settings(module: nn.Module) -> list[Any]:
-    """Return what tells a torch module from another one, without its tensors."""
+    """Return what distinguishes a torch module from another, without its tensors."""
     return [
         (type(part), sorted((k, repr(v)) for k, v in vars(part).items() if not k.startswith("_")))
         for part in module.modules()

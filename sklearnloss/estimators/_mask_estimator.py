@@ -1,4 +1,4 @@
-"""Estimators of masks: reading them, counting their classes, predicting and scoring them."""
+"""The base class of segmenters: it reads masks, finds their classes, predicts and scores."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from ._training.torch_settings import usual_torch
 
 
 class MaskEstimator(ImageEstimator):
-    """An estimator of masks, of one label per pixel or of several.
+    """An estimator of masks with one label per pixel, or with several.
 
     Attributes
     ----------
     mask_values_ : ndarray of shape (2,)
-        What multilabel masks hold: 0, and 1 or 255.
+        The values in multilabel masks: 0, and 1 or 255.
     """
 
     multilabel: bool
@@ -63,20 +63,20 @@ class MaskEstimator(ImageEstimator):
     mask_values_: np.ndarray
     _reads_masks = True
     _min_images = 1
-    # Whether pixels were masked in the masks that were read last.
+    # Whether some pixels were masked in the masks that were read last.
     _masked = False
-    # Only while masks are read: whether their labels may be numbers of objects.
+    # Only set while masks are read: whether their labels may be object numbers.
     _numbers: ObjectNumbers | None = None
 
     @property
     def _ignored_label(self) -> Any:
-        """The label of pixels that do not count, None if all do."""
+        """The label of ignored pixels, None if there is none."""
         if self.ignore_index is None and self._masked:
             return np.ma.masked
         return self.ignore_index
 
     def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
-        if reset:  # an earlier fit has no say in this one
+        if reset:  # an earlier fit must not affect this one
             self.__dict__.pop("mask_values_", None)
         self.__dict__.pop("_masked", None)
         if reset and self.classes is None and not self.multilabel:
@@ -177,8 +177,8 @@ class MaskEstimator(ImageEstimator):
         fitted = hasattr(self, "mask_values_")
         if self.multilabel != fitted:
             raise ValueError(
-                f"{type(self).__name__} was fitted with multilabel={fitted}, but multilabel is "
-                f"{self.multilabel!r} now. Set it back, or fit anew with warm_start=False."
+                f"{type(self).__name__} was fitted with multilabel={fitted}, but multilabel is now "
+                f"{self.multilabel!r}. Set it back, or refit with warm_start=False."
             )
 
     def _find_multilabel(self, labels: np.ndarray, n_labels: int, classes: Any) -> np.ndarray:
@@ -190,7 +190,7 @@ class MaskEstimator(ImageEstimator):
             )
         self.classes_ = names
         if hasattr(self, "mask_values_") and set(labels.tolist()) <= {*self.mask_values_.tolist()}:
-            return self.mask_values_  # a part of the data may lack one of them
+            return self.mask_values_  # part of the data may lack one of them
         self.mask_values_ = on_off(labels, self.ignore_index)
         return self.mask_values_
 
@@ -218,21 +218,21 @@ class MaskEstimator(ImageEstimator):
     def _pair_masks(
         self, X: Any, y: Any, method: str, call: Callable[[Any], np.ndarray]
     ) -> MaskPairs:
-        """Pair true masks with what a method predicts, as the scorers of masks ask it to.
+        """Pair true masks with predictions, as requested by the mask scorers.
 
         Parameters
         ----------
-        X, y : array-like, or what is read lazily
+        X, y : array-like, or lazily read data
             As for ``score``.
         method : {"predict", "predict_proba"}
             What to predict.
         call : callable
-            Does so for images in memory.
+            Computes the predictions for images in memory.
 
         Returns
         -------
         pairs : MaskPairs
-            Of what is read lazily, each image is read and predicted when its turn comes.
+            Lazily read images are read and predicted one at a time, when they are needed.
         """
         self._check_fitted()
         self._check_targets(X, y)
@@ -255,7 +255,7 @@ class MaskEstimator(ImageEstimator):
         )
 
     def _check_void(self, mask: np.ndarray) -> np.ndarray:
-        """Return a mask; raise if it seems to hold a label of pixels to ignore."""
+        """Return a mask; raise an error if it seems to hold a label of pixels to ignore."""
         if self.multilabel or self.ignore_index is not None or np.ma.getmask(mask).all():
             return mask
         ends = {int(mask.min()), int(mask.max())} - set(self.classes_.tolist())
@@ -263,14 +263,14 @@ class MaskEstimator(ImageEstimator):
         if void in ends:
             raise ValueError(
                 f"y holds the label {void}, which is not among the classes "
-                f"{self.classes_.tolist()} and often marks pixels that do not count. Set "
+                f"{self.classes_.tolist()} and often marks pixels to ignore. Set "
                 f"ignore_index={void} if it does."
             )
         return mask
 
     @usual_torch()
     def _finished(self, X: Any, finish: Finish) -> np.ndarray:
-        """Return what ``finish`` makes of the logits of images."""
+        """Return the results of ``finish`` on the logits of images."""
         self._check_fitted()
         return predict_images(
             Scorer(self.net_, self.scaling_, self.tta),
@@ -282,7 +282,7 @@ class MaskEstimator(ImageEstimator):
         )
 
     def _check_image_shape(self, images: Images | Tensor) -> None:
-        """Raise unless images have the channels and axes of those of ``fit``."""
+        """Raise an error unless images have the channels and axes of those in ``fit``."""
         _, n_channels, *spatial = images.shape
         if n_channels != self.input_shape_[0] or len(spatial) + 1 != len(self.input_shape_):
             super()._check_image_shape(images)
@@ -305,7 +305,7 @@ class MaskEstimator(ImageEstimator):
             p = logits.sigmoid()
             return as_numpy(torch.cat([1 - p, p], 1))
         if loss_form(self.loss_) == "sigmoid":
-            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also where all vanish
+            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also if all underflow
         return as_numpy(logits.softmax(1))
 
     def _as_labels(self, logits: Tensor) -> np.ndarray:
@@ -335,6 +335,6 @@ class MaskEstimator(ImageEstimator):
     def _weigh_classes_by_sample(self, data: TrainingData, weight: Tensor) -> None:
         raise ValueError(
             f"class_weight is set, but not every term of the loss {self.loss!r} has weights per "
-            f"class. Use one that has, such as 'cross_entropy', 'focal', 'bce' or, for more than "
+            f"class. Use one that does, such as 'cross_entropy', 'focal', 'bce' or, for more than "
             f"two classes, 'dice'."
         )

@@ -1,4 +1,4 @@
-"""The ``network`` parameter: how it is given, changed, listed and built."""
+"""The ``network`` parameter: how it is passed, changed, listed and built."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NETWORK_CONSTRAINTS: dict[str, list[Any]] = {
 class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
     """Give an estimator a ``network`` parameter with nested ``network__*`` parameters.
 
-    They work as the ``loss__*`` parameters do. A new ``network`` drops the parameters
-    that were given for the old one.
+    They work like the ``loss__*`` parameters. A new ``network`` drops the parameters
+    that were passed for the old one.
     """
 
     network: Any
@@ -37,7 +37,7 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
     _reads_masks: bool
 
     def _store_params(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of the constructor; of further keywords the nested ones."""
+        """Store the arguments of the constructor; other keywords must be nested parameters."""
         keywords = arguments.pop("params")
         network, others = _split(keywords)
         self._network_params = network
@@ -49,8 +49,8 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         deep : bool, default=True
-            Whether to add the parameters of the loss and the network that were left
-            at their defaults.
+            Whether to include parameters of the loss and the network that were left at
+            their defaults.
 
         Returns
         -------
@@ -82,11 +82,11 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
             cls = type(network).__name__
             raise ValueError(
                 f"Invalid parameter {NETWORK_PREFIX + next(iter(given))!r}: {cls}() is a "
-                f"ready-made torch module, whose settings are fixed. Pass the class: "
+                f"torch module already, whose settings are fixed. Pass the class: "
                 f"network={cls}."
             )
         valid = network_parameters(network)
-        if valid is None:  # anything goes, or an unknown network is reported by fit
+        if valid is None:  # any are allowed, or fit reports an unknown network
             return
         for key in given:
             if key not in valid:
@@ -105,7 +105,7 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
 
 
 def _split(keywords: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the parameters of the network, without their prefix, and all others."""
+    """Return the parameters of the network without their prefix, and all others."""
     network = {
         key.removeprefix(NETWORK_PREFIX): value
         for key, value in keywords.items()

@@ -1,4 +1,4 @@
-"""Segmentation: the public methods of estimators of masks, and their loss."""
+"""Segmentation: the public methods of mask estimators, and their loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._training.parameters import Number
 
 
 class Segmentation(MaskEstimator):
-    """An estimator of masks by a network whose loss may be "auto"."""
+    """A mask estimator with a network, whose loss may be "auto"."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MaskEstimator._parameter_constraints,
@@ -31,14 +31,15 @@ class Segmentation(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
+            Images as in :meth:`fit`; their sizes may differ from training and from each
+            other. Masked pixels get the mean of their channel in the training images.
 
         Returns
         -------
         proba : ndarray of shape (n, n_classes, *spatial), float32
-            In the order of ``classes_``. For multilabel masks each on its own. Of
-            dtype object, with an array per image, if these are of different sizes.
+            The classes are in the order of ``classes_``. Multilabel probabilities are
+            independent. If images are of different sizes, the dtype is object, with one
+            array per image.
         """
         return self._finished(X, self._as_probabilities)
 
@@ -48,15 +49,15 @@ class Segmentation(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
+            Images as in :meth:`fit`; their sizes may differ from training and from each
+            other. Masked pixels get the mean of their channel in the training images.
 
         Returns
         -------
         masks : ndarray of shape (n, *spatial) or, multilabel, (n, K, *spatial)
-            Of the dtype of the masks in ``fit``, or of the smallest that holds the
-            labels, if masks in files were of several; of dtype object, with a mask
-            per image, if X is a list of images of different sizes.
+            The dtype is that of the masks in ``fit``; if these were files of several
+            dtypes, the smallest that holds the labels; or object, with one mask per
+            image, if X is a list of images of different sizes.
         """
         return self._finished(X, self._as_labels)
 
@@ -66,8 +67,8 @@ class Segmentation(MaskEstimator):
         Parameters
         ----------
         X : array-like, list of files or arrays, or Dataset
-            Images as in :meth:`fit`; their sizes may differ from training's and from
-            each other. Masked pixels have the mean of the training images' channel.
+            Images as in :meth:`fit`; their sizes may differ from training and from each
+            other. Masked pixels get the mean of their channel in the training images.
 
         Returns
         -------
@@ -91,9 +92,9 @@ class Segmentation(MaskEstimator):
         Returns
         -------
         score : float
-            Over all pixels of all images, averaged over the labels; those that
-            neither occur nor are predicted do not count, unless masks are
-            multilabel: then they score 1.
+            Over all pixels of all images, averaged over the labels. Labels that neither
+            occur nor are predicted are left out, except that they score 1 for multilabel
+            masks.
         """
         pairs = self._pair_masks(X, y, "predict", self.predict)
         return float(pairs.score(iou_score, sample_weight=sample_weight))

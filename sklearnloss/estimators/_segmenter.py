@@ -18,47 +18,48 @@ class UNetSegmenter(Segmentation):
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function, default="auto"
-        What training minimizes: a name of :func:`~sklearnloss.losses.list_losses`
+        The loss to minimize: a name from :func:`~sklearnloss.losses.list_losses`
         or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
         a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
         multilabel masks, "dice+cross_entropy" otherwise.
     depth : int, default=4
-        How often the network halves the resolution.
+        Number of times the network halves the resolution.
     width : int, default=32
         Channels at full resolution. 8 or 16 train fast on a CPU.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalization. "group" learns from few steps.
+        Normalization. "group" learns within few steps.
     multilabel : bool, default=False
-        Masks are (n, K, *spatial): one of 0 and 1 (or 0 and 255, or booleans) for
-        each of K labels, which may overlap. The loss needs a sigmoid form.
+        Whether masks are (n, K, *spatial), one of 0 and 1 (or 0 and 255, or booleans)
+        for each of K labels, which may overlap. The loss needs a sigmoid form.
     ignore_index : int, default=None
-        A label of pixels that do not count, in training and in ``score``. It is
-        never predicted. Pixels that are masked in a masked array do not count either.
+        A label whose pixels are ignored in training and in ``score``. It is never
+        predicted. Pixels that are masked in a masked array are ignored as well.
     tile : int, tuple of int or None, default=None
         Largest side or sides, in pixels, of the overlapping tiles in which larger
-        images are predicted; None takes 1024 (128 for volumes) where an image has
+        images are predicted; None means 1024 (128 for volumes) if an image has
         more than 2048 x 2048 pixels. See the notes.
     weights : str, path, dict of str to tensor, or nn.Module, default=None
-        Where training starts, instead of at random: a .safetensors file, also one
-        of :meth:`save`; a file of ``torch.save`` (.pt, .pth), of which only tensors
+        The initial weights, instead of random ones: a .safetensors file, including one
+        from :meth:`save`; a file from ``torch.save`` (.pt, .pth), from which only tensors
         are read; or a state dict. Any number of channels and classes fits.
     freeze : str or list of str, default=None
-        What is not trained: "encoder", or patterns of the names of parameters, as in
-        "layer1.*". Norms in it keep their running statistics. See the notes.
+        The part of the network that is not trained: "encoder", or patterns of parameter
+        names such as "layer1.*". Norms in it keep their running statistics. See the
+        notes.
     freeze_epochs : int, default=None
-        After how many epochs, those of earlier fits included, what was frozen is trained
-        as well; None is never.
+        Number of epochs, including those of earlier fits, after which the frozen part is
+        trained as well; None means never.
     lr_scale : dict of str to float, or float, default=None
-        Factors of the learning rate by "encoder" or pattern, ``{"encoder": 0.1}``; the
-        first that matches counts. Or one in (0, 1) for all layers: it is multiplied once
-        more with each stage away from the last. See the notes.
+        Learning rate factors for "encoder" or for patterns, as in ``{"encoder": 0.1}``;
+        the first match applies. Or one factor in (0, 1) for all layers, which is applied
+        once more for each stage before the last. See the notes.
     image_shape : tuple of int, default=None
         Shape of one image, if X holds rows: (H, W), (C, H, W), (C, D, H, W), or
-        (L,) for signals, (C, 1, L) if these have channels. Rows without it are
-        images of one row of pixels. It also says what is read in two ways: (D, H,
-        W) are channels, (1, D, H, W) slices of a volume.
+        (L,) for signals, (C, 1, L) if these have channels. Without it, rows are
+        images of one row of pixels. It also resolves ambiguous shapes: with (D, H,
+        W), D counts channels; with (1, D, H, W), slices of a volume.
     channels : {"first", "last"}, default="first"
-        Where images have their channels.
+        Position of the channel axis of the images.
     optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
@@ -73,7 +74,7 @@ class UNetSegmenter(Segmentation):
     batch_size : int, default=8
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
-        Weights of the classes, handed to the loss. For multilabel masks, how much
+        Weights of the classes, passed to the loss. For multilabel masks, how much
         more a label's pixels count than the others. A sequence is in the order of
         ``classes_``; a pandas Series has the labels in its index.
     classes : array-like, default=None
@@ -83,22 +84,22 @@ class UNetSegmenter(Segmentation):
     augment : str, callable, list of them or None, default=None
         Random changes of the training images and their masks: "affine", "crop",
         "flip", "intensity", "mirror", "noise", "rot90", "shift"; a transform of
-        torchvision (v2), albumentations or kornia, which is given images in [0, 1]
+        torchvision (v2), albumentations or kornia, which receives images in [0, 1]
         and moves masks with them; or a function from (scaled images, masks of
-        labels) to such, of shapes (n, C, *spatial) and (n, *spatial), which is
-        tried before training and refused if it moves one of them alone.
+        labels) to changed ones, of shapes (n, C, *spatial) and (n, *spatial), which is
+        tried before training and refused if it moves only one of them.
     normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, whatever their weights. Ignored and masked pixels do not
-        count.
-        "imagenet" takes ImageNet's, as pretrained networks expect, for three channels,
-        or their mean for one: white is 255 in uint8, 65535 in uint16, and 1 in floating
-        point, which has to lie in [0, 1]. None takes images as they are.
+        standard deviation, regardless of sample weights. Ignored and masked pixels are
+        left out.
+        "imagenet" uses those of ImageNet, as pretrained networks expect, for three
+        channels, or their average for one: white is 255 in uint8, 65535 in uint16, and 1
+        in floating point, which must lie in [0, 1]. None leaves images unchanged.
     early_stopping : bool, default=False
-        Hold out a part of the images, stop when their loss no longer falls, and
-        go back to the best epoch.
+        Hold out part of the images, stop when their loss no longer falls, and restore
+        the best epoch.
     validation_fraction : float, default=0.1
-        The part that is held out.
+        The fraction to hold out.
     n_iter_no_change : int, default=10
         Epochs to wait for a lower loss.
     clip_norm : float, default=None
@@ -108,22 +109,22 @@ class UNetSegmenter(Segmentation):
     compile : bool, default=False
         Compile network and loss together with ``torch.compile``.
     deterministic : bool, default=False
-        Train with algorithms that give the same bits twice on a CUDA GPU too, where
-        some are slower. On a CPU ``random_state`` is enough.
+        Use deterministic algorithms on CUDA GPUs, some of which are slower. On a CPU
+        ``random_state`` is enough for bitwise reproducible training.
     device : str or torch.device, default="auto"
-        "auto" is CUDA where there is a GPU.
+        "auto" is CUDA if a GPU is available.
     warm_start : bool, default=False
-        Go on training at the next ``fit``.
+        Whether ``fit`` continues training the fitted network.
     tta : {"flip", "mirror"} or None, default=None
         Test-time augmentation: scores are averaged over images mirrored along all
         axes, or left to right only.
     random_state : int, RandomState or None, default=None
-        Seeds initial weights, batches, augmentation and the held-out part. The same
-        one gives the same bits on one machine with the same number of threads.
+        Seeds the initial weights, batches, augmentation and held-out part. The same seed
+        gives bitwise identical results on one machine with the same number of threads.
     callbacks : list, default=None
         skorch callbacks, functions without arguments that return one, or pairs of a
-        name and one of these. Each fit uses copies, which share what a callback
-        holds, such as the run of a logger.
+        name and one of these. Each fit uses copies, which share the objects that a
+        callback holds, such as the run of a logger.
     net_params : dict, default=None
         Further arguments of ``skorch.NeuralNet``: those of the optimizer, such as
         ``{"optimizer__betas": (0.9, 0.95)}``, ``callbacks__<name>``,
@@ -131,20 +132,20 @@ class UNetSegmenter(Segmentation):
     verbose : int, default=0
         1 shows a progress bar, 2 a line per epoch.
     **loss_params : dict
-        Parameters of the loss, as ``loss__gamma=3``.
+        Parameters of the loss, such as ``loss__gamma=3``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels; for multilabel masks their names, by default 0 to K - 1.
     loss_ : Loss, nn.Module or function
-        What was minimized.
+        The loss that was minimized.
     net_ : skorch.NeuralNet
         The trained net.
     module_ : nn.Module
         The trained network, from scaled images (n, C, *spatial) to logits.
     scaling_ : Scaling or None
-        ``mean`` and ``scale`` of each channel, tensors (C,): the network is given
+        ``mean`` and ``scale`` of each channel, tensors (C,): the network receives
         ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
     history_ : skorch.history.History
         Losses by epoch.
@@ -159,40 +160,39 @@ class UNetSegmenter(Segmentation):
 
     Notes
     -----
-    For two classes the network has one score per pixel and a sigmoid; a loss that
-    only has a softmax form, which a loss of one's own says by an attribute
-    ``form = "softmax"``, gets two. Images of other sizes than in training are
-    welcome.
+    For two classes the network has one score per pixel and a sigmoid. With a loss that
+    has only a softmax form, it has two; a custom loss declares this with an attribute
+    ``form = "softmax"``. Image sizes may differ from those in training.
 
     The sides of tiles are multiples of ``2 ** depth``, rounded up, and no larger than
-    their number asks for. Each overlaps the next by an eighth or more, small ones by
-    32 pixels or a quarter (those of ``2 ** depth`` pixels not at all). Where they do,
-    scores (logits) are blended smoothly; labels and probabilities are made of the
-    blended ones, band by band, so that memory stays bounded. Group and instance
-    normalization take their statistics over a tile: the larger it is, the closer
-    the result is to that of the whole image. Predictions do not depend on
-    ``batch_size``.
+    the number of tiles requires. Each tile overlaps the next by an eighth or more,
+    small tiles by 32 pixels or a quarter (tiles of ``2 ** depth`` pixels do not
+    overlap). In the overlap, scores (logits) are blended smoothly; labels and
+    probabilities are computed from the blended scores, band by band, so that memory
+    stays bounded. Group and instance normalization compute their statistics over a
+    tile: the larger it is, the closer the result is to that for the whole image.
+    Predictions do not depend on ``batch_size``.
 
-    ``freeze`` and ``lr_scale`` take "encoder", here the first half of the network, ``stem`` and
-    ``down``, and patterns of ``fnmatch`` for the names in ``module_.named_parameters()``. As
-    a number, ``lr_scale`` is the factor of ``up.3`` (with a ``depth`` of 4), its square
-    that of ``up.2``, and so on to its eighth power for ``down.0`` and its ninth for ``stem``.
+    ``freeze`` and ``lr_scale`` take "encoder", here the first half of the network,
+    ``stem`` and ``down``, and ``fnmatch`` patterns for the names in
+    ``module_.named_parameters()``. If it is a number, ``lr_scale`` is the factor of
+    ``up.3`` (with a ``depth`` of 4), its square that of ``up.2``, and so on up to its
+    eighth power for ``down.0`` and its ninth for ``stem``.
 
-    Masks whose labels are more likely something else than classes are refused before
-    training, unless ``classes`` names them:
+    Masks whose labels are probably not classes are refused before training, unless
+    ``classes`` names them:
 
-    - 255 or 65535 above two or more other labels, if it is more than twice as far from
-      them as any of them from the next ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
-      or one negative label below two or more others: pass it as ``ignore_index``, if it
-      marks pixels that do not count;
-    - numbers of single objects in images or volumes: six labels or more, apart from 0,
-      that are one connected blob each (95 % of them), where each mask has the labels 1
-      to n without a gap and n takes three values or more, the highest in at most half of
-      the masks (or where four or more masks hardly share a label): make them one class,
-      ``y > 0``;
+    - 255 or 65535 above two or more other labels, if its distance to them is more than
+      twice the largest gap between them ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
+      or one negative label below two or more others: pass it as ``ignore_index`` if it
+      marks pixels to ignore;
+    - object numbers in images or volumes: six or more labels, apart from 0, of which
+      95 % form one connected blob each, where each mask has the labels 1 to n without a
+      gap and n takes three or more values, the highest in at most half of the masks (or
+      where four or more masks hardly share a label): make them one class, ``y > 0``;
     - more than 64 labels, or files whose palettes give one number different colors;
-    - what JPEG or interpolation makes of labels: more than two labels in JPEG files, or
-      three and more near 0 and near 255 both, within 15.
+    - labels altered by JPEG compression or interpolation: more than two labels in JPEG
+      files, or three or more labels within 15 of 0 and three or more within 15 of 255.
 
     References
     ----------

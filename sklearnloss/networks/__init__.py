@@ -1,8 +1,8 @@
-"""Networks from images to scores, for one, two or three axes: our own, and others by name.
+"""Networks that map images to scores, for one, two or three axes: our own, and others by name.
 
-``_unet`` and ``_resnet`` are our own, of ``_axes``. ``_registry`` knows networks by name, also
-those of ``_libraries``, of which ``_torchvision`` has one; ``_build`` makes one for the images at
-hand, and ``_adapt`` has what makes those of others fit.
+``_unet`` and ``_resnet`` are our own, built from the layers in ``_axes``. ``_registry`` looks up
+networks by name, including those in ``_libraries``, with torchvision's in ``_torchvision``.
+``_build`` makes a network for given images, and ``_adapt`` makes third-party networks fit.
 """
 
 from ._registry import list_networks, register_network

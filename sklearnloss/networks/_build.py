@@ -1,4 +1,4 @@
-"""A network from whatever says which."""
+"""Builds the network for an estimator's ``network`` parameter."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ._registry import USER_NETWORKS, check_name, is_of_library
 from ._resnet import ResNet
 from ._unet import UNet
 
-# The sizes that networks take, of those with a name: a search makes the same one many times.
+# The sizes that named networks accept: a search makes the same network many times.
 _known_sizes: dict[Any, Sizes] = {}
 _MOST_KNOWN = 1000
 _CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d
@@ -42,33 +42,33 @@ def build_network(
     fetch_weights: bool = True,
     probe: bool = True,
 ) -> nn.Module:
-    """Make a network for images and classes, and try it.
+    """Make a network for images and classes, and try it out.
 
     Parameters
     ----------
     network : str, class, function or nn.Module
         See :class:`~sklearnloss.ImageSegmenter`. A module is copied.
     wanted : Wanted
-        What it is for.
+        The data that it is for.
     params : dict of str to object
         Further arguments.
     adapter : callable, default=None
         Makes the module, called as (network, *, in_channels, n_outputs, image_shape,
         **params).
     fetch_weights : bool, default=True
-        Whether a library may load pretrained weights. Not if others follow.
+        Whether a library may load pretrained weights; unnecessary if others are loaded next.
     probe : bool, default=True
-        Whether to find out which images it takes.
+        Whether to find out which images it accepts.
 
     Returns
     -------
     module : nn.Module
-        From images (n, in_channels, *spatial) of any size to scores.
+        Maps images (n, in_channels, *spatial) of any size to scores.
 
     Raises
     ------
     ValueError
-        If it cannot be made, takes no such images, or returns other scores.
+        If it cannot be made, does not accept such images, or returns the wrong scores.
     """
     if adapter is not None:
         numbers = {
@@ -79,7 +79,7 @@ def build_network(
         made = _called(functools.partial(adapter, network), {**numbers, **params})
     else:
         made = _make(network, wanted, params, fetch_weights=fetch_weights)
-    if isinstance(made, UNet | ResNet):  # made to measure
+    if isinstance(made, UNet | ResNet):  # already made for the data
         return made
     if not probe:
         return AdaptedNetwork(made, wanted, Sizes())
@@ -106,7 +106,7 @@ def _make(
         if params:
             raise ValueError(
                 f"{', '.join(f'network__{name}' for name in params)} cannot be set: "
-                f"network={type(network).__name__}(...) is a ready-made module. Pass the class: "
+                f"network={type(network).__name__}(...) is already a module. Pass the class: "
                 f"network={type(network).__name__}."
             )
         return copy.deepcopy(network)
@@ -131,23 +131,23 @@ def _make(
 def _own(cls: Any, wanted: Wanted, params: Mapping[str, Any]) -> nn.Module:
     if wanted.per_pixel != (cls is UNet):
         name, other = ("unet", "ImageSegmenter") if cls is UNet else ("resnet", "ImageClassifier")
-        raise ValueError(f"network={name!r} is one for {other}.")
+        raise ValueError(f"network={name!r} is for {other}.")
     return call_factory(cls, wanted, params)
 
 
 def choose_stem(spatial: tuple[int, ...], kernel: Sequence[int] = ()) -> str:
-    """Return how a ResNet should begin for images of this size.
+    """Return which stem a ResNet should have for images of this size.
 
     Parameters
     ----------
     spatial : tuple of int
-        Of the images.
+        Spatial shape of the images.
     kernel : sequence of int, default=()
-        The size of the first kernel of the weights that it starts from.
+        The size of the first kernel in the initial weights.
     """
     if kernel and min(kernel) >= 7:
         return "large"
-    if min(spatial) > 1 and max(spatial) < 16:  # rows of a table are not images
+    if min(spatial) > 1 and max(spatial) < 16:  # table rows are not images
         return "tiny"
     return "small" if min(spatial) <= 64 else "large"
 
@@ -155,7 +155,7 @@ def choose_stem(spatial: tuple[int, ...], kernel: Sequence[int] = ()) -> str:
 def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Module:
     try:
         made = adapter(**arguments)
-    except Exception as error:  # whatever it raises
+    except Exception as error:  # anything may be raised
         raise ValueError(
             f"adapter raised {type(error).__name__}: {error}. It is called with the network and "
             f"{', '.join(f'{name}={value!r}' for name, value in arguments.items())}."
@@ -168,7 +168,7 @@ def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Mod
 
 
 def _advice(network: Any, adapter: Any, made: nn.Module, wanted: Wanted, error: ValueError) -> str:
-    """Say how a network gets the right numbers of channels and outputs."""
+    """Say how to set a network's numbers of channels and outputs."""
     number = isinstance(error, WrongOutputs) and error.number
     if isinstance(error, WrongSize):
         larger = " Pad its convolutions, or interpolate the scores, to the size of the images."
@@ -179,7 +179,7 @@ def _advice(network: Any, adapter: Any, made: nn.Module, wanted: Wanted, error: 
     if not number and not wrong:
         return ""
     if adapter is not None:
-        return f"{wrong} The adapter is told the numbers as in_channels and n_outputs."
+        return f"{wrong} The adapter receives the numbers as in_channels and n_outputs."
     if isinstance(network, nn.Module):
         cls = type(network).__name__
         part = "last layer" if number else "first layer"
@@ -207,7 +207,7 @@ def _what_is_wrong(made: nn.Module, wanted: Wanted) -> str:
 
 
 def without_fetching(make: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
-    """Return what makes a network, without loading a library's weights."""
+    """Wrap a function that makes a network, so that it loads no weights from a library."""
     return functools.partial(make, fetch_weights=False) if make is build_network else make
 
 
@@ -222,5 +222,5 @@ def expected_tensors(
     except Exception:
         if not options:
             raise
-        return None  # not every network can be made so
+        return None  # not every network can be made this way
     return None if any(map(is_lazy, state.values())) else state

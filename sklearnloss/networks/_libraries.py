@@ -17,7 +17,7 @@ from ._torchvision import LEGACY, build_torchvision, implied_by_weights, torchvi
 
 Params = Mapping[str, Any]
 
-# Whose errors are those of a download.
+# Modules whose errors indicate a failed download.
 _DOWNLOADERS = {"http", "httpx", "huggingface_hub", "requests", "urllib", "urllib3"}
 
 
@@ -27,19 +27,20 @@ class Library(NamedTuple):
     Attributes
     ----------
     module : str
-        What is imported.
+        The module to import.
     package : str
-        What is installed.
+        The package to install.
     build : callable
-        From (name, wanted, parameters) to a network.
+        Makes a network from (name, wanted, parameters).
     names : callable
         Returns the names of all networks.
     weights : dict of str to object
-        The parameters that fetch weights or read files, and their values for none.
+        The parameters that fetch weights or read files, and their values for no weights.
     signature : callable
-        From a name to what has the parameters in its signature, None if anything goes.
+        Returns the object whose signature has a network's parameters, by name; None if any
+        are allowed.
     implied : callable, default
-        From (name, parameters) to further parameters that weights imply.
+        Returns further parameters that weights imply, from (name, parameters).
     """
 
     module: str
@@ -52,7 +53,7 @@ class Library(NamedTuple):
 
 
 def import_library(prefix: str) -> Any:
-    """Import a library; say what to install if it is missing or broken.
+    """Import a library; if it is missing or broken, say what to install.
 
     Raises
     ------
@@ -78,9 +79,9 @@ def build_library_network(
     Parameters
     ----------
     name : str
-        Of the library and the network.
+        The library and the network.
     wanted : Wanted
-        What it is for.
+        The data that it is for.
     params : dict of str to object
         Further arguments.
     fetch_weights : bool, default=True
@@ -91,7 +92,7 @@ def build_library_network(
     ImportError
         If the library is missing.
     ValueError
-        If it has no such network, none for these images, or cannot load its weights.
+        If there is no such network, it is not for these images, or loading its weights fails.
     """
     prefix, _, own = name.partition(":")
     import_library(prefix)
@@ -101,7 +102,7 @@ def build_library_network(
         params = _without_weights(library, own, params)
     try:
         return library.build(own, wanted, params)
-    except Exception as error:  # whatever a library raises
+    except Exception as error:  # a library may raise anything
         if asked and fetch_weights and _is_of_a_download(error):
             raise _not_fetched(name, {key: params[key] for key in asked}, error) from error
         if isinstance(error, ValueError | ImportError):
@@ -112,7 +113,7 @@ def build_library_network(
 
 
 def _is_of_a_download(error: BaseException | None) -> bool:
-    """Return whether an error comes from a file or a server that cannot be read."""
+    """Return whether an error comes from an unreadable file or server."""
     while error is not None:
         if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _DOWNLOADERS:
             return True
@@ -129,13 +130,13 @@ def _not_fetched(name: str, asked: Params, error: BaseException) -> ValueError:
     return ValueError(
         f"The weights of network={name!r} ({given}) could not be fetched: {reason}. Check the name "
         f"of the weights and the connection; or fetch them on another machine and pass the file as "
-        f"weights='...'; or leave {', '.join(f'network__{key}' for key in asked)} out to start at "
-        f"random."
+        f"weights='...'; or leave out {', '.join(f'network__{key}' for key in asked)} to start "
+        f"from random weights."
     )
 
 
 def _without_weights(library: Library, name: str, params: Params) -> dict[str, Any]:
-    """Return parameters for the same network, by which no weights are fetched."""
+    """Return parameters for the same network that do not fetch weights."""
     kept = {key: value for key, value in params.items() if key not in library.weights}
     none = {key: v for key, v in library.weights.items() if key in params and v is not None}
     return {**library.implied(name, params), **kept, **none}
@@ -150,7 +151,7 @@ def list_library_networks(pattern: str) -> list[str]:
 
 
 def library_signature(name: str) -> Any:
-    """Return what has a network's parameters in its signature, None if anything goes."""
+    """Return the object whose signature has a network's parameters; None if any are allowed."""
     prefix, _, own = name.partition(":")
     import_library(prefix)
     return LIBRARIES[prefix].signature(own)
@@ -166,8 +167,8 @@ def _unknown(prefix: str, name: str, names: list[str]) -> ValueError:
 def _two_axes(name: str, wanted: Wanted) -> None:
     if wanted.n_axes != 2:
         raise ValueError(
-            f"network={name!r} takes images of two axes, but these have {wanted.n_axes}: "
-            f"{' x '.join(map(str, wanted.image_shape))}. Networks of 'monai:' and our own take "
+            f"network={name!r} is for images with two axes, but these have {wanted.n_axes}: "
+            f"{' x '.join(map(str, wanted.image_shape))}. Networks from 'monai:' and our own take "
             f"one to three."
         )
 
@@ -178,8 +179,8 @@ def _build_timm(name: str, wanted: Wanted, params: Params) -> nn.Module:
     _check_timm("timm", name, name)
     if wanted.per_pixel:
         raise ValueError(
-            f"network='timm:{name}' classifies images. As the encoder of a network for masks it is "
-            f"'smp:Unet/tu-{name}'."
+            f"network='timm:{name}' classifies images. As the encoder of a segmentation network it "
+            f"is 'smp:Unet/tu-{name}'."
         )
     _two_axes(f"timm:{name}", wanted)
     numbers = {"in_chans": wanted.in_channels, "num_classes": wanted.n_outputs}
@@ -188,7 +189,7 @@ def _build_timm(name: str, wanted: Wanted, params: Params) -> nn.Module:
 
 
 def _check_timm(prefix: str, name: str, model: str) -> None:
-    """Raise unless timm has a model; its prefixes for hubs and folders are none."""
+    """Raise an error unless timm has a model; prefixes for hubs and folders are not allowed."""
     import timm
 
     if any(sign in model for sign in ":/\\") or not timm.is_model(model.partition(".")[0]):
@@ -215,7 +216,7 @@ def _smp_class(name: str) -> tuple[Any, str]:
         raise _unknown("smp", architecture, list(known))
     if not encoder:
         raise ValueError(
-            f"network='smp:{name}' lacks an encoder. Say it after a slash, as in "
+            f"network='smp:{name}' lacks an encoder. Add one after a slash, as in "
             f"'smp:{architecture}/resnet18'."
         )
     return known[architecture], encoder
@@ -229,7 +230,7 @@ def _build_smp(name: str, wanted: Wanted, params: Params) -> nn.Module:
     if encoder not in known and not encoder.startswith("tu-"):
         raise ValueError(
             f"network='smp:{name}': segmentation-models-pytorch has no encoder {encoder!r}."
-            f"{did_you_mean(encoder, known)} Those of timm are named 'tu-' and their name."
+            f"{did_you_mean(encoder, known)} For a timm encoder, add 'tu-' before its name."
         )
     if encoder.startswith("tu-"):
         _check_timm("timm", encoder.removeprefix("tu-"), encoder.removeprefix("tu-"))
@@ -265,7 +266,7 @@ def _monai_class(name: str) -> Any:
 
 def _build_monai(name: str, wanted: Wanted, params: Params) -> nn.Module:
     cls = _monai_class(name)
-    # Some would fetch weights unasked.
+    # Some would fetch weights by default.
     silent = {"pretrained": False} if "pretrained" in parameters(cls) else {}
     return call_factory(cls, wanted, {**silent, **params})
 
@@ -274,7 +275,7 @@ def _monai_names() -> list[str]:
     from monai.networks import nets
 
     classes = (n for n, v in vars(nets).items() if isinstance(v, type) and issubclass(v, nn.Module))
-    return [name for name in classes if not name.startswith("TorchVision")]  # they go by their own
+    return [name for name in classes if not name.startswith("TorchVision")]  # in torchvision
 
 
 LIBRARIES = {

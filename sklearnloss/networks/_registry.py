@@ -13,7 +13,7 @@ from ._resnet import ResNet
 from ._unet import UNet
 
 OWN: dict[str, Any] = {"resnet": ResNet, "unet": UNet}
-#: Those of the user, by name.
+#: The networks that the user registered, by name.
 USER_NETWORKS: dict[str, Callable[..., Any]] = {}
 
 
@@ -23,13 +23,13 @@ def list_networks(pattern: str | None = None) -> list[str]:
     Parameters
     ----------
     pattern : str, default=None
-        Such as "timm:convnext*", "smp:Unet/*", "torchvision:*" or "monai:*Net*", for
-        the networks of a library. None lists our own, and those that were registered.
+        A pattern such as "timm:convnext*", "smp:Unet/*", "torchvision:*" or "monai:*Net*",
+        for the networks of a library. None lists our own and the registered ones.
 
     Returns
     -------
     names : list of str
-        What ``ImageClassifier`` and ``ImageSegmenter`` take as ``network``.
+        Valid values of ``network`` for ``ImageClassifier`` or ``ImageSegmenter``.
 
     Raises
     ------
@@ -51,24 +51,24 @@ def list_networks(pattern: str | None = None) -> list[str]:
 
 
 def register_network(name: str, factory: Callable[..., Any]) -> None:
-    """Make a network known by a name, in this process.
+    """Register a network under a name, in this process.
 
-    Searches, tables and files then speak of it by the name.
+    Searches, tables and files then use the name.
 
     Parameters
     ----------
     name : str
-        Without a colon, and none that is taken.
+        The name, without a colon and not in use yet.
     factory : class or function
-        Is called with the numbers of channels and scores under the names it has for
-        them; see :class:`~sklearnloss.ImageSegmenter`.
+        Called with the numbers of channels and scores under the names of its
+        parameters; see :class:`~sklearnloss.ImageSegmenter`.
 
     Raises
     ------
     ValueError
         If the name is taken or has a colon.
     TypeError
-        If the factory cannot be called.
+        If the factory is not callable.
 
     Examples
     --------
@@ -81,11 +81,11 @@ def register_network(name: str, factory: Callable[..., Any]) -> None:
     ['one_layer', 'resnet', 'unet']
     """
     if not isinstance(name, str) or not name or ":" in name:
-        raise ValueError(f"name={name!r}. Expected a text without a colon.")
+        raise ValueError(f"name={name!r}. Expected a string without a colon.")
     if not callable(factory):
         raise TypeError(f"factory={factory!r}. Expected a class or a function.")
     if name in OWN or USER_NETWORKS.get(name, factory) is not factory:
-        raise ValueError(f"There is a network {name!r} already. Take another name.")
+        raise ValueError(f"There is already a network {name!r}. Choose another name.")
     USER_NETWORKS[name] = factory
 
 
@@ -96,31 +96,31 @@ def is_of_library(name: str) -> bool:
 
 
 def check_name(name: str) -> None:
-    """Raise a ValueError unless a name may be that of a network."""
+    """Raise a ValueError unless a name can be that of a network."""
     known = [*OWN, *USER_NETWORKS]
     if name in known or is_of_library(name):
         return
     libraries = ", ".join(f"'{prefix}:...'" for prefix in LIBRARIES)
     raise ValueError(
         f"network={name!r} is unknown. Expected one of {', '.join(map(repr, sorted(known)))}, or "
-        f"a name of a library's: {libraries}; register_network makes one of your own known."
+        f"a name from a library: {libraries}. To add a network of your own, use register_network."
         f"{did_you_mean(name, known)}"
     )
 
 
 def network_parameters(network: Any) -> dict[str, Any] | None:
-    """Return the parameters of a network with their defaults, None if anything goes.
+    """Return the parameters of a network with their defaults, None if any are allowed.
 
     The numbers that an estimator passes are left out.
 
     Parameters
     ----------
     network : str, class, function or nn.Module
-        As the parameter of an estimator.
+        The estimator's parameter.
     """
     try:
         factory = _signature_of(network)
-    except (ImportError, ValueError):  # is said by fit
+    except (ImportError, ValueError):  # fit reports it
         return None
     if factory is None or is_open(factory):
         return None

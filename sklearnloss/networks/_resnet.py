@@ -28,10 +28,9 @@ class ResNet(nn.Module):
     width : int, default=64
         Channels of the first stage; they double from stage to stage.
     stem : {"tiny", "small", "large"}, default="large"
-        "large" reduces images fourfold at once, as in the paper; "small" keeps
-        their size, for images of up to about 64 pixels; "tiny" doubles it first,
-        since the network halves the resolution three times: for fewer than 16
-        pixels.
+        "large" reduces images fourfold at the start, as in the paper; "small" keeps
+        their size, for images of up to about 64 pixels; "tiny", for fewer than 16
+        pixels, doubles it first, since the network halves the resolution three times.
     n_axes : {1, 2, 3}, default=2
         Spatial axes: signals, images or volumes.
 
@@ -108,7 +107,7 @@ class _BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = layers.conv(channels, channels, 3, padding=1, bias=False)
         self.bn2 = layers.batch_norm(channels)
-        nn.init.zeros_(self.bn2.weight)  # type: ignore[arg-type]  # begin as the identity
+        nn.init.zeros_(self.bn2.weight)  # type: ignore[arg-type]  # start as the identity
         self.downsample = _shortcut(layers, in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,7 +129,7 @@ class _Bottleneck(nn.Module):
         self.bn2 = layers.batch_norm(channels)
         self.conv3 = layers.conv(channels, 4 * channels, 1, bias=False)
         self.bn3 = layers.batch_norm(4 * channels)
-        nn.init.zeros_(self.bn3.weight)  # type: ignore[arg-type]  # begin as the identity
+        nn.init.zeros_(self.bn3.weight)  # type: ignore[arg-type]  # start as the identity
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(layers, in_channels, 4 * channels, stride)
 
@@ -152,11 +151,11 @@ def _shortcut(layers: AxisLayers, in_channels: int, channels: int, stride: int) 
 
 
 class _Shortcut(nn.Sequential):
-    """Bring the identity to the size and the channels of a block's output.
+    """Project the input to the size and channels of a block's output.
 
-    The convolution looks at single pixels, so that it may be given every other one
-    instead of striding. With strides, torch 2.13 on CPUs writes beyond its memory in
-    the backward pass if fewer than 16 channels lie innermost.
+    The convolution is 1 x 1, so instead of striding, it is given every other pixel.
+    With strides, torch 2.13 on CPUs writes out of bounds in the backward pass if the
+    channels are innermost and fewer than 16.
     """
 
     def __init__(self, conv: nn.Module, norm: nn.Module, stride: int) -> None:

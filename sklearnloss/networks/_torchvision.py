@@ -1,4 +1,4 @@
-"""Networks of torchvision, with its weights for other channels and classes."""
+"""Networks from torchvision, with its weights for other channels and classes."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ._adapt.wanted import Wanted
 
 Params = Mapping[str, Any]
 
-#: What weights were asked for by, in the past.
+#: Deprecated parameters that requested weights.
 LEGACY = ("pretrained", "pretrained_backbone")
 
 
 def torchvision_names() -> list[str]:
-    """Return the names of networks for labels and for masks."""
+    """Return the names of networks for labels and masks."""
     from torchvision import models
 
     return [*models.list_models(models), *models.list_models(models.segmentation)]
 
 
 def build_torchvision(name: str, wanted: Wanted, params: Params) -> nn.Module:
-    """Make a network of torchvision, for any number of channels and classes.
+    """Make a torchvision network for any number of channels and classes.
 
-    Weights are kept bit by bit, but that layers for other classes start at random, and
-    that the first kernel is adapted to the channels.
+    Weights are kept exactly, except that layers for other classes start at random and
+    the first kernel is adapted to the channels.
 
     Raises
     ------
     ValueError
-        If it has another task than wanted, or no such weights.
+        If it is for another task than wanted, or has no such weights.
     """
     from torchvision import models
 
@@ -46,7 +46,7 @@ def build_torchvision(name: str, wanted: Wanted, params: Params) -> nn.Module:
     legacy = [key for key in LEGACY if key in params]
     if legacy:
         raise ValueError(
-            f"network__{legacy[0]} is of the past. Set network__weights='DEFAULT'"
+            f"network__{legacy[0]} is deprecated. Set network__weights='DEFAULT'"
             f"{' or network__weights_backbone' * masks}."
         )
     silent = {"weights": None, "weights_backbone": None} if masks else {"weights": None}
@@ -59,7 +59,7 @@ def build_torchvision(name: str, wanted: Wanted, params: Params) -> nn.Module:
         exchange_outputs(network, _heads(name, network, given, chosen), wanted.n_outputs)
     exchange_first(network, wanted.in_channels, keep=kept)
     if wanted.in_channels != 3 and getattr(network, "transform_input", False):
-        network.__dict__["transform_input"] = False  # of three channels
+        network.__dict__["transform_input"] = False  # it assumes three channels
     return network
 
 
@@ -67,14 +67,14 @@ def _get_model(name: str, params: Params) -> nn.Module:
     from torchvision import models
 
     with warnings.catch_warnings():
-        # That Inception's initial weights will be others: these are the ones of the paper.
+        # The warning that Inception's initialization will change: it is the one from the paper.
         warnings.simplefilter("ignore", FutureWarning)
         network: nn.Module = models.get_model(name, **params)
     return network
 
 
 def _chosen_weights(name: str, weights: Any) -> Any:
-    """Return weights by their name, such as "DEFAULT"; None for none."""
+    """Return weights by name, such as "DEFAULT"; None for none."""
     from torchvision import models
 
     if weights is None:
@@ -94,7 +94,7 @@ def _chosen_weights(name: str, weights: Any) -> Any:
 
 
 def _heads(name: str, network: nn.Module, given: Params, chosen: Any) -> list[str]:
-    """Return the names of the layers whose outputs are classes."""
+    """Return the names of the layers with one output per class."""
     silent = {key: None for key in ("weights", "weights_backbone") if key in given}
     others = {**implied_by_weights(name, given), **given, **silent}
     with torch.device("meta"):
@@ -105,7 +105,7 @@ def _heads(name: str, network: nn.Module, given: Params, chosen: Any) -> list[st
 
 
 def implied_by_weights(name: str, params: Params) -> dict[str, Any]:
-    """Return the settings that a network has by its weights, when it is made without them."""
+    """Return the settings that weights imply, for a network that is made without them."""
     from torchvision import models
 
     if name not in torchvision_names() or params.get("weights") is None:

@@ -18,7 +18,7 @@ Norm = Literal["group", "batch", "instance", "none"]
 class UNet(nn.Module):
     """U-Net: an encoder, a decoder, and skip connections at every resolution.
 
-    Images of any size pass: they are padded by repeating the edge to a multiple
+    Images may have any size: they are padded by repeating the edge to a multiple
     of ``2 ** depth``, and the scores are cropped back.
 
     Parameters
@@ -28,11 +28,11 @@ class UNet(nn.Module):
     out_channels : int, default=1
         Scores per pixel.
     depth : int, default=4
-        How often the resolution is halved; >= 1.
+        Number of times the resolution is halved; >= 1.
     width : int, default=32
         Channels at full resolution; they double at each halving.
     norm : {"group", "batch", "instance", "none"}, default="group"
-        Normalization. "group" does not depend on the batch and learns from few
+        Normalization. "group" does not depend on the batch and learns within few
         steps; "batch" can be a little better after many.
     n_axes : {1, 2, 3}, default=2
         Spatial axes: signals, images or volumes.
@@ -96,7 +96,7 @@ class UNet(nn.Module):
 
 
 class _Block(nn.Sequential):
-    """Two 3-wide convolutions, the first of which may halve the resolution."""
+    """Two convolutions of width 3, the first of which may halve the resolution."""
 
     def __init__(
         self, layers: AxisLayers, in_channels: int, channels: int, norm: Norm, stride: int = 1
@@ -112,7 +112,7 @@ class _Block(nn.Sequential):
 
 
 class _Up(nn.Module):
-    """Double the resolution and join what the encoder saw there."""
+    """Double the resolution and concatenate the encoder's features."""
 
     def __init__(self, layers: AxisLayers, in_channels: int, channels: int, norm: Norm) -> None:
         super().__init__()

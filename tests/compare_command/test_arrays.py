@@ -177,10 +177,10 @@ def test_what_is_no_array_is_named(tmp_path: Path) -> None:
         prepare(tmp_path / "a.npz")
     np.save(tmp_path / "b.npy", np.zeros(3))
     (tmp_path / "b.npy").rename(tmp_path / "b.npz")
-    with pytest.raises(Refused, match=r"b\.npz' .*it does not begin as a .npz file does"):
+    with pytest.raises(Refused, match=r"b\.npz' .*it does not start like a .npz file"):
         prepare(tmp_path / "b.npz")
     (tmp_path / "c.npz").write_text("hello")
-    with pytest.raises(Refused, match=r"c\.npz' .*it does not begin as a .npz file does"):
+    with pytest.raises(Refused, match=r"c\.npz' .*it does not start like a .npz file"):
         prepare(tmp_path / "c.npz")
     save(tmp_path, X=np.zeros((1, 4, 4)), y=np.array(3))
     with pytest.raises(Refused, match=r"X holds 1 images, but y is a single number\."):

@@ -64,7 +64,7 @@ def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_label_that_often_marks_ignored_pixels_is_asked_about(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"label 255 beside \[0, 1\].*Say --ignore-index 255 if"):
+    with pytest.raises(Refused, match=r"label 255 alongside \[0, 1\].*Pass --ignore-index 255"):
         prepare(save_masks(tmp_path))
 
 

@@ -156,7 +156,7 @@ def test_a_loss_that_cannot_ignore_is_named(scenes: Data) -> None:
 
 def test_ignoring_is_said_once(scenes: Data) -> None:
     X, y = scenes
-    refuses(segmenter(DiceLoss(ignore_index=1), ignore_index=2), X, y, "Set one")
+    refuses(segmenter(DiceLoss(ignore_index=1), ignore_index=2), X, y, "Set only one")
     refuses(segmenter(DiceLoss(ignore_index=100)), X, y * 50, "Set ignore_index on the estimator")
 
 

@@ -101,5 +101,5 @@ def test_splits_by_them_are_alike() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(ValueError, match="n_bins=1: expected at least 2 bins"):
         image_level_labels(masks([0, 1]), n_bins=1)
-    with pytest.raises(ValueError, match="y holds no masks"):
+    with pytest.raises(ValueError, match="y contains no masks"):
         image_level_labels([])

@@ -185,7 +185,7 @@ BAD_AT_FIT: list[tuple[dict[str, Any], str]] = [
     ({"loss": nn.BCELoss()}, r"BCELoss expects probabilities.*nn.BCEWithLogitsLoss"),
     ({"loss": CompoundLoss([nn.BCELoss(), DiceLoss()])}, r"BCELoss expects probabilities"),
     ({"loss": nn.CrossEntropyLoss, "loss__smoothing": 1}, r"Invalid parameter 'smoothing'"),
-    ({"loss": nn.CrossEntropyLoss(), "loss__weight": 1}, r"is a ready-made torch module"),
+    ({"loss": nn.CrossEntropyLoss(), "loss__weight": 1}, r"is already a torch module"),
 ]
 
 

@@ -114,7 +114,7 @@ def test_settings_of_the_optimizer_s_groups_stay(digits: Data) -> None:
 def test_balanced_weights_and_class_counts_when_training_goes_on(digits: Data) -> None:
     model = classifier(class_weight="balanced", warm_start=True).fit(*digits).fit(*digits)
     assert model.n_iter_ == 2
-    with pytest.raises(ValueError, match="cannot be computed from a part"):
+    with pytest.raises(ValueError, match="cannot be computed from part"):
         model.set_params(loss="focal").partial_fit(*digits)
     model = classifier(nn.CrossEntropyLoss()).fit(*digits)
     model.set_params(loss="ldam").partial_fit(*digits)
@@ -146,8 +146,8 @@ def test_probabilities_where_every_sigmoid_vanishes(scenes: Data) -> None:
     [
         ("dice", {0: 1, 1: 100}, "not every term of the loss"),
         ("bce", {0: 0, 1: 1}, "the weight 0.*Use a small weight"),
-        (BCEWithLogitsLoss(pos_weight=2.0), "balanced", "Set one"),
-        (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0)), "balanced", "Set one"),
+        (BCEWithLogitsLoss(pos_weight=2.0), "balanced", "Set only one"),
+        (nn.BCEWithLogitsLoss(pos_weight=torch.tensor(2.0)), "balanced", "Set only one"),
     ],
 )
 def test_class_weights_without_effect_are_refused(
@@ -159,7 +159,7 @@ def test_class_weights_without_effect_are_refused(
 
 def test_weights_of_a_loss_may_be_an_array(digits: Data) -> None:
     loss = CrossEntropyLoss(class_weight=np.array([1.0, 2.0, 3.0]))
-    with pytest.raises(ValueError, match="Set one"):
+    with pytest.raises(ValueError, match="Set only one"):
         classifier(loss, class_weight="balanced").fit(*digits)
 
 
@@ -272,7 +272,7 @@ def test_parts_of_an_early_stopping_without_weight_are_refused(digits: Data) -> 
         try:
             model.fit(X, y, sample_weight=weight)
         except ValueError as error:
-            parts |= {*re.findall("that early_stopping (.*) weigh 0: their loss", str(error))}
+            parts |= {*re.findall("that early_stopping (.*) weigh 0, so their loss", str(error))}
         if len(parts) == 2:
             break
     assert parts == {"trains on", "holds out"}
@@ -302,7 +302,7 @@ def test_another_kind_of_masks_needs_another_fit(scenes: Data) -> None:
     X, y = scenes
     masks = np.stack([y == 1, y == 2], 1)
     model = segmenter().fit(X, y).set_params(multilabel=True)
-    message = "fitted with multilabel=False, but multilabel is True now. Set it back, or fit anew"
+    message = "fitted with multilabel=False, but multilabel is now True. Set it back, or refit"
     calls = [lambda: model.predict(X), lambda: model.score(X, masks)]
     for call in [*calls, lambda: model.partial_fit(X, masks)]:
         with pytest.raises(ValueError, match=message):
@@ -311,7 +311,9 @@ def test_another_kind_of_masks_needs_another_fit(scenes: Data) -> None:
     assert model.fit(X, masks).predict(X).shape == masks.shape
     assert model.fit(X, masks.astype(int)).fit(X, masks).mask_values_.dtype == bool
     model.set_params(multilabel=False)
-    with pytest.raises(ValueError, match="fitted with multilabel=True, but multilabel is False"):
+    with pytest.raises(
+        ValueError, match="fitted with multilabel=True, but multilabel is now False"
+    ):
         model.predict_proba(X)
     assert model.fit(X, y).predict(X).shape == y.shape
 

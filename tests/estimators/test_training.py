@@ -191,10 +191,10 @@ def test_lbfgs_trains_and_goes_on(digits: Data) -> None:
         ("optimizer", "optimizer='optimizer' is unknown"),
         (torch.optim.Optimizer, "is unknown. Expected one of"),
         (torch.nn.Linear, "is unknown. Expected one of"),
-        (functools.partial(torch.optim.SGD, lr=0.1), "sets lr. Bind other arguments"),
+        (functools.partial(torch.optim.SGD, lr=0.1), "sets lr. Bind only other arguments"),
         (
             functools.partial(torch.optim.SGD, []),
-            r"sets \[\]. Bind other arguments",
+            r"sets \[\]. Bind only other arguments",
         ),
         (functools.partial(torch.nn.Linear, bias=True), "is unknown. Expected one of"),
     ],
@@ -209,7 +209,7 @@ def test_an_optimizer_that_cannot_train_is_refused(
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="of later versions of torch")
 @pytest.mark.parametrize("name", ["muon", "Muon"])
 def test_an_optimizer_of_matrices_is_refused(name: str, digits: Data) -> None:
-    with pytest.raises(ValueError, match="Muon takes matrices alone, but convolutions have"):
+    with pytest.raises(ValueError, match="Muon takes only matrices, but convolutions have"):
         classifier(optimizer=name).fit(*digits)
 
 

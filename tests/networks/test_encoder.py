@@ -125,7 +125,7 @@ def test_an_encoder_that_is_not_known_is_an_error_with_the_parts() -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("layer1", r"'layer1', which matches no parameter.*whose parameters are 'layer1\.\*'"),
+        ("layer1", r"'layer1', which matches no parameter.*use 'layer1\.\*' for its"),
         ("layer9.*", r"Did you mean 'layer\d\.\*?"),
         ("conv1.weigth", "Did you mean 'conv1.weight'"),
     ],

@@ -235,7 +235,7 @@ def test_a_download_that_fails_is_an_error_before_training(
     with pytest.raises(
         ValueError,
         match=rf"weights of network='{name}' \(network__\w+=.* could not be fetched: .*Error: "
-        r".*pass the file as weights='\.\.\.'; or leave network__\w+ out to start at random",
+        r".*pass the file as weights='\.\.\.'; or leave out network__\w+ to start from random",
     ):
         model.fit(X, labels(model, X))
     assert not hasattr(model, "net_")
@@ -247,7 +247,7 @@ def test_unknown_weights_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"no such weights of squeezenet1_1. Expected one of 'IM"):
         model.fit(images(4), [0, 1, 0, 1])
     model = estimator("torchvision:squeezenet1_1", {"pretrained": True})
-    with pytest.raises(ValueError, match=r"is of the past. Set network__weights='DEFAULT'"):
+    with pytest.raises(ValueError, match=r"is deprecated. Set network__weights='DEFAULT'"):
         model.fit(images(4), [0, 1, 0, 1])
 
 

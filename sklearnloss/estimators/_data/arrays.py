@@ -1,4 +1,4 @@
-"""Images in every layout a user has them, as tensors (n, C, *spatial)."""
+"""Conversion of images in any common layout to tensors (n, C, *spatial)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .statistics import ChannelStatistics
 
 Channels = Literal["first", "last"]
 
-# Kept as they are and cast batch by batch; everything else becomes float32.
+# These dtypes are kept and cast batch by batch; all others become float32.
 _KEPT = [np.float32, np.float16, np.uint8, np.int8, np.uint16, np.int16, np.bool_]
-# In a memory-mapped file these are kept too: a copy might not fit into memory.
+# In memory-mapped files these are kept, too: a copy might not fit into memory.
 _KEPT_IN_FILES = [np.float64, np.int32, np.int64]
 
 
@@ -33,19 +33,19 @@ def to_network(images: Tensor, scaling: Scaling | None, device: torch.device | s
 
 
 class Scaling(NamedTuple):
-    """Shift and scale of each channel, learnt from the training images.
+    """Shift and scale of each channel, learned from the training images.
 
     Attributes
     ----------
     mean, scale : Tensor of shape (C,), float32
-        ``(x - mean) / scale`` is what the network sees.
+        The network receives ``(x - mean) / scale``.
     """
 
     mean: Tensor
     scale: Tensor
 
     def to(self, device: torch.device | str) -> Scaling:
-        """Return this on a device; batches then need not bring it there."""
+        """Return this scaling on a device, so that batches do not have to move it there."""
         return Scaling(self.mean.to(device), self.scale.to(device))
 
     def apply(self, x: Tensor) -> Tensor:
@@ -56,12 +56,12 @@ class Scaling(NamedTuple):
         return (x - mean) / scale
 
     def fill(self, x: Tensor) -> Tensor:
-        """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
+        """Replace NaN in images (n, C, *spatial) by the mean of the channel."""
         mean = self.mean.to(x.device, x.dtype).reshape(-1, *[1] * (x.ndim - 2))
         return torch.where(x.isnan(), mean, x)
 
     def undo(self, x: Tensor) -> Tensor:
-        """Return images (n, C, *spatial) before they were scaled."""
+        """Undo the scaling of images (n, C, *spatial)."""
         shape = (-1, *[1] * (x.ndim - 2))
         return x * self.scale.to(x.device).reshape(shape) + self.mean.to(x.device).reshape(shape)
 
@@ -80,24 +80,24 @@ def read_images(
     Parameters
     ----------
     estimator : BaseEstimator
-        Gets ``n_features_in_`` (and ``feature_names_in_``) when ``reset``.
+        Its ``n_features_in_`` (and ``feature_names_in_``) are set if ``reset``.
     X : array-like
-        (n, H, W), (n, C, H, W), (n, C, D, H, W), (n, n_features), or with the
-        channels last; of any real dtype.
+        (n, H, W), (n, C, H, W), (n, C, D, H, W) or (n, n_features), or with channels
+        last; of any real dtype.
     reset : bool
-        Whether this is ``fit``.
+        Whether this is called by ``fit``.
     image_shape : tuple of int or None
-        Shape of one image: (L,), (H, W), (C, H, W) or (C, D, H, W), or with the
-        channels last.
+        Shape of one image: (L,), (H, W), (C, H, W) or (C, D, H, W), or with channels
+        last.
     channels : {"first", "last"}
-        Where X and image_shape have the channels.
+        Position of the channel axis in X and image_shape.
     min_samples : int, default=1
-        How many images are needed.
+        The minimum number of images.
 
     Returns
     -------
     images : Tensor
-        A view of X where its dtype allows that.
+        A view of X if its dtype allows.
     """
     X = _joined(X)
     marked = is_masked(X)
@@ -112,7 +112,7 @@ def read_images(
         "ensure_min_samples": min_samples,
         "ensure_all_finite": False,
     }
-    with np.errstate(over="ignore"):  # is found below
+    with np.errstate(over="ignore"):  # detected below
         if flat or reset:
             X = validate_data(estimator, X, reset=reset, **options)
         else:  # scikit-learn's check of n_features_in_ would compare image heights
@@ -125,7 +125,7 @@ def read_images(
 
 
 def is_masked(X: Any) -> bool:
-    """Return whether there are masked pixels in an array, or in a list of arrays."""
+    """Return whether an array, or a list of arrays, has masked pixels."""
     X = listed(X)
     if isinstance(X, (list, tuple)):
         return any(is_masked(item) for item in X if isinstance(item, np.ma.MaskedArray))
@@ -135,7 +135,7 @@ def is_masked(X: Any) -> bool:
 
 
 def given_dtype(X: Any) -> str | None:
-    """Return the dtype of masked arrays, or of arrays in a list, which become others."""
+    """Return the original dtype of masked arrays, or of arrays in a list, that get converted."""
     X = listed(X)
     if isinstance(X, (list, tuple)):
         arrays = [item for item in X if isinstance(item, np.ndarray)]
@@ -144,12 +144,12 @@ def given_dtype(X: Any) -> str | None:
 
 
 def mark_masked(X: Any) -> Any:
-    """Return a masked array as float32 with NaN where it is masked, anything else as it is.
+    """Return a masked array as float32 with NaN for masked values, and anything else unchanged.
 
     Raises
     ------
     ValueError
-        If what is not masked is NaN, infinite, or too large for float32.
+        If values that are not masked are NaN, infinite, or too large for float32.
     """
     if not isinstance(X, np.ma.MaskedArray):
         return X
@@ -163,23 +163,23 @@ def mark_masked(X: Any) -> Any:
     if not (np.isfinite(marked) | masked).all():
         raise ValueError(
             "Input X contains NaN, infinity or a value too large for float32 where it is not "
-            "masked. Mask these, too: np.ma.masked_invalid(X)."
+            "masked. Mask these values, too: np.ma.masked_invalid(X)."
         )
     marked[masked] = np.nan
     return marked
 
 
 def check_finite(images: Tensor, name: str | None = None, start: int = 0) -> None:
-    """Raise a ValueError that says which image has NaN or infinity, and what to do.
+    """Raise a ValueError that names the image with NaN or infinity, and the remedy.
 
     Parameters
     ----------
     images : Tensor of shape (n, ...)
-        All images, or one.
+        All images, or a single one.
     name : str, default=None
-        How the error names the one.
+        The name of the single image, for the error.
     start : int, default=0
-        The position of the first.
+        The position of the first image.
     """
     if not images.is_floating_point():
         return
@@ -192,14 +192,14 @@ def check_finite(images: Tensor, name: str | None = None, start: int = 0) -> Non
             )
             raise ValueError(
                 f"Input X contains {what}: see {name or f'X[{start + first}]'}. Pixels without a "
-                f"value can be masked, as np.ma.masked_invalid(X): they become their channel's "
-                f"mean. Or fill them yourself."
+                f"value can be masked, as in np.ma.masked_invalid(X): they become the mean of "
+                f"their channel. Or replace the values yourself."
             )
         start += len(part)
 
 
 def listed(values: Any) -> Any:
-    """Return a column of a table, or an array, of arrays as a list; anything else as it is."""
+    """Return a table column or an array of arrays as a list; anything else unchanged."""
     if getattr(values, "ndim", 0) != 1 or len(values) == 0 or values.dtype != object:
         return values
     items = list(values)
@@ -207,7 +207,7 @@ def listed(values: Any) -> Any:
 
 
 def _joined(X: Any) -> Any:
-    """Return a list of tensors or arrays of one shape as one; masks of arrays are kept."""
+    """Join a list of tensors or arrays of the same shape; masks of arrays are kept."""
     X = listed(X)
     if not isinstance(X, (list, tuple)) or len(X) == 0:
         return X
@@ -220,16 +220,16 @@ def _joined(X: Any) -> Any:
 
 
 def as_scaling(found: ChannelStatistics) -> Scaling:
-    """Return the scaling of channels; constant ones are only shifted.
+    """Return the scaling of channels; constant channels are only shifted.
 
     Raises
     ------
     ValueError
-        If no pixel of a channel counts.
+        If a channel has only masked or ignored pixels.
     """
     if (found.count == 0).any():
         raise ValueError(
-            f"No pixel counts in channel {int((found.count == 0).nonzero()[0])} of X: all are "
+            f"Channel {int((found.count == 0).nonzero()[0])} of X has no pixels to use: all are "
             f"masked, or ignored in y. Leave the channel out, or fill it."
         )
     scale = found.variance.sqrt()
@@ -249,27 +249,27 @@ def as_image(
     image_shape, channels
         As for :func:`read_images`.
     name : str
-        How errors name the image.
+        Name of the image in errors.
 
     Returns
     -------
     image : Tensor
-        With NaN where a masked array is masked.
+        With NaN for masked values.
     """
     marked = is_masked(item)
     if not isinstance(item, Tensor):
         array = np.asarray(mark_masked(item))
         if array.ndim == 0:
-            raise ValueError(f"{name} is {item!r}. Expected an image, or the path of one.")
+            raise ValueError(f"{name} is {item!r}. Expected an image or its path.")
         if array.dtype.kind not in "biuf":
-            raise ValueError(f"{name} has dtype {array.dtype}. Expected an image of numbers.")
-        with np.errstate(over="ignore"):  # is found below
+            raise ValueError(f"{name} has dtype {array.dtype}. Expected a numeric image.")
+        with np.errstate(over="ignore"):  # detected below
             array = array if array.dtype in _KEPT else array.astype(np.float32)
         item = _as_tensor(array)
     if item.ndim == 0 or item.numel() == 0 or item.is_complex():
         raise ValueError(
-            f"{name} has shape {tuple(item.shape)} and dtype {item.dtype}. Expected an image of "
-            f"numbers, of at least one pixel."
+            f"{name} has shape {tuple(item.shape)} and dtype {item.dtype}. Expected a numeric "
+            f"image of at least one pixel."
         )
     image = _as_channels_first(item.detach()[None], image_shape, channels)[0]
     if not marked:
@@ -278,7 +278,7 @@ def as_image(
 
 
 def _check_tensor(estimator: BaseEstimator, X: Tensor, *, reset: bool, min_samples: int) -> Tensor:
-    """Validate a tensor where it is, as scikit-learn does arrays."""
+    """Validate a tensor on its device, as scikit-learn validates arrays."""
     if X.ndim < 2 or X.is_complex() or X.layout != torch.strided:
         raise ValueError(
             f"X is a {X.layout} tensor of shape {tuple(X.shape)} and dtype {X.dtype}. Expected a "
@@ -308,17 +308,17 @@ def _check_size(images: Tensor, min_samples: int) -> None:
 def _as_tensor(X: np.ndarray) -> Tensor:
     if any(stride < 0 for stride in X.strides):
         X = np.ascontiguousarray(X)
-    if not X.flags.writeable:  # as memory-mapped and shared ones; they are never written to
+    if not X.flags.writeable:  # memory-mapped and shared arrays; never written to
         _take_read_only()
     return torch.from_numpy(X)
 
 
 @functools.cache
 def _take_read_only() -> None:
-    """Make torch warn of a read-only array, which it does once, unseen.
+    """Trigger torch's warning about read-only arrays, which it issues once, and hide it.
 
-    Hiding the warning of each array would not do, as the filters of warnings are the
-    whole process's, and arrays are read by several threads.
+    Suppressing the warning for each array would not work: warning filters apply to
+    the whole process, and several threads read arrays.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ")
@@ -340,7 +340,7 @@ def _as_channels_first(
     if X.ndim < 4:  # signals (n, L) and images (n, H, W) have one channel
         return X.unsqueeze(1)
     if channels == "last":
-        if X.shape[-1] == 1:  # the same memory, and the strides of channels first
+        if X.shape[-1] == 1:  # same memory, with the strides of channels first
             return X.reshape(X.shape[0], 1, *X.shape[1:-1])
         return X.movedim(-1, 1)
     return X
@@ -368,22 +368,22 @@ def _reshape(X: Tensor, image_shape: tuple[int, ...]) -> Tensor:
 def warn_of_unlike_dtypes(
     dtypes: Sequence[np.dtype[Any] | torch.dtype], name: Callable[[int], str] = "X[{}]".format
 ) -> None:
-    """Warn if images are of kinds of numbers that have different ranges.
+    """Warn if images have dtypes with different ranges.
 
     Parameters
     ----------
     dtypes : sequence of dtypes
-        Of all images.
+        The dtypes of all images.
     name : callable, default
-        From its position to what an image is called.
+        Returns the name of an image from its position.
     """
     kinds = [_range_of(dtype) for dtype in dtypes]
     if len(set(kinds)) > 1:
         first = [kinds.index(kind) for kind in dict.fromkeys(kinds)]
         found = [f"{name(k)} is of {str(dtypes[k]).removeprefix('torch.')}" for k in first]
         warnings.warn(
-            f"{' and '.join(found)}. The same brightness may be another number in each, as 255 and "
-            f"65535 are both white: bring all images to one range first.",
+            f"{' and '.join(found)}. The same brightness may be a different number in each: for "
+            f"example, 255 and 65535 are both white. Convert all images to one range first.",
             UserWarning,
             stacklevel=3,
         )

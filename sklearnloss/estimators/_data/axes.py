@@ -1,4 +1,4 @@
-"""The axes of images, as far as their masks and shapes tell."""
+"""The axes of images, as determined by their masks and shapes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import operator
 
 
 def mask_fits(mask: tuple[int, ...], spatial: tuple[int, ...], *, multilabel: bool) -> bool:
-    """Return whether a mask of one shape belongs to an image of another."""
+    """Return whether a mask of one shape can belong to an image of another."""
     if multilabel:
         return len(mask) == len(spatial) + 1 and mask[1:] == spatial
     return mask in (spatial, (1, *spatial), (*spatial, 1), (math.prod(spatial),))
@@ -17,52 +17,52 @@ def mask_fits(mask: tuple[int, ...], spatial: tuple[int, ...], *, multilabel: bo
 def n_axes_by_mask(
     pages: tuple[int, ...], mask: tuple[int, ...], *, multilabel: bool
 ) -> int | None:
-    """Return how many spatial axes an image has whose pages are slices or channels.
+    """Return the number of spatial axes of an image whose pages may be slices or channels.
 
     Parameters
     ----------
     pages : tuple of int
-        (n_pages, H, W), or with colors before.
+        (n_pages, H, W), or with a leading color axis.
     mask : tuple of int
-        Shape of its mask.
+        Shape of the mask.
     multilabel : bool
-        Whether masks have a channel per label.
+        Whether masks have one channel per label.
     """
     fitting = [n for n in (2, 3) if mask_fits(mask, pages[-n:], multilabel=multilabel)]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def axes_hint(image: tuple[int, ...], mask: tuple[int, ...], channels: str) -> str:
-    """Return what may be wrong with the axes of an image whose mask does not fit.
+    """Return a hint about the axes of an image whose mask does not fit.
 
     Parameters
     ----------
     image : tuple of int
-        (C, *spatial), as it is read.
+        (C, *spatial), as the image was read.
     mask : tuple of int
-        (*spatial), as far as is known.
+        (*spatial), if known.
     channels : {"first", "last"}
-        Where the image was said to have them.
+        The channel position that was assumed.
 
     Returns
     -------
     hint : str
-        Empty, or a sentence with a space before it.
+        Empty, or a sentence that starts with a space.
     """
     n_channels, *rest = image
     spatial = tuple(rest)
     given = image if channels == "first" else (*spatial, n_channels)
     other = "last" if channels == "first" else "first"
     if mask == (given[:-1] if other == "last" else given[1:]):
-        return f" The channels seem to come {other}: set channels={other!r}."
+        return f" The channels seem to be {other}: set channels={other!r}."
     if mask == given:
         volume, axis = ((1, *given), "[:, None]") if channels == "first" else ((*given, 1), None)
         return (
-            f" It is read as {n_channels} channels. If it is a volume, give it a channel axis: "
+            f" It is read as {n_channels} channels. If it is a volume, add a channel axis: "
             f"X{axis or '[..., None]'}, or image_shape={volume}."
         )
     if len(spatial) == 2 and mask == spatial[::-1]:
-        return " One of them is turned: files are read as their EXIF orientation shows them."
+        return " One of them is rotated: files are read according to their EXIF orientation."
     return ""
 
 
@@ -83,11 +83,11 @@ def check_mask_shape(
     image : tuple of int
         (C, *spatial).
     channels : {"first", "last"}
-        Where images are said to have their channels.
+        The channel position that was passed.
     multilabel : bool
-        Whether masks have a channel per label.
+        Whether masks have one channel per label.
     names : tuple of str
-        What to call image and mask.
+        Names of image and mask.
     """
     spatial = image[1:]
     if mask_fits(mask, spatial, multilabel=multilabel):
@@ -104,12 +104,12 @@ def check_mask_shape(
 def check_masks_shape(
     masks: tuple[int, ...], images: tuple[int, ...], *, channels: str, multilabel: bool
 ) -> None:
-    """Raise a ValueError if masks of all images tell that their axes are others than thought.
+    """Raise a ValueError if masks of all images show that their axes were misinterpreted.
 
     Parameters
     ----------
     masks : tuple of int
-        Shape of all.
+        The shape of all masks together.
     images : tuple of int
         (n, C, *spatial).
     channels, multilabel
@@ -128,7 +128,7 @@ def check_masks_shape(
 
 
 def looks_like(image: tuple[int, ...]) -> str | None:
-    """Return what else images may be that are read as (C, H, W), None if nothing.
+    """Return what images that are read as (C, H, W) may be instead, None if nothing.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def looks_like(image: tuple[int, ...]) -> str | None:
     Returns
     -------
     advice : str or None
-        In words.
+        A sentence.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def looks_like(image: tuple[int, ...]) -> str | None:
     n_channels, height, width = image
     if height > 4 and (width in (1, 3, 4) or (width < n_channels == height)):
         return "If the channels come last, set channels='last'."
-    if n_channels > max(height, width):  # hardly slices
+    if n_channels > max(height, width):  # probably not slices
         return None
     return (
         f"If they are volumes, give them a channel axis: X[:, None], or image_shape={(1, *image)}."
@@ -162,7 +162,7 @@ def looks_like(image: tuple[int, ...]) -> str | None:
 
 
 def splits_or_joins(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
-    """Return whether a new shape only divides axes, or only joins them, and mixes none.
+    """Return whether a new shape only splits axes, or only joins them, without mixing any.
 
     Examples
     --------
@@ -175,7 +175,7 @@ def splits_or_joins(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
 
 
 def channels_advice(one: int, other: int) -> str:
-    """Return what to do about different numbers of channels, with a space before the sentence.
+    """Return advice on different numbers of channels, starting with a space.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Refusals of input that holds no images, or none that can be read."""
+"""Checks that reject inputs without images, or with images that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .pictures import is_pillow
 
 
 def check_images(X: Any) -> None:
-    """Raise a TypeError for what holds no images, or not in a way that can be read.
+    """Raise a TypeError for inputs that contain no images, or not in a readable form.
 
     Raises
     ------
     TypeError
-        Says what to pass instead.
+        The message says what to pass instead.
     """
     if isinstance(X, PATHS):
         path = os.fsdecode(X)
@@ -37,7 +37,7 @@ def check_images(X: Any) -> None:
         raise TypeError("X is one picture. Expected a list of them: [X].")
     if isinstance(X, (Iterator, Mapping, Set)) and not hasattr(X, "shape"):
         raise TypeError(
-            f"X is a {type(X).__name__}. Expected images in an order of their own: an array, a "
+            f"X is a {type(X).__name__}. Expected an ordered collection of images: an array, a "
             f"list of files or arrays, or a torch Dataset."
         )
     items = X if _is_sequence(X) else _as_list(X)
@@ -45,20 +45,20 @@ def check_images(X: Any) -> None:
         split_item(items[0], 0)
     if _holds_paths(X):
         raise TypeError(
-            f"X holds text in {X.ndim} axes. Expected the paths of images in one: a list, or one "
+            f"X holds strings in {X.ndim} axes. Expected image paths in one axis: a list, or one "
             f"column of a table."
         )
 
 
 def _is_sequence(X: Any) -> bool:
-    """Return whether something has items in order, and is neither an array nor a Dataset."""
+    """Return whether something has ordered items, and is neither an array nor a Dataset."""
     if isinstance(X, Dataset) or hasattr(X, "__array__") or hasattr(X, "shape"):
         return False
     return hasattr(X, "__getitem__") and hasattr(X, "__len__")
 
 
 def _holds_paths(X: Any) -> bool:
-    """Return whether a table or an array of several axes holds text."""
+    """Return whether a table or an array with several axes holds text."""
     if hasattr(X, "iloc"):
         X = X.iloc[:1].to_numpy()
     if not isinstance(X, np.ndarray) or X.ndim < 2 or X.size == 0:

@@ -15,24 +15,24 @@ from .targets import Targets
 
 
 class ImageSource(Protocol):
-    """Images of arrays, of files or of a Dataset, by their positions."""
+    """Images from arrays, files or a Dataset, by position."""
 
     @property
     def device(self) -> torch.device:
-        """Where indices of images are best made."""
+        """The best device for creating image indices."""
 
     @property
     def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of different sizes."""
+        """A number for the size of each image, if their sizes differ."""
 
     def __len__(self) -> int:
         """Return the number of images."""
 
     def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, Sequence[Any] | None]]:
-        """Yield the images at some positions, and what targets are read with them."""
+        """Yield the images at given positions, with the targets that were read with them."""
 
     def in_memory(self, chosen: Tensor | None) -> ArrayImages | None:
-        """Return some of the images, or all; None if they are still to be read."""
+        """Return some or all of the images; None if they still have to be read."""
 
 
 class TrainingData(Dataset):  # type: ignore[type-arg]
@@ -43,11 +43,11 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
     images : ArrayImages or Samples
         Images (n, C, *spatial) of any dtype.
     targets : ArrayCodes or MaskCodes
-        Codes, or how to make them of the masks that are read with the images.
+        Codes, or how to compute them from the masks that are read with the images.
     weight : Tensor of shape (n,), default=None
         Sample weights.
     chosen : Tensor of shape (m,), default=None
-        Which samples these are; by default all.
+        Indices of the samples; all by default.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
         return next(self.batches([index]))
 
     def batches(self, indices: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-        """Yield batches of images, codes and weights; files of the next one are read meanwhile."""
+        """Yield batches of images, codes and weights while files of the next one are read."""
         rows = [each if self.chosen is None else self.chosen[each] for each in indices]
         return map(self._batch, self.images.read_rows(rows), rows)
 
@@ -90,13 +90,13 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     @property
     def y(self) -> Any:
-        """The codes, None if they are made of masks that are still to be read."""
+        """The codes, None if they come from masks that still have to be read."""
         targets = self.targets.in_memory(self.chosen)
         return None if targets is None else targets.values
 
     @property
     def device(self) -> torch.device:
-        """Where indices of samples are best made."""
+        """The best device for creating sample indices."""
         return self.images.device
 
     @property
@@ -106,7 +106,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
     @property
     def sizes(self) -> Tensor | None:
-        """A number for the size of each image, if they are of different sizes."""
+        """A number for the size of each image, if their sizes differ."""
         sizes = self.images.sizes
         return sizes if sizes is None or self.chosen is None else sizes[self.chosen]
 
@@ -115,13 +115,13 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
         return self.targets.class_counts(self.chosen)
 
     def subset(self, indices: np.ndarray) -> TrainingData:
-        """Return some samples; the images stay where they are."""
+        """Return some samples; the images are not copied."""
         chosen = torch.from_numpy(indices)
         chosen = chosen if self.chosen is None else self.chosen[chosen]
         return TrainingData(self.images, self.targets, self.weight, chosen)
 
     def to(self, device: torch.device) -> TrainingData:
-        """Return the data on a device, or where it is if it is read or does not fit there."""
+        """Move the data to a device, unless it is read lazily or does not fit."""
         images = self.images.in_memory(self.chosen)
         targets = self.targets.in_memory(self.chosen)
         if images is None or targets is None:
@@ -136,7 +136,7 @@ class TrainingData(Dataset):  # type: ignore[type-arg]
 
 
 def _fits(parts: dict[Tensor, float], device: torch.device) -> bool:
-    """Return whether parts of tensors leave half of a GPU's free memory to the network."""
+    """Return whether fractions of tensors leave half of a GPU's free memory to the network."""
     if device.type != "cuda":
         return True
     needed = sum(part * t.nbytes for t, part in parts.items() if t.device.type != "cuda")

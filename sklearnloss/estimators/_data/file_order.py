@@ -1,4 +1,4 @@
-"""A warning about lists of images and masks whose files are in different orders."""
+"""A warning about lists of image and mask files in different orders."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 
 def warn_of_order(images: Sequence[Path], masks: Sequence[Path]) -> None:
-    """Warn if the names of files pair images with other masks than their positions do.
+    """Warn if file names pair images with other masks than their positions do.
 
-    ``glob`` lists files in any order, and ``sorted`` puts "10" before "2": two lists made
-    in two ways hold the same names in different orders.
+    ``glob`` lists files in arbitrary order, and ``sorted`` puts "10" before "2": two lists
+    that were made in different ways hold the same names in different orders.
 
     Parameters
     ----------
     images, masks : sequence of Path, of the same length
-        The files in the order in which they are paired. Names are compared without what
-        all images, or all masks, begin and end with, as in "001_mask.png".
+        The files in the order in which they are paired. Prefixes and suffixes that are
+        common to all images, or to all masks, as in "001_mask.png", are disregarded.
 
     Examples
     --------
@@ -39,9 +39,9 @@ def warn_of_order(images: Sequence[Path], masks: Sequence[Path]) -> None:
 
 
 def _keys(paths: Sequence[Path]) -> list[str]:
-    """Return the stems of files without what all of them begin and end with."""
+    """Return the stems of files without their common prefix and suffix."""
     stems = [path.stem for path in paths]
-    before = len(os.path.commonprefix(stems))  # noqa: RUF071  # of characters
+    before = len(os.path.commonprefix(stems))  # noqa: RUF071  # by characters
     stems = [stem[before:] for stem in stems]
     after = len(os.path.commonprefix([stem[::-1] for stem in stems]))  # noqa: RUF071
     return [stem[: len(stem) - after] for stem in stems]

@@ -1,4 +1,4 @@
-"""Files of images and masks, as arrays of known axes."""
+"""Reads image and mask files as arrays with known axes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .pixels import Pixels, one_label_per_pixel
 from .tiff import is_tiff, read_tiff
 
 PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-# NumPy parses the header of an array as Python does a literal, at which threads of Python
-# 3.11 disturb each other: https://github.com/python/cpython/issues/106905
+# NumPy parses array headers with the parser for Python literals, which is not thread-safe in
+# Python 3.11: https://github.com/python/cpython/issues/106905
 _HEADER = threading.Lock()
-# How files begin that stand for others.
+# First bytes of placeholder files.
 _POINTERS = {
-    b"version https://git-lfs": "it is a pointer of Git LFS: fetch the file with git lfs pull",
-    b"/annex/objects/": "it is a pointer of git-annex: fetch the file with git annex get",
+    b"version https://git-lfs": "it is a Git LFS pointer: fetch the file with git lfs pull",
+    b"/annex/objects/": "it is a git-annex pointer: fetch the file with git annex get",
 }
 
 
@@ -32,21 +32,21 @@ def read_image(path: str | bytes | os.PathLike[str]) -> Pixels:
     Parameters
     ----------
     path : str, bytes or path
-        PNG, JPEG and the like are read by Pillow, TIFF by tifffile where it is
-        installed. Pictures are turned as their EXIF orientation says; palettes, CMYK
-        and the like become gray levels or red, green and blue.
+        PNG, JPEG and the like are read by Pillow, TIFF by tifffile if it is installed.
+        Pictures are rotated according to their EXIF orientation; palettes, CMYK and the
+        like become gray levels or red, green and blue.
 
     Returns
     -------
     pixels : Pixels
-        Of a .npy or .npz file, without axes: how it is arranged is the user's choice.
+        Without axes for a .npy or .npz file: its layout is the user's choice.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind, damaged, or can be read in several ways.
+        If the file is of another kind, damaged, or ambiguous.
     ImportError
         If the library for it is not installed.
     """
@@ -54,14 +54,14 @@ def read_image(path: str | bytes | os.PathLike[str]) -> Pixels:
 
 
 def read_mask(path: str | bytes | os.PathLike[str], *, multilabel: bool = False) -> np.ndarray:
-    """Read a mask as :func:`read_image` does an image, but keep the numbers in the file.
+    """Read a mask like :func:`read_image` reads an image, but keep the numbers in the file.
 
     Parameters
     ----------
     path : str, bytes or path
-        Palettes are left alone: the number of a color is the label.
+        Palettes are not applied: the index of a color is the label.
     multilabel : bool, default=False
-        Whether a file may have a channel per label.
+        Whether a file may have one channel per label.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def _read(path: str | bytes | os.PathLike[str], *, mask: bool) -> Pixels:
             read = read_tiff if is_tiff(path) else read_picture
             return read(path, mask=mask).native()
     raise ValueError(
-        f"{str(path)!r} is of no known kind. Expected .npy, .npz or a picture: "
-        f"{', '.join(sorted(PICTURES))}. Read others yourself, in a torch Dataset."
+        f"{str(path)!r} is of an unknown kind. Expected .npy, .npz or a picture: "
+        f"{', '.join(sorted(PICTURES))}. Read other kinds yourself, in a torch Dataset."
     )
 
 
@@ -96,7 +96,7 @@ def _as_path(path: str | bytes | os.PathLike[str]) -> Path:
 
 
 class FileError(ValueError):
-    """A file cannot be read, or not in one way only.
+    """A file cannot be read, or is ambiguous.
 
     Parameters
     ----------
@@ -113,20 +113,20 @@ class FileError(ValueError):
 
 @contextlib.contextmanager
 def naming(path: str | bytes | os.PathLike[str]) -> Iterator[None]:
-    """Make every error name the file, and say what is wrong with it."""
+    """Make every error name the file and say what is wrong with it."""
     path = _as_path(path)
     try:
         yield
     except FileNotFoundError as error:
         if path.is_symlink():
             raise FileNotFoundError(
-                f"{str(path)!r} is a link to {os.readlink(path)!r}, where there is no file. Fetch "
-                f"it first, as with git annex get or dvc pull, or leave it out."
+                f"{str(path)!r} is a link to {os.readlink(path)!r}, which is missing. Fetch the "
+                f"file first, with git annex get or dvc pull, or leave it out."
             ) from error
         raise
     except (FileError, ImportError, PermissionError):
         raise
-    except Exception as error:  # whatever a broken file makes a library raise
+    except Exception as error:  # libraries may raise anything for a broken file
         raise FileError(path, _reason(path, error)) from error
 
 
@@ -144,7 +144,7 @@ def _reason(path: Path, error: Exception) -> str:
         return f"there is not enough memory for it ({error}). Is its header damaged?"
     if type(error).__name__ == "UnidentifiedImageError":
         return "it is not a picture of a known kind, or damaged."
-    if "pickle" in str(error):  # NumPy would advise to run what is in it
+    if "pickle" in str(error):  # NumPy would suggest running its contents
         return "it holds Python objects, not an array of numbers."
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -152,11 +152,11 @@ def _reason(path: Path, error: Exception) -> str:
 def _read_array(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
-            raise ValueError("it does not begin as a .npy file does.")
+            raise ValueError("it does not start like a .npy file.")
     with _HEADER:
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except ValueError:  # what cannot be mapped, and may say better why it cannot be read
+        except ValueError:  # not mappable; reading may give a better error
             return np.asarray(np.load(path, allow_pickle=False))
     return np.array(mapped)
 
@@ -173,7 +173,7 @@ def open_archive(path: Path) -> Iterator[Any]:
     """Open a .npz file; it is closed even if it is damaged."""
     with path.open("rb") as file:
         if file.read(2) != b"PK":
-            raise ValueError("it does not begin as a .npz file does.")
+            raise ValueError("it does not start like a .npz file.")
         file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:
             yield arrays

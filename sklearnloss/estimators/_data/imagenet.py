@@ -1,4 +1,4 @@
-"""The scaling of networks that were trained on ImageNet."""
+"""The scaling for networks that were trained on ImageNet."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from .arrays import Scaling
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-# What is white.
+# The value of white.
 _WHITE = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
 
 
 def imagenet_scaling(
     n_channels: int, dtypes: Collection[str], extremes: tuple[float, float]
 ) -> Scaling:
-    """Return the shift and scale of ImageNet's channels in the images' own units.
+    """Return the shift and scale of ImageNet's channels in the units of the images.
 
     Parameters
     ----------
     n_channels : int
-        Three, or one, which gets the mean over the three.
+        Three, or one, which gets the mean of the three.
     dtypes : collection of str
-        Of the images, as "uint8", whose white is 255; "uint16", 65535; "bool", 1.
-        White is 1 for floating point.
+        The dtypes of the images: white is 255 for "uint8", 65535 for "uint16", 1 for
+        "bool" and for floating point.
     extremes : tuple of float
         The lowest and the highest value.
 
     Raises
     ------
     ValueError
-        If there are other channels, or if what is white can be read in two ways.
+        If the number of channels is different, or if the value of white is ambiguous.
     """
     if n_channels not in (1, 3):
         raise ValueError(
@@ -63,8 +63,8 @@ def _white(dtypes: Collection[str], extremes: tuple[float, float]) -> float:
     kinds = sorted({"floating point" if "float" in each else each for each in dtypes})
     if len(kinds) > 1:
         raise ValueError(
-            f"normalize='imagenet' needs images of one kind of numbers, but X holds "
-            f"{' and '.join(kinds)}. Bring all images to one range first."
+            f"normalize='imagenet' needs images with one kind of numbers, but X holds "
+            f"{' and '.join(kinds)}. Convert all images to one range first."
         )
     (kind,) = kinds
     if kind in _WHITE:
@@ -79,6 +79,6 @@ def _white(dtypes: Collection[str], extremes: tuple[float, float]) -> float:
     )
     raise ValueError(
         f"normalize='imagenet' must know which value is white, but {what}. Expected uint8 (white "
-        f"is 255), uint16 (65535), or floating point in [0, 1]. Bring X to one of these, as "
+        f"is 255), uint16 (65535), or floating point in [0, 1]. Convert X to one of these, with "
         f"X.astype(np.uint8) or X / 255; or set normalize='auto'."
     )

@@ -1,4 +1,4 @@
-"""One image or mask out of many: a file, an array, a tensor or a picture of Pillow's."""
+"""One image or mask out of many: a file, an array, a tensor or a Pillow image."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .files import naming, read_image, read_mask
 from .pictures import from_pillow, is_pillow
 from .pixels import Pixels, one_label_per_pixel
 
-#: What names a file.
+#: The types of file names.
 PATHS = (str, bytes, os.PathLike)
 
 
 def is_image(item: Any) -> bool:
-    """Return whether something may be an image, or the path of one."""
+    """Return whether something may be an image or its path."""
     return isinstance(item, (*PATHS, np.ndarray, Tensor)) or is_pillow(item)
 
 
 def split_item(item: Any, position: int) -> tuple[Any, Any]:
-    """Return an item as image and target, which is None if there is none.
+    """Split an item into image and target; the target is None if there is none.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def split_item(item: Any, position: int) -> tuple[Any, Any]:
 
 
 def name_item(what: str, position: int, item: Any) -> str:
-    """Return how an error names an image or mask.
+    """Return the name of an image or mask for errors.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def name_item(what: str, position: int, item: Any) -> str:
 
 @contextlib.contextmanager
 def naming_item(name: str) -> Iterator[None]:
-    """Make a ValueError begin with what it is about."""
+    """Prefix a ValueError with the name of the item."""
     try:
         yield
     except ValueError as error:
@@ -72,7 +72,7 @@ def naming_item(name: str) -> Iterator[None]:
 
 
 def open_image(item: Any) -> Pixels:
-    """Return an image, read if it is a path; of arrays and tensors the axes are not known."""
+    """Return an image, read if it is a path; the axes of arrays and tensors are unknown."""
     if isinstance(item, PATHS):
         return read_image(item)
     if is_pillow(item):
@@ -91,5 +91,5 @@ def open_mask(item: Any, *, multilabel: bool) -> Any:
 
 
 def naming_path(item: Any) -> contextlib.AbstractContextManager[None]:
-    """Make every error name the file, if the item is one."""
+    """Make every error name the file, if the item is a path."""
     return naming(item) if isinstance(item, PATHS) else contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""Labels as users have them, and the codes that losses are computed on."""
+"""Labels in the user's form, and the codes that losses are computed on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 from torch import Tensor
 
-# The code of ignored pixels, by the dtype that holds the codes.
+# The code of ignored pixels, by the dtype of the codes.
 IGNORED = {torch.uint8: 255, torch.int32: -100}
 
 
@@ -21,7 +21,7 @@ def read_labels(y: Any) -> np.ndarray:
     if isinstance(y, Tensor):
         y = y.detach().cpu().numpy()
     if np.ma.is_masked(y):
-        raise ValueError("y has masked labels. Leave out the images that have no label.")
+        raise ValueError("y has masked labels. Leave out images without a label.")
     labels: np.ndarray = column_or_1d(y, warn=True)
     check_classification_targets(labels)
     return labels
@@ -33,7 +33,7 @@ def one_label(target: Any, position: int) -> Any:
     Raises
     ------
     ValueError
-        If it is an array of several.
+        If it is an array of several labels.
     """
     label = np.asarray(target)
     if label.size != 1:
@@ -45,14 +45,14 @@ def one_label(target: Any, position: int) -> Any:
 
 
 def check_classes(classes: Any) -> None:
-    """Raise a ValueError if NaN or infinity is among classes."""
+    """Raise a ValueError if classes contain NaN or infinity."""
     for label in np.asarray(classes).ravel().tolist():
         if isinstance(label, float) and not math.isfinite(label):
             raise ValueError(f"classes holds {label}, which is not a label: {list(classes)}.")
 
 
 def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> np.ndarray:
-    """Validate masks for images of a shape.
+    """Validate the masks of images with the given shape.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> n
     shape : tuple of int
         (n, *spatial) of the images.
     multilabel : bool, default=False
-        Whether there is a mask per label.
+        Whether there is one mask per label.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> n
         )
     n, *spatial = shape
     if not multilabel:
-        # With a channel axis, or as rows like X with image_shape.
+        # With a channel axis, or as rows if X has rows with image_shape.
         if masks.shape in [(n, 1, *spatial), (n, *spatial, 1), (n, math.prod(spatial))]:
             masks = masks.reshape(shape)
         expected = f"{shape} or {(n, 1, *spatial)}"
@@ -99,14 +99,14 @@ def read_masks(y: Any, shape: tuple[int, ...], *, multilabel: bool = False) -> n
 
 
 def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
-    """Return a mask without the channels of a picture that say the same.
+    """Return a mask without the redundant channels of a picture.
 
     Parameters
     ----------
     mask : ndarray
         (*spatial), or with 2 to 4 channels, first or last: gray and opacity, or colors.
     n_axes : int
-        How many axes are spatial.
+        The number of spatial axes.
 
     Raises
     ------
@@ -120,8 +120,8 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
             continue
         if not is_grey(channels):
             raise ValueError(
-                f"y has a mask with {len(channels)} channels that differ. Write the number of its "
-                f"class to each pixel, not a color; or set multilabel=True if each channel is the "
+                f"y has a mask with {len(channels)} channels that differ. Store the number of the "
+                f"class in each pixel, not a color; or set multilabel=True if each channel is the "
                 f"mask of a label."
             )
         first: np.ndarray = channels[0]
@@ -130,7 +130,7 @@ def one_label_per_pixel(mask: np.ndarray, n_axes: int) -> np.ndarray:
 
 
 def is_grey(channels: np.ndarray) -> bool:
-    """Return whether channels are the same but for opacity, or one that is opaque everywhere."""
+    """Return whether channels are equal except for opacity, or one that is opaque everywhere."""
     if (channels[:3] == channels[0]).all():
         return True
     whole = np.issubdtype(channels.dtype, np.unsignedinteger)
@@ -140,10 +140,10 @@ def is_grey(channels: np.ndarray) -> bool:
 
 
 def as_masks(y: Any) -> np.ndarray:
-    """Return masks as an array, or a masked array if some are."""
+    """Return masks as an array, or as a masked array if some pixels are masked."""
     if isinstance(y, Tensor):
         y = y.detach().cpu()
-    if getattr(y, "ndim", 0) == 1 and y.dtype == object:  # of arrays, perhaps a table's column
+    if getattr(y, "ndim", 0) == 1 and y.dtype == object:  # an array of arrays, as in a table
         y = list(y)
     if isinstance(y, list | tuple) and any(isinstance(mask, np.ma.MaskedArray) for mask in y):
         y = np.ma.stack(y)
@@ -154,13 +154,13 @@ def as_masks(y: Any) -> np.ndarray:
 def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
     if not np.isfinite(masks).all():
         raise ValueError(
-            "Input y contains NaN or infinity. Give pixels that do not count a label, and pass it "
-            "as ignore_index; or mask them: np.ma.masked_invalid(y)."
+            "Input y contains NaN or infinity. Give pixels to ignore a label of their own, and "
+            "pass it as ignore_index; or mask them: np.ma.masked_invalid(y)."
         )
     if (np.abs(masks) >= 2.0**63).any():
         raise ValueError(
             f"y holds {masks[np.abs(masks) >= 2.0**63].flat[0]:.4g}, which is too large for a "
-            f"label. If it marks pixels that do not count, mask them: np.ma.masked_values(y, ...)."
+            f"label. If it marks pixels to ignore, mask them: np.ma.masked_values(y, ...)."
         )
     whole = masks.astype(np.int64)
     if not np.array_equal(whole, masks):
@@ -169,7 +169,7 @@ def _as_whole_numbers(masks: np.ndarray) -> np.ndarray:
 
 
 def distinct_labels(masks: np.ndarray) -> np.ndarray:
-    """Return the sorted distinct labels of pixels that are not masked, fast for small integers."""
+    """Return the sorted distinct labels of unmasked pixels; fast for small integers."""
     if masks.dtype == bool or masks.size == 0 or np.ma.getmask(masks).all():
         return np.unique(np.ma.compressed(masks))
     low, high = int(masks.min()), int(masks.max())
@@ -182,18 +182,18 @@ def distinct_labels(masks: np.ndarray) -> np.ndarray:
 
 
 def count_labels(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted distinct labels of pixels not masked, and how often each occurs."""
+    """Return the sorted distinct labels of unmasked pixels, and how often each occurs."""
     mask = np.ma.compressed(mask)
     if mask.dtype.itemsize > 1 or mask.dtype == np.int8:
         labels, counts = np.unique(mask, return_counts=True)
         return labels, counts
-    counts = np.bincount(mask.view(np.uint8), minlength=256)  # counting beats sorting
+    counts = np.bincount(mask.view(np.uint8), minlength=256)  # counting is faster than sorting
     labels = np.flatnonzero(counts)
     return labels.astype(mask.dtype), counts[labels]
 
 
 def code_dtype(classes: np.ndarray) -> torch.dtype:
-    """Return the dtype of the codes of classes."""
+    """Return the dtype for the codes of classes."""
     return torch.uint8 if len(classes) < 255 else torch.int32
 
 
@@ -205,7 +205,7 @@ def on_off(labels: np.ndarray, ignore: int | None) -> np.ndarray:
     labels : ndarray
         The distinct values of the masks.
     ignore : int or None
-        A value that is neither.
+        A value that is neither of the two.
 
     Raises
     ------
@@ -215,9 +215,9 @@ def on_off(labels: np.ndarray, ignore: int | None) -> np.ndarray:
     on = labels[(labels != 0) & (labels != ignore)]
     if on.tolist() not in ([], [1], [255]):
         raise ValueError(
-            f"y holds the values {labels.tolist()[:10]}, but with multilabel=True each mask says "
+            f"y holds the values {labels.tolist()[:10]}, but with multilabel=True each mask shows "
             f"where one label is: expected 0 and 1, or 0 and 255. Pass ignore_index= if one of "
-            f"them marks pixels that do not count."
+            f"them marks pixels to ignore."
         )
     return np.array([0, on[0] if len(on) else 1], dtype=labels.dtype)
 
@@ -228,7 +228,7 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
     Parameters
     ----------
     y : ndarray
-        Labels. Masked ones get the code of ignored pixels.
+        Labels. Masked labels get the code of ignored pixels.
     classes : ndarray of shape (n_classes,)
         Sorted.
     ignore : int, default=None
@@ -267,33 +267,33 @@ def encode(y: np.ndarray, classes: np.ndarray, ignore: int | None = None) -> Ten
 
 
 def in_mask_dtype(labels: np.ndarray, dtypes: Collection[np.dtype[Any]]) -> np.ndarray:
-    """Return labels in the dtype that masks have, so that predicted masks have it too.
+    """Return labels in the dtype of the masks, so that predicted masks have it, too.
 
     Parameters
     ----------
     labels : ndarray of shape (n_labels,)
         Sorted, of any dtype.
     dtypes : collection of dtype
-        Of the masks.
+        The dtypes of the masks.
 
     Returns
     -------
     labels : ndarray of shape (n_labels,)
-        Of the dtype of all masks, if it is one and holds them; otherwise of the smallest
-        that does.
+        In the dtype of the masks, if they share one and it holds the labels; otherwise
+        in the smallest dtype that does.
 
     Raises
     ------
     ValueError
-        If foreground is 1 in masks of one bit, and 255 in others.
+        If foreground is 1 in one-bit masks and 255 in others.
     """
     if labels.dtype.kind not in "biu" or len(labels) == 0:
         return labels
     kinds = set(dtypes)
     if len(kinds) > 1 and np.dtype(bool) in kinds and 255 in labels:
         raise ValueError(
-            f"y has masks of one bit, whose values are 0 and 1, and others, with the labels "
-            f"{labels.tolist()[:10]}. Write all of them with the same numbers."
+            f"y has one-bit masks, whose values are 0 and 1, and others, with the labels "
+            f"{labels.tolist()[:10]}. Use the same numbers in all of them."
         )
     if len(kinds) == 1:
         as_masks = labels.astype(kinds.pop())

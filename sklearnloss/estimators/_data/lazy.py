@@ -1,4 +1,4 @@
-"""Images and masks that are read when they are needed, for data larger than memory."""
+"""Images and masks that are read on demand, for data larger than memory."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from .pixels import arrange
 from .read_ahead import read_ahead
 from .rows import ArrayImages
 
-# How many samples are read together where nothing says how many make a batch: with those that
-# are read ahead, twice as many are in memory.
+# How many samples are read together if there is no batch size: twice as many are in memory,
+# including those that are read ahead.
 _GROUP = 2
 _MOST_THREADS = 16
 
 
 def is_lazy(values: Any) -> bool:
-    """Return whether images or masks are to be read one by one.
+    """Return whether images or masks should be read one by one.
 
-    They are if they are a torch ``Dataset``, or a list of paths, of pictures of Pillow's,
-    of memory-mapped arrays, of arrays of different shapes, or of (image, target) pairs.
+    True for a torch ``Dataset``, and for lists of paths, of Pillow images, of
+    memory-mapped arrays, of arrays of different shapes, or of (image, target) pairs.
     """
     if isinstance(values, Dataset):
         return True
@@ -56,7 +56,7 @@ def is_lazy(values: Any) -> bool:
 
 
 def has_targets(X: Any) -> bool:
-    """Return whether what is read lazily are (image, target) pairs."""
+    """Return whether lazily read samples are (image, target) pairs."""
     if isinstance(X, Dataset):
         check_indexable(X)
         return len(X) > 0 and split_item(X[0], 0)[1] is not None  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def has_targets(X: Any) -> bool:
 
 
 def check_indexable(X: Any) -> None:
-    """Raise a TypeError for data that has no length or no order of its own."""
+    """Raise a TypeError for data without a length or an order."""
     streams = isinstance(X, IterableDataset)
     if streams or not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
         raise TypeError(
@@ -75,7 +75,7 @@ def check_indexable(X: Any) -> None:
 
 
 def _as_list(values: Any) -> Sequence[Any] | None:
-    """Return what may be a list of files or arrays, or None."""
+    """Return a possible list of files or arrays, or None."""
     if hasattr(values, "to_numpy"):  # a pandas column
         values = values.to_numpy()
     if isinstance(values, np.ndarray):
@@ -88,39 +88,39 @@ def _is_pair(item: Any) -> bool:
 
 
 class Samples:
-    """Images, with their targets where there are any, read one by one.
+    """Images and, if there are any, their targets, read one by one.
 
     Parameters
     ----------
     X : Dataset, or sequence of paths or arrays
-        Of images, or of (image, target) pairs.
+        Images, or (image, target) pairs.
     y : sequence, array or None
-        Targets, unless X has them.
+        Targets, unless X contains them.
     image_shape : tuple of int or None
         Shape of one image.
     channels : {"first", "last"}
-        Where images have their channels.
+        Position of the channel axis of the images.
     masks : bool
-        Whether targets are masks, of which a path is read.
+        Whether targets are masks, which are read if they are paths.
     multilabel : bool, default=False
-        Whether masks have a channel per label.
+        Whether masks have one channel per label.
     ready : bool, default=False
-        Whether images are tensors (C, *spatial) already.
+        Whether images are already tensors (C, *spatial).
     n_axes : int, default=None
-        How many spatial axes images have, if that is known.
+        The number of spatial axes of images, if known.
     fill : callable, default=None
-        Puts values in the place of NaN, which stands for masked pixels, in images (n, C,
-        *spatial). Without it they stay NaN.
+        Replaces NaN, which stands for masked pixels, in images (n, C, *spatial).
+        By default they stay NaN.
 
     Attributes
     ----------
     of_arrays : bool
-        Whether there was an image whose axes nothing but ``channels`` tells.
+        Whether the axes of some image are determined by ``channels`` alone.
     sizes : Tensor of shape (n,) or None
-        A number for the size of each image, if they are known to be of different sizes.
+        A number for the size of each image, if their sizes are known to differ.
     """
 
-    # Where indices of samples are best made.
+    # The best device for creating sample indices.
     device = torch.device("cpu")
     sizes: Tensor | None = None
 
@@ -157,9 +157,9 @@ class Samples:
         self.of_arrays = False
         self._mask_files: dict[int, Path] = {}
         self._of_dataset = any(isinstance(each, Dataset) for each in (self.items, self.targets))
-        if self.ready and self.targets is None:  # there is nothing to read
+        if self.ready and self.targets is None:  # nothing to read
             self.n_threads = 0
-        elif self._of_dataset:  # which need not be thread-safe
+        elif self._of_dataset:  # may not be thread-safe
             self.n_threads = 1
         else:
             self.n_threads = min(os.cpu_count() or 1, _MOST_THREADS)
@@ -169,7 +169,7 @@ class Samples:
 
     def __getitem__(self, position: int) -> tuple[Tensor, Any]:
         """Return an image (C, *spatial) and its target, None if there is none."""
-        # Datasets may draw random numbers, which seeds of others must not change.
+        # Datasets may draw random numbers, which must not depend on our seeds.
         with unseeded() if self._of_dataset else contextlib.nullcontext():
             item, target = split_item(self.items[position], position)
             if self.targets is not None:
@@ -195,20 +195,20 @@ class Samples:
         return image, target
 
     def in_memory(self, chosen: Tensor | None) -> None:
-        """Return None, as images are read batch by batch."""
+        """Return None, since images are read batch by batch."""
 
     def mask_files(self) -> list[Path]:
-        """Return the files of those masks that were read so far, in their order."""
+        """Return the files of the masks read so far, in order."""
         return [path for _, path in sorted(self._mask_files.items())]
 
     def image_files(self) -> list[Path]:
-        """Return the files of the images if all of them are in files, else nothing."""
+        """Return the files of the images if all of them are files, otherwise an empty list."""
         items = self.items if isinstance(self.items, list) else []
         files = all(isinstance(item, str | bytes | os.PathLike) for item in items)
         return [Path(os.fsdecode(item)) for item in items] if files else []
 
     def name(self, position: int) -> str:
-        """Return how an error names an image."""
+        """Return the name of an image for errors."""
         return name_item("X", position, split_item(self.items[position], position)[0])
 
     def _read_image(
@@ -228,7 +228,7 @@ class Samples:
         return image, is_masked(values)
 
     def read(self, batches: Iterable[Sequence[int]]) -> Iterator[list[tuple[Tensor, Any]]]:
-        """Yield batches of images and targets, the next one of which is read meanwhile."""
+        """Yield batches of images and targets while the next batch is read."""
         return read_ahead(self.__getitem__, batches, self.n_threads)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Any]]:
@@ -237,7 +237,7 @@ class Samples:
             yield from group
 
     def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, list[Any]]]:
-        """Yield the images and targets at some positions, batch by batch."""
+        """Yield the images and targets at given positions, batch by batch."""
         positions = [range(len(self))[b] if isinstance(b, slice) else b.tolist() for b in batches]
         return map(self._stack, self.read(positions), positions)
 
@@ -250,19 +250,19 @@ class Samples:
                 raise ValueError(
                     f"{self.name(position)} has shape {tuple(image.shape)} now, but "
                     f"{self.name(positions[0])} has {tuple(images[0].shape)} (channels "
-                    f"first). Expected images to stay as they were when fit began."
+                    f"first). Expected images that do not change during fit."
                 )
         return stack(images), targets
 
     def batches(
         self, batch_size: Callable[[tuple[int, ...]], int]
     ) -> Iterator[tuple[Tensor, list[Any]]]:
-        """Yield images and targets, those of one shape that follow each other together.
+        """Yield images and targets, grouping consecutive ones of the same shape.
 
         Parameters
         ----------
         batch_size : callable
-            From (*spatial) to the number of images in a batch.
+            Maps (*spatial) to the number of images in a batch.
         """
         images: list[Tensor] = []
         targets: list[Any] = []
@@ -278,7 +278,7 @@ class Samples:
 
 
 def stack(images: Sequence[Tensor]) -> Tensor:
-    """Return images as one tensor, as float32 unless they are of one dtype."""
+    """Stack images into one tensor, as float32 unless they share a dtype."""
     if len({image.dtype for image in images}) > 1:
         images = [image.float() for image in images]
     return torch.stack(list(images))

@@ -1,4 +1,4 @@
-"""A check that a number means the same class in all masks that have palettes."""
+"""A check that numbers mean the same class in all masks with palettes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MAY_HAVE_PALETTES = {".bmp", ".gif", ".png"}
 def check_palettes(paths: Iterable[Path], *, advice: Advice = PYTHON) -> None:
     """Raise a ValueError if one number has different colors in two masks.
 
-    Some programs number the colors of each picture anew: what is 1 in a mask may be 2 in
-    the next one. GIF files in gray levels are read as these, and are no matter here.
+    Some programs renumber the colors of each picture: 1 in one mask may be 2 in the
+    next. GIF files with gray levels are read as such, so they are not affected.
 
     Parameters
     ----------
     paths : iterable of Path
-        Files of masks; those without a palette may be among them.
+        Mask files, with or without a palette.
     advice : Advice, default=PYTHON
-        What to tell the user to do.
+        How to phrase the advice.
     """
     palettes = {path: _palette(path) for path in paths if path.suffix.lower() in _MAY_HAVE_PALETTES}
     known = {path: palette for path, palette in palettes.items() if palette is not None}
@@ -38,14 +38,14 @@ def check_palettes(paths: Iterable[Path], *, advice: Advice = PYTHON) -> None:
             if before != color:
                 raise ValueError(
                     f"The masks have palettes that differ: {number} is the color {before} in "
-                    f"{str(other)!r}, but {color} in {str(path)!r}. Write the number of its class "
-                    f"to each pixel, as gray levels. If the numbers are classes as they are, "
+                    f"{str(other)!r}, but {color} in {str(path)!r}. Store the number of the class "
+                    f"in each pixel, as gray levels. If the numbers already are classes, "
                     f"{advice.any_classes}."
                 )
 
 
 def _palette(path: Path) -> np.ndarray | None:
-    """Return colors of shape (n, 3), None if pixels are not numbers of colors."""
+    """Return colors of shape (n, 3), None if pixels are not color indices."""
     with open_picture(path) as picture:
         if picture.mode != "P" or is_gray_gif(picture):
             return None

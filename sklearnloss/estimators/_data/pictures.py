@@ -1,4 +1,4 @@
-"""Pictures that Pillow opens, as arrays of gray levels or colors."""
+"""Reads pictures with Pillow, as arrays of gray levels or colors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from .pixels import Pixels
 
-# Modes whose numbers are gray levels or colors as they stand.
+# Modes whose numbers directly represent gray levels or colors.
 _PLAIN = {"1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 
 def read_picture(path: Path, *, mask: bool) -> Pixels:
-    """Read a file with Pillow, as :func:`from_pillow` does a picture."""
+    """Read a file with Pillow; see :func:`from_pillow`."""
     with open_picture(path) as picture:
         return from_pillow(picture, mask=mask)
 
@@ -30,7 +30,7 @@ def open_picture(path: Path) -> Iterator[Any]:
     ImportError
         If Pillow is not installed.
     ValueError
-        If the picture would be larger than Pillow takes for possible.
+        If the picture is larger than Pillow considers plausible.
     """
     try:
         from PIL import Image
@@ -39,8 +39,8 @@ def open_picture(path: Path) -> Iterator[Any]:
             f"Reading {str(path)!r} needs Pillow: pip install 'sklearnloss[images]'"
         ) from error
     try:
-        # Not by its name: Pillow 13 maps the file into memory then, and mixes up the rows of
-        # a TIFF that it turns.
+        # Not by name: Pillow 13 would then map the file into memory, and mix up the rows of a
+        # TIFF that it rotates.
         with path.open("rb") as file, Image.open(file) as picture:
             yield picture
     except Image.DecompressionBombError as error:
@@ -50,21 +50,21 @@ def open_picture(path: Path) -> Iterator[Any]:
 
 
 def is_pillow(item: Any) -> bool:
-    """Return whether an object is a picture of Pillow's."""
+    """Return whether an object is a Pillow image."""
     return any(cls.__module__ == "PIL.Image" for cls in type(item).__mro__)
 
 
 def from_pillow(picture: Any, *, mask: bool) -> Pixels:
-    """Return a picture, turned as its EXIF orientation says.
+    """Return a picture, rotated according to its EXIF orientation.
 
     Parameters
     ----------
     picture : PIL.Image.Image
-        Of any mode.
+        In any mode.
     mask : bool
-        Whether its numbers are labels: then a palette is left alone, but for gray levels in
-        a GIF file, which has no other way to write them. Otherwise it becomes gray levels
-        or colors, as do CMYK and other ways to write colors.
+        Whether its numbers are labels: then palettes are not applied, except for gray levels
+        in a GIF file, which cannot store them otherwise. For images, palettes, CMYK and other
+        color models become gray levels or colors.
 
     Returns
     -------
@@ -79,27 +79,27 @@ def from_pillow(picture: Any, *, mask: bool) -> Pixels:
     from PIL import ImageOps
 
     n_frames = getattr(picture, "n_frames", 1)
-    if n_frames > 1 and picture.format != "MPO":  # a phone's, with previews behind
+    if n_frames > 1 and picture.format != "MPO":  # from a phone, with previews after it
         raise ValueError(
-            f"it has {n_frames} pages or frames. Expected one picture: write each to a file of its "
-            f"own."
+            f"it has {n_frames} pages or frames. Expected one picture: save each as a separate "
+            f"file."
         )
     _check_depth(picture)
     highest = _highest_number(picture)
     if mask and is_gray_gif(picture):
         picture = picture.convert("RGB").getchannel("R")
-    picture.load()  # turns a TIFF by itself, which then must not be turned again
+    picture.load()  # rotates a TIFF, which must then not be rotated again
     turned = ImageOps.exif_transpose(picture)
     values = np.asarray(_as_labels(turned) if mask else _as_colors(turned))
     if highest is not None:
-        if mask:  # Pillow stretched them
+        if mask:  # Pillow has stretched them
             values = np.round(values * (highest / (255 if values.dtype == np.uint8 else 65535)))
         values = values.astype(np.uint8 if highest < 256 else np.uint16)
     return Pixels(np.moveaxis(values, -1, 0), "SYX") if values.ndim > 2 else Pixels(values, "YX")
 
 
 def _check_depth(picture: Any) -> None:
-    """Raise for more than 8 bits per color, of which Pillow keeps 8."""
+    """Raise an error for more than 8 bits per color, of which Pillow keeps 8."""
     tiles = [tile[3] for tile in getattr(picture, "tile", ())]
     arguments = [part for args in tiles for part in (args if isinstance(args, tuple) else (args,))]
     deep = any(
@@ -109,13 +109,13 @@ def _check_depth(picture: Any) -> None:
     )
     if deep and len(picture.getbands()) > 1:
         raise ValueError(
-            "it has 16 bits per color, of which Pillow keeps 8. Write it as .npy, or as TIFF, "
-            "which is read by tifffile."
+            "it has 16 bits per color, of which Pillow keeps 8. Save it as .npy, or as TIFF, "
+            "which tifffile reads."
         )
 
 
 def _highest_number(picture: Any) -> int | None:
-    """Return the number that stands for white in a gray file of the kind .pgm or .png."""
+    """Return the number that stands for white in a gray .pgm or .png file."""
     if picture.format == "PPM" and picture.mode in ("L", "I") and picture.tile:
         arguments = picture.tile[0][3]
         return int(arguments[1]) if isinstance(arguments, tuple) else 255
@@ -131,7 +131,7 @@ def _as_colors(picture: Any) -> Any:
 
 
 def _without_palette(picture: Any) -> Any:
-    """Return a picture as what its palette shows: gray, colors, or colors and alpha."""
+    """Apply the palette of a picture: gray, colors, or colors and alpha."""
     if picture.mode == "PA" or "transparency" in picture.info:
         colored = picture.convert("RGBA")
         if colored.getchannel("A").getextrema()[0] < 255:
@@ -148,7 +148,7 @@ def palette_of(picture: Any) -> np.ndarray:
 
 
 def is_gray_gif(picture: Any) -> bool:
-    """Return whether a picture is of gray levels, which GIF files have in a palette."""
+    """Return whether a picture has gray levels, which GIF files store in a palette."""
     return picture.format == "GIF" and picture.mode == "P" and _is_gray(palette_of(picture))
 
 
@@ -157,9 +157,9 @@ def _is_gray(palette: np.ndarray) -> bool:
 
 
 def _as_labels(picture: Any) -> Any:
-    """Return a picture whose numbers are those of the file."""
+    """Return a picture with the numbers stored in the file."""
     if picture.mode not in ("P", "PA", *_PLAIN):
         raise ValueError(
-            f"it is a mask of the mode {picture.mode}. Write the number of its class to each pixel."
+            f"it is a mask of mode {picture.mode}. Store the number of the class in each pixel."
         )
     return picture.getchannel("P") if picture.mode == "PA" else picture

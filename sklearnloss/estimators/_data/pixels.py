@@ -1,4 +1,4 @@
-"""The meaning and the order of the axes of an image in a file."""
+"""The meaning and order of the axes of an image in a file."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import numpy as np
 
 
 class Pixels(NamedTuple):
-    """An image as a file has it.
+    """An image as stored in a file.
 
     Attributes
     ----------
     values : ndarray
         Of any dtype.
     axes : str or None
-        A letter for each axis of ``values``, in this order: C for channels or S for the
-        colors (and alpha) of each pixel, Z for slices of a volume or Q for pages that may
-        be slices or channels, Y for rows, X for columns. Such as "YX", "SYX", "CYX" or
-        "CZYX". None is an array whose axes only the user knows.
+        A letter for each axis of ``values``, in order: C for channels or S for the colors
+        (and alpha) of each pixel, Z for slices of a volume or Q for pages that may be slices
+        or channels, Y for rows, X for columns; for example "YX", "SYX", "CYX" or "CZYX".
+        None stands for an array whose axes only the user knows.
     """
 
     values: np.ndarray
     axes: str | None
 
     def native(self) -> Pixels:
-        """Return this with numbers in the machine's own byte order, as torch needs them."""
+        """Convert the numbers to the machine's native byte order, as torch requires."""
         dtype = self.values.dtype.newbyteorder("=")
         return Pixels(self.values.astype(dtype, copy=False), self.axes)
 
     @property
     def is_pages(self) -> bool:
-        """Whether the axes leave open if there are slices or channels."""
+        """Whether pages may be slices or channels."""
         return self.axes is not None and "Q" in self.axes
 
 
@@ -41,29 +41,29 @@ def arrange(
     image_shape: tuple[int, ...] | None = None,
     n_axes: int | None = None,
 ) -> np.ndarray:
-    """Return an image as the estimators take it.
+    """Return an image in the layout that the estimators expect.
 
     Parameters
     ----------
     pixels : Pixels
-        As read.
+        The image as read.
     channels : {"first", "last"}
-        Where the channels are to be.
+        The wanted position of the channel axis.
     image_shape : tuple of int or None
-        The shape that the user says an image has, which tells what pages are.
+        The image shape given by the user, which determines what pages are.
     n_axes : int or None
-        How many spatial axes the image has, where that is known. It decides, too.
+        The number of spatial axes of the image, if known; it also determines what pages are.
 
     Returns
     -------
     image : ndarray of shape (*spatial), (C, *spatial) or (*spatial, C)
-        Two spatial axes may go without channels, three have one at least. Arrays
-        without known axes stay as they are.
+        Images with two spatial axes may lack a channel axis, volumes have one. Arrays
+        without known axes are returned unchanged.
 
     Raises
     ------
     ValueError
-        If there are pages, and nothing decides what they are.
+        If there are pages and it is not known what they are.
     """
     values, axes = pixels
     if axes is None or (pixels.is_pages and image_shape is not None):
@@ -78,18 +78,18 @@ def arrange(
 
 
 def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
-    """Return whether pages are slices of a volume, and not channels."""
+    """Return whether pages are slices of a volume, rather than channels."""
     color = pixels.values.ndim > 3
     if n_axes == 3 or (n_axes == 2 and not color):
         return n_axes == 3
     n_pages, *size = pixels.values.shape[-3:]
     remedy = (
         f"If they are channels, set image_shape={(n_pages, *size)}; if slices of a volume, "
-        f"image_shape={(1, n_pages, *size)}. Or write it into the file"
+        f"image_shape={(1, n_pages, *size)}. Or store it in the file"
     )
     raise ValueError(
         f"it has {n_pages} pages, and does not say whether they are channels or slices of a "
-        f"volume. {'Write it into the file' if color else remedy}: tifffile.imwrite(..., "
+        f"volume. {'Store it in the file' if color else remedy}: tifffile.imwrite(..., "
         f"metadata={{'axes': {('ZYXS' if color else 'CYX')!r}}}){'' if color else ', or ZYX'}."
     )
 
@@ -108,10 +108,10 @@ def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
     if axes[0] == "C":
         raise ValueError(
             f"it has {len(values)} channels, but a mask has one label per pixel. If they are "
-            f"slices, write it with metadata={{'axes': 'ZYX'}}, photometric='minisblack'."
+            f"slices, save it with metadata={{'axes': 'ZYX'}}, photometric='minisblack'."
         )
     colors = values[:-1] if len(values) in (2, 4) else values  # alpha is not a label
     if not (colors == values[0]).all():
-        raise ValueError("it is a mask in color. Write the number of its class to each pixel.")
+        raise ValueError("it is a mask in color. Store the number of the class in each pixel.")
     first: np.ndarray = values[0]
     return first

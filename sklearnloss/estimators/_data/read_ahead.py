@@ -1,4 +1,4 @@
-"""Threads that read samples while the network trains on those before them."""
+"""Threads that read samples while the network trains on the previous ones."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-# How many batches are read ahead: memory holds that many beside the one in use.
+# How many batches are read ahead: these are in memory in addition to the current one.
 AHEAD = 1
 
 
 def read_ahead(
     read: Callable[[int], Any], batches: Iterable[Sequence[int]], n_threads: int
 ) -> Iterator[list[Any]]:
-    """Yield the samples of each batch, while those of the next one are read.
+    """Yield the samples of each batch while those of the next one are read.
 
-    What a sample raises is raised when its batch is due. The threads end with the
-    iteration, also when the loop over it ends by an exception.
+    If reading a sample fails, the exception is raised when its batch is due. The threads
+    end with the iteration, even if an exception ends the loop.
 
     Parameters
     ----------
     read : callable
-        From the position of a sample to the sample.
+        Maps the position of a sample to the sample.
     batches : iterable of sequences of int
         The positions.
     n_threads : int
-        How many samples are read at the same time. With 1 they are read in order, and
-        never two at once; with 0 nothing is read ahead.
+        How many samples are read at the same time. With 1 they are read in order, never
+        two at once; with 0 nothing is read ahead.
     """
     if not n_threads:
         yield from ([read(position) for position in batch] for batch in batches)
@@ -48,10 +48,10 @@ def read_ahead(
 def _first(
     waiting: deque[list[tuple[int, Future[Any]]]], read: Callable[[int], Any], n_threads: int
 ) -> list[Any]:
-    """Take the first batch from those that are read."""
+    """Take the first pending batch."""
     batch = waiting.popleft()
     if n_threads == 1 and any(future.exception() for _, future in batch):
-        # Some Datasets, as those of sqlite3, can be read only by the thread that made them.
+        # Some Datasets, such as those using sqlite3, can only be read by the thread that made them.
         wait([future for later in waiting for _, future in later])
         return [read(position) for position, _ in batch]
     return [future.result() for _, future in batch]

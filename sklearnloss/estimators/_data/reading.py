@@ -1,4 +1,4 @@
-"""Reading of images by an estimator: all at once, or when they are needed."""
+"""How estimators read images: all at once, or on demand."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .rows import ArrayImages, Rows, read_rows
 from .survey import Survey
 from .targets import ArrayCodes, Targets
 
-#: What :meth:`fit` is given, as it was read or will be.
+#: The images passed to :meth:`fit`, either in memory or to be read.
 Images = ArrayImages | Survey
 
 
 class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
-    """Turn what users have into tensors (n, C, *spatial), or into :class:`Samples`."""
+    """Convert the user's data to tensors (n, C, *spatial), or to :class:`Samples`."""
 
     image_shape: tuple[int, ...] | None
     channels: Any
     normalize: str | None
     input_shape_: tuple[int, ...]
     scaling_: Scaling | None
-    # Of masks.
+    # For masks only.
     ignore_index: int | None = None
     multilabel: bool = False
     _reads_masks: ClassVar[bool] = False
     _min_images: ClassVar[int] = 2
 
     def _training_images(self, X: Any, y: Any, *, reset: bool) -> Images:
-        """Return images, or a survey of those that are read batch by batch."""
+        """Return images, or a survey of images that are read batch by batch."""
         if self._reads_masks:
             self._check_several(X, y)
         lazy = is_lazy(X)
@@ -61,12 +61,12 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         if lazy and reset:
             self.n_features_in_ = survey.shape[1]
             self.__dict__.pop("feature_names_in_", None)
-            if samples.of_arrays and not self._reads_masks:  # masks would tell
+            if samples.of_arrays and not self._reads_masks:  # masks would show it
                 self._warn_of_axes(survey.shape[1:])
         return survey
 
     def _new_images(self, X: Any) -> ArrayImages | Samples:
-        """Return images to predict, or how to read them."""
+        """Return images to predict, in memory or to be read."""
         if isinstance(X, (ArrayImages, Samples)):
             return X
         check_images(X)
@@ -83,7 +83,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         return images
 
     def _learn_scaling(self, images: Images, targets: Targets) -> Scaling | None:
-        """Return how images are scaled before the network sees them."""
+        """Return the scaling of images before they enter the network."""
         if self.normalize is None:
             return None
         if self.normalize == "imagenet":
@@ -92,25 +92,25 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         return images.scaling(None if codes is None else codes.kept())
 
     def _fill(self, images: Tensor) -> Tensor:
-        """Return images (n, C, *spatial) with the channel's mean where there is NaN."""
+        """Replace NaN in images (n, C, *spatial) by the mean of the channel."""
         if self.scaling_ is not None:
             return self.scaling_.fill(images)
         if images.isnan().any():
             raise ValueError(
-                "X has masked pixels, which become their channel's mean, but with normalize=None "
-                "it is not known. Set normalize='auto', or fill them: X.filled(0)."
+                "X has masked pixels, which become the mean of their channel, but with "
+                "normalize=None it is not known. Set normalize='auto', or fill them: X.filled(0)."
             )
         return images
 
     def _as_dataset(self, X: Any) -> TrainingData:
-        """Return images, without targets, as the net takes them."""
+        """Return images without targets, in the form that the net expects."""
         images = self._new_images(X)
         if isinstance(images, ArrayImages):
             self._check_image_shape(images)
         return TrainingData(images, ArrayCodes(torch.zeros(len(images), dtype=torch.uint8), 1))
 
     def _check_targets(self, X: Any, y: Any) -> None:
-        """Raise an error if there are no images, or no targets."""
+        """Raise an error if images or targets are missing."""
         check_images(X)
         if y is None and not has_targets(X):
             raise ValueError(
@@ -118,14 +118,14 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             )
 
     def _samples(self, X: Any, y: Any = None, *, fitted: bool = True) -> Samples:
-        """Return how to read images one by one.
+        """Return samples that read images one by one.
 
         Parameters
         ----------
         X, y : list, Dataset or array-like
-            Images, with their targets or without.
+            Images, with or without targets.
         fitted : bool, default=True
-            Whether they are like those of ``fit``.
+            Whether they must have the format of the images in ``fit``.
         """
         like = getattr(self, "input_shape_", None) if fitted else None
         return Samples(
@@ -141,7 +141,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         )
 
     def _check_several(self, X: Any, y: Any) -> None:
-        """Raise a ValueError if X may be one image, and y its mask."""
+        """Raise a ValueError if X may be one image and y its mask."""
         image, mask = (tuple(getattr(values, "shape", ())) for values in (X, y))
         if len(mask) != 2 or len(image) not in (2, 3) or mask not in (image, image[1:], image[:-1]):
             return
@@ -156,7 +156,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         )
 
     def _kept_pixels(self) -> Callable[[Any], np.ndarray | None] | None:
-        """Return what tells of a mask where pixels count in the scaling, None if all do."""
+        """Return a function from a mask to the pixels for the scaling, None if all are used."""
         ignored = self.ignore_index
         if not self._reads_masks:
             return None
@@ -172,20 +172,20 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         return kept
 
     def _warn_of_axes(self, shape: tuple[int, ...]) -> None:
-        """Warn if images of shape (C, *spatial) may be meant to have other axes."""
+        """Warn if images of shape (C, *spatial) may have been meant to have other axes."""
         advice = looks_like(shape)
         if advice is None or self.channels != "first" or self.image_shape is not None:
             return
         n_channels, *spatial = shape
         warnings.warn(
             f"X is read as images of {n_channels} channels and {' x '.join(map(str, spatial))} "
-            f"pixels. {advice} If it is right, image_shape={shape} says so.",
+            f"pixels. {advice} If this is right, confirm it with image_shape={shape}.",
             UserWarning,
             stacklevel=5,
         )
 
     def _look(self, target: Any, shape: tuple[int, ...]) -> Any:
-        """Return what is kept of a target when samples are surveyed."""
+        """Return what to keep of a target when samples are surveyed."""
         return target
 
     def _read_images(self, X: Any, *, reset: bool, min_samples: int = 1) -> ArrayImages:
@@ -201,7 +201,7 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
         return ArrayImages(tensor, masked=is_masked(X), dtype=given_dtype(X))
 
     def _check_image_shape(self, images: Images | Tensor) -> None:
-        """Raise unless images are like those of ``fit``."""
+        """Raise an error unless images are like those in ``fit``."""
         if tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(
                 f"X holds images of shape {tuple(images.shape[1:])} (channels first), but "

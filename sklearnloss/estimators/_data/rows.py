@@ -1,4 +1,4 @@
-"""Some samples of a large array, which stay where they are until they are needed."""
+"""Selected samples of a large array, which are not copied until they are needed."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from .arrays import (
 from .imagenet import imagenet_scaling
 from .statistics import ChannelStatistics
 
-# Values that are looked at at a time.
+# Number of values that are processed at a time.
 _CHUNK = 2**22
 
 
 class Rows:
-    """Stands for ``X[rows]``, without a copy of it.
+    """A view of ``X[rows]`` that does not copy it.
 
-    Estimators read it batch by batch, so that many processes that train on parts of
-    one memory-mapped array need no memory for them. scikit-learn indexes it like an
-    array: integers, slices and masks along the first axis give rows again. Whatever
-    else wants an array gets a copy.
+    Estimators read it batch by batch, so that many processes can train on parts of
+    one memory-mapped array without memory for copies. scikit-learn indexes it like an
+    array: integers, slices and masks along the first axis give rows again. Anything
+    else that needs an array gets a copy.
 
     Parameters
     ----------
     X : ndarray or Tensor of shape (n, ...)
         Images in any layout, in memory or in a memory-mapped file; or other rows.
     rows : array-like of int of shape (n_rows,), bool of shape (n,), or slice
-        Which samples, in which order.
+        Which samples, and in which order.
 
     Raises
     ------
     TypeError
-        If X is neither array nor tensor.
+        If X is neither an array nor a tensor.
     IndexError
-        If a row is not there.
+        If a row does not exist.
 
     Examples
     --------
@@ -112,7 +112,7 @@ class Rows:
         return self.X[torch.from_numpy(self.rows)]
 
     def whole(self) -> Tensor | None:
-        """Return X as a tensor in the same memory, None if there is no such tensor."""
+        """Return X as a tensor in the same memory, None if that is impossible."""
         if isinstance(self.X, np.ma.MaskedArray):
             return None
         if isinstance(self.X, Tensor):
@@ -123,21 +123,21 @@ class Rows:
 
 
 class ArrayImages:
-    """Images (n, C, *spatial) in memory or in a memory-mapped file, where they stay.
+    """Images (n, C, *spatial) in memory or in a memory-mapped file, which are not copied.
 
     Parameters
     ----------
     whole : Tensor of shape (m, C, *spatial)
         All images.
     rows : ndarray of int of shape (n,), default=None
-        Which of them; by default all.
+        Indices of the selected images; all by default.
     masked : bool, default=False
         Whether NaN stands for pixels without a value.
     dtype : str, default=None
-        Of the images as they were given.
+        The original dtype of the images.
     """
 
-    # All are of one size, and no targets were read with them.
+    # All images have the same size, and no targets are read with them.
     sizes: Tensor | None = None
     survey = None
 
@@ -166,12 +166,12 @@ class ArrayImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the images are."""
+        """The device of the images."""
         return self.whole.device
 
     @property
     def source(self) -> ArrayImages:
-        """What batches of the training are read from."""
+        """The source of training batches."""
         return self
 
     def __len__(self) -> int:
@@ -181,15 +181,15 @@ class ArrayImages:
         return self.whole[position if self.rows is None else int(self.rows[position])]
 
     def scaling(self, kept: Tensor | None = None) -> Scaling:
-        """Return the mean and standard deviation of each channel, of those pixels that count.
+        """Return the mean and standard deviation of each channel over the pixels to use.
 
         Parameters
         ----------
         kept : Tensor of shape (n, *spatial), bool, default=None
-            Which pixels count, besides those without a value, which never do.
+            Which pixels to use; pixels without a value are never used.
         """
         found, start = ChannelStatistics(), 0
-        # As much as a core's cache holds; a GPU is rather asked seldom.
+        # As much as fits into a core's cache; on a GPU, few large chunks are faster.
         values = 2**18 if self.device.type == "cpu" else 2**24
         for part in self.split(max(1, values // max(math.prod(self.shape[1:]), 1))):
             stop = start + len(part)
@@ -208,11 +208,11 @@ class ArrayImages:
         return imagenet_scaling(self.shape[1], [self.dtype], (low, high))
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
-        """Return the images with values for pixels that have none."""
+        """Return the images with filled values for pixels without one."""
         return ArrayImages(fill(self.whole), self.rows) if self.masked else self
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """Yield the images, some at a time; those that follow each other are no copy."""
+        """Yield the images in chunks; chunks of consecutive images are not copied."""
         if self.rows is None:
             yield from self.whole.split(size)
             return
@@ -226,29 +226,29 @@ class ArrayImages:
     def batches(
         self, batch_size: Callable[[tuple[int, ...]], int]
     ) -> Iterator[tuple[Tensor, None]]:
-        """Yield the images in their order, and that there are no targets with them.
+        """Yield the images in order, each batch with None in place of targets.
 
         Parameters
         ----------
         batch_size : callable
-            From (*spatial) to the number of images in a batch.
+            Maps (*spatial) to the number of images in a batch.
         """
         return ((images, None) for images in self.split(batch_size(self.shape[2:])))
 
     def read_rows(self, batches: Iterable[Any]) -> Iterator[tuple[Tensor, None]]:
-        """Yield the images at some positions, batch by batch."""
+        """Yield the images at given positions, batch by batch."""
         rows = None if self.rows is None else torch.from_numpy(self.rows).to(self.device)
         return ((self.whole[b if rows is None else rows[b]], None) for b in batches)
 
     def in_memory(self, chosen: Tensor | None) -> ArrayImages:
-        """Return some of the images, or all, where they are."""
+        """Return some or all of the images, without copying them."""
         if chosen is None:
             return self
         rows = chosen.cpu().numpy()
         return ArrayImages(self.whole, rows if self.rows is None else self.rows[rows])
 
     def to(self, device: torch.device) -> ArrayImages:
-        """Return the images on a device, where rows are brought part by part."""
+        """Return the images on a device; rows are moved in chunks."""
         if self.rows is None or self.device.type != "cpu" or device.type == "cpu":
             return ArrayImages(self.whole.to(device), self.rows)
         images = torch.empty(self.shape, dtype=self.whole.dtype, device=device)
@@ -268,19 +268,19 @@ def read_rows(
     channels: Any,
     min_samples: int = 1,
 ) -> ArrayImages:
-    """Do what :func:`~.arrays.read_images` does for ``X[rows]``.
+    """Do the same as :func:`~.arrays.read_images` for ``X[rows]``.
 
     Returns
     -------
     images : ArrayImages
-        A copy of the rows if numbers of this kind have to be converted at once.
+        A copy of the rows if their dtype has to be converted at once.
     """
     whole = X.whole()
     if whole is None or whole.ndim < 2:
         options: dict[str, Any] = {"image_shape": image_shape, "channels": channels}
         copied = read_images(estimator, X.copy(), reset=reset, min_samples=min_samples, **options)
         return ArrayImages(copied, masked=is_masked(X.X), dtype=given_dtype(X.X))
-    # Of the right shape, but without memory.
+    # Has the right shape, but needs no memory.
     stand_in = torch.zeros((), dtype=torch.bool).expand(X.shape)
     _check_tensor(estimator, stand_in, reset=reset, min_samples=min_samples)
     images = ArrayImages(_as_channels_first(whole, image_shape, channels), X.rows)

@@ -1,4 +1,4 @@
-"""Mean, variance and extremes of the channels of images, from one pass over them."""
+"""Mean, variance and extremes of image channels, computed in one pass."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# An extreme is suspect if it is so many standard deviations from the mean of all other values...
+# An extreme is suspect if it is this many standard deviations from the mean of the others...
 _FAR = 20.0
-# ... and if the gap between is so many times as wide as they range.
+# ... and if the gap is this many times as wide as the range of the others.
 _WIDE = 2.0
 
 
 class _End(NamedTuple):
-    """The lowest values of some channels; the highest ones are the lowest of the negative.
+    """The lowest values of some channels; for the highest, the values are negated.
 
     Attributes
     ----------
     value : Tensor of shape (C,)
-        The lowest.
+        The lowest value.
     following : Tensor of shape (C,)
-        The second lowest, inf if there is none, or ``value`` if it is not known since
-        they are near.
+        The second lowest value, inf if there is none, or ``value`` if it was not
+        computed since the two are close.
     number : Tensor of shape (C,)
-        How many of the pixels that count have the lowest.
+        How many of the used pixels have the lowest value.
     """
 
     value: Tensor
@@ -46,12 +46,12 @@ class _End(NamedTuple):
 
 
 class ChannelStatistics:
-    """What is known of each channel of the images that were added.
+    """Statistics of each channel of the images added so far.
 
     Attributes
     ----------
     count : Tensor of shape (C,), float64
-        Pixels that count.
+        Number of pixels used.
     mean, squares : Tensor of shape (C,), float64
         Their mean, and the sum of the squared distances from it.
     missing : bool
@@ -71,9 +71,9 @@ class ChannelStatistics:
         images : Tensor of shape (n, C, *spatial)
             NaN stands for pixels without a value.
         kept : Tensor of shape (n, *spatial), bool, default=None
-            Which pixels count; the others may only be extremes.
+            Which pixels to use; the others are only considered as extremes.
         """
-        # What the network will see, channels first, so that sums have one order.
+        # In the network's layout, channels first, so that the order of summation is fixed.
         values = images.float().to(torch.float64, memory_format=torch.contiguous_format)
         axes = (0, *range(2, values.ndim))
         counted = None if kept is None else kept[:, None]
@@ -107,17 +107,17 @@ class ChannelStatistics:
         return low.value.min().item(), -high.value.min().item()
 
     def warn_of_extremes(self) -> None:
-        """Warn of a value so far from all others that it may mark pixels without data."""
+        """Warn about a value so far from all others that it may mark missing data."""
         for value, channels in self._extremes().items():
             which = f"Channel {channels[0]} of X holds"
             if len(channels) > 1:
                 which = f"Channels {', '.join(map(str, channels))} of X hold"
-            # Not masked_equal, to which float32 and float64 differ.
+            # Not masked_equal: the float64 number may differ from the float32 pixels.
             text = str(np.float32(value)).removesuffix(".0")
             warnings.warn(
-                f"{which} the value {text}, which is far from all others. If it marks pixels "
-                f"without data, mask them, as np.ma.masked_values(X, {text}): they then stay out "
-                f"of the scaling, and become their channel's mean.",
+                f"{which} the value {text}, which is far from all others. If it marks missing "
+                f"data, mask it, as in np.ma.masked_values(X, {text}): masked pixels are left out "
+                f"of the scaling, and become the mean of their channel.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -139,7 +139,7 @@ class ChannelStatistics:
 def _moments(
     values: Tensor, counted: Tensor | None, axes: tuple[int, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return number, mean and sum of squared distances of each channel, on the CPU."""
+    """Return the number, mean and sum of squared deviations of each channel, on the CPU."""
     if counted is None:
         count = torch.full(values.shape[1:2], values[:, :1].numel(), dtype=torch.float64)
         count = count.to(values.device)
@@ -161,7 +161,7 @@ def _end(
     axes: tuple[int, ...],
     part: tuple[Tensor, Tensor, Tensor],
 ) -> _End:
-    """Return the lowest values of an array, or with sign -1 of its negative."""
+    """Return the lowest values of an array, or with sign -1, of its negative."""
     farthest = torch.amin if sign > 0 else torch.amax
     beyond = sign * torch.inf
     if counted is not None:
@@ -182,7 +182,7 @@ def _along(per_channel: Tensor, values: Tensor) -> Tensor:
 
 
 def _is_far(value: Tensor, number: Tensor, count: Tensor, mean: Tensor, squares: Tensor) -> Tensor:
-    """Return whether a value that occurs so often is far from the mean of all others."""
+    """Return whether a value that occurs this often is far from the mean of all others."""
     left = count - number
     others = (count * mean - number * value) / left.clamp(min=1)
     spread = squares - number * (value - mean).square() - left * (others - mean).square()

@@ -1,4 +1,4 @@
-"""One pass over data that is read lazily: what ``fit`` must know beforehand."""
+"""One pass over lazily read data, for what ``fit`` must know in advance."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from .items import naming_item
 from .lazy import Samples
 from .statistics import ChannelStatistics
 
-# Values of an image that are summed up at a time.
+# Number of values of an image that are summed up at a time.
 _CHUNK = 2**18
 
 
 class Survey:
-    """The shape, the scaling and the targets of samples, from reading each once.
+    """The shape, scaling and targets of samples, from reading each of them once.
 
     Parameters
     ----------
     samples : Samples
-        What is read.
+        The samples to read.
     look : callable
-        From (target, shape of the image (C, *spatial)) to what is kept of it.
+        Maps (target, shape of the image (C, *spatial)) to what is kept of it.
     any_size : bool
-        Whether images may be of different sizes.
+        Whether images may have different sizes.
     kept : callable, default=None
-        From a target to where pixels count in the scaling, an array of bool of shape
+        Maps a target to the pixels used for the scaling, an array of bool of shape
         (*spatial).
     min_samples : int, default=2
-        How many images are needed.
+        The minimum number of images.
 
     Attributes
     ----------
     shape : tuple of int
-        (n, C, *spatial), of the first image.
+        (n, C, *spatial), with the shape of the first image.
     seen : list
         What ``look`` kept of each target.
     statistics : ChannelStatistics
-        Of all pixels that count.
+        Of all pixels used.
 
     Raises
     ------
@@ -89,22 +89,22 @@ class Survey:
 
     @property
     def survey(self) -> Survey:
-        """What was seen of images and targets, which arrays do not have."""
+        """The survey itself; arrays have none."""
         return self
 
     @property
     def source(self) -> Samples:
-        """What batches of the training are read from."""
+        """The source of training batches."""
         return self.samples
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> Survey:
-        """Have pixels without a value filled when images are read."""
+        """Fill pixels without a value when images are read."""
         if self.statistics.missing:
             self.samples.fill = fill
         return self
 
     def scaling(self, kept: Tensor | None = None) -> Scaling:
-        """Return the mean and standard deviation of each channel, of those pixels that count."""
+        """Return the mean and standard deviation of each channel over the pixels used."""
         self.statistics.warn_of_extremes()
         return as_scaling(self.statistics)
 
@@ -113,7 +113,7 @@ class Survey:
         return imagenet_scaling(self.shape[1], self._dtypes, self.statistics.extremes())
 
     def _sizes(self) -> Tensor | None:
-        """Return a number for the size of each image, None if all are of one size."""
+        """Return a number for the size of each image, None if all have the same size."""
         numbers = {shape: number for number, shape in enumerate(dict.fromkeys(self._shapes))}
         return torch.tensor([numbers[s] for s in self._shapes]) if len(numbers) > 1 else None
 
@@ -127,12 +127,12 @@ class Survey:
             )
 
     def _expected(self, image: Tensor) -> str:
-        """Return what an image should have as the first has it."""
+        """Return what an image must share with the first one."""
         if image.ndim != len(self.shape) - 1:
-            return "Expected the same number of axes in all: flat images and volumes do not mix."
+            return "Expected the same number of axes in all: 2-D images and volumes do not mix."
         if len(image) != self.shape[1]:
             advice = channels_advice(len(image), self.shape[1])
-            return f"Expected the same channels in all.{advice}"
+            return f"Expected the same channels in all images.{advice}"
         return "Expected images of the same size: resize or crop them."
 
     def _add(self, image: Tensor, kept: np.ndarray | None) -> None:

@@ -1,4 +1,4 @@
-"""Targets as a network learns them: codes in memory, or made of masks as these are read."""
+"""Targets that a network learns: codes in memory, or made from masks as these are read."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from torch import Tensor
 from .items import naming_item
 from .labels import IGNORED
 
-# Codes that are counted at a time.
+# Number of codes that are counted at a time.
 _CHUNK = 2**22
 
 
 class Targets(Protocol):
-    """The codes of all samples, by their positions."""
+    """The codes of all samples, by position."""
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the codes."""
 
     def batch(self, rows: Any, read: Sequence[Any] | None, shape: tuple[int, ...]) -> Tensor:
-        """Return the codes at some positions, of images (C, *spatial) and what was read with them.
+        """Return the codes at given positions, for images (C, *spatial) and their targets.
 
         Parameters
         ----------
         rows : slice or Tensor of int
             The positions.
         read : sequence or None
-            The targets as they were read with the images.
+            The targets that were read with the images.
         shape : tuple of int
-            (C, *spatial) of the images.
+            (C, *spatial), the shape of the images.
         """
 
     def class_counts(self, chosen: Tensor | None) -> np.ndarray:
@@ -42,11 +42,11 @@ class Targets(Protocol):
         Returns
         -------
         counts : ndarray of shape (n_classes,) or, multilabel, (2, K)
-            Multilabel, how many pixels lack each label, and how many have it.
+            For multilabel masks, how many pixels lack each label, and how many have it.
         """
 
     def in_memory(self, chosen: Tensor | None) -> ArrayCodes | None:
-        """Return the codes of some samples, or of all; None if they are still to be made."""
+        """Return some or all of the codes; None if they still have to be made."""
 
 
 class ArrayCodes(NamedTuple):
@@ -57,9 +57,9 @@ class ArrayCodes(NamedTuple):
     values : Tensor of shape (n,), (n, *spatial) or, multilabel, (n, K, *spatial)
         The codes.
     n_classes : int
-        How many there are, without that of ignored pixels.
+        The number of classes, without the code of ignored pixels.
     multilabel : bool, default=False
-        Whether there is a mask per label.
+        Whether there is one mask per label.
     """
 
     values: Tensor
@@ -72,11 +72,11 @@ class ArrayCodes(NamedTuple):
         return self.values.dtype
 
     def batch(self, rows: Any, read: Sequence[Any] | None, shape: tuple[int, ...]) -> Tensor:
-        """Return the codes at some positions."""
+        """Return the codes at given positions."""
         return self.values[rows]
 
     def class_counts(self, chosen: Tensor | None) -> np.ndarray:
-        """Return how often each class occurs; ignored pixels do not count."""
+        """Return how often each class occurs, leaving out ignored pixels."""
         codes = self.values if chosen is None else self.values[chosen]
         return _count_on_off(codes) if self.multilabel else _count(codes, self.n_classes)
 
@@ -89,20 +89,20 @@ class ArrayCodes(NamedTuple):
         return self._replace(values=self.values.to(device))
 
     def kept(self) -> Tensor:
-        """Return which pixels (n, *spatial) count: those that are not ignored in all masks."""
+        """Return the pixels (n, *spatial) to use: those that are not ignored in every mask."""
         kept = self.values != IGNORED[self.dtype]
         return kept.any(1) if self.multilabel else kept
 
 
 class MaskCodes(NamedTuple):
-    """How masks become codes when they are read, and what is known of all.
+    """A rule to turn masks into codes when they are read, and the counts of all masks.
 
     Attributes
     ----------
     encode : callable
-        From (mask as read, shape of its image) to its codes.
+        Maps (mask as read, shape of its image) to its codes.
     dtype : torch.dtype
-        Of the codes.
+        The dtype of the codes.
     counts : ndarray of shape (n, ...)
         How often each class occurs in each sample.
     """
@@ -127,7 +127,7 @@ class MaskCodes(NamedTuple):
         return total
 
     def in_memory(self, chosen: Tensor | None) -> None:
-        """Return None, as codes are made batch by batch."""
+        """Return None, since codes are made batch by batch."""
 
 
 def _count(codes: Tensor, n_classes: int) -> np.ndarray:
@@ -139,7 +139,7 @@ def _count(codes: Tensor, n_classes: int) -> np.ndarray:
 
 
 def _count_on_off(codes: Tensor) -> np.ndarray:
-    """Return how many pixels lack each label, and how many have it, from codes (n, K, *spatial)."""
+    """Count the pixels without each label, and with it, in codes (n, K, *spatial)."""
     total = torch.zeros(2, codes.shape[1], dtype=torch.int64)
     axes = tuple(range(2, codes.ndim))
     for part in codes.split(max(1, _CHUNK // max(codes[:1].numel(), 1))):

@@ -1,4 +1,4 @@
-"""TIFF files, which say of their axes more than other pictures do."""
+"""Reads TIFF files, which describe their axes better than other pictures do."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Photometric interpretations by number.
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _NEEDS_PILLOW = {5, 6, 8}  # CMYK, YCbCr and Lab become red, green and blue
-# What is not an image of its own, by the bits of the tag NewSubfileType: a smaller copy, and a
-# mask of transparency.
+# Images that are not independent, by the bits of the tag NewSubfileType: a smaller copy, and a
+# transparency mask.
 _AUXILIARY = 1 | 4
-# What axes mean, by tifffile's letters. Others of more than one element are refused.
+# The meaning of axes by tifffile's letters. Others with more than one element are refused.
 _MEANING = {"S": "S", "C": "C", "E": "C", "Z": "Z", "Q": "Q", "I": "Q", "Y": "Y", "X": "X"}
 _WAY = "Reading it needs tifffile: pip install 'sklearnloss[images]'"
 
 
 def is_tiff(path: Path) -> bool:
-    """Return whether a file begins as TIFF does, whatever it is called."""
+    """Return whether a file starts like a TIFF file, whatever its name."""
     with path.open("rb") as file:
         return file.read(4) in _MAGIC
 
@@ -38,20 +38,20 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
     path : Path
         The file.
     mask : bool
-        Whether its numbers are labels: then they are left alone. Otherwise palettes
-        become colors, and white is the highest number.
+        Whether its numbers are labels: then they are kept. Otherwise palettes become
+        colors, and white is the highest number.
 
     Returns
     -------
     pixels : Pixels
-        Pages whose meaning is not in the file are the axis Q.
+        Pages of unknown meaning get the axis Q.
 
     Raises
     ------
     ValueError
-        If it holds several images, or more than an image.
+        If it holds several images, or more than images.
     ImportError
-        If tifffile is needed and not installed.
+        If tifffile is needed but not installed.
     """
     try:
         import tifffile
@@ -65,7 +65,7 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
             return _read_with_pillow(path, mask=mask)
         try:
             values, axes = series.asarray(), series.axes
-        except ValueError as error:  # a compression that tifffile needs another library for
+        except ValueError as error:  # compression that requires another library
             if "imagecodecs" not in str(error):
                 raise
             return _read_with_pillow(path, mask=mask, unread=str(error))
@@ -77,7 +77,7 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
 
 
 def _check_whole(file: Any) -> None:
-    """Raise if the file ends before a page that it announces."""
+    """Raise an error if the file ends before a page that it announces."""
     handle, kind = file.filehandle, file.tiff
     offset, seen = file.pages.first.offset, set()
     while offset and offset not in seen:
@@ -108,13 +108,13 @@ def _only_series(file: Any) -> Any:
     if len(shapes) != 1:
         raise ValueError(
             f"it holds {len(shapes)} images, of shapes {', '.join(map(str, shapes[:5]))}. Expected "
-            f"one: write each to a file of its own."
+            f"one: save each as a separate file."
         )
     return found[0]
 
 
 def _as_shown(values: np.ndarray, axes: str, page: Any) -> tuple[np.ndarray, str]:
-    """Return numbers that rise with brightness, or colors."""
+    """Return numbers that increase with brightness, or colors."""
     kind = int(page.photometric)
     if kind == _WHITE_IS_ZERO and values.dtype.kind in "bu":
         highest = np.array(2**page.bitspersample - 1).astype(values.dtype)
@@ -128,29 +128,31 @@ def _as_shown(values: np.ndarray, axes: str, page: Any) -> tuple[np.ndarray, str
 
 
 def _ordered(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
-    """Return channels, slices, rows and columns in this order, as far as there are any."""
+    """Return channels, slices, rows and columns, if there are any, in this order."""
     kept = [k for k, letter in enumerate(axes) if letter in "YX" or values.shape[k] > 1]
     values = values.reshape([values.shape[k] for k in kept])
     letters = [_MEANING.get(axes[k], axes[k]) for k in kept]
     for letter, length in zip(letters, values.shape, strict=True):
         if letter not in _MEANING:
             what = "points in time" if letter == "T" else f"elements along the axis {letter}"
-            raise ValueError(f"it holds {length} {what}. Expected one: write each to its own file.")
+            raise ValueError(
+                f"it holds {length} {what}. Expected one: save each as a separate file."
+            )
     found = "".join(letters)
     order = [k for letter in "CSZQYX" for k, other in enumerate(letters) if other == letter]
     ordered = "".join(letters[k] for k in order)
     if not re.fullmatch("[CS]?[ZQ]?YX", ordered):
         raise ValueError(
-            f"it holds the axes {found} of {'x'.join(map(str, values.shape))} elements. Expected "
-            f"an image (Y, X) or a volume (Z, Y, X), perhaps with channels."
+            f"it holds the axes {found} with {'x'.join(map(str, values.shape))} elements. Expected "
+            f"an image (Y, X) or a volume (Z, Y, X), possibly with channels."
         )
-    if "S" in found[: found.index("Y")]:  # a plane per color, as some writers make of slices
+    if "S" in found[: found.index("Y")]:  # one plane per color; some writers save slices so
         ordered = ordered.replace("S", "C")
     return values.transpose(order), ordered
 
 
 def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
-    """Return an image (..., Y, X) as it is to be seen, by the number in EXIF and TIFF."""
+    """Rotate an image (..., Y, X) by the orientation number in EXIF and TIFF."""
     if orientation >= 5:
         values = values.swapaxes(-1, -2)
     if orientation in (3, 4, 7, 8):
@@ -167,12 +169,12 @@ def _read_without_tifffile(path: Path, *, mask: bool) -> Pixels:
         if type(error).__name__ != "UnidentifiedImageError":
             raise
         raise ImportError(
-            f"{str(path)!r} is of a kind that Pillow does not know. {_WAY}"
+            f"{str(path)!r} is of a kind that Pillow does not support. {_WAY}"
         ) from error
 
 
 def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> Pixels:
-    """Read what Pillow reads whole, and refuse what it would read a part of."""
+    """Read what Pillow reads in full, and refuse what it would read only in part."""
     with open_picture(path) as picture:
         n_pages = max(picture.n_frames, _described_pages(picture))
         if n_pages > 1 and unread is not None:
@@ -181,7 +183,7 @@ def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> P
         if n_pages > 1 or (samples > 1 and bits > 8):
             many = f"{n_pages} pages" if n_pages > 1 else f"{bits} bits per color"
             raise ImportError(f"{str(path)!r} has {many}. {_WAY}")
-        if mask and picture.tag_v2.get(284) == 2:  # a plane per color, or per slice
+        if mask and picture.tag_v2.get(284) == 2:  # one plane per color, or per slice
             raise ValueError(f"it has {samples} channels, but a mask has one label per pixel.")
         white_is_zero = picture.tag_v2.get(262) == _WHITE_IS_ZERO
         is_inverted = white_is_zero and picture.mode in ("1", "L")  # by Pillow
@@ -192,7 +194,7 @@ def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> P
 
 
 def _described_pages(picture: Any) -> int:
-    """Return how many pages ImageJ or tifffile say they wrote, perhaps as one."""
+    """Return how many pages ImageJ or tifffile claims to have written, perhaps as one."""
     text = str(picture.tag_v2.get(270, ""))
     if text.startswith("ImageJ="):
         found = re.search(r"^images=(\d+)", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The matplotlib part of pictures of masks."""
+"""The matplotlib part of figures of masks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 
 def new_axes(rows: Sequence[Row], n_panels: int) -> Array:
-    """Return axes on a new figure, up to four next to each other, as many as panels or more."""
+    """Return the axes of a new figure, up to four per row, at least as many as panels."""
     side_by_side = min(len(rows), max(1, 4 // n_panels))
     n_columns = side_by_side * n_panels
     n_rows = -(-len(rows) // side_by_side)
@@ -53,7 +53,7 @@ def draw_panel(
 
 
 def panel_title(row: Row, view: str, views: Sequence[str]) -> str:
-    """Return the image's name on the first panel, the score on the last that shows it."""
+    """Return the image's name for the first panel, and the score for the last one with errors."""
     scored = [name for name in views if name in ("prediction", "errors")]
     parts = [row.title] if view == views[0] else []
     if view != "image" and len(views) > 1:
@@ -64,7 +64,7 @@ def panel_title(row: Row, view: str, views: Sequence[str]) -> str:
 
 
 def draw_legend(keys: Sequence[Key], axes: Array, *, outside: bool) -> Legend | None:
-    """Draw what colors mean, below all panels or on the last."""
+    """Draw the legend of the colors, below all panels or on the last one."""
     if not keys:
         return None
     from matplotlib.colors import to_rgba

@@ -1,4 +1,4 @@
-"""A picture of how a fit went."""
+"""A figure of the course of a fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 class FitCurveDisplay:
-    """Losses and learning rate by epoch, of one fit or of several.
+    """Losses and learning rate by epoch, for one or several fits.
 
     Make one with :meth:`from_estimator`. Needs matplotlib: ``pip install
     'sklearnloss[plot]'``.
@@ -32,7 +32,7 @@ class FitCurveDisplay:
         The mean training loss of each epoch, by name of the fit; nan where an epoch
         has none.
     valid_loss : dict of str to ndarray of shape (n_epochs,)
-        The loss of the held-out part, of those fits that have one.
+        The loss on the held-out part, for those fits that have one.
     lr : dict of str to ndarray of shape (n_epochs,)
         The learning rate at the end of each epoch.
 
@@ -45,7 +45,7 @@ class FitCurveDisplay:
 
     See Also
     --------
-    SegmentationDisplay : What was learnt, image by image.
+    SegmentationDisplay : What was learned, image by image.
 
     Examples
     --------
@@ -82,19 +82,19 @@ class FitCurveDisplay:
         log_scale: bool = False,
         line_kw: Mapping[str, Any] | None = None,
     ) -> FitCurveDisplay:
-        """Draw what the history of a fitted estimator holds.
+        """Draw the history of a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator, or dict of str to fitted estimator
-            Several are overlaid under their names. Of a pipeline the last step is
-            drawn, of a search its best estimator.
+            Several estimators are overlaid under their names. For a pipeline the last step
+            is drawn, for a search its best estimator.
         ax : sequence of two matplotlib Axes, default=None
             Where to draw; new axes by default.
         log_scale : bool, default=False
             Draw the losses on a logarithmic scale, if all are positive.
         line_kw : dict, default=None
-            For ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
@@ -120,7 +120,7 @@ class FitCurveDisplay:
     ) -> FitCurveDisplay:
         """Draw the curves.
 
-        Training losses are solid, those of the held-out part dashed, with a dot at
+        Training losses are solid lines, losses on the held-out part dashed, with a dot at
         the lowest.
 
         Parameters
@@ -130,7 +130,7 @@ class FitCurveDisplay:
         log_scale : bool, default=False
             Draw the losses on a logarithmic scale, if all are positive.
         line_kw : dict, default=None
-            For ``Axes.plot``.
+            Passed to ``Axes.plot``.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class FitCurveDisplay:
         for axes in self.axes_:
             axes.grid(alpha=0.3)
             axes.locator_params(axis="x", integer=True)
-        if len(self.train_loss) > 1:  # above, as it is large
+        if len(self.train_loss) > 1:  # above, since it is large
             losses.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small")
         else:
             losses.legend()
@@ -182,7 +182,7 @@ class FitCurveDisplay:
             self._draw(losses, valid, style | line_kw, label)
 
     def _draw(self, axes: Axes, curve: Array, style: dict[str, Any], label: str = "") -> None:
-        if len(curve) == 1:  # a point, which no line shows
+        if len(curve) == 1:  # a line does not show a single point
             style = {"marker": "o"} | style
         self.lines_ += axes.plot(np.arange(1, len(curve) + 1), curve, label=label, **style)
 
@@ -191,7 +191,7 @@ def _history(estimator: Any) -> list[dict[str, Any]]:
     final, _ = reach_final(estimator, None)
     if not hasattr(type(final), "history_"):
         raise TypeError(
-            f"{type(final).__name__} keeps no history of its fit. Expected a fitted UNetSegmenter "
+            f"{type(final).__name__} has no history of its fit. Expected a fitted UNetSegmenter "
             f"or ResNetClassifier, or a pipeline or search around one."
         )
     check_is_fitted(final)

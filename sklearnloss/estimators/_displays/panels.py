@@ -1,4 +1,4 @@
-"""Masks as pictures: which pixel gets which color."""
+"""Masks as pictures: the color of each pixel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .style import COLORS
 
 Array = NDArray[Any]
 
-# Colors that differ in hue and in lightness, with or without full color vision.
+# Colors that differ in hue and in lightness, also for color-blind readers.
 FOUND, FALSE, MISSED = "#56B4E9", "#D55E00", "#F0E442"
 BACKGROUND, NEUTRAL = "#FFFFFF", "#808080"
 
@@ -32,9 +32,9 @@ class Palette:
     Parameters
     ----------
     colors : sequence of matplotlib colors
-        Of the labels.
+        Colors of the labels.
     names : sequence of str
-        Of the labels, for the legend.
+        Names of the labels, for the legend.
     background : str
         Name of the background.
     alpha : float
@@ -57,21 +57,21 @@ class Palette:
         self.ignored = Key(NEUTRAL, strong, "ignored")
 
     def paint(self, panel: str, row: Row) -> tuple[Array, set[str]]:
-        """Return what lies over an image, and what its colors are called.
+        """Return the overlay of an image, and the names of its colors.
 
         Parameters
         ----------
         panel : {"image", "truth", "prediction", "errors"}
-            What to show.
+            The panel to draw.
         row : Row
-            Of which image.
+            The image.
 
         Returns
         -------
         overlay : ndarray of shape (H, W, 4)
             Colors and opacities in [0, 1].
         names : set of str
-            Names of the colors that it may have.
+            Names of the colors that may occur in it.
         """
         codes, keys = self._codes(panel, row)
         names = {
@@ -87,12 +87,12 @@ class Palette:
         return table[codes], names
 
     def legend(self, names: set[str]) -> list[Key]:
-        """Return the colors that have some names."""
+        """Return the legend entries with the given names."""
         known = [*self.labels, *self.outcomes, self.wrong[0], self.ignored]
         return [key for key in known if key.name and key.name in names]
 
     def _codes(self, panel: str, row: Row) -> tuple[Array, list[Key]]:
-        """Return for each pixel 0 or the number of its key."""
+        """Return, for each pixel, 0 or the number of its legend entry."""
         if panel == "image":
             return np.zeros(row.prediction.shape, dtype=int), []
         if panel == "errors" and row.is_binary:
@@ -108,8 +108,8 @@ class Palette:
 
 
 def label_colors(n: int) -> Sequence[Any]:
-    """Return colors of n labels; of a color map if there are more than can be told apart."""
-    order = (2, 3, 1, 0, 4, 6, 5)  # those of errors last
+    """Return colors of n labels, from a color map if there are too many to distinguish."""
+    order = (2, 3, 1, 0, 4, 6, 5)  # colors of errors last
     if n <= len(order):
         return [COLORS[k] for k in order[:n]]
     import matplotlib as mpl

@@ -1,4 +1,4 @@
-"""Images and masks as planes of gray levels and of codes."""
+"""Images and masks as planes of gray levels and codes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Array = NDArray[Any]
 
 
 class Row(NamedTuple):
-    """What is known of one image, or of one label of it.
+    """One image to draw, or one label of it.
 
     Attributes
     ----------
     picture : ndarray of shape (H, W) or (H, W, 3)
         The image, in [0, 1].
     truth, prediction : ndarray of shape (H, W), int
-        0 is background, k the k-th label, one more than the last is ignored. There
-        may be no truth.
+        0 is background, k the k-th label, one more than the last is ignored. Truth may
+        be missing.
     shown : sequence of int
         The codes of labels to show.
     title : str
-        Names the image.
+        The name of the image.
     dice : float
-        Of the labels shown.
+        The Dice coefficient of the labels shown.
     """
 
     picture: Array
@@ -41,25 +41,25 @@ class Row(NamedTuple):
 
     @property
     def is_binary(self) -> bool:
-        """Whether one label is told from all else."""
+        """Whether a single label is shown against everything else."""
         return len(self.shown) == 1
 
 
 def mask_codes(mask: Array, labels: Array, ignore: int | None) -> Array:
-    """Return 0 for background, 1 to K for the sorted labels, K + 1 where ignored."""
+    """Return 0 for background, 1 to K for the sorted labels, K + 1 for ignored pixels."""
     codes = (label_codes(np.ma.getdata(mask), labels).astype(int) + 1) % (len(labels) + 1)
     return np.where(_is_ignored(mask, ignore), len(labels) + 1, codes)
 
 
 def channel_codes(masks: Array, channel: int, ignore: int | None) -> Array:
-    """Return the codes of one channel of multilabel masks (K, H, W), as :func:`mask_codes`."""
+    """Return the codes of one channel of multilabel masks (K, H, W), like :func:`mask_codes`."""
     mask = masks[channel]
     codes = np.where(np.ma.getdata(mask) != 0, channel + 1, 0)
     return np.where(_is_ignored(mask, ignore), len(masks) + 1, codes)
 
 
 def _is_ignored(mask: Array, ignore: int | None) -> Array:
-    """Return which pixels are masked, or have the label that is ignored."""
+    """Return which pixels are masked or have the ignored label."""
     hidden: Array = np.ma.getmaskarray(mask)
     return hidden if ignore is None else hidden | (np.ma.getdata(mask) == ignore)
 
@@ -68,8 +68,8 @@ def as_picture(image: Array) -> Array:
     """Return an image (C, H, W) as gray levels (H, W) or colors (H, W, 3) in [0, 1].
 
     Three or four channels are red, green, blue (and something else, which is not
-    shown); of others the mean is shown. Intensities are stretched, but those of
-    uint8 colors are as they should be.
+    shown); for other numbers, the mean is shown. Intensities are stretched, except
+    for uint8 colors.
     """
     color = len(image) in (3, 4)
     if color and image.dtype == np.uint8:
@@ -81,21 +81,21 @@ def as_picture(image: Array) -> Array:
 
 
 def without_colour(picture: Array) -> Array:
-    """Return the lightness of a picture, over which colors are seen for what they are."""
+    """Return the lightness of a picture, so that overlaid colors are not distorted."""
     return picture @ [0.299, 0.587, 0.114] if picture.ndim == 3 else picture
 
 
 def plane(array: Array, n_axes: int, at: int | None) -> Array:
-    """Return the last two axes of an array with n_axes spatial ones.
+    """Return a plane of an array with n_axes spatial axes.
 
     Parameters
     ----------
     array : ndarray of shape (..., *spatial)
-        Of a signal a strip is made, of a volume a slice.
+        A signal becomes a strip, a volume a slice.
     n_axes : int
-        How many of its axes are spatial.
+        The number of spatial axes.
     at : int or None
-        Which slice of a volume; None is the middle.
+        The index of the slice of a volume; None means the middle one.
     """
     if n_axes == 1:
         return array[..., None, :]
@@ -116,7 +116,7 @@ def dice_by_label(
     ignore_index: int | None,
     multilabel: bool,
 ) -> Array:
-    """Return Dice coefficients (n_images, n_labels), nan for what is nowhere."""
+    """Return Dice coefficients (n_images, n_labels), nan for labels that occur nowhere."""
     scores = dice_score(
         list(y_true),
         list(y_pred),
@@ -131,6 +131,6 @@ def dice_by_label(
 
 
 def mean_dice(dice: Array) -> float:
-    """Return the mean of what is not nan; 1 if there is nothing to find and none was found."""
+    """Return the mean of all values but nan; 1 if there are none, since nothing was missed."""
     known = dice[~np.isnan(dice)]
     return float(known.mean()) if known.size else 1.0

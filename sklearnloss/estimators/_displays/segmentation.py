@@ -1,4 +1,4 @@
-"""A picture of what a segmenter finds, and misses."""
+"""A figure of what a segmenter finds and misses."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Array = NDArray[Any]
 
 
 class SegmentationDisplay(MaskViews):
-    """Images, their true and their predicted masks, and where these differ.
+    """Images, their true and predicted masks, and where these differ.
 
     Make one with :meth:`from_estimator` or :meth:`from_predictions`. Needs
     matplotlib: ``pip install 'sklearnloss[plot]'``.
 
-    The lowest label is taken for the background, which has no color. Errors of a
-    single other label are false positives and false negatives; of several labels,
-    wrong pixels have the color of their true label. The Dice coefficient of an image
-    is the mean over those labels, the background apart, that are there or predicted,
-    and 1 if there are none.
+    The lowest label is considered the background, which has no color. If there is one
+    other label, errors are shown as false positives and false negatives; if there are
+    several, wrong pixels have the color of their true label. The Dice coefficient of an
+    image is the mean over the labels that are present or predicted, without the
+    background, and 1 if there are none.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ class SegmentationDisplay(MaskViews):
     y_pred : list of ndarray of shape (*spatial) or, multilabel, (K, *spatial)
         Predicted masks.
     labels : ndarray of shape (n_labels,)
-        The labels, sorted; if multilabel, names of the channels.
+        The labels, sorted; for multilabel masks, names of the channels.
     display_labels : sequence of str, default=None
         Their names in the legend.
     indices : sequence of int, default=None
-        Numbers of the images, for the titles.
+        Indices of the images, for the titles.
     ignore_index : int, default=None
-        A true label of pixels that do not count. They are gray.
+        A true label whose pixels are ignored. They are gray.
     multilabel : bool, default=False
-        Masks have a channel per label. Each label is drawn by itself.
+        Whether masks have one channel per label. Each label is drawn separately.
     include_background : bool, default=False
         Draw and score the lowest label like the others.
 
@@ -66,8 +66,8 @@ class SegmentationDisplay(MaskViews):
     figure_ : matplotlib Figure
     legend_ : matplotlib Legend or None
     dice : ndarray of shape (n_images, n_labels) or None
-        Dice coefficient of each label drawn; nan where it is neither there nor
-        predicted. None without truth.
+        Dice coefficient of each label drawn; nan if it is neither present nor
+        predicted. None without true masks.
 
     See Also
     --------
@@ -137,22 +137,22 @@ class SegmentationDisplay(MaskViews):
         ax: Any = None,
         **plot_params: Any,
     ) -> SegmentationDisplay:
-        """Predict masks of images, and draw them.
+        """Predict masks of images and draw them.
 
         Parameters
         ----------
         estimator : fitted UNetSegmenter, or a pipeline or search around one
-            Of a pipeline, the images that its last step gets are shown.
+            For a pipeline, the images that its last step receives are shown.
         X : array-like
-            Images, as ``predict`` takes them.
+            Images, as for ``predict``.
         y : array-like, default=None
-            True masks, as ``fit`` takes them. Without them (and if X is no ``Dataset``
-            that has them) predictions alone are shown.
+            True masks, as for ``fit``. Without them (unless X is a ``Dataset`` that has
+            them), only predictions are shown.
         n_images : int, default=4
             How many images to draw.
         select : {"first", "best", "worst"} or sequence of int, default="first"
-            Which of them: the first, or those with the highest or lowest Dice
-            coefficient of all X, or those of the numbers given.
+            Which images: the first, those with the highest or lowest Dice coefficient
+            among all X, or those with the given indices.
         display_labels : sequence of str, default=None
             Names of ``classes_`` in the legend.
         include_background : bool, default=False
@@ -160,7 +160,7 @@ class SegmentationDisplay(MaskViews):
         ax : array of matplotlib Axes, default=None
             Where to draw; new axes by default.
         **plot_params : dict
-            For :meth:`plot`.
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class SegmentationDisplay(MaskViews):
         final, X = reach_final(estimator, X)
         if not isinstance(final, MaskEstimator):
             raise TypeError(
-                f"{type(final).__name__} is not a segmenter of this package. Draw the masks that "
+                f"{type(final).__name__} is not a segmenter from this package. Draw the masks that "
                 f"it predicts: SegmentationDisplay.from_predictions(X, y, estimator.predict(X))."
             )
         final._check_fitted()
@@ -207,7 +207,7 @@ class SegmentationDisplay(MaskViews):
         ax: Any = None,
         **plot_params: Any,
     ) -> SegmentationDisplay:
-        """Draw masks that were predicted by whatever means.
+        """Draw masks from any source of predictions.
 
         Parameters
         ----------
@@ -221,26 +221,26 @@ class SegmentationDisplay(MaskViews):
         n_images : int, default=4
             How many images to draw.
         select : {"first", "best", "worst"} or sequence of int, default="first"
-            Which of them: the first, or those with the highest or lowest Dice
-            coefficient, or those of the numbers given.
+            Which images: the first, those with the highest or lowest Dice coefficient, or
+            those with the given indices.
         labels : array-like, default=None
-            All labels, if they do not all occur; the lowest is the background.
+            All labels, if not all of them occur; the lowest is the background.
         display_labels : sequence of str, default=None
             Their names in the legend.
         image_shape : tuple of int, default=None
             Shape of one image, if X holds rows.
         channels : {"first", "last"}, default="first"
-            Where images have their channels.
+            Position of the channel axis of the images.
         ignore_index : int, default=None
-            A true label of pixels that do not count. They are gray.
+            A true label whose pixels are ignored. They are gray.
         multilabel : bool, default=False
-            Masks have a channel per label. Each label is drawn by itself.
+            Whether masks have one channel per label. Each label is drawn separately.
         include_background : bool, default=False
             Draw and score the lowest label like the others.
         ax : array of matplotlib Axes, default=None
             Where to draw; new axes by default.
         **plot_params : dict
-            For :meth:`plot`.
+            Passed to :meth:`plot`.
 
         Returns
         -------
@@ -285,27 +285,27 @@ class SegmentationDisplay(MaskViews):
         colors: Sequence[Any] | None = None,
         image_kw: Mapping[str, Any] | None = None,
     ) -> SegmentationDisplay:
-        """Draw each image in a row of panels, a panel per view of it.
+        """Draw each image in a row of panels, with one panel per view.
 
         Parameters
         ----------
         ax : array of matplotlib Axes, default=None
             Where to draw, row by row; new axes by default.
         panels : str or sequence of str, default=None
-            Of "image", "truth", "prediction" and "errors"; by default all that can be
-            drawn. One or two leave room for several images next to each other.
+            Some of "image", "truth", "prediction" and "errors"; by default all that can
+            be drawn. With one or two, several images fit next to each other.
         label : label, default=None
-            Show this label alone, against all else.
+            Show only this label, against everything else.
         slice_index : int, default=None
-            The slice of volumes to show, along their first axis; by default the middle
-            one. The Dice coefficient is that of the volume.
+            The slice of volumes to show, along their first axis; the middle one by
+            default. The Dice coefficient is that of the volume.
         alpha : float, default=0.5
-            Opacity of the colors of labels; errors have more.
+            Opacity of the label colors; errors are more opaque.
         colors : sequence of matplotlib colors, default=None
-            Of the labels, background apart; color-blind readers can tell the default
-            ones apart.
+            Colors of the labels, without the background. The default colors are
+            suitable for color-blind readers.
         image_kw : dict, default=None
-            For ``Axes.imshow`` of the images.
+            Passed to ``Axes.imshow`` for the images.
 
         Returns
         -------
@@ -335,7 +335,7 @@ class SegmentationDisplay(MaskViews):
     def _of_pairs(
         cls, pairs: Sequence[tuple[Tensor, Any]], y_pred: Sequence[Any], **options: Any
     ) -> SegmentationDisplay:
-        """Check images with their true masks, or None, and predicted ones."""
+        """Check images with their true masks, or None, and predicted masks."""
         images = [_as_array(image) for image, _ in pairs]
         truth = [mask for _, mask in pairs if mask is not None]
         multilabel = options["multilabel"]
@@ -347,7 +347,7 @@ class SegmentationDisplay(MaskViews):
         )
 
     def _keep(self, select: Select, n_images: int) -> SegmentationDisplay:
-        """Keep the best or worst images only, if those are selected."""
+        """Keep only the best or worst images, if they are selected."""
         if not isinstance(select, str) or select == "first":
             return self
         if self.dice is None or self.y_true is None:
@@ -368,7 +368,7 @@ def _as_array(image: Tensor) -> Array:
 
 
 def _names(labels: Array, display_labels: Sequence[str] | None) -> list[str]:
-    """Return what the legend calls each label."""
+    """Return the names of the labels for the legend."""
     if display_labels is None:
         return [str(label) if isinstance(label, str) else f"label {label}" for label in labels]
     if len(display_labels) != len(labels):

@@ -1,4 +1,4 @@
-"""The panels of a picture of masks, row by row."""
+"""The panels of a figure of masks, row by row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PANELS = ("image", "truth", "prediction", "errors")
 
 
 class MaskViews:
-    """What a display of masks holds, as rows and colors to draw."""
+    """The contents of a mask display, as rows and colors to draw."""
 
     images: Sequence[Array]
     y_true: Sequence[Array] | None
@@ -54,13 +54,13 @@ class MaskViews:
             colors = label_colors(len(names))
         if len(colors) != len(names):
             raise ValueError(
-                f"colors has {len(colors)} colors, expected {len(names)}, of: {', '.join(names)}."
+                f"colors has {len(colors)} colors, expected {len(names)}, for: {', '.join(names)}."
             )
         background = "" if self.include_background else "".join(self.display_labels[:1])
         return Palette(colors, names, background, alpha)
 
     def _rows(self, label: Any, slice_index: int | None) -> list[Row]:
-        """Return what is to be drawn: images, or labels of images."""
+        """Return the rows to draw: images, or labels of images."""
         columns = list(range(len(self._foreground)))
         if label is not None:
             columns = [k for k in columns if self._foreground[k] == label]

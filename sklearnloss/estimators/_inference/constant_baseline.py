@@ -13,21 +13,21 @@ from ...losses._core.foreign import loss_form
 
 
 def constant_model(model: Any) -> Any:
-    """Return a copy of a fitted model that knows how frequent the labels are, and no more.
+    """Return a copy of a fitted model that only knows how frequent the labels are.
 
     It predicts the most frequent label of the training data, with the frequencies as
-    probabilities; multilabel masks are empty. Everything else is the model's own: how
-    images and masks are read, which pixels are ignored, and ``score``.
+    probabilities; multilabel masks are empty. It shares everything else with the model:
+    how images and masks are read, which pixels are ignored, and ``score``.
 
     Parameters
     ----------
     model : UNetSegmenter, ResNetClassifier, or Pipeline that ends in one
-        Fitted. It is not changed.
+        A fitted model. It is not changed.
 
     Returns
     -------
     constant : estimator
-        Of the model's class. It can predict and score, nothing else.
+        Of the model's class. It can only predict and score.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def _constant_scores(model: Any) -> Tensor:
 
 
 class _ConstantNet:
-    """Stands for a trained net whose scores do not depend on the image."""
+    """A replacement for a trained net, with scores that do not depend on the image."""
 
     def __init__(self, net: Any, scores: Tensor, *, masks: bool) -> None:
         self._net = net
@@ -74,7 +74,7 @@ class _ConstantNet:
         return getattr(self._net, name)
 
     def infer(self, x: Tensor) -> Tensor:
-        """Return scores of shape (n, C), or (n, C, *spatial) where the net gives such."""
+        """Return scores of shape (n, C), or (n, C, *spatial) if the net's scores do."""
         scores = self._scores.to(x.device)
         if not self._masks:
             return scores.expand(len(x), -1)

@@ -1,4 +1,4 @@
-"""From images to the network's scores, and to what is made of them."""
+"""From images to the network's scores and the results computed from them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .tiling import finish_tiles, tile_shape
 
 Finish = Callable[[Tensor], np.ndarray]
 
-# Pixels of a batch: enough to keep the device busy, and few enough for the
-# last batch to be filled up at no great cost.
+# Pixels of a batch: enough to keep the device busy, and few enough that filling up
+# the last batch is cheap.
 _BATCH_VALUES = 2**20  # of the first layer's output, on a CPU
 _OTHER_BATCH_PIXELS = 2**20
 _BATCH_IMAGES = 256
@@ -30,16 +30,16 @@ _BATCH_IMAGES = 256
 class Scorer:
     """A trained network that scores an image identically whatever else is in its batch.
 
-    The arithmetic of convolutions depends on the size of the batch. Here that
-    depends on the network and the size of the images only: the last batch is
-    filled up.
+    The arithmetic of convolutions depends on the size of the batch. Here, that size
+    depends only on the network and the size of the images: the last batch is filled
+    up.
 
     Parameters
     ----------
     net : LossNet
-        Trained.
+        A trained net.
     scaling : Scaling or None
-        Of the images.
+        The scaling of the images.
     tta : {"flip", "mirror"} or None
         Whether to average the scores over images mirrored along all spatial axes,
         or along the last.
@@ -52,14 +52,14 @@ class Scorer:
         self.tta = tta
 
     def batch_size(self, spatial: Iterable[int]) -> int:
-        """Return how many images of a shape make a batch."""
+        """Return how many images of a given shape make a batch."""
         pixels = _OTHER_BATCH_PIXELS
         if torch.device(self.net.device).type == "cpu":
             pixels = _BATCH_VALUES // self.network.values_per_pixel
         return min(_BATCH_IMAGES, max(1, pixels // max(1, math.prod(spatial))))
 
     def whole(self, images: Tensor) -> Tensor:
-        """Return the logits of at most a batch of images (n, C, *spatial)."""
+        """Return the logits of images (n, C, *spatial), one batch at most."""
         missing = self.batch_size(images.shape[2:]) - len(images)
         x = to_network(images, self.scaling, self.net.device)
         if missing > 0:
@@ -71,12 +71,12 @@ class Scorer:
         return self._mirrored(to_network(images, self.scaling, self.net.device))
 
     def _mirrored(self, x: Tensor) -> Tensor:
-        """Return the mean of the scores over what ``tta`` asks for."""
+        """Return the mean of the scores over the mirrored images that ``tta`` requests."""
         total: Tensor | None = None
         variants = _mirrored_axes(self.tta, x.ndim)
         for axes in variants:
             logits = self.net.infer(x.flip(axes) if axes else x).float()
-            if axes and logits.ndim == x.ndim:  # scores per pixel go back to their place
+            if axes and logits.ndim == x.ndim:  # mirror scores per pixel back
                 logits = logits.flip(axes)
             total = logits if total is None else total + logits
         assert total is not None
@@ -100,12 +100,12 @@ def predict_images(
     scorer : Scorer
         The network.
     images : ArrayImages of shape (n, C, *spatial), or Samples
-        As read, or to be read.
+        In memory, or to be read.
     finish : callable
-        From logits on the network's device to an array, image by image; if it may
-        be tiled, pixel by pixel.
+        Maps logits on the network's device to an array, image by image; with tiles,
+        pixel by pixel.
     check : callable
-        Refuses images that the network was not made for.
+        Raises an error for images that the network was not made for.
     tiled : bool, default=False
         Whether large images are cut into tiles.
     tile : int, tuple of int or None, default=None
@@ -114,7 +114,7 @@ def predict_images(
     Returns
     -------
     finished : ndarray of shape (n, ...)
-        Of dtype object, holding an array per image, where their shapes differ.
+        Of dtype object, with one array per image, if their shapes differ.
     """
     scorer.net._set_training(False)
     outputs, multiple = _Outputs(len(images)), scorer.network.multiple
@@ -135,7 +135,7 @@ def as_numpy(logits: Tensor) -> np.ndarray:
 
 
 class _Outputs:
-    """Arrays put together, in one array if their shapes agree."""
+    """Joins arrays, into one array if their shapes agree."""
 
     def __init__(self, n: int) -> None:
         self.n = n

@@ -12,21 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Larger images are tiled unless told otherwise, in tiles of these sides by number of axes.
+# Sizes above which images are tiled by default, and the sides of tiles, by number of axes.
 WHOLE_PIXELS = 2**22
 _SIDES = {1: 2**20, 2: 1024, 3: 128}
 
 
 class Tiles(NamedTuple):
-    """Where tiles lie along one axis, and how much each counts there.
+    """Where tiles lie along one axis, and their weights.
 
     Attributes
     ----------
     starts : list of int
         First pixel of each tile.
     weights : Tensor of shape (n_tiles, side)
-        They fall towards the tile's ends where another one overlaps it, and sum
-        to 1 at every pixel.
+        Weights decrease toward the tile's ends where another tile overlaps it, and
+        sum to 1 at every pixel.
     """
 
     starts: list[int]
@@ -41,11 +41,11 @@ def tile_shape(
     Parameters
     ----------
     tile : int, tuple of int or None
-        Largest side or sides in pixels; None leaves it to the image's size.
+        Largest side or sides in pixels; None decides by the image's size.
     spatial : tuple of int
         The image's shape.
     multiple : int
-        The network halves as often as this has factors of 2. Tiles are rounded up
+        The factor by which the network reduces the resolution. Tiles are rounded up
         to it, so that they and the whole image are sampled at the same points.
     """
     n_axes = len(spatial)
@@ -66,7 +66,7 @@ def tile_shape(
 
 
 def _fitted(side: int, whole: int, multiple: int) -> int:
-    """Return the least side that takes no more tiles than this one: the rest is overlap."""
+    """Return the smallest side that needs no more tiles than this one, to reduce overlap."""
     side = min(_round_up(side, multiple), whole)
     count = _count(whole, side, multiple)
     while side > multiple and _count(whole, side - multiple, multiple) == count:
@@ -81,10 +81,10 @@ def _count(whole: int, side: int, multiple: int) -> int:
 
 
 def _overlap(side: int) -> int:
-    """Return how many pixels tiles share at least.
+    """Return the minimum number of pixels that tiles share.
 
-    An eighth is enough for large tiles. What a network makes of the ends of
-    small ones is wrong further in, by as much as it sees.
+    An eighth is enough for large tiles. In small ones, the errors near the ends reach
+    further in, by the receptive field of the network.
     """
     return max(side // 8, min(side // 4, 32))
 
@@ -98,21 +98,21 @@ def finish_tiles(
 ) -> np.ndarray:
     """Score an image tile by tile, blend the scores, and finish them in bands.
 
-    No more than one band of scores, a tile high, is in memory.
+    Only one band of scores, as high as a tile, is in memory.
 
     Parameters
     ----------
     score : callable
-        From (1, C, *spatial) to logits (1, n_channels, *spatial).
+        Maps (1, C, *spatial) to logits (1, n_channels, *spatial).
     image : Tensor of shape (C, *spatial)
         The image.
     shape : tuple of int
-        Shape of a tile.
+        Shape of the tiles.
     multiple : int
-        Tiles start at multiples of it.
+        Tiles start at multiples of this.
     finish : callable
-        From logits (1, n_channels, *spatial) to an array (1, ..., *spatial), pixel
-        by pixel.
+        Maps logits (1, n_channels, *spatial) to an array (1, ..., *spatial), pixel by
+        pixel.
 
     Returns
     -------
@@ -134,12 +134,12 @@ def finish_tiles(
 def _bands(
     score: Callable[[Tensor], Tensor], image: Tensor, shape: tuple[int, ...], multiple: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield (first row, logits (n_channels, rows, *rest)) that no later tile changes."""
+    """Yield (first row, logits (n_channels, rows, *rest)) that later tiles do not change."""
     spatial = image.shape[1:]
     first, *others = (
         place_tiles(length, side, multiple) for length, side in zip(spatial, shape, strict=True)
     )
-    kept: Tensor | None = None  # the sum so far, from the rows that are not done
+    kept: Tensor | None = None  # the sum so far, for unfinished rows
     for row, weight, end in zip(
         first.starts, first.weights, [*first.starts[1:], spatial[0]], strict=True
     ):
@@ -171,7 +171,7 @@ def place_tiles(length: int, side: int, multiple: int) -> Tiles:
     side : int
         Pixels of a tile, a multiple of ``multiple``.
     multiple : int
-        Tiles start at multiples of it.
+        Tiles start at multiples of this.
     """
     whole = _round_up(length, multiple)
     count = _count(whole, side, multiple)

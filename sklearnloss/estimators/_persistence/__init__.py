@@ -1,7 +1,7 @@
-"""Fitted estimators in files that run nothing when they are loaded.
+"""Saves fitted estimators to files that run nothing when they are loaded.
 
-``mixin`` adds ``save`` to the estimators and ``restore`` reads what it wrote. ``codec`` writes
-parameters as JSON, ``file_format`` puts them into a file beside the tensors, ``temporary_file``
-replaces a file at once. ``initial_weights`` reads the weights of other networks, and
-``weight_layers`` says for which layers they are.
+``mixin`` adds ``save`` to the estimators, and ``restore`` reads what it wrote. ``codec`` writes
+parameters as JSON, ``file_format`` stores them in a file with the tensors, and ``temporary_file``
+replaces a file atomically. ``initial_weights`` reads the weights of other networks, and
+``weight_layers`` determines the layers that they are for.
 """

@@ -24,7 +24,7 @@ from .._training.optimizers import resolve_optimizer
 
 Node = Any  # what json.loads returns
 
-# The only classes and functions that a file can name; all else is passed in.
+# The only classes and functions that a file can name; everything else is passed in.
 OWN_LOSSES: dict[str, type[Loss]] = {
     **LOSSES,
     "compound": CompoundLoss,
@@ -50,11 +50,11 @@ _ARRAY_DTYPE = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|U\d{1,6}|O)")
 
 
 class CannotDescribe(ValueError):
-    """A value that no file can hold; the message says which."""
+    """A value that cannot be stored in a file; the message names it."""
 
 
 class Names:
-    """The names of what a file cannot hold: losses and networks of the user's own."""
+    """Names of values that a file cannot contain: the user's own losses and networks."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Any] = {}
@@ -69,25 +69,25 @@ class Names:
 
 
 def describe(value: Any, names: Names | None = None) -> Node:
-    """Return a value as JSON can hold it.
+    """Return a value in a form that JSON can represent.
 
     Parameters
     ----------
     value : object
         None, a number, a string, a numpy array or number, a tensor, a path, a
-        device, a torch optimizer class, a list, tuple or dict of such, or a loss or network.
+        device, a torch optimizer class, a list, tuple or dict of these, or a loss or network.
     names : Names, default=None
-        Collects losses and networks that are the user's own; None refuses them.
+        Collects the user's own losses and networks; None refuses them.
 
     Returns
     -------
     node : object
-        For :func:`build`.
+        Input for :func:`build`.
 
     Raises
     ------
     CannotDescribe
-        If it is something else.
+        If it is anything else.
     """
     if value is None or type(value) in (bool, int, str):
         return value
@@ -142,7 +142,7 @@ def _describe_loss(value: Any, names: Names) -> Node:
             return {"is": "loss", "name": own, "params": params}
         return {"is": "own loss", "name": names.of(cls), "params": params}
     if cls in TORCH_LOSSES.values():
-        defaults = parameter_defaults(cls)  # not kept are those of the past
+        defaults = parameter_defaults(cls)  # deprecated ones are not kept
         params = {k: describe(getattr(value, k)) for k in defaults if hasattr(value, k)}
         return {"is": "torch loss", "name": cls.__name__, "params": params}
     if isinstance(value, functools.partial):
@@ -173,7 +173,7 @@ def _key(table: Mapping[str, Any], value: Any) -> str | None:
 
 
 def build(node: Node, custom: Mapping[str, Any]) -> Any:
-    """Return the value that :func:`describe` described.
+    """Rebuild the value that :func:`describe` described.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def build(node: Node, custom: Mapping[str, Any]) -> Any:
     Raises
     ------
     Exception
-        Of many kinds, if the node is none of :func:`describe`'s.
+        Of many kinds, if the node does not come from :func:`describe`.
     """
     if node is None or isinstance(node, (bool, int, float, str)):
         return node
@@ -207,7 +207,7 @@ def _build_number(node: Node, custom: Mapping[str, Any]) -> Any:
 
 def _build_array(node: Node, custom: Mapping[str, Any]) -> np.ndarray:
     dtype, values = _array_dtype(node["dtype"]), build(node["values"], custom)
-    if dtype.kind == "U":  # no wider than its strings, whatever the file says
+    if dtype.kind == "U":  # no wider than its strings, regardless of the file
         dtype = np.dtype(f"{dtype.byteorder}U{max(map(len, values), default=1)}")
     array = np.empty(len(values), dtype)
     for k, value in enumerate(values):
@@ -227,7 +227,7 @@ def _build_own(node: Node, custom: Mapping[str, Any]) -> Any:
         text = textwrap.shorten(shown(value), 60, placeholder="...")
         raise ValueError(
             f"custom[{name!r}] is {text}, but the file needs {needed}"
-            + (f": pass {text}(...), as it was made for fit" * isinstance(value, type))
+            + (f": pass {text}(...), as it was created for fit" * isinstance(value, type))
         )
     return value
 
@@ -235,7 +235,7 @@ def _build_own(node: Node, custom: Mapping[str, Any]) -> Any:
 def _build_own_loss(node: Node, custom: Mapping[str, Any]) -> Loss:
     name, cls = node["name"], custom[node["name"]]
     if not (isinstance(cls, type) and issubclass(cls, Loss)):
-        raise ValueError(f"custom[{name!r}] is {shown(cls)}, but the file needs a class of losses")
+        raise ValueError(f"custom[{name!r}] is {shown(cls)}, but the file needs a loss class")
     return cls(**_build_params(node["params"], custom))
 
 

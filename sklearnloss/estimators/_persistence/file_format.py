@@ -1,4 +1,4 @@
-"""One file of tensors and JSON: safetensors, with a checksum over both."""
+"""The file format: safetensors with tensors and JSON, and a checksum of both."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from torch import Tensor
 
 from .temporary_file import remove_leftovers, temporary_file
 
-#: The version of the format that is written; older ones are read.
+#: The version of the format that is written; older versions can be read.
 FORMAT = 1
-#: Where the file has the JSON, in safetensors' own metadata.
+#: The key of the JSON in the metadata of safetensors.
 KEY = "sklearnloss"
-#: What the names of the network's tensors begin with.
+#: Prefix of the names of the network's tensors.
 NETWORK = "network."
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')  # keeps nothing to go back to
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')  # without backtracking
 
 
 def write(
@@ -32,19 +32,19 @@ def write(
     tensors: Mapping[str, Tensor],
     check: Callable[[Path], object],
 ) -> None:
-    """Write a file as a whole or not at all.
+    """Write a complete file, or none at all.
 
     Parameters
     ----------
     path : str or path-like
-        Replaced at once, when everything is on the disk.
+        Replaced atomically, once everything is on the disk.
     config : dict
-        What JSON can hold.
+        Values that JSON can represent.
     tensors : dict of str to Tensor
-        Of any device.
+        On any device.
     check : callable
-        Is given the path of the finished file before it takes its place, and
-        raises if it is no good.
+        Called with the path of the finished file before it replaces the target;
+        raises an error if the file is invalid.
     """
     target = Path(os.path.realpath(path))
     _check_target(target, path)
@@ -61,7 +61,7 @@ def write(
 
 
 def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
-    """Raise an error unless a file may be put here; a device or a pipe is not replaced."""
+    """Raise an error unless a file may be written here; devices and pipes are not replaced."""
     name = os.fspath(path)
     if target.is_dir():
         raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
@@ -69,7 +69,7 @@ def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
     if not target.parent.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {str(target.parent)!r} for {name!r}. Make it first."
+            f"There is no folder {str(target.parent)!r} for {name!r}. Create it first."
         )
 
 
@@ -79,8 +79,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
     Raises
     ------
     ValueError
-        If it was not written by :func:`write`, by a newer version of it, or is
-        not as it was written.
+        If it was not written by :func:`write`, was written by a newer version, or
+        was changed since.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError("it is a folder, a device or a pipe")
@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
             tensors = {name: file.get_tensor(name).clone() for name in names}
     except SafetensorError as error:
         raise ValueError(
-            f"it was not written by an estimator's save, or only a part of it is there ({error})"
+            f"it was not written by an estimator's save, or is incomplete ({error})"
         ) from error
     if metadata.get("sha256") != checksum(metadata[KEY], tensors):
         raise ValueError("its checksum is wrong: it is damaged, or was changed after it was saved")
@@ -102,7 +102,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor
 
 
 def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of the JSON, and of the tensors' names, types, shapes and bytes."""
+    """Return the SHA-256 of the JSON and of the tensors' names, types, shapes and bytes."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -117,13 +117,13 @@ def as_bytes(tensor: Tensor) -> memoryview:
 
 
 def to_json(value: Any) -> Tensor:
-    """Return JSON as a tensor of bytes, for what is too long for the metadata."""
+    """Return JSON as a tensor of bytes, for values too long for the metadata."""
     text = json.dumps(value, allow_nan=False)
     return torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
 
 
 def from_json(tensor: Tensor) -> Any:
-    """Return what :func:`to_json` was given."""
+    """Return the value that was passed to :func:`to_json`."""
     return _loads(bytes(as_bytes(tensor)).decode())
 
 
@@ -131,7 +131,7 @@ def _parse(text: str) -> dict[str, Any]:
     config: dict[str, Any] = _loads(text)
     version = config["format"]
     if not isinstance(version, int) or version < 1:
-        raise ValueError("it does not say which version of the format it has")
+        raise ValueError("it has no format version")
     if version > FORMAT:
         raise ValueError(
             f"it has version {version} of the format, but this sklearnloss reads only up to "
@@ -141,9 +141,9 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _loads(text: str) -> Any:
-    """Return what JSON says, unless it would be many times larger in memory.
+    """Parse JSON, unless it would be many times larger in memory.
 
-    An empty list of two characters takes 56 bytes, a small dict of seven 184.
+    An empty list of two characters takes 56 bytes, a small dict of seven takes 184.
     """
     if _is_dense(text) and _is_dense(_STRING.sub("", text)):
         raise ValueError("it holds more lists and tables than its length allows")

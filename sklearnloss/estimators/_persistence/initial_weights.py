@@ -18,31 +18,31 @@ from .file_format import KEY, NETWORK
 from .weight_layers import COUNTER, Part, find_part, shapes, skip_heads
 
 _TORCH_FILES = (".pt", ".pth", ".bin", ".ckpt")
-# Where checkpoints keep the state dict, and what wrappers put before its names.
+# Keys of the state dict in checkpoints, and prefixes that wrappers add to its names.
 _INSIDE = ("state_dict", "model_state_dict", "model")
 _PREFIXES = ("module.", "_orig_mod.")
-# How many names of a kind an error lists.
+# Maximum number of names of each kind in an error.
 _LISTED = 8
 
 
 def read_weights(weights: Any) -> dict[str, Tensor]:
-    """Return a state dict from whatever holds one.
+    """Return the state dict from a file, a mapping or a module.
 
     Parameters
     ----------
     weights : str, path-like, mapping or nn.Module
-        A .safetensors file, a file of ``torch.save``, of which nothing but tensors
-        is read, a mapping from names to tensors, or a network that has one.
+        A .safetensors file, a file from ``torch.save``, of which only tensors are read,
+        a mapping from names to tensors, or a network.
 
     Returns
     -------
     state : dict of str to Tensor
-        On the CPU where it comes from a file.
+        On the CPU if it comes from a file.
 
     Raises
     ------
     ValueError
-        If there is no state dict in it.
+        If it contains no state dict.
     """
     state = _read_file(Path(weights)) if isinstance(weights, (str, os.PathLike)) else weights
     state = state.state_dict() if hasattr(state, "state_dict") else state
@@ -54,7 +54,7 @@ def read_weights(weights: Any) -> dict[str, Tensor]:
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, (Tensor, np.ndarray)):
             raise ValueError(
-                f"weights hold {_kind(value)} under {name!r}. Expected names and tensors, as of "
+                f"weights hold {_kind(value)} under {name!r}. Expected names and tensors, as from "
                 f"module.state_dict()."
             )
     tensors = {name: torch.as_tensor(value).detach() for name, value in state.items()}
@@ -90,7 +90,7 @@ def _read_file(path: Path) -> Any:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         names = list(file.keys())
-        # Of a file that an estimator's save wrote, the network.
+        # For a file that an estimator's save wrote, only the network.
         prefix = NETWORK if KEY in (file.metadata() or {}) else ""
         return {
             name.removeprefix(prefix): file.get_tensor(name).clone()
@@ -100,34 +100,34 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def first_kernel(weights: Mapping[str, Tensor]) -> list[int]:
-    """Return the size of the first kernel of a ResNet's weights, nothing if it has none."""
+    """Return the size of the first kernel in a ResNet's weights, an empty list if it has none."""
     names = [name for name in weights if f".{name}".endswith(".conv1.weight")]
     first = min(names, key=lambda name: name.count("."), default=None)
     return [] if first is None else [*weights[first].shape[2:]]
 
 
 def load_weights(module: nn.Module, weights: Any, n_outputs: int | None = None) -> None:
-    """Start a network from weights that may be of another task, or its encoder alone.
+    """Initialize a network with weights, which may be from another task or for its encoder only.
 
-    Kernels that look at the images are adapted to the number of channels: summed over
-    them for one channel, otherwise repeated and rescaled, so that equal channels give
-    what they gave before. Layers with an output per class keep their random weights if
-    there are other classes or none, and the first convolution if its kernel has
-    another size. What is not used is listed in a warning.
+    Kernels that are applied to the images are adapted to the number of channels: summed
+    over them for one channel, otherwise repeated and rescaled, so that equal channels
+    give the same result as before. Layers with one output per class keep their random
+    weights if the classes differ or are missing, and so does the first convolution if
+    its kernel size differs. A warning lists unused weights.
 
     Parameters
     ----------
     module : nn.Module
-        Is changed.
+        Changed in place.
     weights : str, path-like, mapping or nn.Module
-        As for :func:`read_weights`; is not changed.
+        As for :func:`read_weights`; not changed.
     n_outputs : int, default=None
-        How many scores the network gives; by default as many as its last layer.
+        Number of scores of the network; by default that of its last layer.
 
     Raises
     ------
     ValueError
-        If anything else differs; it lists what.
+        If anything else differs; the message lists it.
     """
     expected = module.state_dict()
     part = _fitting_part(module, read_weights(weights))
@@ -146,14 +146,14 @@ def load_weights(module: nn.Module, weights: Any, n_outputs: int | None = None) 
     module.load_state_dict({**module.state_dict(), **given})
     if skipped:
         warnings.warn(
-            f"Not all of weights are used; these layers start at random: {'; '.join(skipped)}.",
+            f"Not all weights are used; these layers start at random: {'; '.join(skipped)}.",
             UserWarning,
             stacklevel=2,
         )
 
 
 def _fitting_part(module: nn.Module, given: dict[str, Tensor]) -> Part:
-    """Return what weights are for; what all names begin with ("net.", say) is left out."""
+    """Return the part that weights are for; a prefix of all names (such as "net.") is removed."""
     part = find_part(module, given)
     prefix = next(iter(given)).partition(".")[0] + "."
     own = module.state_dict()
@@ -165,7 +165,7 @@ def _fitting_part(module: nn.Module, given: dict[str, Tensor]) -> Part:
 def _adapt_first(
     module: nn.Module, given: dict[str, Tensor], expected: Mapping[str, Tensor]
 ) -> list[str]:
-    """Adapt the kernels that look at the images; return which one keeps its random weights."""
+    """Adapt the kernels applied to the images; return the one that keeps its random weights."""
     first = f"{next(convolutions(module), '')}.weight"
     if first not in given or first not in expected:
         return []
@@ -173,7 +173,7 @@ def _adapt_first(
     if theirs.ndim != own.ndim:
         return []
     n_given, n_wanted = theirs.shape[1], own.shape[1]
-    for name in convolutions(module):  # some look at the images twice, in a shortcut, say
+    for name in convolutions(module):  # a shortcut may also be applied to the images
         kernel = given.get(f"{name}.weight")
         if kernel is not None and n_given != n_wanted and kernel.ndim == own.ndim:
             value = expected[f"{name}.weight"]
@@ -212,11 +212,11 @@ def _check_fit(
 
 
 def _hint(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """Say which part of weights fits, or which width they have, if it is not the network's."""
+    """Say which part of the weights fits, or which width they have, if it differs."""
     name = next(iter(expected))
     prefixes = [each.removesuffix(name) for each in given if each.endswith(f".{name}")]
     if name not in given and prefixes:
-        return f" Pass those alone whose names begin with {prefixes[0]!r}, without that."
+        return f" Pass only those whose names begin with {prefixes[0]!r}, without this prefix."
     theirs = given.get(name)
     if theirs is None or len(theirs.shape) == 0 or len(theirs) == len(expected[name]):
         return " Set depth to that of the weights, if it differs."

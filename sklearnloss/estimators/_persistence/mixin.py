@@ -1,4 +1,4 @@
-"""Fitted estimators in one file that runs nothing when it is loaded, and as pickles."""
+"""Saves fitted estimators to one file that runs nothing when it is loaded, and as pickles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .restore import HISTORY, LEARNT, LOSS, SCALING, load_estimator, loss_state
 
 
 class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
-    """Save a fitted estimator to a file, load it, and pickle it without a GPU in it."""
+    """Save a fitted estimator to a file, load it, and pickle it without GPU tensors."""
 
     loss_: Any
     net_: Any
@@ -40,27 +40,27 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
         """Write the fitted estimator to one file, without pickle.
 
         The file is in the safetensors format, with the parameters as JSON in its
-        metadata: one format with one well-tested reader, which bounds what it reads
-        by the size of the file, and other tools can read the weights. It replaces
-        an older file only when it is complete and was read back.
+        metadata: one format with one well-tested reader, whose memory is bounded by the
+        size of the file, and other tools can read the weights. It replaces an older
+        file only when it is complete and has been read back.
 
-        Everything that predictions need is kept, and the history. The state of the
-        optimizer is not: training goes on with a fresh one. Parameters that only
-        matter for training and are code or random generators (callbacks, functions
-        in ``augment``, ``scheduler`` or ``net_params``, an optimizer class that is not
-        torch's, a ``RandomState``) and a state dict in ``weights`` are left out, with
-        a warning: they get their defaults when the file is loaded.
+        Everything that predictions need is kept, as is the history. The state of the
+        optimizer is not: further training starts with a new one. Parameters that only
+        matter for training and are code or random generators (callbacks, functions in
+        ``augment``, ``scheduler`` or ``net_params``, an optimizer class that is not
+        from torch, a ``RandomState``) and a state dict in ``weights`` are left out,
+        with a warning: they get their defaults when the file is loaded.
 
         Parameters
         ----------
         path : str or path-like
-            Where to write; ".safetensors" is a fitting end.
+            The file to write; the extension ".safetensors" is recommended.
 
         Raises
         ------
         ValueError
-            If a parameter, other than those above, cannot be kept; the message
-            names it.
+            If a parameter, other than those above, cannot be stored; the message names
+            it.
 
         See Also
         --------
@@ -74,35 +74,35 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Self:
-        """Read a fitted estimator that :meth:`save` wrote.
+        """Load a fitted estimator that was written by :meth:`save`.
 
-        Nothing in the file is run or imported, whoever wrote it: it only names
-        losses and networks of this package, losses of torch and networks of libraries
-        that are installed, for which it fetches no weights. What is your own is named
-        in the file, and has to be passed in. The checksum tells whether the file is
-        damaged, not who wrote it.
+        Nothing in the file is run or imported, no matter who wrote it: it only names
+        losses and networks of this package, losses of torch and networks of installed
+        libraries, for which no weights are fetched. Your own objects are named in the
+        file, and have to be passed in. The checksum shows whether the file is damaged,
+        not who wrote it.
 
         Parameters
         ----------
         path : str or path-like
             The file.
         custom : dict of str to object, default=None
-            Losses of your own by name: the class of a :class:`~sklearnloss.losses.Loss`,
-            a function, or a torch module as it was made for ``fit``; and networks: the
-            class, the function, or a module like the one that was given. Those that
-            :func:`~sklearnloss.losses.register_loss` or
-            :func:`~sklearnloss.networks.register_network` was told of are known already.
+            Your own losses by name: the class of a :class:`~sklearnloss.losses.Loss`, a
+            function, or a torch module as it was created for ``fit``; and networks: the
+            class, the function, or a module like the one that was passed. Anything that was
+            registered with :func:`~sklearnloss.losses.register_loss` or
+            :func:`~sklearnloss.networks.register_network` is already known.
 
         Returns
         -------
         estimator : estimator
-            It predicts the same as the one that was saved.
+            Predicts the same as the one that was saved.
 
         Raises
         ------
         ValueError
-            If the file is damaged, of a newer version or of another kind, holds
-            another class, or needs what is not in ``custom``.
+            If the file is damaged, from a newer version or of another kind, contains
+            another class, or needs something that is not in ``custom``.
         """
         loaded: Self = load_estimator(path, {cls.__name__: cls}, custom or {})
         return loaded
@@ -110,7 +110,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())
         state.pop("_epoch_hook", None)
-        if "net_" in state:  # which has them too
+        if "net_" in state:  # net_ has them, too
             if self.net_.criterion_.loss is self.loss_:
                 del state["loss_"]
             if self.net_.scaling_ is self.scaling_:
@@ -125,7 +125,7 @@ class PersistenceMixin(BaseEstimator):  # type: ignore[misc]
 
 
 def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, Any]]:
-    """Return what a file holds of an estimator, and what is the user's own by name."""
+    """Return the contents of an estimator's file, and the user's own objects by name."""
     net, names, loss_names = model.net_, Names(), Names()
     config = {
         "versions": _versions(),
@@ -139,7 +139,7 @@ def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, 
     }
     custom = names.objects | loss_names.objects
     for name, ours in names.objects.items():
-        # A module that is trained is a copy of the one that was given.
+        # A module that is trained is a copy of the one that was passed.
         if custom[name] is not ours and not isinstance(ours, nn.Module):
             raise ValueError(f"Cannot save: loss and loss_ differ, both called {name!r}.")
     config["custom"] = sorted(custom)
@@ -187,7 +187,7 @@ def _describe_params(model: Any, names: Names) -> dict[str, Any]:
     if left_out:
         warnings.warn(
             f"Left out of the file, since only training needs them: {', '.join(left_out)}. Before "
-            f"what is loaded is trained, set them again with set_params.",
+            f"training the loaded estimator, set them again with set_params.",
             UserWarning,
             stacklevel=4,
         )
@@ -208,7 +208,7 @@ def _describe_fitted_loss(loss: Any, names: Names) -> Any:
 
 
 def _describe_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the history; what a callback wrote that is no plain data is left out."""
+    """Return a row of the history, without values from callbacks that are not plain data."""
     described = {}
     for key, value in row.items():
         if key == "batches":
@@ -220,7 +220,7 @@ def _describe_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verify(path: Any, classes: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
-    """Raise unless a file that was just written can be read."""
+    """Raise an error unless a file that was just written can be read."""
     try:
         load_estimator(path, classes, custom, device="cpu")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A fitted estimator from the file that its ``save`` wrote."""
+"""Restores a fitted estimator from a file that was written by its ``save``."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .._training.torch_settings import check_default_dtype, usual_torch
 from .codec import Node, build
 from .file_format import NETWORK, from_json, read
 
-# Names of the tensors in a file, beside the network's.
+# Names of the tensors in a file, besides those of the network.
 LOSS = "loss."
 HISTORY = "history"
 SCALING = ("scaling.mean", "scaling.scale")
 
-# What fit learns, apart from the net, the loss and the scaling.
+# Attributes set by fit, besides the net, the loss and the scaling.
 LEARNT = {
     "classes_": np.ndarray,
     "feature_names_in_": np.ndarray,
@@ -46,23 +46,23 @@ def load_estimator(
     custom: Mapping[str, Any],
     device: str | None = None,
 ) -> Any:
-    """Read a fitted estimator of one of some classes.
+    """Load a fitted estimator of one of several classes.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     classes : dict of str to class
-        What it may be, by name.
+        The allowed classes, by name.
     custom : dict of str to object
         The user's own losses and networks, by name.
     device : str, default=None
-        Where the network is put; None goes by the estimator's parameter.
+        The network's device; None uses the estimator's parameter.
 
     Raises
     ------
     ValueError
-        Whatever is wrong with the file.
+        If anything is wrong with the file.
     """
     check_default_dtype()
     try:
@@ -70,7 +70,7 @@ def load_estimator(
         return _restore(config, tensors, classes, {**USER_LOSSES, **custom}, device)
     except OSError:
         raise
-    except Exception as error:  # a file may hold anything
+    except Exception as error:  # a file may contain anything
         reason = str(error) if type(error) is ValueError else f"it is malformed ({error!r})"
         reason = reason.removesuffix(".")
         raise ValueError(f"Cannot load {os.fspath(path)!r}: {reason}.") from error
@@ -85,14 +85,14 @@ def _restore(
 ) -> Any:
     if config["class"] not in classes:
         raise ValueError(
-            f"it holds a {config['class']!r}, but expected was {' or '.join(map(repr, classes))}. "
-            f"Use sklearnloss.load, or the load of a class of your own"
+            f"it holds a {config['class']!r}; expected {' or '.join(map(repr, classes))}. "
+            f"Use sklearnloss.load, or the load method of your own class"
         )
     missing = [name for name in config["custom"] if name not in custom]
     if missing:
         raise ValueError(
-            f"it needs what is your own: {', '.join(map(repr, missing))}. Pass it by name, as in "
-            f"load(path, custom={{{missing[0]!r}: ...}})"
+            f"it needs objects of your own: {', '.join(map(repr, missing))}. Pass them by name, as "
+            f"in load(path, custom={{{missing[0]!r}: ...}})"
         )
     params = {key: build(node, custom) for key, node in config["params"].items()}
     model = classes[config["class"]](**params)
@@ -101,12 +101,12 @@ def _restore(
     _fill_learnt(model, config["learnt"], tensors)
     model.loss_ = copy.deepcopy(build(config["loss"], custom))
     if not callable(model.loss_) or isinstance(model.loss_, type):
-        raise ValueError(f"its loss is {model.loss_!r}, which is none")
+        raise ValueError(f"its loss is {model.loss_!r}, which is not a loss")
     model._fitted_loss_key = model._loss_key() if config["same_loss"] else ""
     _fill_network(model, _take(tensors, NETWORK), device)
     _fill_loss(model.loss_, _take(tensors, LOSS))
     if tensors:
-        raise ValueError(f"it holds tensors that are unknown: {', '.join(sorted(tensors))}")
+        raise ValueError(f"it holds unknown tensors: {', '.join(sorted(tensors))}")
     net = model.net_
     net.history_ = History(map(_build_row, history))
     for name in config["frozen"]:
@@ -121,11 +121,11 @@ def _restore(
 def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
     unknown = learnt.keys() - LEARNT.keys()
     if unknown:
-        raise ValueError(f"it holds attributes that are unknown: {', '.join(sorted(unknown))}")
+        raise ValueError(f"it holds unknown attributes: {', '.join(sorted(unknown))}")
     for name, node in learnt.items():
         value = build(node, {})
         if not isinstance(value, LEARNT[name]):
-            raise ValueError(f"its {name} is {value!r}, but expected was a {LEARNT[name].__name__}")
+            raise ValueError(f"its {name} is {value!r}; expected a {LEARNT[name].__name__}")
         setattr(model, name, value)
     model.scaling_ = None
     if any(name in tensors for name in SCALING):
@@ -138,13 +138,13 @@ def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) ->
     module, arguments = model._network(model._n_channels(model.loss_))
     depth = {**arguments, **arguments.get("params", {})}.get("depth", 0)
     if isinstance(depth, int) and depth > len(weights):
-        # Before a network is made that may be far too large.
+        # Before creating a network that may be far too large.
         raise ValueError(f"its network of depth {depth} has only {len(weights)} tensors")
     expected = expected_tensors(module, arguments)
     if expected is not None:
         _check_tensors(weights, expected)
     state = model.random_state
-    # Without a random state, one that does not draw from numpy's global generator.
+    # Without a random state, use one that does not draw from numpy's global generator.
     seed = torch.Generator().seed() if state is None else check_random_state(state).randint(2**31)
     where = available_device(device or model.device)
     model.net_ = build_net(model, where, int(seed), fetch_weights=False)
@@ -163,25 +163,25 @@ def _fill_loss(loss: Any, state: dict[str, Tensor]) -> None:
 
 
 def loss_state(loss: Any) -> dict[str, Tensor]:
-    """Return the tensors that training may have changed in a loss."""
+    """Return the tensors in a loss that training may have changed."""
     return dict(loss.state_dict()) if isinstance(loss, nn.Module) else {}
 
 
 def _check_tensors(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Raise unless tensors have the expected names, shapes and dtypes."""
+    """Raise an error unless tensors have the expected names, shapes and dtypes."""
     found = {name: f"{tuple(t.shape)} {t.dtype}" for name, t in given.items()}
     wanted = {name: f"{tuple(t.shape)} {t.dtype}" for name, t in expected.items()}
     wrong = [name for name in found | wanted if found.get(name) != wanted.get(name)]
     if wrong:
         name = wrong[0]
         raise ValueError(
-            f"{len(wrong)} of its tensors do not fit; the first is {name!r}: expected was "
-            f"{wanted.get(name, 'none')}, found was {found.get(name, 'none')}"
+            f"{len(wrong)} of its tensors do not fit; the first is {name!r}: expected "
+            f"{wanted.get(name, 'none')}, found {found.get(name, 'none')}"
         )
 
 
 def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Remove the tensors whose names begin so, and return them by the rest."""
+    """Remove the tensors whose names have a prefix; return them without it."""
     names = [name for name in tensors if name.startswith(prefix)]
     return {name.removeprefix(prefix): tensors.pop(name) for name in names}
 

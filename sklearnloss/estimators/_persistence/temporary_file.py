@@ -1,4 +1,4 @@
-"""A file beside the one that it will replace, and what is left of such files."""
+"""A temporary file next to the one that it will replace, and the removal of leftovers."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # on Windows nobody else can remove an open file
+except ImportError:  # on Windows, no other process can remove an open file
     fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
 def temporary_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Open a new file in a target's folder, locked, and remove it unless it was renamed.
+    """Open a new, locked file in the target's folder, and remove it unless it was renamed.
 
     Parameters
     ----------
     target : Path
-        What the file is to become.
+        The path that the file will get.
 
     Yields
     ------
     temporary : Path
-        Where the file is.
+        The path of the file.
     file : file
-        To write to.
+        The open file.
     """
     temporary, file = _create(target)
     try:
@@ -42,10 +42,10 @@ def temporary_file(target: Path) -> Iterator[tuple[Path, IO[bytes]]]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove the temporary files of a target whose processes were killed.
+    """Remove the temporary files of a target that were left by killed processes.
 
-    Whoever writes one holds a lock on it, which ends with its process. A file that
-    cannot be locked is somebody's, on another machine perhaps, and stays.
+    A process that writes such a file holds a lock on it, which is released when it ends.
+    A file that cannot be locked is in use, perhaps on another machine, and is kept.
     """
     name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{32}}")
     with contextlib.suppress(OSError):
@@ -56,7 +56,7 @@ def remove_leftovers(target: Path) -> None:
 
 
 def _create(target: Path) -> tuple[Path, IO[bytes]]:
-    """Create a file that is locked, which somebody else may have removed before it was."""
+    """Create a locked file, which another process may have removed before it was locked."""
     while True:
         temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         file = open(temporary, "xb")  # noqa: SIM115
@@ -73,6 +73,6 @@ def _lock(file: IO[bytes], *, wait: bool) -> bool:
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # somebody else has it, or this file system has no locks
+    except OSError:  # it is in use, or this file system has no locks
         return False
     return True

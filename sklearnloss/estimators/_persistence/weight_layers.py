@@ -1,4 +1,4 @@
-"""Which layers of a network weights are for: all, an encoder alone, all but those of classes."""
+"""The layers that weights are for: all, those of an encoder, or all but those for classes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Part(NamedTuple):
     Attributes
     ----------
     prefix : str
-        What the names of its tensors begin with; empty for the whole network.
+        Prefix of the names of its tensors; empty for the whole network.
     given : dict of str to Tensor
         The weights, by the names of the whole network.
     skipped : list of str
-        What starts at random or is not used, for a warning.
+        What starts at random or is not used, for the warning.
     """
 
     prefix: str
@@ -30,15 +30,15 @@ class Part(NamedTuple):
 
 
 def find_part(module: nn.Module, given: Mapping[str, Tensor]) -> Part:
-    """Return whether weights are for a network, or for an encoder in it.
+    """Find out whether weights are for a network or for an encoder in it.
 
     Parameters
     ----------
     module : nn.Module
         The network.
     given : dict of str to Tensor
-        Weights. Those of an encoder have its own names, or the network's for it.
-        They may have a last layer that it lacks.
+        Weights. Those of an encoder may have its own names, or its names within the
+        network. They may have a last layer that it lacks.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def find_part(module: nn.Module, given: Mapping[str, Tensor]) -> Part:
     """
     expected = module.state_dict()
     known = [name for name in given if name in expected]
-    # Of the network's own names, if there are any, an encoder has those that begin alike.
+    # If there are names of the network's own, an encoder has those with the same prefix.
     own = bool(known)
     if own and len(known) < len(given):
         return Part("", dict(given), [])
@@ -62,7 +62,7 @@ def find_part(module: nn.Module, given: Mapping[str, Tensor]) -> Part:
         renamed = dict(given) if own else {prefix + n: value for n, value in given.items()}
         if names and _fits(renamed, names) and len(names) < len(expected):
             parts.append((prefix, names, renamed))
-    if own:  # the innermost that has all
+    if own:  # the innermost part that has all
         parts = [each for each in parts if all(name in each[1] for name in given)][-1:]
     if not parts:
         return Part("", dict(given), [])
@@ -77,13 +77,13 @@ def find_part(module: nn.Module, given: Mapping[str, Tensor]) -> Part:
     skipped = [f"all but {prefix.rstrip('.')} ({', '.join(rest)})"] if rest else []
     if unused:
         skipped.append(
-            f"of weights, {', '.join(n.removeprefix(prefix) for n in unused)} have no place"
+            f"the weights {', '.join(n.removeprefix(prefix) for n in unused)} are not used"
         )
     return Part(prefix, {n: v for n, v in renamed.items() if n in names}, skipped)
 
 
 def _fits(given: Mapping[str, Tensor], names: list[str]) -> bool:
-    """Return whether there is each tensor of a part, and besides at most a last layer."""
+    """Return whether all tensors of a part are given, with at most a last layer in addition."""
     if any(name not in given for name in names if not name.endswith(COUNTER)):
         return False
     wanted = set(names)
@@ -100,23 +100,23 @@ def _outside(name: str, child: nn.Module, prefix: str) -> bool:
 def skip_heads(
     given: dict[str, Tensor], expected: Mapping[str, Tensor], n_outputs: int, first: str
 ) -> list[str]:
-    """Put a network's own layers in place of those for other classes.
+    """Replace layers for other classes by the network's own.
 
     Parameters
     ----------
     given : dict of str to Tensor
-        Weights; is changed.
+        Weights; changed in place.
     expected : dict of str to Tensor
-        The network's own.
+        The network's own tensors.
     n_outputs : int
         Its number of scores.
     first : str
-        The first layer, which is none for classes.
+        The first layer, which is never one for classes.
 
     Returns
     -------
     skipped : list of str
-        The layers, for a warning.
+        The layers, for the warning.
     """
     layers: dict[str, list[str]] = {}
     for name, value in expected.items():
@@ -153,7 +153,7 @@ def skip_heads(
 
 
 def _of_other_classes(pairs: list[tuple[Tensor, Tensor]], n_outputs: int, others: set[int]) -> bool:
-    """Return whether tensors differ in the number of classes, and in nothing else."""
+    """Return whether tensors differ only in the number of classes."""
     differ = [(theirs.shape, ours.shape) for theirs, ours in pairs if theirs.shape != ours.shape]
     return bool(differ) and all(
         len(theirs) == len(ours)
@@ -165,5 +165,5 @@ def _of_other_classes(pairs: list[tuple[Tensor, Tensor]], n_outputs: int, others
 
 
 def shapes(given: Tensor, expected: Tensor) -> str:
-    """Say which shape a tensor has, and which it should have."""
+    """Describe the shape of a tensor and the expected one."""
     return f"{tuple(given.shape)} instead of {tuple(expected.shape)}"

@@ -1,4 +1,4 @@
-"""A trial of an augmentation before training: do images and masks move alike?"""
+"""A trial of an augmentation before training: do images and masks move together?"""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from .._data.dataset import TrainingData
 
 
-# Calls, each with so many images: enough to meet what happens to every third.
+# Calls, each with this many images: enough to detect changes to every third image.
 _CALLS, _IMAGES = 12, 2
-# Sides that images are reduced to, for every other call; of 1, 2 or 3 axes.
+# Sides that images are reduced to, for alternating calls; by number of axes.
 _SIDES = {1: (192, 64), 2: (48, 16), 3: (24, 12)}
-# Pixels of the reduced image that a cell of the pattern is wide.
+# Width of the pattern's cells, in pixels of the reduced image.
 _CELL = 4
 
 
 def make_augmentation(
     estimator: Any, data: TrainingData, device: torch.device, *, again: bool
 ) -> Augmentation | None:
-    """Return what an estimator's ``augment`` asks for, tried if it is the user's own.
+    """Return the augmentation that an estimator requests, after a trial if it is the user's own.
 
     Parameters
     ----------
     estimator : Any
-        Knows its labels and scaling.
+        The estimator, with its labels and scaling.
     data : TrainingData
-        What will be trained on.
+        The training data.
     device : torch.device
-        Where.
+        The device of the training.
     again : bool
-        Whether training continues; then what was tried is not tried again.
+        Whether training continues; then known augmentations are not tried again.
     """
     if estimator.augment is None:
         return None
@@ -55,56 +55,56 @@ def make_augmentation(
 def check_augmentation(
     augmentation: Augmentation, image: Tensor, scaling: Scaling | None, device: torch.device
 ) -> None:
-    """Try an augmentation on images that show their masks, and raise if these part ways.
+    """Try an augmentation on images that show their masks, and raise an error if they diverge.
 
-    A mask of random cells is drawn into its image: one level for the first class,
-    another one for the rest. What comes out is reduced, to about 48 pixels along each
-    axis in half of the calls and to 16 in the others, in which cells are larger, and
+    A mask of random cells is drawn into its image: one level for the first class, and
+    another one for the rest. The results are reduced to about 48 pixels along each axis
+    in half of the calls, and to 16 in the others, in which cells are larger, and are
     compared in two ways.
 
     - Overall: the covariance of image and mask within small blocks, summed over the
-      image and divided by their standard deviations, is 1 for a pair that moved
-      alike, and about 0 if one of them was flipped, turned or moved far. They do not
-      match below 0.3, and below 0.8 with large cells, which blur hardly changes. Two
-      images of each kind are enough.
-    - Locally: a block of the image that fits the mask clearly better two or three
-      pixels away than where it is was moved. An image with more than a fifth of such
+      image and divided by their standard deviations, is 1 for a pair that moved together,
+      and about 0 if one of them was flipped, rotated or moved far. They do not match if it
+      is below 0.3, or below 0.8 for large cells, which blur hardly changes. Two images of
+      each kind are enough.
+    - Locally: a block of the image was moved if it fits the mask clearly better two or
+      three pixels away than in its own place. An image with more than a fifth of such
       blocks does not match. Three images are enough.
 
-    Nothing else is a reason:
+    Other changes are allowed:
 
-    - Noise, lighting and erased parts cancel. The same is drawn for a second image,
-      with the two levels exchanged, and the difference of both is compared.
+    - Noise, lighting and erased parts cancel: they are drawn again, identically, for a
+      second image with the two levels swapped, and the difference of both is compared.
     - Contrast, inversion and other maps of intensities scale the covariance and the
       deviations within a block alike.
-    - Blur and interpolation lower the covariance of small cells alone, and no other
-      place fits better.
-    - Movements of 2 % of the side, or of a pixel, pass.
+    - Blur and interpolation lower the covariance of small cells only, and no other place
+      fits better.
+    - Movements of 2 % of the side, or of a pixel, are tolerated.
 
-    What consists of transforms of libraries alone is not compared: they are called
-    with both. Whatever it is, labels, shapes and values are checked.
+    Augmentations that consist only of library transforms are not compared: they are
+    called with both. In all cases, labels, shapes and values are checked.
 
     Parameters
     ----------
     augmentation : Augmentation
-        What is tried.
+        The augmentation to try.
     image : Tensor of shape (1, C, *spatial)
         An image of the training data, for its shape, dtype and range.
     scaling : Scaling or None
-        What images are scaled by.
+        The scaling of the images.
     device : torch.device
-        Where training will be.
+        The device of the training.
 
     Raises
     ------
     ValueError
-        If images and masks part ways; if masks get other labels, or fractions; if the
-        images that come out do not depend on those that go in, or are not finite.
+        If images and masks diverge; if masks get other labels, or fractions; if the
+        resulting images do not depend on the original ones, or are not finite.
     """
     levels = _choose_levels(to_network(image, scaling, device))
     trials = [_try(augmentation, image, levels, call) for call in range(_CALLS)]
     if all(torch.equal(trial.shown, trial.control) for trial in trials):
-        raise ValueError("augment gives the same images whatever it is given.")
+        raise ValueError("augment returns the same images for any input.")
     if augmentation.labels is not None:
         _refuse_invented_labels(trials, augmentation.labels)
         if not all(change.is_trusted for change in augmentation.callables):
@@ -112,19 +112,19 @@ def check_augmentation(
 
 
 class _Trial(NamedTuple):
-    """What came out of two calls with the same draws.
+    """The results of two calls with the same random draws.
 
     Attributes
     ----------
     side : int
-        What images are reduced to.
+        The size that images are reduced to.
     shown, control : Tensor of shape (n, C, *spatial)
-        The images of both contrasts.
+        The images with both contrasts.
     codes : Tensor of shape (n, *spatial) or (n, K, *spatial), or None
         The masks.
     other : Tensor of the shape of codes, or None
-        The masks of the control: the same, or in every other trial masks that were
-        of the first class alone.
+        The masks of the control: the same, or, in every other trial, masks that
+        contained only the first class.
     """
 
     side: int
@@ -135,12 +135,12 @@ class _Trial(NamedTuple):
 
 
 def _choose_levels(image: Tensor) -> Tensor:
-    """Return two levels for each channel, (2, C, 1, ...), that an image may well have."""
+    """Return two levels for each channel, (2, C, 1, ...), that are plausible for an image."""
     axes = tuple(range(2, image.ndim))
     low, high = image.amin(axes, keepdim=True), image.amax(axes, keepdim=True)
     flat = high - low < 1e-6
     low, high = torch.where(flat, low - 1, low), torch.where(flat, high + 1, high)
-    # Not symmetric: what mirrors intensities tells them apart.
+    # Not symmetric, so that mirrored intensities can be distinguished.
     return torch.cat([low + share * (high - low) for share in (0.85, 0.35)])
 
 
@@ -162,12 +162,12 @@ def _try(augmentation: Augmentation, image: Tensor, levels: Tensor, call: int) -
         for inside, outside, masks in zip(levels, levels.flip(0), (codes, other), strict=True)
     )
     if not bool(shown.isfinite().all()):
-        raise ValueError("augment gives images with NaN or infinity.")
+        raise ValueError("augment returns images with NaN or infinity.")
     return _Trial(side, shown, control, codes, other)
 
 
 def _draw_codes(cells: Tensor, labels: MaskLabels, side: int, call: int) -> Tensor:
-    """Return masks of the first class and, in cells, another; some pixels may be ignored."""
+    """Return masks of the first class with cells of another; some pixels may be ignored."""
     foreground = 1 if call % 2 else len(labels.values) - 1
     codes = torch.where(cells, foreground, 0).to(labels.dtype)
     if labels.ignored is not None and call % 2:
@@ -191,14 +191,14 @@ def _draw_cells(spatial: tuple[int, ...], side: int, seed: int) -> Tensor:
 
 
 def _factors(spatial: tuple[int, ...], side: int) -> tuple[int, ...]:
-    """Return how many pixels become one along each axis."""
+    """Return how many pixels are merged into one along each axis."""
     return tuple(max(1, length // side) for length in spatial)
 
 
 def _refuse_invented_labels(trials: list[_Trial], labels: MaskLabels) -> None:
-    """Refuse interpolated masks: between the first and the last class, others appear.
+    """Reject interpolated masks: other labels appear between the first and the last class.
 
-    What is filled in is no sign of it: it appears in masks of one class, too.
+    Filled-in labels are not evidence for this: they also appear in masks of one class.
     """
     last = len(labels.values) - 1
     for trial in trials[::2]:
@@ -207,8 +207,8 @@ def _refuse_invented_labels(trials: list[_Trial], labels: MaskLabels) -> None:
         if invented and last in codes:
             first, new, other = labels.values[[0, min(invented), last]].tolist()
             raise ValueError(
-                f"augment gives masks with the label {new} where they had {first} and {other} "
-                f"alone: they are interpolated. Move masks without interpolation ('nearest')."
+                f"augment returns masks with the label {new} where they had only {first} and "
+                f"{other}: they are interpolated. Move masks without interpolation ('nearest')."
             )
 
 
@@ -217,11 +217,11 @@ def _distinct(codes: Tensor | None) -> set[int]:
 
 
 def _refuse_parted(trials: list[_Trial], labels: MaskLabels) -> None:
-    """Refuse an augmentation of which too many images do not match their masks."""
+    """Reject an augmentation if too many images do not match their masks."""
     same_draws = all(_equal(trial.codes, trial.other) for trial in trials[1::2])
     pairs = [_compare(trial, labels, same_draws) for trial in trials]
     overall, moved = (torch.stack(parts) for parts in zip(*pairs, strict=True))
-    fine, coarse = overall.abs().split(_CALLS // 2)  # nan where nothing can be seen
+    fine, coarse = overall.abs().split(_CALLS // 2)  # nan where nothing is visible
     unlike = torch.cat([fine < 0.3, coarse < 0.8])
     if int((fine < 0.3).sum()) < 2 or int((coarse < 0.8).sum()) < 2:
         unlike.zero_()
@@ -229,10 +229,10 @@ def _refuse_parted(trials: list[_Trial], labels: MaskLabels) -> None:
     if n_failed < 3:
         return
     raise ValueError(
-        f"augment moves images and not their masks, or each in another way: in a trial, {n_failed} "
-        f"of {n} images no longer matched their masks. Give both the same flips, turns and shifts, "
-        f"drawn once: (images, masks) -> (images, masks). Transforms of torchvision.transforms.v2, "
-        f"albumentations and kornia may be passed as they are."
+        f"augment moves images but not their masks, or moves them differently: in a trial, "
+        f"{n_failed} of {n} images no longer matched their masks. Use the same flips, rotations "
+        f"and shifts for both, drawn once: (images, masks) -> (images, masks). Transforms of "
+        f"torchvision.transforms.v2, albumentations and kornia may be passed directly."
     )
 
 
@@ -246,14 +246,14 @@ def _compare(trial: _Trial, labels: MaskLabels, same_draws: bool) -> tuple[Tenso
     Parameters
     ----------
     trial : _Trial
-        What came out.
+        The results of a trial.
     labels : MaskLabels
-        Of the masks.
+        The labels of the masks.
     same_draws : bool
-        Whether the control was changed as the images were.
+        Whether the control was changed in the same way as the images.
     """
     assert trial.codes is not None
-    image, codes = trial.shown.cpu(), trial.codes.cpu()  # not all devices have float64
+    image, codes = trial.shown.cpu(), trial.codes.cpu()  # not all devices support float64
     if same_draws and image.shape == trial.control.shape:
         image = image - trial.control.cpu()
     factors = _factors(tuple(image.shape[2:]), trial.side)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Pixels along each axis of the blocks that are compared, and the displacements that are
-# tried for images of 1, 2 or 3 axes.
+# Side of the blocks that are compared, in pixels, and the displacements that are tried, for
+# images with 1, 2 or 3 axes.
 _BLOCK = 8
 _REACH = {1: 3, 2: 3, 3: 2}
 _POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
@@ -23,17 +23,17 @@ def compare(image: Tensor, mask: Tensor, weight: Tensor) -> tuple[Tensor, Tensor
     Parameters
     ----------
     image : Tensor of shape (n, C, *spatial)
-        Images of few pixels.
+        Images with few pixels.
     mask : Tensor of shape (n, 1, *spatial), in [0, 1]
-        What was drawn into the images.
+        The masks that were drawn into the images.
     weight : Tensor of shape (n, 1, *spatial), in [0, 1]
-        How much a pixel of the mask counts.
+        The weight of each pixel of the mask.
 
     Returns
     -------
     overall : Tensor of shape (n,)
-        The covariance within blocks over the standard deviations, of the channel
-        where it is largest, from -1 to 1; nan if nothing can be seen.
+        The covariance within blocks divided by the standard deviations, for the channel
+        where it is largest, from -1 to 1; nan if nothing is visible.
     moved : Tensor of shape (n,), bool
         Whether a fifth of the blocks fit better elsewhere.
     """
@@ -50,7 +50,7 @@ def compare(image: Tensor, mask: Tensor, weight: Tensor) -> tuple[Tensor, Tensor
 
 
 def reduce(layer: Tensor, factors: tuple[int, ...]) -> Tensor:
-    """Return the means of so many pixels along each axis, of images (n, C, *spatial)."""
+    """Average images (n, C, *spatial) over ``factors`` pixels along each axis."""
     reduced: Tensor = _POOL[len(factors)](layer.double(), factors, factors)
     return reduced
 
@@ -68,7 +68,7 @@ class _Moments(NamedTuple):
 
 
 class _Blocks:
-    """Blocks of images, compared with those of masks that are displaced."""
+    """Blocks of images, compared with those of displaced masks."""
 
     def __init__(self, image: Tensor, mask: Tensor, weight: Tensor) -> None:
         sides, n_axes = image.shape[2:], image.ndim - 2
@@ -81,7 +81,7 @@ class _Blocks:
         self.step = tuple(max(1, side // 2) for side in self.size)
 
     def moments(self, shift: list[int]) -> _Moments:
-        """Return the moments of images and masks displaced by some pixels."""
+        """Return the moments of images and of masks displaced by some pixels."""
         window = tuple(
             slice(reach + by, reach + by + side)
             for reach, by, side in zip(self.reach, shift, self.sides, strict=True)
@@ -102,8 +102,8 @@ class _Blocks:
         )
 
     def have_moved(self) -> Tensor:
-        """Tell of which images a fifth of the blocks fit better elsewhere, (n,)."""
-        # Blocks of next to nothing fit anywhere.
+        """Return for which images a fifth of the blocks fit better elsewhere, (n,)."""
+        # Nearly uniform blocks fit anywhere.
         floor = 1e-3 * self.image.flatten(2).var(2)
         floor = floor.reshape(*floor.shape, *[1] * len(self.sides)) + 1e-12
         near = best = None

@@ -1,4 +1,4 @@
-"""Transforms of the user's: functions, and those of torchvision, albumentations and kornia."""
+"""The user's transforms: functions, and transforms of torchvision, albumentations and kornia."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .._data.arrays import Scaling
 from .augment_masks import MaskLabels
 from .random_state import seeded
 
-Pair = tuple[Tensor, Any]  # images, and masks in whatever form a transform gives them
+Pair = tuple[Tensor, Any]  # images, and masks in any form that a transform returns
 
-# They make images of several, of which each has a label of its own.
+# Transforms that mix several images, which here have individual labels.
 _MIXING = {
     *("CutMix", "MixUp", "Mixup", "Mosaic"),
     *("RandomCutMixV2", "RandomMixUpV2", "RandomMosaic"),
 }
-# Its sequence hands on one value, which may be a pair.
+# Its sequence passes on one value, which may be a pair.
 _OLD = "torchvision.transforms.transforms"
-# Where transforms are that move masks with their images, and sequences of them.
+# Modules of transforms that move masks with their images, and of sequences of these.
 _TRUSTED = (
     *("torchvision.transforms", "albumentations.", "kornia.augmentation"),
     "torch.nn.modules.container",
@@ -33,17 +33,17 @@ _REFUSED_LIBRARIES = {"monai", "torchio", "imgaug"}
 
 
 class CallableChange:
-    """A transform of the user's as a change of batches.
+    """A user's transform as a change of batches.
 
     Parameters
     ----------
     transform : callable
-        A function or an object of the user's, which is called with a batch; or a
-        transform of a library, of which a copy is called as its library does.
+        The user's function or object, which is called with a batch; or a library
+        transform, a copy of which is called in the library's way.
     labels : MaskLabels or None
-        Of the masks; None if images have labels as a whole.
+        The labels of the masks; None if there is one label per image.
     scaling : Scaling or None
-        What images were scaled by. Libraries expect them in [0, 1].
+        The scaling of the images. Libraries expect them in [0, 1].
     """
 
     def __init__(self, transform: Any, labels: MaskLabels | None, scaling: Scaling | None) -> None:
@@ -51,7 +51,7 @@ class CallableChange:
         self.scaling = scaling
         self.library = library_of(transform)
         self.name = getattr(transform, "__name__", type(transform).__name__)
-        #: Whether all that moves images is the library's, which moves masks with them.
+        #: Whether only library transforms move images; these move masks with them.
         self.is_trusted = self.library is not None and all(
             type(member).__module__.startswith(_TRUSTED) and type(member).__name__ != "Lambda"
             for member in _members(transform)
@@ -61,7 +61,7 @@ class CallableChange:
             self._check_arguments(transform)
             self.transform = transform
         else:
-            self.transform = copy.deepcopy(transform)  # some keep what they drew last
+            self.transform = copy.deepcopy(transform)  # some store their last draws
 
     def __call__(
         self,
@@ -83,9 +83,9 @@ class CallableChange:
         generator : torch.Generator
             Seeds the global generators while the transform is called.
         dtype : torch.dtype
-            Of the images before they were scaled.
+            The dtype of the images before scaling.
         strict : bool
-            Whether to look at all values of masks on a GPU, too.
+            Whether to check all values of masks on GPUs, too.
         """
         seed = int(torch.randint(2**31, (), generator=generator))
         shown = None if masks is None else _labels(self.labels).from_codes(masks)
@@ -106,7 +106,7 @@ class CallableChange:
         changed = self.transform(images, masks)
         if not isinstance(changed, (tuple, list)) or len(changed) != 2:
             raise ValueError(
-                f"augment={self.name} gives {_kind(changed)}. Expected a pair: images, masks."
+                f"augment={self.name} returns {_kind(changed)}. Expected a pair: images, masks."
             )
         return changed[0], changed[1]
 
@@ -115,7 +115,7 @@ class CallableChange:
     ) -> Pair:
         if images.ndim < 4:
             raise ValueError(
-                f"augment={self.name} of {self.library} is for images, but these are signals."
+                f"augment={self.name} from {self.library} is for images, but these are signals."
             )
         unit = UnitRange(images, self.scaling, dtype)
         try:
@@ -125,77 +125,77 @@ class CallableChange:
         except Exception as error:
             what = "images" if masks is None else "images and masks"
             raise ValueError(
-                f"augment={self.name} of {self.library} fails on {what} of shape "
+                f"augment={self.name} from {self.library} fails on {what} of shape "
                 f"{tuple(images.shape[1:])} (channels first), float32 in [0, 1]: "
                 f"{type(error).__name__}: {error}"
             ) from error
         return unit.back(self._check_images(changed, images)), given
 
     def _check_arguments(self, transform: Any) -> None:
-        """Raise unless a function can be called as it will be."""
+        """Raise an error unless a function accepts the arguments that will be passed."""
         expected = ("images",) if self.labels is None else ("images", "masks")
         try:
             called = transform.forward if isinstance(transform, nn.Module) else transform
             signature = inspect.signature(called)
-        except (TypeError, ValueError):  # of C
+        except (TypeError, ValueError):  # functions written in C
             return
         try:
             signature.bind(*expected)
         except TypeError as error:
-            both = "" if self.labels is None else ", for both have to move alike"
+            both = "" if self.labels is None else ", since both have to move together"
             raise ValueError(
                 f"augment={self.name} takes {signature}, but is called with "
                 f"({', '.join(expected)}){both}."
             ) from error
 
     def _check_members(self, transform: Any) -> None:
-        """Raise for transforms that cannot be of use here."""
+        """Raise an error for transforms that cannot work here."""
         for member in _members(transform):
             name = type(member).__name__
             if name in _MIXING:
                 raise ValueError(
                     f"augment holds {name}, which mixes images and their labels. Here each image "
-                    f"has labels of its own: leave it out."
+                    f"has its own labels: leave it out."
                 )
             if name == "Normalize" and self.library is not None:
                 raise ValueError(
-                    "augment holds Normalize, but only training images are augmented: those that "
-                    "are predicted would not be normalized. Leave it out; normalize='auto' scales "
-                    "all of them."
+                    "augment holds Normalize, but only training images are augmented: images to "
+                    "predict would not be normalized. Leave it out; normalize='auto' scales all "
+                    "images."
                 )
             if self.labels is not None and _is_old_torchvision(member):
                 raise ValueError(
-                    f"augment holds {name} of torchvision.transforms, which knows no masks. Use "
-                    f"that of torchvision.transforms.v2."
+                    f"augment holds {name} from torchvision.transforms, which ignores masks. Use "
+                    f"the one from torchvision.transforms.v2."
                 )
 
     def _check_images(self, changed: Any, images: Tensor) -> Tensor:
         if isinstance(changed, np.ndarray):
             changed = torch.from_numpy(np.ascontiguousarray(changed))
         if not isinstance(changed, Tensor):
-            raise ValueError(f"augment={self.name} gives {_kind(changed)}. Expected images.")
+            raise ValueError(f"augment={self.name} returns {_kind(changed)}. Expected images.")
         if changed.ndim != images.ndim or changed.shape[:2] != images.shape[:2]:
             raise ValueError(
                 f"augment changed images of shape {tuple(images.shape)} to "
-                f"{tuple(changed.shape)}: their number and channels must stay."
+                f"{tuple(changed.shape)}: their number and channels must not change."
             )
         return changed.as_subclass(Tensor).to(images)
 
 
 class UnitRange:
-    """Images in [0, 1], where libraries of transforms expect them, and the way back.
+    """Images in [0, 1], where libraries of transforms expect them, and the inverse mapping.
 
-    8-bit images are divided by 255. Others are kept if all values of an image are
-    in [0, 1], and shifted and scaled by its smallest and largest value if not.
+    8-bit images are divided by 255. Other images are kept if all their values are in
+    [0, 1], and are otherwise shifted and scaled by their smallest and largest value.
 
     Parameters
     ----------
     images : Tensor of shape (n, C, *spatial), float32
         Scaled images.
     scaling : Scaling or None
-        What they were scaled by.
+        Their scaling.
     dtype : torch.dtype
-        Of the images before.
+        The dtype of the images before.
     """
 
     def __init__(self, images: Tensor, scaling: Scaling | None, dtype: torch.dtype) -> None:
@@ -206,25 +206,25 @@ class UnitRange:
             low, high = raw.new_zeros(1), raw.new_full((1,), 255.0)
         else:
             low, high = raw.amin(axes, keepdim=True), raw.amax(axes, keepdim=True)
-            # Rounding moves a little what was scaled and is scaled back.
+            # Scaling back and forth changes values slightly, by rounding.
             inside = (low >= -1e-4 * (high - low)) & (high <= 1 + 1e-4)
             low, high = torch.where(inside, 0.0, low), torch.where(inside, 1.0, high)
         self.low, self.span = low, torch.where(high > low, high - low, 1.0)
         self.images = ((raw - self.low) / self.span).clamp(0, 1)
 
     def back(self, images: Tensor) -> Tensor:
-        """Return images as the network sees them."""
+        """Return images in the scale that the network sees."""
         raw = images * self.span + self.low
         return raw if self.scaling is None else self.scaling.apply(raw)
 
 
 def library_of(transform: Any) -> str | None:
-    """Return the library that a transform is of, which is not imported for it.
+    """Return the library of a transform, without importing it.
 
     Raises
     ------
     ValueError
-        If it is one whose transforms cannot be called here.
+        If it is a library whose transforms are not supported.
     """
     if isinstance(transform, nn.Sequential) and type(transform) is nn.Sequential:
         libraries = {library_of(child) for child in transform}
@@ -233,15 +233,15 @@ def library_of(transform: Any) -> str | None:
     refused = packages & _REFUSED_LIBRARIES
     if refused:
         raise ValueError(
-            f"augment={type(transform).__name__} is of {refused.pop()}, whose transforms are not "
-            f"called here. Expected one of torchvision, albumentations or kornia, or a function "
+            f"augment={type(transform).__name__} is from {refused.pop()}, whose transforms are not "
+            f"supported. Expected one from torchvision, albumentations or kornia, or a function "
             f"that applies it to each image and its mask: (images, masks) -> (images, masks)."
         )
     return next((library for library in _CALLS if library in packages), None)
 
 
 def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed: int) -> Pair:
-    """Call a transform of torchvision with each image, so that each is changed in its own way."""
+    """Call a torchvision transform once per image, so that each gets its own random draws."""
     from torchvision import tv_tensors
 
     if masks is None:
@@ -257,8 +257,8 @@ def _call_torchvision(transform: Any, images: Tensor, masks: Tensor | None, seed
 
 
 def _call_albumentations(transform: Any, images: Tensor, masks: Tensor | None, seed: int) -> Pair:
-    """Call a transform of albumentations with each image as an array, the channels last."""
-    if hasattr(transform, "set_random_seed"):  # the newer ones have generators of their own
+    """Call an albumentations transform with each image as an array, with channels last."""
+    if hasattr(transform, "set_random_seed"):  # newer versions have their own generators
         transform.set_random_seed(seed)
     image_key, mask_key = ("image", "mask") if images.ndim == 4 else ("volume", "mask3d")
     arrays = images.movedim(1, -1).cpu().numpy()
@@ -267,7 +267,7 @@ def _call_albumentations(transform: Any, images: Tensor, masks: Tensor | None, s
         return _stacked([each[image_key] for each in done]), None
     multilabel = masks.ndim == images.ndim
     layers = (masks.movedim(1, -1) if multilabel else masks).cpu().numpy()
-    if layers.dtype != np.uint8:  # OpenCV knows few types
+    if layers.dtype != np.uint8:  # OpenCV supports few types
         layers = layers.astype(np.float32)
     done = [
         transform(**{image_key: np.ascontiguousarray(i), mask_key: np.ascontiguousarray(m)})
@@ -282,7 +282,7 @@ def _call_albumentations(transform: Any, images: Tensor, masks: Tensor | None, s
 
 
 def _call_kornia(transform: Any, images: Tensor, masks: Tensor | None, seed: int) -> Pair:
-    """Call a transform of kornia with the batch; it draws for each image."""
+    """Call a kornia transform with the batch; it draws for each image."""
     from kornia.augmentation import AugmentationSequential
 
     if not isinstance(transform, AugmentationSequential):
@@ -303,13 +303,13 @@ _CALLS: dict[str, Callable[[Any, Tensor, Tensor | None, int], Pair]] = {
 
 
 def _stacked(images: Sequence[Any]) -> Tensor:
-    """Return images (C, *spatial) as one tensor of float32; arrays have the channels last."""
+    """Return images (C, *spatial) as one float32 tensor; arrays have channels last."""
     tensors = [_as_image(image) for image in images]
     shapes = list(dict.fromkeys(tuple(each.shape) for each in tensors))
     if len(shapes) > 1:
         raise ValueError(
-            f"it gives images of different shapes, {shapes[0]} and {shapes[1]}; let it end with a "
-            f"crop to one size"
+            f"it returns images of different shapes, {shapes[0]} and {shapes[1]}; add a crop to "
+            f"one size at the end"
         )
     return torch.stack(tensors)
 
@@ -324,7 +324,7 @@ def _as_image(image: Any) -> Tensor:
 
 
 def _members(transform: Any) -> Iterator[Any]:
-    """Yield a transform and all that it is made of."""
+    """Yield a transform and all of its parts."""
     yield transform
     children = getattr(transform, "transforms", ())
     if isinstance(transform, nn.Module):
@@ -334,13 +334,13 @@ def _members(transform: Any) -> Iterator[Any]:
 
 
 def _is_old_torchvision(transform: Any) -> bool:
-    """Return whether something is of torchvision.transforms, but not of its v2."""
+    """Return whether something is from torchvision.transforms, but not from its v2."""
     modules = [cls.__module__ for cls in type(transform).__mro__]
     if any(module.startswith("torchvision.transforms.v2") for module in modules):
         return False
     parts = getattr(transform, "transforms", None)
     if type(transform).__name__ == "Compose" and isinstance(parts, (list, tuple)):
-        return any(map(_is_old_torchvision, parts))  # it passes on whatever its members take
+        return any(map(_is_old_torchvision, parts))  # it passes any input to its members
     return any(module.startswith("torchvision.transforms") for module in modules)
 
 

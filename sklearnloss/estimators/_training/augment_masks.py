@@ -1,4 +1,4 @@
-"""Masks on their way through a transform of the user's: codes to labels and back."""
+"""Conversion of masks for the user's transforms: from codes to labels and back."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class MaskLabels:
     values : array-like of shape (n_codes,)
         The label of each code, sorted.
     ignored : int, default=None
-        The label of pixels that do not count.
+        The label of ignored pixels.
     n_masks : int, default=None
-        Masks per image, if they are multilabel: (n, n_masks, *spatial).
+        Masks per image, for multilabel masks: (n, n_masks, *spatial).
     """
 
     def __init__(self, values: Any, ignored: int | None = None, n_masks: int | None = None) -> None:
@@ -37,7 +37,7 @@ class MaskLabels:
         )
 
     def from_codes(self, codes: Tensor) -> Tensor:
-        """Return masks of labels: the codes themselves where they are the same, else int64."""
+        """Return masks of labels: the codes themselves if they are identical, otherwise int64."""
         if self.same:
             return codes
         table = send(torch.from_numpy(np.append(self.values, self.ignored or 0)), codes.device)
@@ -45,22 +45,22 @@ class MaskLabels:
         return table[torch.where(position == self.ignored_code, len(self.values), position)]
 
     def to_codes(self, masks: Any, images: Tensor, *, strict: bool) -> Tensor:
-        """Return the codes of masks that a transform gave.
+        """Return the codes of masks that a transform returned.
 
         Parameters
         ----------
         masks : Tensor or ndarray of shape (n, *spatial) or (n, 1, *spatial)
-            Of labels, of any real dtype; multilabel ones (n, n_masks, *spatial).
+            Labels, of any real dtype; multilabel masks are (n, n_masks, *spatial).
         images : Tensor of shape (n, C, *spatial)
-            What they are masks of.
+            The images that they belong to.
         strict : bool
-            Whether to look at all values, for which a GPU is waited. Otherwise, what
-            is not a label becomes a code that is not a class, and no loss takes.
+            Whether to check all values, which waits for a GPU. Otherwise, invalid labels get
+            a code that is not a class, which every loss rejects.
 
         Raises
         ------
         ValueError
-            If the shape is another one, or there are fractions or other labels.
+            If the shape differs, or there are fractions or other labels.
         """
         masks = self._check_shape(_as_tensor(masks), images).to(images.device)
         whole = masks
@@ -68,7 +68,7 @@ class MaskLabels:
             whole = masks.round()
             if strict and not bool((whole == masks).all()):
                 raise ValueError(
-                    f"augment gives masks with fractions, such as {masks[whole != masks][0]:.3g}, "
+                    f"augment returns masks with fractions, as {masks[whole != masks][0]:.3g}, "
                     f"but masks hold labels. Move masks without interpolation ('nearest')."
                 )
         labels = whole.long()
@@ -100,7 +100,7 @@ class MaskLabels:
             return masks
         channels = self.n_masks is None and masks.ndim == images.ndim
         raise ValueError(
-            f"augment gives masks of shape {tuple(masks.shape)} with images of shape "
+            f"augment returns masks of shape {tuple(masks.shape)} with images of shape "
             f"{tuple(images.shape)}. Expected masks of shape {expected}"
             + (": a label per pixel, not a channel per class." if channels else ".")
         )
@@ -108,9 +108,9 @@ class MaskLabels:
     def _refuse_label(self, label: int) -> None:
         ignored = "" if self.ignored is None else f" and ignore_index is {self.ignored}"
         raise ValueError(
-            f"augment gives masks with the label {label}, but the classes are "
+            f"augment returns masks with the label {label}, but the classes are "
             f"{self.values.tolist()}{ignored}. Move masks without interpolation ('nearest'), and "
-            f"fill what comes in at the edges with one of these, or set ignore_index={label}."
+            f"fill new pixels at the edges with one of these, or set ignore_index={label}."
         )
 
 
@@ -119,7 +119,7 @@ def _as_tensor(masks: Any) -> Tensor:
         masks = torch.from_numpy(np.ascontiguousarray(masks))
     if not isinstance(masks, Tensor) or masks.is_complex():
         raise ValueError(
-            f"augment gives masks of type {type(masks).__name__}. Expected a tensor or an array of "
-            f"labels."
+            f"augment returns masks of type {type(masks).__name__}. Expected a tensor or an array "
+            f"of labels."
         )
     return masks.as_subclass(Tensor)

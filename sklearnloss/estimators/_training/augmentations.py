@@ -1,4 +1,4 @@
-"""Random changes of images, and of their masks with them, on whatever device they are."""
+"""Random changes of images and their masks, on any device."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Change = Callable[[Tensor, Tensor | None, torch.Generator], Pair]
 
 
 class Augmentation:
-    """A sequence of random changes, each drawn anew for every image.
+    """A sequence of random changes, each drawn independently for every image.
 
     Parameters
     ----------
     changes : str, callable or sequence of them
         Names of :data:`CHANGES`; transforms of torchvision, albumentations or kornia;
-        or functions: ``images -> images`` where there are no masks,
-        ``(images, masks) -> (images, masks)`` where there are, on tensors
+        or functions: ``images -> images`` without masks,
+        ``(images, masks) -> (images, masks)`` with masks, on tensors
         (n, C, *spatial) and (n, *spatial).
     labels : MaskLabels, default=None
-        What the codes of masks stand for, which transforms of the user's are given.
+        What the codes of masks stand for; the user's transforms receive these labels.
     scaling : Scaling, default=None
-        What images were scaled by.
+        The scaling of the images.
 
     Raises
     ------
     ValueError
-        If a name is unknown, or a transform cannot be of use.
+        If a name is unknown, or a transform cannot work.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Augmentation:
         masks : Tensor of shape (n, *spatial) or (n, K, *spatial), or None
             Codes.
         generator : torch.Generator
-            What is drawn from.
+            The source of randomness.
         dtype : torch.dtype
-            Of the images before they were scaled.
+            The dtype of the images before scaling.
         strict : bool
-            Whether to look at all values that a transform of the user's gives, for
-            which a GPU is waited.
+            Whether to check all values that the user's transforms return, which waits for
+            a GPU.
         """
         for change in self.changes:
             if isinstance(change, CallableChange):
@@ -136,9 +136,9 @@ def mirror(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> 
 
 
 def rot90(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
-    """Turn images by a random number of quarters in the plane of their last two axes.
+    """Rotate images by a random multiple of 90 degrees in the plane of their last two axes.
 
-    Images that are not square are turned by halves.
+    Images that are not square are rotated by multiples of 180 degrees.
     """
     if images.ndim < 4:
         return images, masks
@@ -159,7 +159,7 @@ def rot90(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> P
 def shift(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
     """Move images by up to an eighth of their size, repeating the edge.
 
-    As cropping at random after padding. Axes of fewer than 8 pixels stay.
+    Like cropping at random after padding. Axes of fewer than 8 pixels are unchanged.
     """
     for axis in range(2, images.ndim):
         length = images.shape[axis]
@@ -173,20 +173,20 @@ def shift(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> P
 
 
 def _take(values: Tensor, index: Tensor, axis: int) -> Tensor:
-    """Select positions (n, length) along an axis, others for each image."""
+    """Select positions (n, length) along an axis, individually for each image."""
     shape = [1] * values.ndim
     shape[0], shape[axis] = index.shape
     return values.gather(axis, index.reshape(shape).expand_as(values))
 
 
 def affine(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pair:
-    """Turn images by up to 15 degrees and zoom them by up to 10 %; 2-D and 3-D."""
+    """Rotate images by up to 15 degrees and zoom them by up to 10 %; 2-D and 3-D."""
     if images.ndim < 4:
         return images, masks
     angle = _uniform(-math.pi / 12, math.pi / 12, images, generator)
     zoom = _uniform(0.9, 1.1, images, generator)
     matrix = _identity(images)
-    # grid_sample has x, y, z order: the first two are the image plane.
+    # grid_sample uses x, y, z order: the first two are the image plane.
     matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
     matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin(), angle.sin()
     return _warp(images, masks, matrix * zoom.reshape(-1, 1, 1))
@@ -198,19 +198,19 @@ def crop(images: Tensor, masks: Tensor | None, generator: torch.Generator) -> Pa
         return images, masks
     share = _uniform(0.7, 1.0, images, generator)
     matrix = _identity(images) * share.reshape(-1, 1, 1)
-    for axis in range(images.ndim - 2):  # the middle of the part, from -1 to 1
+    for axis in range(images.ndim - 2):  # the center of the part, from -1 to 1
         matrix[:, axis, -1] = (1 - share) * _uniform(-1, 1, images, generator)
     return _warp(images, masks, matrix)
 
 
 def _identity(images: Tensor) -> Tensor:
-    """Return the map of each image onto itself, (n, n_axes, n_axes + 1)."""
+    """Return the identity map of each image, (n, n_axes, n_axes + 1)."""
     n_axes = images.ndim - 2
     return torch.eye(n_axes, n_axes + 1, device=images.device).repeat(len(images), 1, 1)
 
 
 def _warp(images: Tensor, masks: Tensor | None, matrix: Tensor) -> Pair:
-    """Fetch each pixel from where ``matrix`` maps its position, the edge repeated."""
+    """Sample each pixel from where ``matrix`` maps its position, repeating the edge."""
     grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
     images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
     if masks is not None:

@@ -20,8 +20,8 @@ class Batches:
     """Mini-batches sliced from whole tensors; iterating again shuffles again.
 
     Samples are spread evenly, so that no batch is much smaller than the others
-    and none is a single image, which batch normalization cannot take. Images of
-    different sizes are in batches of their own.
+    and none is a single image, which batch normalization does not support. Images
+    of different sizes are in separate batches.
     """
 
     def __init__(

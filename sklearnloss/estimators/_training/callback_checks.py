@@ -1,4 +1,4 @@
-"""Callbacks that cannot work are refused before training starts."""
+"""Checks that reject callbacks that cannot work, before training starts."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _VALIDATION = (
 
 
 def split_name(item: Any) -> tuple[Any, Any]:
-    """Return the name, None if there is none, and the callback of an item of ``callbacks``."""
+    """Return the name, or None, and the callback of an item of ``callbacks``."""
     if isinstance(item, tuple) and len(item) == 2:
         return item
     return None, item
 
 
 def check_item(item: Any) -> None:
-    """Raise a ValueError for what is neither a callback nor a function that returns one."""
+    """Raise a ValueError for items that are not callbacks or functions that return one."""
     name, callback = split_name(item)
     if name is not None and not isinstance(name, str):
-        raise ValueError(f"callbacks holds {item!r}. Expected a text as the name of a callback.")
+        raise ValueError(f"callbacks holds {item!r}. Expected a string as the name of a callback.")
     if isinstance(callback, Callback):
         return
     if hasattr(callback, "on_fit_task_end"):
@@ -69,9 +69,9 @@ def check_callbacks(callbacks: Iterable[Any] | None, estimator: Any) -> None:
     ----------
     callbacks : iterable or None
         As in the parameter ``callbacks``. Functions that return callbacks are only
-        looked at once they were called.
+        checked after they have been called.
     estimator : ImageEstimator
-        Its parameters.
+        The estimator.
     """
     items = list(callbacks or [])
     for item in items:
@@ -92,7 +92,7 @@ def check_callbacks(callbacks: Iterable[Any] | None, estimator: Any) -> None:
 
 
 def check_net_callbacks(net: Any, data: Any) -> None:
-    """Raise a ValueError for callbacks without effect on a network, or that fail on its data."""
+    """Raise a ValueError for callbacks that have no effect on a network, or fail on its data."""
     named = list(net.get_all_learnable_params())
     for _, callback in net.callbacks_:
         name = type(callback).__name__
@@ -103,14 +103,14 @@ def check_net_callbacks(net: Any, data: Any) -> None:
             continue
         if callback.use_caching if net.use_caching == "auto" else net.use_caching:
             raise ValueError(
-                f"callbacks holds {name}, which puts the masks of all images into one array, but "
-                f"the images are of different sizes. Use BatchScoring: the images of a batch are "
-                f"of one size."
+                f"callbacks holds {name}, which joins the masks of all images into one array, but "
+                f"the images have different sizes. Use BatchScoring: the images of a batch have "
+                f"the same size."
             )
 
 
 def check_pattern(pattern: Any, named: Sequence[tuple[str, Any]], where: str) -> None:
-    """Raise a ValueError if a pattern matches no parameter's name."""
+    """Raise a ValueError if a pattern does not match the name of any parameter."""
     names = [name for name, _ in named]
     if callable(pattern):
         matches = any(map(pattern, names))
@@ -124,7 +124,7 @@ def check_pattern(pattern: Any, named: Sequence[tuple[str, Any]], where: str) ->
 
 
 def reads_batches(callback: Any) -> bool:
-    """Return whether a callback of skorch's looks at the loss of each batch."""
+    """Return whether a skorch callback uses the loss of each batch."""
     if isinstance(callback, LRScheduler):
         return bool(callback.step_every == "batch")
     return isinstance(callback, ProgressBar) or getattr(callback, "log_on_batch_end", False)
@@ -141,7 +141,7 @@ def check_schedule(callbacks: Any, scheduler: Any) -> None:
 
 
 def _check_validation(callback: Callback, others: Sequence[Any]) -> None:
-    """Raise if a callback needs validation data, of which there are none."""
+    """Raise an error if a callback needs validation data, but there are none."""
     scores = isinstance(callback, (EpochScoring, BatchScoring, PassthroughScoring))
     name = type(callback).__name__
     if scores and not callback.on_train:
@@ -160,7 +160,7 @@ def _check_validation(callback: Callback, others: Sequence[Any]) -> None:
 
 
 def _monitored(callback: Callback) -> Any:
-    """Return the key of the history that a callback of skorch's reads."""
+    """Return the key of the history that a skorch callback reads."""
     if isinstance(callback, (Checkpoint, EarlyStopping)):
         return callback.monitor
     if isinstance(callback, LRScheduler) and callback.policy in (
@@ -172,7 +172,7 @@ def _monitored(callback: Callback) -> Any:
 
 
 def _may_record(key: str, callbacks: Sequence[Any]) -> bool:
-    """Return whether a callback may write a key into the history: any of the user's own may."""
+    """Return whether a callback may write a key into the history; a custom one may write any."""
     for callback in callbacks:
         if not type(callback).__module__.startswith("skorch."):
             return True
@@ -182,12 +182,12 @@ def _may_record(key: str, callbacks: Sequence[Any]) -> bool:
 
 
 def _check_scoring(callback: Any, estimator: Any) -> None:
-    """Raise if the scoring of a callback cannot work."""
+    """Raise an error if the scoring of a callback cannot work."""
     scoring, name = callback.scoring, type(callback).__name__
     if isinstance(scoring, str) and scoring not in get_scorer_names():
         raise ValueError(
-            f"callbacks holds {name}({scoring!r}), which is not a scorer of scikit-learn's."
-            f"{did_you_mean(scoring, get_scorer_names())} Scorers of masks are objects, such as "
+            f"callbacks holds {name}({scoring!r}), which is not a scikit-learn scorer."
+            f"{did_you_mean(scoring, get_scorer_names())} Scorers for masks are objects, such as "
             f"sklearnloss.metrics.dice_scorer."
         )
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
@@ -211,7 +211,7 @@ def _check_scoring(callback: Any, estimator: Any) -> None:
 
 
 def _takes_labels(scoring: Any) -> bool:
-    """Return whether this is a scorer, or a metric, of scikit-learn's."""
+    """Return whether this is a scorer or a metric from scikit-learn."""
     if isinstance(scoring, str):
         return True
     function = getattr(scoring, "_score_func", scoring)
@@ -219,7 +219,7 @@ def _takes_labels(scoring: Any) -> bool:
 
 
 def _check_loading(callback: Any, estimator: Any) -> None:
-    """Raise if a checkpoint does not hold what a fit needs to continue."""
+    """Raise an error if a checkpoint lacks what a fit needs to continue."""
     checkpoint = callback.checkpoint
     if not isinstance(checkpoint, (Checkpoint, TrainEndCheckpoint)):
         raise ValueError(
@@ -231,7 +231,7 @@ def _check_loading(callback: Any, estimator: Any) -> None:
         raise ValueError(
             f"LoadInitState needs files of the weights, the optimizer and the history to continue "
             f"a fit, but {missing[0]}={getattr(checkpoint, missing[0])!r}. To begin a new fit "
-            f"with the weights alone, set weights= to their file."
+            f"from the weights only, set weights= to their file."
         )
     if estimator.early_stopping and getattr(checkpoint, "monitor", None) != "valid_loss_best":
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Predictions of the net for callbacks, on any data, during training."""
+"""Predictions of the net for callbacks during training, on any data."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .checkpoints import CheckpointedNet
 
 
 class PredictingNet(CheckpointedNet):
-    """A net that predicts for skorch's scoring callbacks and for the user's own.
+    """A net that predicts for skorch's scoring callbacks and for the user's callbacks.
 
-    The data of the training have codes 0 to n_classes - 1 as targets, and so have the
-    predictions for them. For any other data the estimator is asked: its predictions
-    are in the user's labels, of images in the user's layout.
+    The training data have codes 0 to n_classes - 1 as targets, and so do the predictions
+    for them. For any other data the estimator predicts: in the user's labels, for
+    images in the user's layout.
 
     Attributes
     ----------
     ignore_code_ : int or None
-        The code of pixels that do not count.
+        The code of ignored pixels.
     multilabel_ : bool
-        Whether each channel is a label of its own.
+        Whether each channel is a separate label.
     n_channels_ : int
-        How many scores the network gives.
+        The number of scores of the network.
     """
 
     ignore_code_: int | None = None
@@ -45,12 +45,12 @@ class PredictingNet(CheckpointedNet):
 
     @property
     def ignore_index(self) -> int | None:
-        """The code of pixels that do not count, for scorers."""
+        """The code of ignored pixels, for scorers."""
         return self.ignore_code_
 
     @property
     def multilabel(self) -> bool:
-        """Whether each channel is a label of its own, for scorers."""
+        """Whether each channel is a separate label, for scorers."""
         return self.multilabel_
 
     def __sklearn_tags__(self) -> Any:
@@ -59,7 +59,7 @@ class PredictingNet(CheckpointedNet):
         return tags
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return codes of the training's own data, labels of any other."""
+        """Return codes for the training data, labels for any other data."""
         if not self._is_own(X):
             return self._estimator("predict").predict(X)  # type: ignore[no-any-return]
         logits = torch.cat(list(self.forward_iter(X)))
@@ -70,7 +70,7 @@ class PredictingNet(CheckpointedNet):
         return codes.cpu().numpy()
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probabilities that the estimator would."""
+        """Return the same probabilities as the estimator."""
         estimator = self._estimator("predict_proba")
         if not self._is_own(X):
             return estimator.predict_proba(X)  # type: ignore[no-any-return]
@@ -78,7 +78,7 @@ class PredictingNet(CheckpointedNet):
         return estimator._as_probabilities(logits)  # type: ignore[no-any-return]
 
     def score(self, X: Any, y: Any) -> float:
-        """Return the accuracy, of masks the mean intersection over union."""
+        """Return the accuracy, or for masks the mean intersection over union."""
         if not self._is_own(X):
             return self._estimator("score").score(X, y)  # type: ignore[no-any-return]
         predicted = self.predict(X)
@@ -90,7 +90,7 @@ class PredictingNet(CheckpointedNet):
     def _pair_masks(
         self, X: Any, y: Any, method: str, call: Callable[[Any], np.ndarray]
     ) -> MaskPairs:
-        """Pair true masks with predicted ones, as the scorers of masks ask it to."""
+        """Pair true masks with predictions, as requested by the mask scorers."""
         if not self._is_own(X):
             estimator = self._estimator(method)
             pairs: MaskPairs = estimator._pair_masks(X, y, method, call)
@@ -106,20 +106,20 @@ class PredictingNet(CheckpointedNet):
         )
 
     def forward_iter(self, X: Any, training: bool = False, device: Any = "cpu") -> Iterator[Tensor]:
-        """Yield the logits of images, batch by batch and in their order."""
+        """Yield the logits of images, batch by batch and in order."""
         batches: Any = [(X, None)] if self._is_batch(X) else self.get_iterator(self.get_dataset(X))
         for batch in batches:
             yield to_device(self.evaluation_step(batch, training=training), device=device)
 
     def get_dataset(self, X: Any, y: Any = None) -> TrainingData:
-        """Return images as the training has them."""
+        """Return images in the form used for training."""
         if isinstance(X, TrainingData):
             return X
         dataset: TrainingData = self._estimator("forward")._as_dataset(X)
         return dataset
 
     def _is_own(self, X: Any) -> bool:
-        """Return whether these are data of the training, or its present batch."""
+        """Return whether these are training data, or the current batch."""
         return isinstance(X, TrainingData) or self._is_batch(X)
 
     def _is_batch(self, X: Any) -> bool:
@@ -128,8 +128,8 @@ class PredictingNet(CheckpointedNet):
     def _estimator(self, method: str) -> Any:
         if self.training_ is None or self.training_.estimator is None:
             raise RuntimeError(
-                f"net.{method} takes images in callbacks only, while the net is trained. Use the "
-                f"estimator's predict, predict_proba or decision_function, or its module_ on "
+                f"net.{method} accepts images in callbacks only, while the net is trained. Use the "
+                f"estimator's predict, predict_proba or decision_function, or apply its module_ to "
                 f"scaled images."
             )
         return self.training_.estimator

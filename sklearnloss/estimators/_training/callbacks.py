@@ -1,4 +1,4 @@
-"""The ``callbacks`` parameter: how it is copied, sent to processes, and used by a fit."""
+"""The ``callbacks`` parameter: how it is copied, sent to processes, and used in a fit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _is_probing = contextvars.ContextVar("_is_probing", default=False)
 
 
 class CallbackParameterMixin(BaseEstimator):  # type: ignore[misc]
-    """Copy an estimator's callbacks, but not what they hold.
+    """Copies an estimator's callbacks, but not the objects that they hold.
 
-    A callback may hold a logger's run or a list that the user reads afterwards. Copies
-    of the estimator share these, so that they record every fit in this process.
+    A callback may hold a logger's run, or a list that the user reads afterwards. Copies
+    of the estimator share these objects, so that they record every fit in this process.
     """
 
     callbacks: Any
@@ -79,7 +79,7 @@ def _refusal(callback: Any, error: Exception) -> TypeError:
         )
     else:
         name = f"the function {getattr(callback, '__name__', callback)}"
-        advice = "Let it make what the callback needs."
+        advice = "Create what the callback needs inside it."
     return TypeError(
         f"callbacks holds {name}, which cannot be pickled or sent to another process: {error}. "
         f"{advice} Or use n_jobs=1, save(), or set_params(callbacks=None)."
@@ -89,19 +89,19 @@ def _refusal(callback: Any, error: Exception) -> TypeError:
 def _advice(head: str, key: str) -> str:
     if head == "callbacks":
         return (
-            "callbacks is a list, whose members are not set one by one. Set the whole list, as in "
-            "callbacks=[EarlyStopping(patience=3)]. A search can choose between such lists."
+            "callbacks is a list, whose members cannot be set individually. Set the whole list, as "
+            "in callbacks=[EarlyStopping(patience=3)]. A search can choose between such lists."
         )
     if head == "optimizer":
-        return f"Arguments of the optimizer are in net_params={{{key!r}: ...}}."
+        return f"Arguments of the optimizer belong in net_params={{{key!r}: ...}}."
     return f"{head} has no parameters of its own: set it as a whole."
 
 
 def copy_callbacks(callbacks: Any) -> Any:
-    """Return shallow copies of the callbacks in a list, which share what they hold.
+    """Return shallow copies of the callbacks in a list, which share the objects that they hold.
 
-    A callback that another one holds, as LoadInitState does its Checkpoint, is replaced
-    by its copy. What is not a callback is returned as it is.
+    If a callback holds another one, as LoadInitState holds its Checkpoint, that one is
+    replaced by its copy. Anything that is not a callback is returned unchanged.
     """
     copies: dict[int, Callback] = {}
 
@@ -122,12 +122,12 @@ def copy_callbacks(callbacks: Any) -> Any:
 
 
 def pickling_error(item: Any) -> Exception | None:
-    """Return why something cannot be pickled, None if it can."""
+    """Return why something cannot be pickled, or None if it can."""
     if _is_probing.get():  # a callback holds the estimator that is being pickled
         return None
     token = _is_probing.set(True)
     try:
-        # Arrays are not copied for this.
+        # This does not copy arrays.
         cloudpickle.CloudPickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(item)
     except Exception as error:
         return error
@@ -137,14 +137,14 @@ def pickling_error(item: Any) -> Exception | None:
 
 
 class _Nowhere:
-    """A file that forgets what is written."""
+    """A file that discards everything written."""
 
     def write(self, content: Any) -> int:
         return len(content)
 
 
 def picklable_callbacks(callbacks: Any) -> Any:
-    """Return those callbacks of a net that can be pickled, without their optimizer."""
+    """Return the callbacks of a net that can be pickled, without their optimizer."""
     kept = []
     for item in copy_callbacks(list(callbacks or [])):
         callback = split_name(item)[1]
@@ -161,9 +161,9 @@ def fit_callbacks(estimator: Any, *, again: bool = False) -> list[Any]:
     Parameters
     ----------
     estimator : ImageEstimator
-        Whose parameters ask for them.
+        The estimator whose parameters request them.
     again : bool, default=False
-        Whether training continues, so that no checkpoint is loaded.
+        Whether training continues; then no checkpoint is loaded.
     """
     callbacks = [_make(item) for item in copy_callbacks(list(estimator.callbacks or []))]
     check_callbacks(callbacks, estimator)
@@ -173,9 +173,9 @@ def fit_callbacks(estimator: Any, *, again: bool = False) -> list[Any]:
         stop = EarlyStopping(
             "valid_loss", patience=estimator.n_iter_no_change, load_best=True, sink=_silent
         )
-        # Before the user's, which at the end of training see the best weights.
+        # Before the user's, which then see the best weights at the end of training.
         callbacks.insert(0, ("early_stopping", stop))
-    if not again:  # before all others, for which the history may matter
+    if not again:  # before all others, which may depend on the history
         callbacks = [*map(_prepare_loading, loading), *callbacks]
     if estimator.clip_norm is not None:
         callbacks.append(("clip_norm", GradientNormClipping(estimator.clip_norm)))
@@ -205,7 +205,7 @@ def _loads(item: Any) -> bool:
 
 
 def _prepare_loading(item: Any) -> Any:
-    """Let LoadInitState read a checkpoint that is not among the callbacks, too."""
+    """Let LoadInitState also read a checkpoint that is not among the callbacks."""
     checkpoint = split_name(item)[1].checkpoint
     if isinstance(checkpoint, TrainEndCheckpoint):
         checkpoint.initialize()

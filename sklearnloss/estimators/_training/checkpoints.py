@@ -1,4 +1,4 @@
-"""Checkpoints of one fit, and how it continues from them as if it had never stopped."""
+"""Checkpoints of a fit, from which it resumes as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from torch import Tensor
 from .parameters import RESUMABLE
 from .portable_net import PortableNet
 
-# Beside the state of the optimizer, in its file.
+# The key of our record, stored with the optimizer's state.
 _RECORD = "sklearnloss"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _N_SAMPLES = 16
 
 
 class CheckpointedNet(PortableNet):
-    """A net whose checkpoints hold all that a fit needs to continue.
+    """A net whose checkpoints contain everything that a fit needs to continue.
 
     Attributes
     ----------
     fit_key_ : dict of str to str, or None
-        Tells one fit from another one, see :func:`fit_key`.
+        Identifies the fit, see :func:`fit_key`.
     """
 
     generator_: Any
@@ -55,7 +55,7 @@ class CheckpointedNet(PortableNet):
         use_safetensors: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Write files as skorch does; each replaces an older one when it is complete."""
+        """Write files like skorch; each replaces an older one when it is complete."""
         files = {
             "f_params": f_params,
             "f_optimizer": f_optimizer,
@@ -70,7 +70,7 @@ class CheckpointedNet(PortableNet):
             super().save_params(use_safetensors=use_safetensors, **{**files, **parts})
             for name, part in parts.items():
                 os.replace(part, paths[name])
-        except Exception as error:  # which skorch's Checkpoint says nothing about
+        except Exception as error:  # skorch's Checkpoint ignores it
             names = [paths.get(name, name) for name, file in files.items() if file is not None]
             warnings.warn(
                 f"{', '.join(names)} was not saved: {type(error).__name__}: {error}",
@@ -83,7 +83,7 @@ class CheckpointedNet(PortableNet):
                 Path(part).unlink(missing_ok=True)
 
     def load_params(self, *args: Any, checkpoint: Any = None, **kwargs: Any) -> None:
-        """Read files as skorch does; in training, only those of this fit."""
+        """Read files like skorch; in training, only files of this fit."""
         if checkpoint is None:
             super().load_params(*args, **kwargs)
             return
@@ -93,42 +93,42 @@ class CheckpointedNet(PortableNet):
         try:
             super().load_params(*args, checkpoint=checkpoint, **kwargs)
         except FileNotFoundError as error:
-            if self.history is known:  # nothing was saved yet
+            if self.history is known:  # nothing has been saved yet
                 raise
             raise ValueError(
                 f"{where} is incomplete: there is no {error.filename}. Remove its other files to "
-                f"begin anew."
+                f"start over."
             ) from error
         except (EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{where} is damaged. Remove it to begin anew.") from error
+            raise ValueError(f"{where} is damaged. Remove it to start over.") from error
         except RuntimeError as error:
             raise ValueError(
-                f"{where} cannot be loaded. It is damaged, or of a fit with another network: "
+                f"{where} cannot be loaded. It is damaged, or from a fit with another network: "
                 f"{' '.join(str(error).split()[:40])}"
             ) from error
         if self.training_ is not None:
             self._check_same_fit(known, where)
 
     def _check_same_fit(self, known: Any, where: str) -> None:
-        """Raise a ValueError if what was loaded is of another fit."""
+        """Raise a ValueError if a loaded checkpoint is from another fit."""
         losses = [row.get("train_loss") for row in known]
         loaded = [row.get("train_loss") for row in self.history]
         record = self.record_ or {}
         if losses and loaded != losses[: len(loaded)]:
             raise ValueError(
-                f"{where} was overwritten by another fit. Give each fit a dirname of its own."
+                f"{where} was overwritten by another fit. Give each fit its own dirname."
             )
         if self.history is not known and record.get("epoch", len(loaded)) != len(loaded):
             raise ValueError(
                 f"{where} holds the optimizer of epoch {record['epoch']}, but the history of "
-                f"{len(loaded)} epochs: it was not written to the end. Remove it, and set weights= "
-                f"to a copy of its weights to begin with these."
+                f"{len(loaded)} epochs: it was not written completely. Remove it, and set weights= "
+                f"to a copy of its weights to start from these."
             )
         others = _different(record.get("fit"), self.fit_key_)
         if others:
             raise ValueError(
-                f"{where} is of a fit with other {' and '.join(others)}. To continue a fit, use "
-                f"the same data and parameters; for another fit, another dirname."
+                f"{where} is from a fit with other {' and '.join(others)}. To continue a fit, use "
+                f"the same data and parameters; for another fit, use another dirname."
             )
 
     def _get_module(self, name: str, msg: str) -> Any:
@@ -137,7 +137,7 @@ class CheckpointedNet(PortableNet):
 
 
 class _ModuleFile:
-    """A module whose state can be written by safetensors, which wants contiguous tensors."""
+    """A module whose state can be written by safetensors, which requires contiguous tensors."""
 
     def __init__(self, module: Any) -> None:
         self.load_state_dict = module.load_state_dict
@@ -153,14 +153,14 @@ class _ModuleFile:
 
 
 class _OptimizerFile:
-    """An optimizer's state, with that of the random generator beside it."""
+    """An optimizer's state, together with that of the random generator."""
 
     def __init__(self, net: CheckpointedNet, optimizer: Any) -> None:
         self.net = net
         self.optimizer = optimizer
 
     def state_dict(self) -> dict[str, Any]:
-        """Return both."""
+        """Return both states."""
         key = self.net.fit_key_
         record = {
             "epoch": len(self.net.history),
@@ -170,18 +170,18 @@ class _OptimizerFile:
         return {**self.optimizer.state_dict(), _RECORD: record}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Set the optimizer's; keep the rest for the training."""
+        """Set the optimizer's state; keep the rest for the training."""
         self.net.record_ = state.get(_RECORD)
         self.optimizer.load_state_dict({k: v for k, v in state.items() if k != _RECORD})
 
 
 def continue_from_record(net: CheckpointedNet) -> bool:
-    """Bring the random generator and callbacks to where a checkpoint was made.
+    """Restore the random generator and callbacks to the state of a checkpoint.
 
     Returns
     -------
     stop : bool
-        Whether a callback had ended the training there.
+        Whether a callback had ended the training at that point.
     """
     if net.record_ is not None:
         net.generator_.set_state(net.record_["generator"].cpu())
@@ -202,7 +202,7 @@ def _restore_best(callback: Any, history: Any) -> None:
 
 
 def _restore_patience(callback: Any, net: Any) -> None:
-    """Let a callback know what it saw in the epochs before."""
+    """Replay the earlier epochs in a callback."""
     scores = [row[callback.monitor] for row in net.history]
     for epoch, score in enumerate(scores, 1):
         callback.misses_ += 1
@@ -213,7 +213,7 @@ def _restore_patience(callback: Any, net: Any) -> None:
         best = min(scores) if callback.lower_is_better else max(scores)
         if scores[-1] != best:
             raise ValueError(
-                f"The checkpoint is of epoch {len(scores)}, but {callback.monitor} was best in "
+                f"The checkpoint is from epoch {len(scores)}, but {callback.monitor} was best in "
                 f"epoch {scores.index(best) + 1}, whose weights EarlyStopping(load_best=True) "
                 f"needs. Save the best epoch: Checkpoint(monitor='{callback.monitor}_best')."
             )
@@ -228,20 +228,20 @@ def has_checkpoints(callbacks: Any) -> bool:
 
 
 def fit_key(estimator: Any, data: Any, seed: int) -> dict[str, str]:
-    """Return what tells a fit from one on other data or with other parameters.
+    """Return hashes that distinguish a fit from one on other data or with other parameters.
 
     Parameters
     ----------
     estimator : ImageEstimator
-        Its parameters.
+        The estimator.
     data : TrainingData
-        What it is trained on: some samples are looked at.
+        The training data: some samples are hashed.
     seed : int
-        Of the random numbers.
+        The seed of the random numbers.
     """
     params = {k: v for k, v in estimator.get_params(deep=True).items() if k not in RESUMABLE}
     text = repr([type(estimator).__name__, sorted(params.items()), estimator._loss_key()])
-    # A generator is drawn from anew; what matters then is only which data are held out.
+    # A generator gives other draws each time; then only the choice of held-out data matters.
     seeded = estimator.early_stopping or isinstance(estimator.random_state, numbers.Integral)
     return {
         "data": _digest(_some_samples(estimator, data)),

@@ -1,4 +1,4 @@
-"""The estimator's class weights and ignored label, handed to its loss."""
+"""The estimator's class weights and ignored label, passed to its loss."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
     Parameters
     ----------
     class_weight : "balanced", dict of label to weight, or sequence
-        "balanced" is n / (n_classes * count). Labels a dict leaves out weigh 1;
+        "balanced" is n / (n_classes * count). Labels that a dict leaves out weigh 1;
         a sequence is in the order of ``classes``. A Series has its labels in the index.
     classes : ndarray of shape (n_classes,)
         The labels.
     counts : ndarray of shape (n_classes,), or (2, n_classes) for multilabel masks
-        How often each occurs in training; for multilabel masks, the pixels
-        without each label and with it, which "balanced" makes weigh the same.
+        How often each occurs in training; for multilabel masks, the number of pixels
+        without each label and with it, which "balanced" gives equal weight.
 
     Returns
     -------
@@ -79,12 +79,12 @@ def read_class_weight(class_weight: Any, classes: np.ndarray, counts: np.ndarray
 
 
 def _by_label(class_weight: Any) -> Any:
-    """Return a Series as a dict of its index to its values, anything else as it is."""
+    """Return a Series as a dict from its index to its values, and anything else unchanged."""
     return class_weight.to_dict() if hasattr(class_weight, "to_dict") else class_weight
 
 
 def require_weight(weight: Tensor, classes: np.ndarray, counts: np.ndarray) -> None:
-    """Raise a ValueError if no class that occurs has a weight above 0."""
+    """Raise a ValueError if all classes that occur have weight 0."""
     occurs = counts.sum(0) > 0 if counts.ndim == 2 else counts > 0
     if not weight.numpy()[occurs].any():
         raise ValueError(
@@ -94,33 +94,33 @@ def require_weight(weight: Tensor, classes: np.ndarray, counts: np.ndarray) -> N
 
 
 def check_weight_range(weight: np.ndarray, name: str) -> None:
-    """Raise a ValueError for weights whose sums leave the range of float32."""
+    """Raise a ValueError for weights whose sums exceed the range of float32."""
     extreme = (weight > LARGEST_WEIGHT) | ((weight > 0) & (weight < SMALLEST_WEIGHT))
     if extreme.any():
         raise ValueError(
-            f"{name} holds {weight[extreme][0]:g}, for which float32 is too small. Only the ratios "
-            f"of weights matter: divide them by their mean."
+            f"{name} holds {weight[extreme][0]:g}, which is out of range for float32. Only the "
+            f"ratios of weights matter: divide them by their mean."
         )
 
 
 def require_split_weight(weight: Tensor | None, training: np.ndarray, held_out: np.ndarray) -> None:
-    """Raise a ValueError if no sample of one of the parts has a weight above 0."""
+    """Raise a ValueError if all samples in one of the parts have weight 0."""
     for does, part in (("trains on", training), ("holds out", held_out)):
         if weight is not None and not weight[torch.from_numpy(part)].any():
             raise ValueError(
-                f"All {len(part)} samples that early_stopping {does} weigh 0: their loss says "
-                f"nothing. Leave samples of weight 0 out of X and y, or set another "
+                f"All {len(part)} samples that early_stopping {does} weigh 0, so their loss is "
+                f"meaningless. Leave samples of weight 0 out of X and y, or set another "
                 f"validation_fraction."
             )
 
 
 def check_class_order(class_weight: Any, given: Any, classes: np.ndarray) -> None:
-    """Refuse a sequence of weights where it is not clear which label each is for.
+    """Reject a sequence of weights if it is unclear which label each weight is for.
 
     Parameters
     ----------
     class_weight : "balanced", dict, sequence or None
-        As the user gave it.
+        As passed by the user.
     given : array-like or None
         All labels, in the user's order.
     classes : ndarray of shape (n_classes,)
@@ -144,18 +144,18 @@ def fill_class_weight(
 ) -> bool:
     """Set the class weights in every term of a loss that the network is trained with.
 
-    For multilabel masks a weight says how much more a label's pixels count than
+    For multilabel masks, a weight says how much more a label's pixels count than
     the others.
 
     Returns
     -------
     filled : bool
-        False if some term has no class weights; then nothing was set.
+        False if some term has no class weights; then nothing is set.
 
     Raises
     ------
     ValueError
-        If a term has weights of its own already.
+        If a term already has its own weights.
     """
     terms = data_terms(loss)
     parameters = [_weight_parameter(term) for term in terms]
@@ -165,10 +165,10 @@ def fill_class_weight(
             if not _is_unset(getattr(term, attribute, None)):
                 raise ValueError(
                     f"class_weight is set on the estimator and {attribute} on its loss {term!r}. "
-                    f"Set one."
+                    f"Set only one."
                 )
     if None in parameters or (one_channel and set(parameters) == {"class_weight"}):
-        return False  # a region loss of one class has nothing to weigh
+        return False  # a region loss with one class has nothing to weigh
     if one_channel and "pos_weight" in parameters and weight[0] == 0:
         raise ValueError(
             f"class_weight gives the first of two classes the weight 0, but {loss!r} weighs the "
@@ -205,21 +205,21 @@ def _weight_parameter(term: AnyLoss) -> str | None:
 
 
 def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
-    """Tell every term of a loss which code does not count.
+    """Set the ignored code in every term of a loss.
 
     Parameters
     ----------
     loss : Loss, nn.Module or function
-        Is changed.
+        Changed in place.
     code : int
-        Of pixels that do not count.
+        The code of ignored pixels.
     label : object
         Their label, or ``np.ma.masked``.
 
     Raises
     ------
     ValueError
-        If a term has an ``ignore_index`` of its own, or cannot ignore.
+        If a term has its own ``ignore_index``, or cannot ignore pixels.
     """
     masked = label is np.ma.masked
     for term in data_terms(loss):
@@ -227,19 +227,20 @@ def fill_ignore_index(loss: AnyLoss, code: int, label: Any) -> None:
             said = "y has masked pixels" if masked else f"ignore_index={label!r} is set"
             raise ValueError(
                 f"{said}, but the loss {term!r} cannot ignore pixels: it has no attribute "
-                f"ignore_index. Use one that has, such as 'cross_entropy' or nn.CrossEntropyLoss()."
+                f"ignore_index. Use one that does, such as 'cross_entropy' or "
+                f"nn.CrossEntropyLoss()."
             )
         if term.ignore_index not in (*_UNSET_IGNORE, code):
             said = "y has masked pixels" if masked else f"ignore_index={label!r} on the estimator"
             raise ValueError(
                 f"{said}, and ignore_index={term.ignore_index!r} is set on its loss {term!r}. "
-                f"Set one."
+                f"Set only one."
             )
         term.ignore_index = code  # type: ignore[assignment]
 
 
 def check_own_ignore_index(loss: AnyLoss, classes: np.ndarray) -> None:
-    """Refuse a loss that ignores one of the labels: losses are given codes."""
+    """Reject a loss that ignores one of the labels: losses receive codes."""
     for term in data_terms(loss):
         own = getattr(term, "ignore_index", function_params(term).get("ignore_index"))
         labels = classes.tolist()

@@ -1,4 +1,4 @@
-"""A loss as a skorch net trains it."""
+"""A loss in the form that a skorch net trains."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .gradient_check import SoftmaxOfOne
 
 
 class Criterion(nn.Module):
-    """A loss of codes instead of one-hot targets, reduced to a scalar.
+    """A loss that takes codes instead of one-hot targets, reduced to a scalar.
 
     Parameters
     ----------
     loss : Loss, nn.Module or function
-        What is minimized.
+        The loss to minimize.
     masks : bool
-        Whether the target is a float mask per channel, not class indices.
+        Whether the target is a float mask per channel, rather than class indices.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Criterion(nn.Module):
     is_constant : bool
         Whether it takes a softmax over one channel.
     is_built_in : bool
-        Whether all its terms are: encoding has checked the targets that they get.
+        Whether all its terms are built in: encoding has already checked their targets.
     """
 
     def __init__(self, loss: AnyLoss, masks: bool) -> None:

@@ -1,4 +1,4 @@
-"""Fine-tuning: parts of a network that are not trained, or with a lower learning rate."""
+"""Fine-tuning: parts of a network that are not trained, or are trained more slowly."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from .callback_predictions import PredictingNet
 from .optimizers import resolve_optimizer
 
 Groups = list[dict[str, Any]]
-#: Marks the group of the loss, and holds the factor of another one.
+#: Marks the parameter group of the loss, and holds the learning rate factor of other groups.
 OF_LOSS, FACTOR = "of_loss", "lr_scale"
 
 
 def check_fine_tuning(estimator: Any) -> None:
-    """Raise a ValueError for ``freeze`` and ``lr_scale`` that fit no network.
+    """Raise a ValueError for ``freeze`` and ``lr_scale`` that are invalid for any network.
 
     Parameters
     ----------
     estimator : ImageEstimator
-        Its parameters are of the right types.
+        Its parameters have the right types.
     """
     patterns = _patterns(estimator.freeze)
     if estimator.freeze is not None and not (
         patterns and all(isinstance(each, str) for each in patterns)
     ):
         raise ValueError(
-            f"freeze={estimator.freeze!r}. Expected 'encoder', a pattern of names of parameters "
+            f"freeze={estimator.freeze!r}. Expected 'encoder', a pattern of parameter names "
             f"such as 'layer1.*', a list of these, or None."
         )
     if estimator.lr_scale is None:
@@ -44,8 +44,8 @@ def check_fine_tuning(estimator: Any) -> None:
     if "optimizer__param_groups" in (estimator.net_params or {}):
         raise ValueError(
             f"lr_scale={estimator.lr_scale!r}, but net_params holds 'optimizer__param_groups', "
-            f"which also says how parameters are grouped. Set lr_scale=None, or leave the other "
-            f"out."
+            f"which also groups parameters. Set lr_scale=None, or leave out "
+            f"'optimizer__param_groups'."
         )
     if issubclass(resolve_optimizer(estimator.optimizer), torch.optim.LBFGS):
         raise ValueError(
@@ -69,27 +69,27 @@ def _check_scale(lr_scale: Any) -> None:
         good = good and is_number and math.isfinite(factor) and factor > 0
     if not good:
         raise ValueError(
-            f"lr_scale={lr_scale!r}. Expected factors above 0 by 'encoder' or patterns of names "
-            f"of parameters, as {{'encoder': 0.1}}. Parameters that are not trained at all are "
-            f"for freeze."
+            f"lr_scale={lr_scale!r}. Expected factors above 0 by 'encoder' or patterns of "
+            f"parameter names, as in {{'encoder': 0.1}}. For parameters that should not be "
+            f"trained, use freeze."
         )
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What ``freeze``, ``freeze_epochs`` and ``lr_scale`` mean for a network.
+    """The effect of ``freeze``, ``freeze_epochs`` and ``lr_scale`` on a network.
 
     Attributes
     ----------
     frozen : tuple of str
-        Names of the parameters that are not trained. Those that were frozen before,
-        and stay so, are not among them.
+        Names of the parameters that are not trained, except for those that were already
+        frozen and remain so.
     norms : tuple of str
         The layers that keep their running statistics.
     epochs : int or None
-        After how many epochs all this ends.
+        Number of epochs after which all of them are trained.
     factors : dict of str to float
-        Of the learning rate, by parameter, where it is not 1.
+        Factors of the learning rate, by parameter, where they are not 1.
     """
 
     frozen: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class FineTuning:
 
     @classmethod
     def of(cls, estimator: Any, net: FineTunedNet) -> Self:
-        """Look up what an estimator's parameters name in its network.
+        """Resolve an estimator's parameters for its network.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class FineTuning:
 
 
 def _factors(network: nn.Module, lr_scale: Any, *, masks: bool) -> dict[str, float]:
-    """Return the factors of the learning rate by name, but for those of 1."""
+    """Return the factors of the learning rate by name, except for factors of 1."""
     found: dict[str, float] = {}
     if lr_scale is None:
         return found
@@ -146,7 +146,7 @@ def _factors(network: nn.Module, lr_scale: Any, *, masks: bool) -> dict[str, flo
             if not new:
                 raise ValueError(
                     f"lr_scale={lr_scale!r}: {pattern!r} has no effect, since patterns before it "
-                    f"match the same parameters. The first that matches counts: put it before."
+                    f"match the same parameters. The first match applies: move it to the front."
                 )
             found |= dict.fromkeys(new, float(factor))
     return {name: factor for name, factor in found.items() if factor != 1}
@@ -158,29 +158,29 @@ class FineTunedNet(PredictingNet):
     Attributes
     ----------
     fine_tuning_ : FineTuning
-        What is frozen and scaled.
+        The frozen and scaled parameters.
     is_frozen_ : bool
-        Whether it is frozen at present.
+        Whether the frozen part is currently frozen.
     """
 
     fine_tuning_: FineTuning = FineTuning()
     is_frozen_: bool = False
 
     def tune(self, fine_tuning: FineTuning) -> bool:
-        """Set what is frozen and scaled; return whether the optimizer needs other groups."""
+        """Set the frozen and scaled parameters; return whether the optimizer needs other groups."""
         self.freeze(False)
         regroup = fine_tuning.factors != self.fine_tuning_.factors
         self.fine_tuning_ = fine_tuning
         return regroup
 
     def note_frozen(self) -> None:
-        """Look whether what fine-tuning freezes is frozen in a network that was restored."""
+        """Determine whether the part to freeze is frozen in a restored network."""
         network = inner_network(self.module_)
         frozen = self.fine_tuning_.frozen
         self.is_frozen_ = any(not network.get_parameter(each).requires_grad for each in frozen)
 
     def regroup(self) -> None:
-        """Make the optimizer anew, with its state."""
+        """Recreate the optimizer, and keep its state."""
         state = self.optimizer_.state
         self.initialize_optimizer()
         self.optimizer_.state.update(state)
@@ -207,7 +207,7 @@ class FineTunedNet(PredictingNet):
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         super().on_epoch_begin(net, **kwargs)
         epochs = self.fine_tuning_.epochs
-        # The history has a row for this epoch, and for those of earlier fits.
+        # The history has a row for this epoch and for each epoch of earlier fits.
         self.freeze(epochs is None or len(self.history) <= epochs)
         if epochs is not None and len(self.history) == epochs + 1:  # a checkpoint may begin here
             _forget_curvature(self.optimizer_)
@@ -233,7 +233,7 @@ class FineTunedNet(PredictingNet):
         }
         of_network = {id(p) for p in self.module_.parameters()}
         loss = [p for p in parameters if id(p) not in of_network]
-        if not (decays or factors):  # a group more or less is the same
+        if not (decays or factors):  # the number of groups does not matter
             loss = []
         left = _without(parameters, loss)
         if not factors:
@@ -242,7 +242,7 @@ class FineTunedNet(PredictingNet):
             by_factor: dict[float, list[Any]] = {}
             for p in left:
                 by_factor.setdefault(factors.get(id(p), 1.0), []).append(p)
-            # The first is the one whose learning rate the history records.
+            # The history records the learning rate of the first group.
             order = sorted(by_factor, key=lambda factor: (factor != 1, -factor))
             groups = [{"params": by_factor[f], "lr": lr * f, FACTOR: f} for f in order]
         if loss:
@@ -252,7 +252,7 @@ class FineTunedNet(PredictingNet):
 
 
 def _forget_curvature(optimizer: Any) -> None:
-    """Let LBFGS begin anew, whose state is of all parameters together."""
+    """Reset LBFGS, whose state combines all parameters."""
     if isinstance(optimizer, torch.optim.LBFGS):
         optimizer.state.clear()
 

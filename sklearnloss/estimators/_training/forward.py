@@ -22,9 +22,9 @@ def make_forward(net: Any, data: TrainingData) -> Forward:
     Parameters
     ----------
     net : LossNet
-        Holds the network and the loss.
+        The net with the network and the loss.
     data : TrainingData
-        What it is trained on.
+        The training data.
     """
     module, criterion, dtype = net.module_, net.criterion_, net.autocast_
 
@@ -33,7 +33,7 @@ def make_forward(net: Any, data: TrainingData) -> Forward:
     def score(x: Tensor, module: nn.Module = module) -> list[Tensor]:
         with torch.autocast(x.device.type, dtype, enabled=dtype is not None):
             outputs = all_outputs(module, x)
-        return [scores.contiguous() for scores in outputs]  # losses may want to view them
+        return [scores.contiguous() for scores in outputs]  # losses may use view()
 
     loss_of = OutputsLoss(criterion, weights)
 
@@ -42,14 +42,14 @@ def make_forward(net: Any, data: TrainingData) -> Forward:
         return outputs[0], loss_of(outputs, codes, weight)
 
     def seeded_forward(x: Tensor, codes: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-        outputs = score(x, net.module_)  # a callback may have exchanged either
+        outputs = score(x, net.module_)  # a callback may have replaced either
         now = loss_of if net.criterion_ is criterion else OutputsLoss(net.criterion_, weights)
         with net.random_numbers():  # networks draw none, and may run in parallel threads
             return outputs[0], now(outputs, codes, weight)
 
     if not net.compile_:
         return seeded_forward
-    # Batches have one of two sizes, each worth code, and on a GPU a graph, of its own.
+    # Batches have one of two sizes; each gets its own code and, on a GPU, its own graph.
     compiled = torch.compile(
         forward,
         dynamic=False if data.sizes is None else None,
@@ -66,7 +66,7 @@ def make_forward(net: Any, data: TrainingData) -> Forward:
 
 @contextlib.contextmanager
 def explain_norm_error(x: Tensor) -> Iterator[None]:
-    """Say why a network cannot normalize images (n, C, *spatial) in training."""
+    """Explain why a network cannot normalize images (n, C, *spatial) in training."""
     try:
         yield
     except ValueError as error:
@@ -74,7 +74,7 @@ def explain_norm_error(x: Tensor) -> Iterator[None]:
             raise
         size = " x ".join(map(str, x.shape[2:]))
         raise ValueError(
-            f"The network reduces images of {size} pixels to so few that there is nothing to "
-            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if there is a choice, a "
-            f"smaller depth, larger images, or at least 2 of a size and a batch_size above 1."
+            f"The network reduces images of {size} pixels so much that there is nothing left to "
+            f"normalize in a batch of {len(x)}: {error}. Use norm='group' if the network has it, a "
+            f"smaller depth, larger images, or at least 2 images per size and a batch_size above 1."
         ) from error

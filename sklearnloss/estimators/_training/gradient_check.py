@@ -17,23 +17,23 @@ WeightedLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Random scores of a few samples may all satisfy a hinge; those of many draws do not.
 _N_DRAWS = 8
 _FORM = (
-    'Set form = "softmax" on the loss, as an attribute of the function, class or module, and it is '
-    "given a channel per class and class indices. "
+    'Set form = "softmax" on the loss, as an attribute of the function, class or module: then it '
+    "receives one channel per class and class indices. "
 )
 
 
 class SoftmaxOfOne(TorchDispatchMode):
-    """Notice a softmax over one channel, which is 1 whatever the scores.
+    """Detects a softmax over one channel, which is 1 regardless of the scores.
 
     Parameters
     ----------
     logits : Tensor
-        What a loss is called with meanwhile.
+        The logits that the loss is called with.
 
     Attributes
     ----------
     seen : bool
-        Whether there was one over as many numbers as there are logits.
+        Whether a softmax over as many numbers as logits was detected.
     """
 
     def __init__(self, logits: Tensor) -> None:
@@ -45,7 +45,7 @@ class SoftmaxOfOne(TorchDispatchMode):
         if func.overloadpacket.__name__ in ("_softmax", "_log_softmax"):
             x, axis = args[:2]
             if x.numel() == self.logits.numel() and x.ndim and x.shape[axis] == 1:
-                # Over a batch that happens to be of one sample it is not a mistake.
+                # Over a batch that happens to have one sample, it is not a mistake.
                 self.seen |= len(self.logits) > 1 or axis % x.ndim > 0
         return func(*args, **(kwargs or {}))
 
@@ -58,20 +58,20 @@ def require_slope(
     codes: Tensor,
     weight: Tensor | None,
 ) -> None:
-    """Raise a ValueError for a loss, or a user's term of a sum, that cannot be learned from.
+    """Raise a ValueError for a loss, or a user's term of a sum, without a gradient.
 
-    That is one whose gradient is exactly 0 for the scores and targets of this batch
+    Such a loss has a gradient of exactly 0 for the scores and targets of this batch
     and for random ones. A loss that is at its minimum here, or ignores all of this
-    batch, has another gradient there.
+    batch, has another gradient for the random ones.
 
     Parameters
     ----------
     loss : Loss, nn.Module or function
-        What is trained.
+        The loss to train.
     build : callable
-        Makes a loss a function of logits, codes and weight that returns a scalar.
+        Turns a loss into a function of logits, codes and weight that returns a scalar.
     gradient : Tensor or None
-        Of the loss by the logits of this batch; None if it is not known.
+        The gradient of the loss with respect to the logits of this batch; None if unknown.
     logits, codes, weight : Tensor
         The batch.
     """
@@ -89,10 +89,10 @@ def require_slope(
 
 
 def refuse_softmax_of_one(loss: AnyLoss) -> None:
-    """Raise a ValueError for a loss of which some part is a softmax over one channel."""
+    """Raise a ValueError for a loss that contains a softmax over one channel."""
     own = next((term for term, _ in weighted_data_terms(loss) if is_own(term)), loss)
     raise ValueError(
-        f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 whatever the "
+        f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 regardless of the "
         f"scores: nothing would be learned from this part of it. {_FORM}{GUIDE}"
     )
 
@@ -115,7 +115,7 @@ def _has_slope(
     codes: Tensor,
     weight: Tensor | None,
 ) -> bool:
-    """Return whether some scores and targets like these have a gradient other than 0."""
+    """Return whether the gradient is not 0 for some scores and targets like these."""
     criterion = build(_copy(term))
     ones = None if weight is None else torch.ones_like(weight)
     batches = [(logits, codes, weight)]
@@ -125,10 +125,10 @@ def _has_slope(
 
 
 def _copy(term: AnyLoss) -> AnyLoss:
-    """Copy a loss, so that one that counts its calls does not count these."""
+    """Copy a loss, so that these calls do not change its state."""
     try:
         return copy.deepcopy(term)
-    except Exception:  # whatever an object of the user's raises
+    except Exception:  # a user's object may raise anything
         return term
 
 
@@ -146,7 +146,7 @@ def _is_steep(criterion: WeightedLoss, z: Tensor, codes: Tensor, weight: Tensor 
     try:
         value = criterion(z, codes, weight)
         (slope,) = torch.autograd.grad(value, z, allow_unused=True)
-    except Exception:  # a loss may refuse random targets: there is no telling then
+    except Exception:  # a loss may reject random targets; then it is unknown
         return True
     return slope is not None and bool(slope.any())
 
@@ -158,7 +158,7 @@ def _no_slope(loss: AnyLoss, logits: Tensor) -> str:
         f"and any target: nothing would be learned. "
     )
     if not is_own(loss):
-        return f"{message}Look at its parameters."
+        return f"{message}Check its parameters."
     if shape[1] == 1:
         message += f"There is one channel here, and a softmax over one channel is constant. {_FORM}"
     return f"{message}Do not round, threshold or detach the scores. {GUIDE}"

@@ -1,4 +1,4 @@
-"""Ctrl-C told apart from a KeyboardInterrupt that a callback raises to stop training."""
+"""Distinguishes Ctrl-C from a KeyboardInterrupt that a callback raises to stop training."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from types import FrameType
 
 
 class Interrupts:
-    """Whether the process got a SIGINT."""
+    """Whether the process has received a SIGINT."""
 
     received = False
 
 
 @contextlib.contextmanager
 def watch_interrupts() -> Iterator[Interrupts]:
-    """Note each SIGINT, in addition to what its handler does.
+    """Record each SIGINT, in addition to running its handler.
 
-    Python runs handlers in the main thread only. In other threads nothing is noted,
-    and no Ctrl-C raises an exception there.
+    Python runs signal handlers in the main thread only. In other threads nothing is
+    recorded, and Ctrl-C never raises an exception there.
     """
     interrupts = Interrupts()
     handler = signal.getsignal(signal.SIGINT)

@@ -1,10 +1,9 @@
-"""The skorch net of an estimator: its targets are codes, its batches slices of tensors."""
+"""The skorch net of an estimator: its targets are codes, its batches are slices of tensors."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import re
 from collections.abc import Callable
 from typing import Any, Self
@@ -24,6 +23,7 @@ from .callbacks import EpochBar, copy_callbacks, picklable_callbacks
 from .checkpoints import continue_from_record
 from .criterion import Criterion
 from .fine_tuning import FineTunedNet
+from .finite_loss import require_finite
 from .forward import explain_norm_error, make_forward
 from .gradient_check import refuse_softmax_of_one, require_slope
 from .interrupts import watch_interrupts
@@ -42,7 +42,7 @@ class LossNet(FineTunedNet):
     base_lrs_ : list of float
         The learning rate of each group of parameters, before any schedule.
     output_weights_ : tuple of float
-        How much the loss of each output of the network counts.
+        The weight of each of the network's outputs in the loss.
     training_ : Training or None
         The state of the training in progress.
     """
@@ -60,7 +60,7 @@ class LossNet(FineTunedNet):
 
     def _state(self) -> dict[str, Any]:
         state = super().__getstate__()
-        for name in ("training_", "record_", "forward_iter"):  # the last is skorch's, in scoring
+        for name in ("training_", "record_", "forward_iter"):  # skorch sets the last in scoring
             state.pop(name, None)
         return {**state, "train_split": None}
 
@@ -88,7 +88,7 @@ class LossNet(FineTunedNet):
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
-            except KeyboardInterrupt:  # how skorch's callbacks end a training
+            except KeyboardInterrupt:  # how skorch's callbacks end training
                 if training.interrupts.received:
                     raise
                 stop = True
@@ -184,8 +184,8 @@ class LossNet(FineTunedNet):
             logits.retain_grad()
         if logits.requires_grad and not loss.requires_grad:
             raise ValueError(
-                f"The loss {self.criterion_.loss!r} has no gradient. Compute it from the logits by "
-                f"torch's functions alone, without item(), detach(), argmax or numpy."
+                f"The loss {self.criterion_.loss!r} has no gradient. Compute it from the logits "
+                f"with torch functions only, without item(), detach(), argmax or numpy."
             )
         loss.backward()
         if self.compile_ and logits.is_cuda:
@@ -206,7 +206,7 @@ class LossNet(FineTunedNet):
     def _check_slope(self, logits: Tensor, codes: Tensor, weight: Tensor | None) -> None:
         """Check on the first batch, once per loss, that the loss depends on the scores."""
         criterion, gradient = self.criterion_, None
-        if not self.compile_:  # which hides the gradient of the scores
+        if not self.compile_:  # compiling hides the gradient of the scores
             gradient, logits.grad = logits.grad, None
         with self.random_numbers():
             require_slope(
@@ -217,7 +217,7 @@ class LossNet(FineTunedNet):
                 codes,
                 weight,
             )
-            if self.compile_:  # in which it cannot be noticed
+            if self.compile_:  # where it cannot be detected
                 criterion = Criterion(criterion.loss, criterion.masks)
                 criterion(logits.detach(), codes, weight)
         if criterion.is_constant:
@@ -247,10 +247,10 @@ class LossNet(FineTunedNet):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach().clone()  # a CUDA graph overwrites it
-            # On other devices, looking would wait for the device.
+            # On other devices, checking would wait for the device.
             if loss.device.type == "cpu" or current.fetches:
                 value = loss.item()
-                self._check_finite(value, first=training and not values)
+                require_finite(self, value, first=training and not values)
                 self.history.record_batch(f"{prefix}_loss", value)
             values.append(loss)
             self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
@@ -265,27 +265,14 @@ class LossNet(FineTunedNet):
         """Fetch an epoch's losses from the device at once and write them into the history."""
         rows = [row for row in self.history[-1]["batches"] if f"{prefix}_batch_size" in row]
         for k, (row, value) in enumerate(zip(rows, torch.stack(values).tolist(), strict=True)):
-            self._check_finite(value, first=k == 0 and prefix == "train")
+            require_finite(self, value, first=k == 0 and prefix == "train")
             row[f"{prefix}_loss"] = value
-
-    def _check_finite(self, value: float, first: bool) -> None:
-        if math.isfinite(value):
-            return
-        lr = self.optimizer_.param_groups[0]["lr"]
-        advice = "Try a smaller lr, or clip_norm=1.0."
-        if first and len(self.history) == 1:
-            advice = (
-                "No step was made yet, so a smaller lr does not help: look for extreme values in "
-                "the images, and at the loss and its weights, for instance by check_loss."
-            )
-        raise FloatingPointError(
-            f"The loss became {value} in epoch {len(self.history)} (lr={lr:.3g}, "
-            f"loss={self.criterion_.loss!r}). {advice}"
-        )
 
     def fit(self, *args: Any, **kwargs: Any) -> LossNet:
         """Refuse to train without the estimator, which reads images and labels."""
-        raise RuntimeError("The net is trained by its estimator. Use fit or partial_fit of that.")
+        raise RuntimeError(
+            "The net is trained by its estimator. Use the estimator's fit or partial_fit."
+        )
 
     partial_fit = fit
 
@@ -297,21 +284,21 @@ class LossNet(FineTunedNet):
         tasks: FitTasks | None = None,
         estimator: Any = None,
     ) -> None:
-        """Train for some epochs; unlike skorch's own loop, let Ctrl-C through.
+        """Train for some epochs; unlike in skorch's own loop, Ctrl-C is not caught.
 
         Parameters
         ----------
         data : TrainingData
-            What to train on.
+            The training data.
         epochs : int
             Passes over the data.
         schedule : callable or None
             The factor of the learning rate by progress in [0, 1).
         tasks : FitTasks, default=None
-            Is told of each epoch of a ``fit``, which continues from a checkpoint. Without
-            it, all epochs are trained whatever was loaded.
+            Notified of each epoch of a ``fit``, which continues from a checkpoint. Without
+            it, all epochs are trained, regardless of a loaded checkpoint.
         estimator : ImageEstimator, default=None
-            Whose net it is.
+            The estimator of this net.
 
         Raises
         ------
@@ -340,7 +327,7 @@ class LossNet(FineTunedNet):
         assert training is not None
         data: TrainingData = training.data
         stopped: BaseException | None = None
-        if training.n_before:  # where torch's schedulers look for it when training continues
+        if training.n_before:  # torch's schedulers read it when training continues
             for group, lr in zip(self.optimizer_.param_groups, self.base_lrs_, strict=True):
                 group.setdefault("initial_lr", lr)
         try:
@@ -350,7 +337,7 @@ class LossNet(FineTunedNet):
             stopped = stop.__cause__
         except KeyboardInterrupt as interrupt:
             if len(self.history) > 1 and "train_loss" not in self.history[-1]:
-                del self.history[-1]  # an epoch that did not end
+                del self.history[-1]  # an unfinished epoch
             stopped = interrupt
         except BaseException:
             for _, callback in self.callbacks_:
@@ -397,7 +384,7 @@ class LossNet(FineTunedNet):
             raise stopped
 
     def _set_training(self, training: bool = True) -> None:
-        if self.module_.training != training:  # walking over all modules takes time
+        if self.module_.training != training:  # iterating over all modules takes time
             self.module_.train(training)
             self.criterion_.train(training)
             self.set_norms()

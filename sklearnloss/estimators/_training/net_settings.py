@@ -22,14 +22,14 @@ _GROUPS = ("callbacks__", "optimizer__")
 
 @dataclass(frozen=True)
 class NetSettings:
-    """The parameters of an estimator that its net needs, and that may change between fits.
+    """The parameters of an estimator that its net needs and that may change between fits.
 
     Attributes
     ----------
     params : dict of str to object
         Parameters of ``skorch.NeuralNet``.
     autocast : torch.dtype or None
-        The dtype of the network's arithmetic, if not its weights' own.
+        The dtype of the network's arithmetic, if it differs from that of its weights.
     compile : bool
         Whether network and loss are compiled together.
     """
@@ -45,11 +45,11 @@ class NetSettings:
         Parameters
         ----------
         estimator : ImageEstimator
-            Whose net it is.
+            The estimator of the net.
         device : torch.device
-            Where it is trained.
+            The device of the training.
         again : bool, default=False
-            Whether training continues, so that no checkpoint is loaded.
+            Whether training continues; then no checkpoint is loaded.
         """
         params = {
             "optimizer": resolve_optimizer(estimator.optimizer),
@@ -67,17 +67,17 @@ class NetSettings:
         return cls(params, resolve_precision(estimator.precision, device), estimator.compile)
 
     def apply(self, net: LossNet) -> None:
-        """Replace the settings of a net, whose callbacks and optimizer are initialized later."""
+        """Replace the settings of a net whose callbacks and optimizer are initialized later."""
         for name in [name for name in vars(net) if name.startswith(_GROUPS)]:
             delattr(net, name)
-        # skorch's own set_params would initialize callbacks and optimizer at once.
+        # skorch's own set_params would initialize callbacks and optimizer immediately.
         net.__dict__.update(self.params, autocast_=self.autocast, compile_=self.compile)
 
     def needs_new_optimizer(self, net: LossNet) -> bool:
-        """Return whether a net has another optimizer, or one with other arguments."""
+        """Return whether the optimizer, or one of its arguments, has changed."""
         if type(net.optimizer_) is not self.params["optimizer"]:
             return True
-        # Weight decay is changed in place; fused arithmetic is a matter of the device.
+        # Weight decay is changed in place; fused arithmetic depends on the device.
         changed = {"optimizer__weight_decay", "optimizer__fused"}
         names = {name for name in [*vars(net), *self.params] if name.startswith("optimizer__")}
         return any(
@@ -93,13 +93,13 @@ def build_net(
     Parameters
     ----------
     estimator : ImageEstimator
-        Its labels and its loss are known.
+        The estimator, with known labels and loss.
     device : torch.device
-        Where it is trained.
+        The device of the training.
     seed : int
-        Of the initial weights, batches and augmentation.
+        Seed of the initial weights, batches and augmentation.
     fetch_weights : bool, default=True
-        Whether a library may load pretrained weights. Not if others follow.
+        Whether a library may load pretrained weights; unnecessary if others are loaded next.
     """
     n_channels = estimator._n_channels(estimator.loss_)
     module, arguments = estimator._network(n_channels)

@@ -21,14 +21,14 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     Parameters
     ----------
     optimizer : str, class, or functools.partial of a class
-        A name in torch.optim, in any case; a torch optimizer class; or such a class
+        A name in torch.optim, case-insensitive; a torch optimizer class; or such a class
         with some of its arguments.
 
     Raises
     ------
     ValueError
-        If there is none of that name, it cannot train a network of convolutions, or
-        the arguments are not for it.
+        If the name is unknown, the optimizer cannot train a convolutional network, or
+        its arguments are invalid.
     """
     if isinstance(optimizer, functools.partial):
         _check_arguments(optimizer)
@@ -58,31 +58,31 @@ def resolve_optimizer(optimizer: Any) -> type[torch.optim.Optimizer]:
     return chosen
 
 
-# What no network with convolutions can be trained with.
+# Optimizers that cannot train any convolutional network.
 _UNUSABLE = {
-    "Muon": "takes matrices alone, but convolutions have kernels and biases",
+    "Muon": "takes only matrices, but convolutions have kernels and biases",
     "SparseAdam": "needs sparse gradients, but those of convolutions are dense",
 }
 
 
 def _check_arguments(optimizer: functools.partial[Any]) -> None:
-    """Raise for arguments of a partial optimizer that the estimator sets itself."""
+    """Raise an error for arguments of a partial optimizer that the estimator sets itself."""
     own = [name for name in ("lr", "params", "weight_decay") if name in optimizer.keywords]
     if optimizer.args or own:
         given = ", ".join([*map(repr, optimizer.args), *own])
         raise ValueError(
-            f"optimizer={optimizer!r} sets {given}. Bind other arguments, by their names alone, "
+            f"optimizer={optimizer!r} sets {given}. Bind only other arguments, by name, "
             f"and set lr and weight_decay on the estimator."
         )
 
 
 def resolve_device(device: Any) -> torch.device:
-    """Return a device; "auto" is CUDA where there is a GPU, else the CPU.
+    """Return a device; "auto" is CUDA if a GPU is available, otherwise the CPU.
 
     Raises
     ------
     ValueError
-        If there is no such device, or none that computes.
+        If there is no such device, or it cannot compute.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -107,12 +107,12 @@ def resolve_device(device: Any) -> torch.device:
 
 
 def available_device(device: Any) -> torch.device:
-    """Return the nearest device that there is: the one asked for, another GPU, or the CPU.
+    """Return the best available device: the requested one, another GPU, or the CPU.
 
     Raises
     ------
     RuntimeError
-        If no device has such a name.
+        If the device name is invalid.
     """
     wanted = torch.device("cuda" if device == "auto" else device)
     if wanted.type == "cuda" and torch.cuda.is_available():
@@ -133,11 +133,11 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype | Non
 
 @contextlib.contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
-    """Let torch use only algorithms that give the same result twice, for a while."""
+    """Restrict torch to deterministic algorithms temporarily."""
     if not wanted:
         yield
         return
-    # cuBLAS reads it when it is first used in the process.
+    # cuBLAS reads it at its first use in the process.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -153,7 +153,7 @@ def deterministic_algorithms(wanted: bool) -> Iterator[None]:
 def optimizer_settings(estimator: Any, device: torch.device) -> dict[str, Any]:
     """Return the arguments of an estimator's optimizer, as skorch parameters.
 
-    Those of ``net_params`` come first, then those that were bound to the class.
+    Those in ``net_params`` take precedence over those that were bound to the class.
     """
     optimizer = resolve_optimizer(estimator.optimizer)
     bound = getattr(estimator.optimizer, "keywords", None)
@@ -190,7 +190,7 @@ def _default_settings(
 
 
 def one_cycle(progress: float) -> float:
-    """Return the share of the peak learning rate: up for a quarter, down as a cosine."""
+    """Return the fraction of the peak learning rate: up for a quarter, down as a cosine."""
     warm_up = 0.25
     if progress < warm_up:
         return 0.04 + 0.96 * progress / warm_up
@@ -198,7 +198,7 @@ def one_cycle(progress: float) -> float:
 
 
 def cosine(progress: float) -> float:
-    """Return the share of the initial learning rate, falling to 0 as a cosine."""
+    """Return the fraction of the initial learning rate, falling to 0 as a cosine."""
     return 0.5 * (1 + math.cos(math.pi * progress))
 
 
@@ -210,14 +210,14 @@ SCHEDULES: dict[str | None, Callable[[float], float] | None] = {
 
 
 def check_net_params(net_params: Any, optimizer: type[torch.optim.Optimizer] | None = None) -> None:
-    """Raise a ValueError for arguments of the net that have no effect, or no place there.
+    """Raise a ValueError for arguments of the net that are invalid or have no effect.
 
     Parameters
     ----------
     net_params : dict or None
-        As the estimator's parameter.
+        The estimator's parameter.
     optimizer : type, default=None
-        What arguments of the optimizer are for.
+        The optimizer that arguments are for.
     """
     for name, value in (net_params or {}).items():
         head, _, rest = str(name).partition("__")
@@ -251,7 +251,7 @@ def _check_optimizer_argument(name: str, optimizer: type[torch.optim.Optimizer] 
 
 
 def _why_not(name: str) -> str:
-    """Return why an argument of the net is refused, and what to use."""
+    """Return why an argument of the net is rejected, and the alternative."""
     head = name.partition("__")[0]
     if head in _REFUSED:
         return _REFUSED[head]

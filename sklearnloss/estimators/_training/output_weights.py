@@ -1,4 +1,4 @@
-"""How much the loss of each output of a network counts."""
+"""The weights of a network's outputs in the loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .gradient_check import weighted_data_terms
 
 
 def read_output_weights(estimator: Any, module: nn.Module) -> tuple[float, ...]:
-    """Return a weight for each tensor of scores that a network gives in training.
+    """Return a weight for each tensor of scores that a network returns in training.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def read_output_weights(estimator: Any, module: nn.Module) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If their number is another one, or one is no weight.
+        If their number is wrong, or a weight is invalid.
     """
     number = n_outputs_in_training(module)
     given = getattr(estimator, "output_weights", None)
@@ -37,8 +37,8 @@ def read_output_weights(estimator: Any, module: nn.Module) -> tuple[float, ...]:
     weights = tuple(given)
     if len(weights) != number or not all(map(_is_weight, weights)):
         raise ValueError(
-            f"output_weights={given!r}. Expected {number} number{'s' * (number > 1)} from 0, as "
-            f"many as the network has outputs in training."
+            f"output_weights={given!r}. Expected {number} nonnegative number{'s' * (number > 1)}, "
+            f"one for each output of the network in training."
         )
     if not any(weights):
         raise ValueError(f"output_weights={given!r} are all 0: nothing would be learned.")
@@ -50,14 +50,14 @@ def _is_weight(value: Any) -> bool:
 
 
 class OutputsLoss:
-    """The weighted sum of the losses of several outputs, with penalties once.
+    """The weighted sum of the losses of several outputs, with penalties counted once.
 
     Parameters
     ----------
     criterion : Criterion
         The loss of one output.
     weights : tuple of float
-        Of the outputs.
+        The weights of the outputs.
     """
 
     def __init__(self, criterion: Criterion, weights: tuple[float, ...]) -> None:
@@ -65,7 +65,7 @@ class OutputsLoss:
         self.weights = weights
         terms = list(weighted_data_terms(criterion.loss))
         whole = not any(isinstance(part, Penalty) for part in criterion.modules())
-        # The parts of the loss on the data alone, None if that is all of it.
+        # The parts of the loss that depend on the data, None if that is the whole loss.
         self.parts = None if whole else [(Criterion(t, criterion.masks), f) for t, f in terms]
 
     def __call__(self, outputs: list[Tensor], codes: Tensor, weight: Tensor | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parameters that both estimators have, each declared once."""
+"""The parameters that all estimators share, each declared once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 Mirrored = Literal["flip", "mirror"] | None
-# The default of a parameter for which each estimator has another one.
+# Stands for a default that differs between estimators.
 OWN = object()
 
 
 class Number(Interval):  # type: ignore[misc]
-    """An interval of numbers, of which True and False are none."""
+    """An interval of numbers that excludes True and False."""
 
     def is_satisfied_by(self, val: Any) -> bool:
         """Return whether a value is a number within the interval."""
@@ -36,20 +36,20 @@ _between_0_and_1 = _real_number("neither", 1)
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is known of a parameter besides its name and its type.
+    """Properties of a parameter besides its name and its type.
 
     Attributes
     ----------
     default : object
-        In the signatures; ``OWN`` if each estimator has another one.
+        The default in signatures; ``OWN`` if it differs between estimators.
     allowed : list or None
-        What scikit-learn checks before a fit; None if the fit checks it elsewhere.
+        Constraints that scikit-learn checks before a fit; None if the fit checks it elsewhere.
     may_be_code : bool
-        Whether it matters in training only and may be code, which no file keeps.
+        Whether it matters in training only and may be code, which files do not store.
     resumable : bool
         Whether it may change before a fit continues from a checkpoint.
     used_after_fit : bool
-        Whether predictions need it, so that it is checked again: it may have changed.
+        Whether predictions need it; it is then checked again, since it may have changed.
     """
 
     default: Any
@@ -60,7 +60,7 @@ class Parameter:
 
 
 class SharedParameters:
-    """The parameters of both estimators, but for their loss."""
+    """The parameters that all estimators share, except for their loss."""
 
     width: Annotated[int, Parameter(OWN, [_whole_number(1)])]
     weights: Annotated[
@@ -131,7 +131,7 @@ PARAMETERS: dict[str, Parameter] = {
 }
 CONSTRAINTS = {name: each.allowed for name, each in PARAMETERS.items() if each.allowed is not None}
 MAY_BE_CODE = {name for name, each in PARAMETERS.items() if each.may_be_code}
-# The segmenter has some of its own.
+# The segmenter has additional ones.
 RESUMABLE = {name for name, each in PARAMETERS.items() if each.resumable} | {"tile"}
 USED_AFTER_FIT = {name for name, each in PARAMETERS.items() if each.used_after_fit} | {
     *("ignore_index", "multilabel", "tile"),

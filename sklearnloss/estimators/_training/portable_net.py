@@ -1,4 +1,4 @@
-"""A skorch net whose pickle is plain arrays, and loads where there is no GPU."""
+"""A skorch net whose pickle contains plain arrays and can be loaded without a GPU."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from .optimizers import available_device
 class PortableNet(NeuralNet):  # type: ignore[misc]
     """A net that pickles its weights and its optimizer's state as numpy arrays.
 
-    A net goes back to the device it was trained on, or to the CPU where there is none.
-    skorch's own pickle would not do: it holds the bytes of another pickle, which no
-    inspection of the outer one sees; it finds another place for what was on CUDA, but
-    not on other devices; penalties forget their network; and the data's augmentation,
-    which may hold tensors on a GPU, is in it.
+    A net is restored to the device it was trained on, or to the CPU if that is missing.
+    skorch's own pickle is not sufficient: it contains the bytes of another pickle,
+    which cannot be inspected from outside; it moves tensors from CUDA, but not from
+    other devices; penalties lose their network; and it includes the data's
+    augmentation, which may hold tensors on a GPU.
 
     Attributes
     ----------
     autocast_ : torch.dtype or None
-        The dtype of the network's arithmetic, if not its weights' own.
+        The dtype of the network's arithmetic, if it differs from that of its weights.
     class_counts_ : Tensor of shape (n_classes,), or None
         How often each class occurred in ``fit``.
     initial_weights_ : tuple
-        What the network started from, if that is known.
+        The weights that the network started from, if known.
     scaling_ : Scaling or None
-        Of the images, before the network sees them.
+        The scaling of the images for the network.
     """
 
     device: Any
@@ -55,13 +55,13 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
         state["generator_"] = as_arrays(state["generator_"].get_state())
         state["scaling_"] = self.scaling_ and as_arrays(tuple(self.scaling_))
         state["class_counts_"] = as_arrays(self.class_counts_)
-        # The one is made anew for the next training, the other may hold tensors on a GPU.
+        # The former is recreated for the next training, the latter may hold tensors on a GPU.
         state["augment_"], state["initial_weights_"] = None, ()
         if self._is_as_built(module):
             state["weights"] = as_arrays(dict(module.state_dict()))
             state["frozen"] = [n for n, p in module.named_parameters() if not p.requires_grad]
             state["training"] = module.training
-        else:  # the user put another network in its place
+        else:  # the user replaced the network
             state["module_"] = on_cpu(module)
         return state
 
@@ -93,11 +93,11 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
             self.optimizer_.load_state_dict(as_tensors(state["optimizer_"]))
             align_state(self.optimizer_)
         if isinstance(self.criterion_.loss, Loss):
-            # Penalties forget their network.
+            # Restore the networks of penalties, which pickles omit.
             self.criterion_.loss.bind(self.module_, self.class_counts_)
 
     def _empty_module(self) -> nn.Module:
-        """Return a network as :meth:`initialize` makes it, without memory for its weights."""
+        """Return a network like that of :meth:`initialize`, without memory for its weights."""
         with torch.device("meta"):
             built: nn.Module = self.initialized_instance(self.module, self.get_params_for("module"))
         return built
@@ -112,13 +112,13 @@ class PortableNet(NeuralNet):  # type: ignore[misc]
 
 
 def on_cpu(value: Any) -> Any:
-    """Return a value whose tensors are all on the CPU: itself if they are already.
+    """Return a value with all its tensors on the CPU: the value itself if they already are.
 
     Parameters
     ----------
     value : object
-        A tensor, a module, a container of such, or anything else, which is
-        returned as it is.
+        A tensor, a module, a container of these, or anything else, which is returned
+        unchanged.
     """
     if isinstance(value, Tensor):
         return value.cpu()
@@ -135,10 +135,10 @@ def on_cpu(value: Any) -> Any:
 
 
 def module_on_cpu(module: nn.Module) -> Any:
-    """Return a copy of a module with its tensors on the CPU, those in its settings too."""
+    """Return a copy of a module with its tensors on the CPU, including those in its settings."""
     moved = copy.deepcopy(module).cpu()
-    # Settings such as class weights are plain attributes; innermost modules first,
-    # so that a list of modules finds its members moved.
+    # Settings such as class weights are plain attributes. Innermost modules come first,
+    # so that a list of modules contains the moved ones.
     for part in reversed(list(moved.modules())):
         for name, value in _settings(part).items():
             part.__dict__[name] = on_cpu(value)
@@ -159,7 +159,7 @@ def is_elsewhere(value: Any) -> bool:
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
-    """Return a module's plain attributes; ``_network`` is what a penalty is bound to."""
+    """Return a module's plain attributes, without a penalty's ``_network``."""
     return {k: v for k, v in vars(module).items() if k not in _NOT_SETTINGS}
 
 

@@ -1,4 +1,4 @@
-"""The global random generators, seeded for a while and then as they were."""
+"""Temporary seeding of the global random generators."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
     Parameters
     ----------
     seed : int
-        numpy takes the last 32 bits of it.
+        numpy uses its last 32 bits.
     device : torch.device or str, default="cpu"
-        Whose generator is seeded beside the CPU's.
+        The device whose generator is seeded in addition to the CPU's.
     """
     with seeded_torch(seed, device):
         before = np.random.get_state(), random.getstate()  # noqa: NPY002

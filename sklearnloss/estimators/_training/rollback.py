@@ -1,4 +1,4 @@
-"""A fit that fails leaves the estimator as it was."""
+"""Restores an estimator after a failed fit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 
 class UndoMixin:
-    """Keep what an estimator learnt before, until a new fit has succeeded.
+    """Keep an estimator's fitted attributes until a new fit has succeeded.
 
-    Ctrl-C keeps the new one once it has trained a little.
+    After Ctrl-C, the new fit is kept if it has trained a little.
     """
 
     net_: Any
 
     @contextlib.contextmanager
     def _as_before_on_failure(self) -> Iterator[None]:
-        """Undo what a fit that fails has learnt, so that no half of it is left."""
+        """Undo the changes of a failed fit, so that no partial state is left."""
         before = self._learnt()
         n_epochs = len(before["net_"].history) if "net_" in before else 0
         try:
@@ -34,7 +34,7 @@ class UndoMixin:
             raise
 
     def _has_trained(self, n_epochs: int) -> bool:
-        """Return whether the net made a step after so many epochs."""
+        """Return whether the net has made a step after the given number of epochs."""
         if "net_" not in self.__dict__:
             return False
         rows = self.net_.history[n_epochs:]

@@ -1,4 +1,4 @@
-"""The learning rate over the steps of one fit."""
+"""The learning rate over the steps of a fit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class LearningRatePlan:
     Parameters
     ----------
     schedule : callable
-        The factor of the learning rate by progress in [0, 1).
+        Maps progress in [0, 1) to the factor of the learning rate.
     peaks : list of float
-        The learning rates that it is a factor of, one per group of parameters.
+        The learning rates that it multiplies, one per group of parameters.
     n_steps : int
-        Of the whole fit.
+        Number of steps of the whole fit.
     step : int, default=0
-        How many were done before.
+        Number of steps done before.
     """
 
     def __init__(

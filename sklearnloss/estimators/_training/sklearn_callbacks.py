@@ -1,4 +1,4 @@
-"""scikit-learn's own callbacks, told of each epoch."""
+"""Notification of scikit-learn's own callbacks in each epoch."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ try:
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing to support."""
+        """Does nothing: callbacks are not supported."""
 
     def with_callbacks(method: Any) -> Any:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
 
@@ -21,14 +21,14 @@ __all__ = ["CallbackSupportMixin", "FitTasks", "with_callbacks"]
 
 
 class FitTasks:
-    """Tells scikit-learn's callbacks of a fit and of its epochs, and then ``_epoch_hook``.
+    """Notifies scikit-learn's callbacks of a fit and of its epochs, then calls ``_epoch_hook``.
 
     Parameters
     ----------
     estimator : estimator
-        What is fitted.
+        The estimator that is fitted.
     X, y : array-like
-        What it is fitted on.
+        The data that it is fitted on.
     sample_weight : array-like or None
         Weights of the samples.
     """
@@ -48,13 +48,13 @@ class FitTasks:
             self.context.call_on_fit_task_begin(**self.data)
 
     def begin_epoch(self) -> None:
-        """Say that an epoch begins."""
+        """Notify the callbacks that an epoch begins."""
         if self.context is not None:
             self.epoch = self.context.subcontext(task_name="epoch")
             self.epoch.call_on_fit_task_begin(**self.data)
 
     def end_epoch(self) -> bool:
-        """Say that an epoch ended; return whether a callback asks to stop."""
+        """Notify the callbacks that an epoch ended; return whether one requests a stop."""
         self.n_epochs += 1
         stop = False
         if self.context is not None:
@@ -66,11 +66,11 @@ class FitTasks:
         return bool(stop)
 
     def end(self) -> None:
-        """Say that the fit ended."""
+        """Notify the callbacks that the fit ended."""
         if self.context is not None:
             self.context.call_on_fit_task_end(**self.data, reconstruction_attributes=self._fitted)
 
     def _fitted(self) -> dict[str, Any]:
-        """Return what a copy of the estimator needs so that it does not change afterwards."""
+        """Return the attributes for a copy of the estimator that does not change afterwards."""
         net = copy.deepcopy(self.estimator.net_)
         return {"net_": net, "loss_": net.criterion_.loss}

@@ -1,4 +1,4 @@
-"""torch's global settings that fits and predictions must not depend on."""
+"""Isolation of fits and predictions from torch's global settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AUTOCAST = ("cpu", "cuda", "mps", "xpu")
 
 @contextlib.contextmanager
 def usual_torch() -> Iterator[None]:
-    """Leave inference mode, autocast and a default device that a caller has set, for a while."""
+    """Temporarily leave inference mode, autocast and a default device set by the caller."""
     with contextlib.ExitStack() as stack:
         if torch.is_inference_mode_enabled():
             stack.enter_context(torch.inference_mode(False))
@@ -25,17 +25,17 @@ def usual_torch() -> Iterator[None]:
 
 
 def check_default_dtype() -> None:
-    """Raise unless new tensors are float32, as networks and images are.
+    """Raise an error unless new tensors are float32, like networks and images.
 
     Raises
     ------
     ValueError
-        If they are something else. The setting is the whole process's, so that no
-        fit of several at once can change it for itself.
+        If they are not. The setting applies to the whole process, so one of several
+        parallel fits cannot change it for itself.
     """
     dtype = torch.get_default_dtype()
     if dtype != torch.float32:
         raise ValueError(
             f"torch's default dtype is {dtype}, but networks are trained in float32. Call "
-            f"torch.set_default_dtype(torch.float32) before."
+            f"torch.set_default_dtype(torch.float32) first."
         )

@@ -15,37 +15,37 @@ from .sklearn_callbacks import FitTasks
 
 
 class StopTraining(Exception):
-    """Training ends before its last epoch; the cause, if any, is raised afterwards."""
+    """Ends training before its last epoch; the cause, if any, is raised afterwards."""
 
 
 @dataclass
 class Training:
-    """What a net needs during training only.
+    """The state that a net needs during training only.
 
     Attributes
     ----------
     data : TrainingData
-        What it is trained on.
+        The training data.
     forward : callable
-        From images, codes and weights to logits and the loss.
+        Maps images, codes and weights to logits and the loss.
     interrupts : Interrupts
         Whether Ctrl-C was pressed.
     n_before : int
-        Epochs of earlier fits.
+        Number of epochs in earlier fits.
     tasks : FitTasks or None
-        Is told of each epoch.
+        Notified of each epoch.
     estimator : ImageEstimator or None
-        Whose net it is.
+        The estimator of the net.
     plan : LearningRatePlan or None
         Sets the learning rate.
     inputs : object
-        The images of the present batch.
+        The images of the current batch.
     fetches : bool
-        Whether a callback looks at the loss of each batch.
+        Whether a callback uses the loss of each batch.
     may_draw : bool
         Whether the loss may draw random numbers.
     n_calls : int
-        How often the loss was called in this epoch.
+        Number of calls of the loss in this epoch.
     """
 
     data: TrainingData

@@ -1,4 +1,4 @@
-"""Warm starts: parameters that were changed since the last fit, applied to the existing net."""
+"""Warm starts: parameters changed since the last fit, applied to the existing net."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .output_weights import read_output_weights
 
 
 def check_unchanged(estimator: Any) -> None:
-    """Raise if a parameter was changed that is fixed by the first fit.
+    """Raise an error if a parameter was changed that the first fit determines.
 
     Raises
     ------
     ValueError
-        Names the parameter.
+        The message names the parameter.
     """
     net = estimator.net_
     _, arguments = estimator._network(net.n_channels_)
@@ -42,12 +42,12 @@ def check_unchanged(estimator: Any) -> None:
     what = ""
     if changed:
         key = changed[0]
-        what = f"with {key}={_shown(fitted.get(key))}, but {key} is {_shown(now.get(key))} now"
+        what = f"with {key}={_shown(fitted.get(key))}, but {key} is now {_shown(now.get(key))}"
     elif not _are_the_same(estimator.weights, *net.initial_weights_):
-        what = "from other weights than weights holds now"
+        what = "from other weights than those in weights now"
     if what:
         raise ValueError(
-            f"{type(estimator).__name__} was fitted {what}. Set it back, or fit anew with "
+            f"{type(estimator).__name__} was fitted {what}. Set it back, or refit with "
             f"warm_start=False."
         )
 
@@ -59,14 +59,14 @@ def _shown(value: Any) -> str:
 
 
 def _flat(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a network by the names of the estimator's parameters."""
+    """Return the arguments of a network under the names of the estimator's parameters."""
     params = arguments.get("params", {})
     flat = {name: each for name, each in arguments.items() if name != "params"}
     return {**flat, **{f"network__{name}": each for name, each in params.items()}}
 
 
 def _are_the_same(weights: Any, *initial: Any) -> bool:
-    """Return whether weights are the initial ones, or those are unknown."""
+    """Return whether weights are the initial ones, or the initial ones are unknown."""
     paths = str, os.PathLike
     return not initial or any(
         os.fspath(weights) == os.fspath(each)
@@ -77,14 +77,14 @@ def _are_the_same(weights: Any, *initial: Any) -> bool:
 
 
 def update_net(estimator: Any, device: torch.device) -> None:
-    """Apply parameters that were changed since the last fit to the estimator's net.
+    """Apply parameters changed since the last fit to the estimator's net.
 
     Parameters
     ----------
     estimator : ImageEstimator
-        Fitted before.
+        A fitted estimator.
     device : torch.device
-        Where the net is trained from now on.
+        The device for further training.
     """
     net = estimator.net_
     settings = NetSettings.of(estimator, device, again=True)
@@ -117,7 +117,7 @@ def _move(net: LossNet, device: torch.device) -> None:
 
 
 def _replace_loss(net: LossNet, loss: AnyLoss) -> bool:
-    """Give a net another loss; return whether the old or the new one has parameters to learn."""
+    """Replace a net's loss; return whether the old or the new one has trainable parameters."""
     old = net.criterion_
     if old.loss is loss:
         return False
@@ -126,12 +126,12 @@ def _replace_loss(net: LossNet, loss: AnyLoss) -> bool:
 
 
 def _update_groups(net: LossNet, settings: NetSettings) -> None:
-    """Change learning rate and weight decay where they are still the estimator's."""
+    """Change learning rate and weight decay if they still come from the estimator."""
     lr, decay = settings.params["lr"], settings.params.get("optimizer__weight_decay")
     old_decay = vars(net).get("optimizer__weight_decay")
     for k, group in enumerate(net.optimizer_.param_groups):
         factor = group.get(FACTOR, 1.0)
-        # Others were chosen through net_params. A callback may have changed the present rate.
+        # Others were set through net_params. A callback may have changed the current rate.
         if net.base_lrs_[k] == net.lr * factor and net.lr != lr:
             net.base_lrs_[k] = group["lr"] = group["initial_lr"] = lr * factor
         if OF_LOSS in group:

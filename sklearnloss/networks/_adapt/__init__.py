@@ -1,8 +1,8 @@
-"""Networks of others, made to fit images and classes.
+"""Third-party networks, adapted to images and classes.
 
-``wanted`` is what an estimator asks of a network, ``arguments`` calls a class or a function with
-it under the names that it knows, ``outputs`` reads what a network returns, ``sizes`` finds out by
-trial which images it takes, and ``adapted`` wraps it, so that images of any size pass.
-``layers`` exchanges first and last layers, ``encoder`` knows the parts of networks by name, and
-``interface`` is what estimators want to know of a network.
+``wanted`` is what an estimator requires of a network, ``arguments`` calls a class or a function
+with it under the names of its parameters, ``outputs`` reads what a network returns, ``sizes``
+finds out by trial which images it accepts, and ``adapted`` wraps it so that it accepts images of
+any size. ``layers`` replaces first and last layers, ``encoder`` finds the parts of networks by
+name, and ``interface`` is what estimators need to know about a network.
 """

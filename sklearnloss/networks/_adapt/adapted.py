@@ -1,4 +1,4 @@
-"""A network of others as estimators need it."""
+"""A third-party network with the interface that estimators need."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _INTERPOLATION = {1: "linear", 2: "bilinear", 3: "trilinear"}
 class AdaptedNetwork(nn.Module):
     """A network for images of any size, with one tensor of scores.
 
-    Where scores are per pixel, images are padded by repeating the edge, and scores
-    are cropped; where they are per image, images are enlarged.
+    With scores per pixel, images are padded by repeating the edge and scores are
+    cropped; with scores per image, images are enlarged.
 
     Parameters
     ----------
     network : nn.Module
-        From images (n, in_channels, *spatial) to scores, or several tensors of them.
+        Maps images (n, in_channels, *spatial) to scores, or to several tensors of them.
     wanted : Wanted
-        What it is for.
+        The data that it is for.
     sizes : Sizes
-        The sizes of images that it takes.
+        The sizes of images that it accepts.
     """
 
     def __init__(self, network: nn.Module, wanted: Wanted, sizes: Sizes) -> None:
@@ -36,7 +36,7 @@ class AdaptedNetwork(nn.Module):
         self.network = network
         self.wanted = wanted
         self.sizes = sizes
-        # Tiles start where a usual network samples the whole image, too.
+        # Tiles also start where a usual network samples the whole image.
         usual = math.lcm(sizes.multiple, USUAL_MULTIPLE)
         self.multiple = usual if sizes.fixed is None else max(sizes.fixed)
         self.values_per_pixel = sizes.values_per_pixel
@@ -46,7 +46,7 @@ class AdaptedNetwork(nn.Module):
         return self.outputs(x)[0]
 
     def outputs(self, x: Tensor) -> list[Tensor]:
-        """Return the scores of all heads, those of the first one first."""
+        """Return the scores of all heads, starting with the first head."""
         spatial = tuple(x.shape[2:])
         size = self.sizes.enlarged(spatial)
         if size != spatial:
@@ -62,9 +62,9 @@ class AdaptedNetwork(nn.Module):
             return _resized(x, size)
         if any(side > limit for side, limit in zip(spatial, size, strict=True)):
             raise ValueError(
-                f"The network takes images of {' x '.join(map(str, size))} pixels alone, but these "
-                f"have {' x '.join(map(str, spatial))}. Set tile={max(size)} to predict them, and "
-                f"cut images to that size before training."
+                f"The network accepts only images of {' x '.join(map(str, size))} pixels, but "
+                f"these have {' x '.join(map(str, spatial))}. Set tile={max(size)} to predict them "
+                f"and cut images to that size before training."
             )
         missing = [wanted - side for side, wanted in zip(spatial, size, strict=True)]
         padding = [side for length in reversed(missing) for side in (0, length)]
@@ -84,7 +84,7 @@ def _cropped(scores: Tensor, spatial: tuple[int, ...]) -> Tensor:
 
 
 def all_outputs(module: nn.Module, x: Tensor) -> list[Tensor]:
-    """Return the scores of all heads of a network, of most the only ones."""
+    """Return the scores of all heads of a network; most have only one."""
     module = getattr(module, "_orig_mod", module)
     if isinstance(module, AdaptedNetwork):
         return module.outputs(x)
@@ -93,10 +93,10 @@ def all_outputs(module: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 def inner_network(module: nn.Module) -> nn.Module:
-    """Return the network that a user knows, without what it was adapted by."""
+    """Return the network as the user knows it, without the adapter around it."""
     return module.network if isinstance(module, AdaptedNetwork) else module
 
 
 def n_outputs_in_training(module: nn.Module) -> int:
-    """Return how many tensors of scores a network gives in training."""
+    """Return how many tensors of scores a network returns in training."""
     return module.sizes.n_heads if isinstance(module, AdaptedNetwork) else 1

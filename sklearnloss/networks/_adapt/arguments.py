@@ -1,4 +1,4 @@
-"""Calls of classes and functions that make networks, with the numbers that these need."""
+"""Calls of classes and functions that make networks, with the numbers that they need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 from ..._utils.text import did_you_mean
 from .wanted import Wanted
 
-# What the libraries call the numbers that an estimator knows.
+# Parameter names that libraries use for the numbers that an estimator knows.
 IN_CHANNELS = (
     *("in_channels", "in_chans", "n_channels", "num_channels", "n_input_channels"),
     *("input_channels", "in_ch", "n_inputs"),
@@ -21,7 +21,7 @@ N_OUTPUTS = (
     *("n_outputs", "num_outputs", "out_chans", "out_ch"),
 )
 N_AXES = ("spatial_dims", "n_axes", "n_dims", "ndim", "dimensions")
-# Only where it has no default.
+# Passed only if it has no default.
 IMAGE_SHAPE = ("img_size", "image_size", "input_size", "image_shape", "input_image_size")
 RESERVED = {*IN_CHANNELS, *N_OUTPUTS, *N_AXES}
 _OPEN = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
@@ -35,17 +35,17 @@ def call_factory(
     Parameters
     ----------
     factory : callable
-        Is called with the numbers of channels, outputs and axes under the names that
-        it knows, and with the parameters.
+        Called with the numbers of channels, outputs and axes under the names of its
+        parameters, and with ``params``.
     wanted : Wanted
-        What the network is for.
+        The data that the network is for.
     params : dict of str to object
-        Of the user's. They come before the numbers.
+        The user's arguments. They take precedence over the numbers.
 
     Raises
     ------
     ValueError
-        If it cannot be called so, or makes no network.
+        If the call fails, or does not return a network.
     """
     given = {**known_arguments(factory, wanted), **params}
     _check_names(factory, params)
@@ -57,7 +57,7 @@ def call_factory(
         )
     try:
         network = factory(**given)
-    except Exception as error:  # whatever it raises
+    except Exception as error:  # anything may be raised
         arguments = ", ".join(f"{name}={value!r}" for name, value in given.items())
         raise ValueError(
             f"The network cannot be made: {name_of(factory)}({arguments}) raised "
@@ -72,7 +72,7 @@ def call_factory(
 
 
 def known_arguments(factory: Callable[..., Any], wanted: Wanted) -> dict[str, Any]:
-    """Return the numbers of channels, outputs and axes under the names a factory has for them."""
+    """Return the numbers of channels, outputs and axes under a factory's parameter names."""
     names = passed_on(factory)
     values = {
         IN_CHANNELS: wanted.in_channels,
@@ -94,13 +94,13 @@ def parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the parameters of a factory by name, without ``*args`` and ``**kwargs``."""
     try:
         signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # of code that is not Python
+    except (TypeError, ValueError):  # for functions not written in Python
         return {}
     return {p.name: p for p in signature.parameters.values() if p.kind not in _OPEN}
 
 
 def passed_on(factory: Callable[..., Any]) -> list[str]:
-    """Return the names of all parameters, with those that a class hands to its bases."""
+    """Return the names of all parameters, with those that a class passes to its bases."""
     names = list(parameters(factory))
     if isinstance(factory, type) and is_open(factory):
         for base in factory.__mro__[1:]:
@@ -113,7 +113,7 @@ def passed_on(factory: Callable[..., Any]) -> list[str]:
 
 
 def is_open(factory: Callable[..., Any]) -> bool:
-    """Return whether a factory takes any parameter."""
+    """Return whether a factory accepts arbitrary keyword arguments."""
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):
@@ -127,24 +127,24 @@ def required(factory: Callable[..., Any]) -> list[str]:
 
 
 def knows_numbers(factory: Callable[..., Any]) -> bool:
-    """Return whether a factory has names for the numbers of channels and of outputs."""
+    """Return whether a factory has parameters for the numbers of channels and outputs."""
     names = passed_on(factory)
     return any(n in names for n in IN_CHANNELS) and any(n in names for n in N_OUTPUTS)
 
 
 def looked_for(factory: Callable[..., Any]) -> str:
-    """Say which names were found in a signature, and which were looked for."""
+    """Describe which names were found in a signature, and which were looked for."""
     found = ", ".join(parameters(factory)) or "none"
     return (
-        f"Its parameters are: {found}. Channels of the images are passed as one of "
-        f"{', '.join(IN_CHANNELS)}, scores as one of {', '.join(N_OUTPUTS)}. For other names pass "
-        f"adapter=, a function (network, *, in_channels, n_outputs, image_shape, **params) that "
-        f"returns the module."
+        f"Its parameters are: {found}. The number of image channels is passed as one of "
+        f"{', '.join(IN_CHANNELS)}, the number of scores as one of {', '.join(N_OUTPUTS)}. For "
+        f"other names pass adapter=, a function (network, *, in_channels, n_outputs, image_shape, "
+        f"**params) that returns the module."
     )
 
 
 def name_of(factory: Any) -> str:
-    """Return what to call a class or a function in messages."""
+    """Return the name of a class or a function for messages."""
     name: str = getattr(factory, "__qualname__", None) or repr(factory)
     return name
 
@@ -157,6 +157,6 @@ def _check_names(factory: Callable[..., Any], params: Mapping[str, Any]) -> None
         if name not in names:
             valid = ", ".join(f"network__{each}" for each in names if each not in RESERVED)
             raise ValueError(
-                f"Invalid parameter 'network__{name}': {name_of(factory)} has none of that name. "
-                f"Valid ones are: {valid or 'none'}.{did_you_mean(name, names)}"
+                f"Invalid parameter 'network__{name}': {name_of(factory)} has no parameter of that "
+                f"name. Valid ones are: {valid or 'none'}.{did_you_mean(name, names)}"
             )

@@ -10,14 +10,14 @@ from torch import nn
 
 from ..._utils.text import did_you_mean
 
-#: Stands for the encoder among patterns.
+#: The pattern that stands for the encoder.
 ENCODER = "encoder"
-# What classifiers call their last layers, the main ones and those beside them.
+# Names of the last layers of classifiers, both main and auxiliary.
 _HEADS = {
     *("classification_head", "class_layers", "classifier", "fc", "_fc", "head", "heads"),
     *("head_dist", "last_linear", "AuxLogits", "aux1", "aux2", "aux_classifier"),
 }
-# MONAI's networks for masks whose encoder is several children.
+# MONAI's segmentation networks whose encoder consists of several children.
 _MONAI = {
     "BasicUNet": ("conv_0", "down_1", "down_2", "down_3", "down_4"),
     "DynUNet": ("input_block", "downsamples", "bottleneck"),
@@ -25,7 +25,7 @@ _MONAI = {
     "SegResNetVAE": ("convInit", "down_layers"),
     "VNet": ("in_tr", "down_tr32", "down_tr64", "down_tr128", "down_tr256"),
 }
-# Children each child of which is a stage, and those in which there may be some.
+# Children whose own children are stages, and those that may contain such children.
 _LISTS = {"blocks", "features", "layers", "stages"}
 _AROUND = {"backbone", "encoder"}
 _LISTED = 12
@@ -37,18 +37,18 @@ def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where
     Parameters
     ----------
     network : nn.Module
-        As the user knows it.
+        The network as the user knows it.
     pattern : str
-        "encoder", or a pattern of ``fnmatch`` for names such as "layer1.0.conv1.weight".
+        "encoder", or an ``fnmatch`` pattern for names such as "layer1.0.conv1.weight".
     per_pixel : bool
-        Whether the network is one for masks.
+        Whether the network is for masks.
     where : str
-        The parameter of the estimator that holds the pattern, for errors.
+        The estimator parameter that holds the pattern, for errors.
 
     Raises
     ------
     ValueError
-        If there are none; the message lists names.
+        If no parameter matches; the message lists names.
     """
     names = [name for name, _ in network.named_parameters()]
     if pattern == ENCODER:
@@ -58,13 +58,14 @@ def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where
         return matched
     inside = [name for name in names if name.startswith(f"{pattern}.")]
     if inside:
-        advice = f" It is a part of the network, whose parameters are '{pattern}.*'."
+        advice = f" It is a part of the network: use '{pattern}.*' for its parameters."
     else:
         parts = {name.rpartition(".")[0] for name in names}
         advice = did_you_mean(pattern, [*names, *(f"{part}.*" for part in parts if part)])
     raise ValueError(
-        f"{where} holds {pattern!r}, which matches no parameter of the network.{advice} Its "
-        f"parameters are {', '.join(names[:5])}, ..., {names[-1]}, in {_children(network)}."
+        f"{where} holds {pattern!r}, which matches no parameter of the network.{advice} The "
+        f"network's parameters are {', '.join(names[:5])}, ..., {names[-1]}, in "
+        f"{_children(network)}."
     )
 
 
@@ -78,14 +79,14 @@ def _encoder(network: nn.Module, names: Sequence[str], *, per_pixel: bool, where
     if found:
         return found
     raise ValueError(
-        f"{where} holds 'encoder', but which part of {type(network).__name__} that is is not "
-        f"known. Pass patterns of names instead, such as {_example(names)!r}. Its parts are "
-        f"{_children(network)}. Or give its class an attribute encoder_parts, the names of those."
+        f"{where} holds 'encoder', but it is not known which part of {type(network).__name__} that "
+        f"is. Pass name patterns instead, such as {_example(names)!r}. Its parts are "
+        f"{_children(network)}. Or give its class an attribute encoder_parts, a list of names."
     )
 
 
 def _encoder_parts(network: nn.Module, library: str) -> Sequence[str]:
-    """Return the names of the children that make up the encoder, as far as they are known."""
+    """Return the names of the children that make up the encoder, if they are known."""
     own = getattr(network, "encoder_parts", ())
     if own:
         return tuple(own)
@@ -98,7 +99,7 @@ def _encoder_parts(network: nn.Module, library: str) -> Sequence[str]:
 def _head(network: nn.Module) -> list[str]:
     """Return the names of a classifier's last layers."""
     get_classifier: Any = getattr(network, "get_classifier", None)
-    if callable(get_classifier):  # timm's
+    if callable(get_classifier):  # timm
         layers = get_classifier()
         own = {id(layer) for layer in (layers if isinstance(layers, tuple) else (layers,))}
         found = [name for name, module in network.named_modules() if id(module) in own]
@@ -127,15 +128,15 @@ def _example(names: Sequence[str]) -> str:
 
 
 def norms_of(network: nn.Module, frozen: Collection[str]) -> list[str]:
-    """Return the layers with running statistics all of whose parameters are frozen.
+    """Return the layers with running statistics whose parameters are all frozen.
 
-    One without parameters counts where all those beside it, in the same part of the
-    network, are frozen.
+    A layer without parameters is included if everything next to it, in the same part of
+    the network, is frozen.
 
     Parameters
     ----------
     network : nn.Module
-        As the user knows it.
+        The network as the user knows it.
     frozen : collection of str
         Names of its parameters.
     """
@@ -147,7 +148,7 @@ def norms_of(network: nn.Module, frozen: Collection[str]) -> list[str]:
 
 
 def _is_frozen(network: nn.Module, name: str, frozen: Collection[str]) -> bool:
-    """Return whether all parameters of a part, or of the nearest around it, are frozen."""
+    """Return whether all parameters of a part, or of the nearest part around it, are frozen."""
     while True:
         part = network.get_submodule(name)
         own = [f"{name}.{each}" if name else each for each, _ in part.named_parameters()]
@@ -157,13 +158,13 @@ def _is_frozen(network: nn.Module, name: str, frozen: Collection[str]) -> bool:
 
 
 def find_stages(network: nn.Module) -> list[list[str]]:
-    """Return the names of a network's parameters by stages, the first layers first.
+    """Return the names of a network's parameters by stage, starting with the first layers.
 
-    A stage is a child of the network, in the order in which they were made. Lists of
-    modules, an only child, and what is called encoder, backbone, blocks, features,
-    layers or stages are as many stages as they have children. What has nothing but
-    vectors, such as a norm, belongs to the stage before, and tokens and positions to
-    the one after; all heads of a classifier are the last stage.
+    A stage is a child of the network, in the order in which the children were made.
+    Lists of modules, an only child, and children called encoder, backbone, blocks,
+    features, layers or stages form one stage per child of their own. Modules whose
+    parameters are all vectors, such as norms, belong to the stage before, and tokens
+    and positions to the one after; all heads of a classifier form the last stage.
     """
     found: dict[tuple[str, bool], list[str]] = {}
     for name, _ in network.named_parameters():
@@ -186,9 +187,9 @@ def find_stages(network: nn.Module) -> list[list[str]]:
 
 
 def _stage_of(network: nn.Module, name: str) -> tuple[str, bool]:
-    """Return the part of a network that a parameter's stage is.
+    """Return the part of a network whose stage a parameter belongs to.
 
-    Also whether it is a stage: else the parameter belongs to what is many of them.
+    Also return whether it is a single stage; otherwise it contains several.
     """
     stage: list[str] = []
     parent, in_list = network, False

@@ -1,4 +1,4 @@
-"""The interface of networks that estimators rely on."""
+"""The network interface that estimators rely on."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import Protocol, runtime_checkable
 
 from torch import nn
 
-# Most networks halve the resolution five times at most.
+# Most networks halve the resolution at most five times.
 USUAL_MULTIPLE = 32
 
 
 @runtime_checkable
 class Network(Protocol):
-    """A network that says how large an input it is made for.
+    """A network that declares which inputs it is made for.
 
     Attributes
     ----------
     multiple : int
-        The sides of tiles are multiples of it: by how much the resolution is reduced.
+        The sides of tiles are multiples of this: the factor by which the resolution is
+        reduced.
     values_per_pixel : int
-        How many values the first layer gives per pixel. Batches of predictions are
-        smaller where it is larger, so that they need as much memory.
+        How many values the first layer outputs per pixel. Batches of predictions are
+        smaller the larger it is, so that they need the same memory.
     """
 
     multiple: int
@@ -30,14 +31,14 @@ class Network(Protocol):
 
 @dataclass
 class UsualNetwork:
-    """What is assumed of a network that does not say so itself."""
+    """The defaults for a network that does not declare its interface."""
 
     multiple: int
     values_per_pixel: int
 
 
 def as_network(module: nn.Module) -> Network:
-    """Return a module that has the interface, or what is known of any other one."""
+    """Return a module itself if it has the interface, and otherwise the defaults."""
     if isinstance(module, Network):
         return module
     first_width = next((len(p) for p in module.parameters() if p.ndim > 1), 1)

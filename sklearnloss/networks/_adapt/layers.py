@@ -1,4 +1,4 @@
-"""First and last layers, exchanged for ones of other numbers of channels and outputs."""
+"""First and last layers, replaced by ones with other numbers of channels and outputs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def convolutions(network: nn.Module) -> Iterator[str]:
-    """Yield the names of the convolutions; those that are transposed are none."""
+    """Yield the names of the convolutions, except transposed ones."""
     return (name for name, module in network.named_modules() if isinstance(module, _CONVOLUTIONS))
 
 
 def adapt_kernel(kernel: Tensor, n_channels: int) -> Tensor:
-    """Return a kernel (out, in, *size) for another number of channels.
+    """Adapt a kernel (out, in, *size) to another number of channels.
 
-    It is summed over its channels for one, and otherwise repeated and rescaled, so that
-    equal channels give what they gave before.
+    For one channel the kernel is summed over its channels; otherwise it is repeated and
+    rescaled, so that equal channels give the same result as before.
     """
     n_given = kernel.shape[1]
     if n_given == n_channels or not kernel.is_floating_point():
@@ -32,16 +32,16 @@ def adapt_kernel(kernel: Tensor, n_channels: int) -> Tensor:
 
 
 def exchange_first(network: nn.Module, in_channels: int, *, keep: bool) -> None:
-    """Exchange the first convolution for one of another number of channels.
+    """Replace the first convolution by one with another number of channels.
 
     Parameters
     ----------
     network : nn.Module
-        Is changed.
+        Changed in place.
     in_channels : int
-        Of the images.
+        Number of channels of the images.
     keep : bool
-        Whether the weights are worth keeping; otherwise new ones are drawn.
+        Whether to keep the weights; otherwise new ones are drawn.
     """
     name = next(convolutions(network), None)
     first: Any = None if name is None else network.get_submodule(name)
@@ -66,16 +66,16 @@ def exchange_first(network: nn.Module, in_channels: int, *, keep: bool) -> None:
 
 
 def exchange_outputs(network: nn.Module, names: Iterable[str], n_outputs: int) -> None:
-    """Exchange layers for random ones of another number of outputs.
+    """Replace layers by random ones with another number of outputs.
 
     Parameters
     ----------
     network : nn.Module
-        Is changed.
+        Changed in place.
     names : iterable of str
-        Of linear layers and convolutions.
+        Names of linear layers and convolutions.
     n_outputs : int
-        Which they get.
+        Their new number of outputs.
     """
     for name in names:
         old: Any = network.get_submodule(name)

@@ -1,4 +1,4 @@
-"""What networks return: one tensor of scores, several, or a dict of them."""
+"""The outputs of networks: one tensor of scores, several, or a dict of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from .wanted import Wanted
 
-# What libraries call the scores among several outputs.
+# Names that libraries give to the scores among several outputs.
 _MAIN = ("out", "logits", "pred", "main")
 
 
 class WrongOutputs(ValueError):
-    """A network returns what no other size of images would change.
+    """A network returns wrong outputs, regardless of the size of the images.
 
     Attributes
     ----------
     number : bool
-        Whether it is the number of scores.
+        Whether the number of scores is wrong.
     """
 
     def __init__(self, message: str, *, number: bool = False) -> None:
@@ -32,31 +32,31 @@ class WrongSize(ValueError):
 
 
 def read_outputs(raw: Any, wanted: Wanted, spatial: Sequence[int]) -> list[Tensor]:
-    """Return all scores that a network gives for a batch, the ones that count first.
+    """Return all scores that a network returns for a batch, starting with the main ones.
 
     Several heads may come as a list or tuple, as a dict, or stacked along a second
-    axis. What has another number of axes or channels than scores is left out, but
-    for the first.
+    axis. Except for the first, outputs with other numbers of axes or channels are
+    left out.
 
     Parameters
     ----------
     raw : Tensor, list, tuple or dict
         What the network returned.
     wanted : Wanted
-        What it is for.
+        The data that the network is for.
     spatial : tuple of int
-        Of the batch.
+        Spatial shape of the batch.
 
     Raises
     ------
     WrongOutputs
-        If the first is no tensor of scores.
+        If the first is not a tensor of scores.
     """
     found = list(_tensors(raw, wanted))
     if not found:
         raise WrongOutputs(
             f"The network returns an object of type {type(raw).__name__}. Expected scores: a "
-            f"tensor {wanted.scores}, or a list or dict of such."
+            f"tensor {wanted.scores}, or a list or dict of them."
         )
     main = _flattened(found[0], wanted)
     _check(main, wanted, spatial)
@@ -80,7 +80,7 @@ def _tensors(raw: Any, wanted: Wanted) -> Iterator[Tensor]:
 
 
 def _flattened(scores: Tensor, wanted: Wanted) -> Tensor:
-    """Return scores per image without axes of length 1, which some networks leave."""
+    """Return scores per image without the axes of length 1 that some networks keep."""
     left = not wanted.per_pixel and scores.ndim > 2 and all(n == 1 for n in scores.shape[2:])
     return scores.flatten(1) if left else scores
 
@@ -102,7 +102,7 @@ def _check(scores: Tensor, wanted: Wanted, spatial: Sequence[int]) -> None:
         other = "ImageClassifier" if wanted.per_pixel else "ImageSegmenter"
         task = "for each pixel" if wanted.per_pixel else "for each image"
         looks = (scores.ndim == 2) if wanted.per_pixel else (scores.ndim == wanted.n_axes + 2)
-        hint = f" It looks like one for {other}." if looks else ""
+        hint = f" It looks like a network for {other}." if looks else ""
         raise WrongOutputs(f"{returned} pixels. Expected {wanted.scores}, scores {task}.{hint}")
     if scores.shape[1] != wanted.n_outputs:
         raise WrongOutputs(

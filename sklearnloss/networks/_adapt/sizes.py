@@ -1,4 +1,4 @@
-"""Which sizes of images a network takes, found out by trial."""
+"""The image sizes that a network accepts, found out by trial."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from .arguments import IMAGE_SHAPE
 from .outputs import WrongOutputs, WrongSize, read_outputs
 from .wanted import Wanted
 
-# Images that are tried at a time: two, in case a network is confused by one.
+# Number of images per trial: two, since some networks fail on one.
 _BATCH = 2
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 7, 14, 28, 56)
-# Sizes that are tried are at least as large, by number of axes.
+# The smallest sizes to try, by number of axes.
 _TRIED = {1: 64, 2: 64, 3: 32}
-# Of networks that take images of one size only.
+# Sizes to try for networks that accept only one.
 _LARGEST = 2048
 _FIXED = (224, 256, 384, 299, 448, 512, 192, 128, 112, 96, 64, 48, 32, 28)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes that a network takes.
+    """The image sizes that a network accepts.
 
     Attributes
     ----------
     multiple : int
-        Sides are multiples of it.
+        Sides are multiples of this.
     least : int
         The smallest side, a multiple of it.
     fixed : tuple of int or None
-        The only size that is taken, if there is one.
+        The only size that is accepted, if there is just one.
     values_per_pixel : int
-        How many values the largest layer gives per pixel of an image.
+        How many values the largest layer outputs per pixel of an image.
     n_heads : int
-        How many tensors of scores there are in training.
+        How many tensors of scores the network returns in training.
     """
 
     multiple: int = 1
@@ -51,7 +51,7 @@ class Sizes:
     n_heads: int = 1
 
     def enlarged(self, spatial: Iterable[int]) -> tuple[int, ...]:
-        """Return the smallest size that is taken and not below one."""
+        """Return the smallest accepted size that is not below the given one."""
         if self.fixed is not None:
             return self.fixed
         m, least = self.multiple, self.least
@@ -59,22 +59,22 @@ class Sizes:
 
 
 def find_sizes(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes:
-    """Return which sizes a network takes, with its weights and random numbers as they were.
+    """Return which sizes a network accepts; its weights and random numbers are left unchanged.
 
     Parameters
     ----------
     network : nn.Module
-        Is called with batches of two images of several sizes in evaluation mode, and
-        with one of the wanted size in training mode.
+        Called with batches of two images of several sizes in evaluation mode, and
+        with one batch of the wanted size in training mode.
     wanted : Wanted
-        What it is for.
+        The data that it is for.
     given : dict of str to object
-        What the network was made with; among it may be the size that it takes.
+        The arguments that the network was made with; the only accepted size may be among them.
 
     Raises
     ------
     ValueError
-        If it takes none, or returns other scores than wanted; the message has the shapes.
+        If no size is accepted, or the scores are wrong; the message contains the shapes.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         with _mode(network, training=False):
@@ -85,7 +85,7 @@ def find_sizes(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> 
 
 
 def _materialize(network: nn.Module, wanted: Wanted) -> None:
-    """Let lazy layers see the size that they are for; others are left alone."""
+    """Initialize lazy layers with the size that they are for; others are left unchanged."""
     if any(is_lazy(each) for each in [*network.parameters(), *network.buffers()]):
         error = _error(network, wanted, wanted.image_shape)
         if error is not None:
@@ -96,13 +96,13 @@ def _find(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes
     for multiple in _MULTIPLES:
         error = _error(network, wanted, _odd_multiples(multiple, wanted.n_axes))
         if error is None:
-            # A network that took no small images may take any larger ones.
+            # A network that accepted no small images may accept any larger ones.
             large = min(_odd_multiples(multiple, wanted.n_axes))
             smaller = (m for m in _MULTIPLES if m < multiple and multiple % m == 0)
             found = next((m for m in smaller if _takes(network, wanted, m, large)), multiple)
             high = max(_odd_multiples(found, wanted.n_axes, large))
             return Sizes(found, _least(network, wanted, found, high))
-        if isinstance(error, WrongOutputs):  # which no other size changes
+        if isinstance(error, WrongOutputs):  # the same for any other size
             raise error
     for size in _fixed_sizes(network, wanted, given):
         error = _error(network, wanted, size)
@@ -116,7 +116,7 @@ def _find(network: nn.Module, wanted: Wanted, given: Mapping[str, Any]) -> Sizes
 
 
 def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
-    """Call a network as training will; some heads are there in training mode only."""
+    """Call a network as training does; some heads exist in training mode only."""
     error = _error(network, wanted, sizes.enlarged(wanted.image_shape))
     if isinstance(error, WrongOutputs):
         raise WrongOutputs(f"In training mode: {error}")
@@ -136,7 +136,7 @@ def _try_training(network: nn.Module, wanted: Wanted, sizes: Sizes) -> Sizes:
 
 @contextmanager
 def _largest_layer(network: nn.Module) -> Iterator[list[int]]:
-    """Collect how many values each layer gives."""
+    """Collect how many values each layer outputs."""
     numbers = [1]
 
     def count(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -157,8 +157,9 @@ def _refusal(error: Exception, wanted: Wanted) -> Exception:
         return error
     size = " x ".join(map(str, wanted.image_shape))
     refusal = ValueError(
-        f"The network takes no images of {wanted.in_channels} channels and {size} pixels, nor any "
-        f"other size that was tried. It raised {type(error).__name__}: {str(error).rstrip('.')}."
+        f"The network accepts neither images of {wanted.in_channels} channels and {size} pixels "
+        f"nor any other size that was tried. It raised {type(error).__name__}: "
+        f"{str(error).rstrip('.')}."
     )
     refusal.__cause__ = error
     return refusal
@@ -166,7 +167,7 @@ def _refusal(error: Exception, wanted: Wanted) -> Exception:
 
 @contextmanager
 def _mode(network: nn.Module, *, training: bool) -> Iterator[None]:
-    """Put a network into a mode for a while; its statistics are as before afterwards."""
+    """Put a network into a mode temporarily; its statistics are restored afterwards."""
     before = {module: module.training for module in network.modules()}
     kept = {name: buffer.clone() for name, buffer in network.named_buffers() if not is_lazy(buffer)}
     network.train(training)
@@ -210,7 +211,7 @@ def _fixed_sizes(
 
 
 def _least(network: nn.Module, wanted: Wanted, multiple: int, high: int, low: int = 0) -> int:
-    """Return the smallest side that is taken, by bisection: what takes one takes larger ones."""
+    """Return the smallest accepted side, by bisection: any larger side is accepted, too."""
     low, high = low // multiple, high // multiple
     while high - low > 1:
         middle = (low + high) // 2
@@ -227,16 +228,16 @@ def _are_probabilities(scores: Tensor) -> bool:
 
 
 def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
-    """Return what goes wrong with images of a size, None if nothing does."""
+    """Return the error that images of a size cause, or None."""
     try:
         scores = read_outputs(network(_images(network, wanted, spatial)), wanted, spatial)[0]
-    except Exception as error:  # whatever a network raises
+    except Exception as error:  # a network may raise anything
         return error
     return _wrong_scores(scores, wanted, spatial)
 
 
 def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Tensor:
-    """Return a batch of noise where the network is."""
+    """Return a batch of noise on the network's device."""
     device = next((p.device for p in network.parameters()), None)
     shape = (_BATCH, wanted.in_channels, *spatial)
     return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
@@ -252,11 +253,11 @@ def _wrong_scores(scores: Tensor, wanted: Wanted, spatial: tuple[int, ...]) -> E
     if not scores.is_meta and not scores.isfinite().all():
         return WrongOutputs(
             f"The network returns NaN or infinity for random images of shape "
-            f"{(_BATCH, wanted.in_channels, *spatial)}. Look at its weights."
+            f"{(_BATCH, wanted.in_channels, *spatial)}. Check its weights."
         )
     if not scores.is_meta and _are_probabilities(scores):
         return WrongOutputs(
-            "The network returns probabilities: its scores add up to 1. Expected scores as they "
-            "are before the softmax, which losses apply themselves. Take the softmax out of it."
+            "The network returns probabilities: its scores add up to 1. Expected raw "
+            "scores: losses apply the softmax themselves. Remove the softmax from the network."
         )
     return None

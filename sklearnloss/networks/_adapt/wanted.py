@@ -1,4 +1,4 @@
-"""What an estimator asks of a network."""
+"""What an estimator requires of a network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Wanted:
     n_outputs : int
         Scores per image, or per pixel.
     image_shape : tuple of int
-        (*spatial), of the first image.
+        Spatial shape of the first image.
     per_pixel : bool
-        Whether there are scores for each pixel, or for each image.
+        Whether there are scores for each pixel, rather than for each image.
     """
 
     in_channels: int

@@ -37,14 +37,14 @@ def test_masks_tell_that_channels_come_last(kind: str, tmp_path: Path) -> None:
         images = [tmp_path / f"{k}.npy" for k in range(4)]
         for path, image in zip(images, X, strict=True):
             np.save(path, image)
-    with pytest.raises(ValueError, match=r"channels seem to come last: set channels='last'"):
+    with pytest.raises(ValueError, match=r"channels seem to be last: set channels='last'"):
         segmenter().fit(images, y)
     assert segmenter(channels="last").fit(images, y).input_shape_ == (5, 8, 9)
 
 
 def test_masks_tell_that_channels_come_first() -> None:
     X = RNG.normal(size=(4, 5, 8, 9))
-    with pytest.raises(ValueError, match=r"channels seem to come first: set channels='first'"):
+    with pytest.raises(ValueError, match=r"channels seem to be first: set channels='first'"):
         segmenter(channels="last").fit(X, (X[:, 0] > 0).astype(int))
 
 
@@ -54,7 +54,7 @@ def test_masks_tell_that_channels_come_first() -> None:
     [
         (
             (8, 12, 12),
-            r"volumes, .*image_shape=\(1, 8, 12, 12\).*image_shape=\(8, 12, 12\) says so",
+            r"volumes, .*image_shape=\(1, 8, 12, 12\).*confirm it with image_shape=\(8, 12, 12\)",
         ),
         ((8, 8, 3), "If the channels come last, set channels='last'"),
         ((12, 12, 7), "If the channels come last, set channels='last'"),

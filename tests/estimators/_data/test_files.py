@@ -86,10 +86,10 @@ def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(FileError, match=rf"a{kind}' cannot be read: it is empty\."):
         read_image(path)
     path.write_text("no picture, but a text of some length")
-    with pytest.raises(FileError, match=rf"a{kind}' cannot be read: it (is not a|does not beg)"):
+    with pytest.raises(FileError, match=rf"a{kind}' cannot be read: it (is not a|does not start)"):
         read_image(path)
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n")
-    with pytest.raises(FileError, match="it is a pointer of Git LFS: fetch the file with git lfs"):
+    with pytest.raises(FileError, match="it is a Git LFS pointer: fetch the file with git lfs"):
         read_image(path)
     for part in (0.4, 0.8):
         path.write_bytes(whole(kind)[: int(part * len(whole(kind)))])

@@ -118,8 +118,10 @@ def test_every_way_to_give_images_is_scaled_alike(tmp_path: Path) -> None:
         paths.append(tmp_path / f"mixed{k}.npy")
         np.save(paths[-1], image)
     with (
-        pytest.warns(UserWarning, match="The same brightness may be another number"),
-        pytest.raises(ValueError, match="of one kind of numbers, but X holds floating point and u"),
+        pytest.warns(UserWarning, match="The same brightness may be a different number"),
+        pytest.raises(
+            ValueError, match="with one kind of numbers, but X holds floating point and u"
+        ),
     ):
         classifier(normalize="imagenet").fit(paths, Y)
 
@@ -153,10 +155,10 @@ def test_it_stays_through_clone_save_and_warm_start(tmp_path: Path) -> None:
     again = load(tmp_path / "a.safetensors")
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     again.fit(X, Y)
-    with pytest.raises(ValueError, match="with normalize='imagenet', but normalize is 'auto' now"):
+    with pytest.raises(ValueError, match="with normalize='imagenet', but normalize is now 'auto'"):
         model.set_params(normalize="auto").fit(X, Y)
     other = classifier(warm_start=True).fit(X, Y)
-    with pytest.raises(ValueError, match="with normalize='auto', but normalize is 'imagenet' now"):
+    with pytest.raises(ValueError, match="with normalize='auto', but normalize is now 'imagenet'"):
         other.set_params(normalize="imagenet").fit(X, Y)
     with pytest.raises(ValueError, match="'normalize' parameter of ResNetClassifier must be"):
         classifier(normalize="minmax").fit(X, Y)

@@ -318,7 +318,9 @@ def test_masks_of_unlike_sizes_are_scored_together(scenes: Data) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data) -> None:
     X, y = scenes
     model = segmenter()
-    with pytest.raises(ValueError, match=r"a.dcm' is of no known kind. Expected .npy, .npz or a p"):
+    with pytest.raises(
+        ValueError, match=r"a.dcm' is of an unknown kind. Expected .npy, .npz or a p"
+    ):
         model.fit([tmp_path / "a.dcm", tmp_path / "b.dcm"], y[:2])
     with pytest.raises(FileNotFoundError, match="a.npy"):
         model.fit([tmp_path / "a.npy", tmp_path / "b.npy"], y[:2])

@@ -62,7 +62,7 @@ class DataOfPairs(Dataset):  # type: ignore[type-arg]
         return self.pairs[index]
 
 
-OBJECTS = "look like a number per object.*one class: mask > 0.*pass classes="
+OBJECTS = "look like object numbers.*one class: mask > 0.*pass classes="
 
 
 @pytest.mark.parametrize("counts", [[3, 7, 5, 9], [6, 8], [2, 0, 9, 4, 5], [18, 19, 20, 22]])
@@ -181,7 +181,7 @@ def test_a_label_that_often_marks_ignored_pixels_is_asked_about(
     masks = save(y, tmp_path, ".npy") if lazy else y
     X = RNG.normal(size=y.shape)
     with pytest.raises(
-        ValueError, match=rf"label {void} beside .*Pass ignore_index={void} if .*pass classes=\["
+        ValueError, match=rf"label {void} alongside .*Pass ignore_index={void} if .*pass classes=\["
     ):
         fit(masks, X=X)
     assert void not in fit(masks, X=X, ignore_index=void).classes_
@@ -228,7 +228,7 @@ def test_masks_in_jpeg_files_are_refused(tmp_path: Path) -> None:
     y = numbered([1, 2, 2]).astype(np.uint8)
     files = [jpeg(100 * mask, tmp_path / f"{k}.jpg") for k, mask in enumerate(y)]
     X = list(RNG.normal(size=y.shape))
-    message = r"JPEG, which changes labels, made some.*: 0.jpg, 1.jpg, 2.jpg. Write masks as PNG"
+    message = r"some of which come from JPEG.*: 0.jpg, 1.jpg, 2.jpg. Save masks as PNG"
     with pytest.raises(ValueError, match=message):
         fit(files, X=X)
     images = save(np.stack(X), tmp_path, ".npy")
@@ -272,5 +272,5 @@ def test_pictures_of_grey_masks_are_read_and_others_refused(mode: str, tmp_path:
     assert model.classes_.tolist() == [0, 7]
     assert model.score(X, files) == model.score(np.stack(X), y)
     image.fromarray(RNG.integers(0, 255, (8, 8, 3), np.uint8)).save(files[0])
-    with pytest.raises(ValueError, match=r"0\.png.*a mask in color. Write the number of its class"):
+    with pytest.raises(ValueError, match=r"0\.png.*a mask in color. Store the number of the class"):
         fit(files, X=X)

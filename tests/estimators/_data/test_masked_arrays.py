@@ -174,5 +174,5 @@ def test_pictures_grey_out_masked_pixels(masked: Masked) -> None:
 
 def test_masked_labels_of_images_are_refused(digits: Data) -> None:
     X, y = digits
-    with pytest.raises(ValueError, match="y has masked labels. Leave out the images"):
+    with pytest.raises(ValueError, match="y has masked labels. Leave out images"):
         classifier().fit(X, np.ma.masked_equal(y, 2))

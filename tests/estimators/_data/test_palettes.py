@@ -29,7 +29,7 @@ def test_palettes_that_number_colors_anew_are_refused(tmp_path: Path, suffix: st
     one, other = save(tmp_path / f"1{suffix}", RED), save(tmp_path / f"2{suffix}", GREEN, RED)
     message = (
         r"palettes that differ: 1 is the color \(255, 0, 0\) in .*1\.\w+', but \(0, 255, 0\) in "
-        r".*2\.\w+'. Write the number of its class to each pixel.* list them as classes="
+        r".*2\.\w+'. Store the number of the class in each pixel.* list them as classes="
     )
     with pytest.raises(ValueError, match=message):
         segmenter().fit(X, [one, other])

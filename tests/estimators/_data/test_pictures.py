@@ -187,7 +187,7 @@ def test_colors_are_no_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "a.png")
     assert read_mask(tmp_path / "a.png", multilabel=True).shape == (3, 8, 9)
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / "a.jpg")
-    with pytest.raises(FileError, match="a mask of the mode CMYK"):
+    with pytest.raises(FileError, match="a mask of mode CMYK"):
         read_mask(tmp_path / "a.jpg")
 
 

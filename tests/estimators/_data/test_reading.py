@@ -130,14 +130,14 @@ WRONG: list[tuple[Any, str]] = [
     (Path("one.tif"), r"\['one.tif'\]"),
     (b"one.tif", r"\['one.tif'\]"),
     (os.curdir, r"X is the folder '.'. Expected a list of files, such as sorted"),
-    ((image for image in np.ones((2, 8, 8))), "X is a generator. Expected images in an order"),
-    ({"image": 1}, "X is a dict. Expected images in an order"),
+    ((image for image in np.ones((2, 8, 8))), "X is a generator. Expected an ordered collection"),
+    ({"image": 1}, "X is a dict. Expected an ordered collection"),
     (DataLoader(TensorDataset(torch.ones(4, 8, 8))), "X is a DataLoader. .*X.dataset"),
     ([{"image": 1, "label": 2}], r"X\[0\] is a dict with 'image', 'label'. Expected an image, or"),
     (Made(lambda k: {"image": 1, "label": 2}), r"X\[0\] is a dict with 'image', 'label'."),
     (Tables(), r"X\[0\] is a dict with 'image', 'label'."),
     (Made(lambda k: (1, 2, 3)), r"X\[0\] is a tuple of 3 items. Expected an image, or \(image, t"),
-    (np.array([["a.png"], ["b.png"]]), "X holds text in 2 axes. Expected the paths"),
+    (np.array([["a.png"], ["b.png"]]), "X holds strings in 2 axes. Expected image paths"),
 ]
 
 
@@ -276,5 +276,5 @@ def test_masks_of_several_dtypes_predict_the_smallest(scenes: Data) -> None:
 
 def test_one_bit_does_not_mix_with_255(scenes: Data) -> None:
     masks = [mask > 0 if k == 3 else (mask > 0) * np.uint8(255) for k, mask in enumerate(scenes[1])]
-    with pytest.raises(ValueError, match=r"masks of one bit, .* with the labels \[0, 1, 255\]"):
+    with pytest.raises(ValueError, match=r"one-bit masks, .* with the labels \[0, 1, 255\]"):
         segmenter().fit(list(zip(scenes[0], masks, strict=True)))

@@ -136,5 +136,7 @@ def test_a_channel_without_a_pixel_that_counts_is_refused(scenes: Data) -> None:
     hidden = np.ma.masked_array(X, np.zeros(X.shape, bool))
     hidden[:, 1] = np.ma.masked
     for images in (hidden, list(zip(hidden, y, strict=True))):
-        with pytest.raises(ValueError, match=r"No pixel counts in channel 1 of X: all are masked"):
+        with pytest.raises(
+            ValueError, match=r"Channel 1 of X has no pixels to use: all are masked"
+        ):
             segmenter().fit(images, None if isinstance(images, list) else y)

@@ -160,7 +160,7 @@ def test_a_tiff_that_was_cut_off_is_refused(
         (PAGES, {"imagej": True, "metadata": {"axes": "CYX"}}, "has 2 pages"),
         (PAGES, {"metadata": None}, "has 2 pages"),
         (np.full((8, 9, 3), 999, np.uint16), {"photometric": "rgb"}, "has 16 bits per color"),
-        (GRAY.astype(float), {}, "is of a kind that Pillow does not know"),
+        (GRAY.astype(float), {}, "is of a kind that Pillow does not support"),
     ],
 )
 def test_what_pillow_reads_a_part_of_needs_tifffile(
@@ -190,6 +190,6 @@ def test_flat_images_and_volumes_do_not_mix(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", PAGES, metadata={"axes": "ZYX"})
     tifffile.imwrite(tmp_path / "b.tif", PAGES[0])
     with pytest.raises(
-        ValueError, match=r"X\[1\] \(.*b.tif'\) .*flat images and volumes do not mix"
+        ValueError, match=r"X\[1\] \(.*b.tif'\) .*2-D images and volumes do not mix"
     ):
         classifier().fit([tmp_path / "a.tif", tmp_path / "b.tif"], [0, 1])

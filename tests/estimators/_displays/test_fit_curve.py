@@ -91,7 +91,7 @@ def test_it_draws_on_given_axes(digits: Data) -> None:
 
 
 def test_what_has_no_history_is_refused(digits: Data) -> None:
-    with pytest.raises(TypeError, match="LogisticRegression keeps no history of its fit"):
+    with pytest.raises(TypeError, match="LogisticRegression has no history of its fit"):
         FitCurveDisplay.from_estimator(LogisticRegression())
     with pytest.raises(ValueError, match="is not fitted yet"):
         FitCurveDisplay.from_estimator(classifier())

@@ -324,13 +324,13 @@ def test_it_draws_on_given_axes() -> None:
     ("arguments", "message"),
     [
         ({"select": "wurst"}, "select='wurst': expected 'first'.* Did you mean 'worst'?"),
-        ({"select": [1]}, "expected numbers of images from 0 to 0"),
-        ({"select": []}, "expected numbers of images from 0 to 0"),
-        ({"select": [0.5]}, "expected numbers of images from 0 to 0"),
+        ({"select": [1]}, "expected indices of images from 0 to 0"),
+        ({"select": []}, "expected indices of images from 0 to 0"),
+        ({"select": [0.5]}, "expected indices of images from 0 to 0"),
         ({"n_images": 0}, "n_images=0: expected at least 1"),
         ({"panels": ["error"]}, "panels=.*expected some of 'image'.* Did you mean 'errors'?"),
         ({"label": 3}, r"label=3: expected one of \[1\]"),
-        ({"colors": ["red", "blue"]}, "colors has 2 colors, expected 1, of: label 1"),
+        ({"colors": ["red", "blue"]}, "colors has 2 colors, expected 1, for: label 1"),
         ({"display_labels": ["a"]}, r"display_labels=\['a'\] names 1 labels, but there are 2"),
     ],
 )

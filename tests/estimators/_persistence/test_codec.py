@@ -238,8 +238,8 @@ def test_unlike_losses_of_one_name_get_unlike_names() -> None:
             r"but the file needs a function or an object: pass OwnLoss\(\.\.\.\), as it was",
         ),
         (nn.Linear, nn.Linear(1, 1), "but the file needs a class"),
-        (OwnLoss(), own_function, "is own_function, but the file needs a class of losses"),
-        (OwnLoss(), nn.Linear, "is Linear, but the file needs a class of losses"),
+        (OwnLoss(), own_function, "is own_function, but the file needs a loss class"),
+        (OwnLoss(), nn.Linear, "is Linear, but the file needs a loss class"),
     ],
 )
 def test_a_wrong_custom_object_is_named(value: Any, given: Any, message: str) -> None:

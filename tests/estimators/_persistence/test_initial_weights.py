@@ -177,7 +177,7 @@ def test_a_prefix_of_all_names_is_left_out(prefix: str, imagenet: State) -> None
 
 def test_a_prefix_of_some_names_is_named(imagenet: State) -> None:
     given = {f"net.{name}": value for name, value in imagenet.items()} | {"ema.x": torch.zeros(1)}
-    with pytest.raises(ValueError, match=r"Pass those alone whose names begin with 'net\.'"):
+    with pytest.raises(ValueError, match=r"Pass only those whose names begin with 'net\.'"):
         load_weights(resnet(), given)
 
 

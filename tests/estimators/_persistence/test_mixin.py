@@ -214,7 +214,9 @@ def test_a_loss_of_ones_own_is_named_and_passed_in(
     assert type(again.loss_) is type(model.loss_)
     again.partial_fit(X, y)
     names = ", ".join(map(repr, sorted(custom)))
-    with pytest.raises(ValueError, match=f"it needs what is your own: {names}. Pass it by name"):
+    with pytest.raises(
+        ValueError, match=f"it needs objects of your own: {names}. Pass them by name"
+    ):
         load(tmp_path / FILE)
 
 
@@ -334,7 +336,7 @@ def test_code_that_only_training_needs_is_left_out_with_a_warning(
     assert warning.filename == __file__
     message = str(warning.message)
     assert "Left out of the file, since only training needs them: augment (" in message
-    assert "Before what is loaded is trained, set them again with set_params." in message
+    assert "Before training the loaded estimator, set them again with set_params." in message
     again = load(tmp_path / FILE)
     for name in code:
         assert f"{name} (" in message
@@ -450,9 +452,7 @@ def test_each_class_loads_only_its_own(digits: Data, tmp_path: Path) -> None:
     model = classifier().fit(X, y)
     model.save(tmp_path / FILE)
     assert_same(ResNetClassifier.load(tmp_path / FILE), model, X)
-    with pytest.raises(
-        ValueError, match="it holds a 'ResNetClassifier', but expected was 'UNetSeg"
-    ):
+    with pytest.raises(ValueError, match="it holds a 'ResNetClassifier'; expected 'UNetSeg"):
         UNetSegmenter.load(tmp_path / FILE)
 
 
@@ -462,7 +462,7 @@ def test_a_sub_class_is_passed_in_or_loads_itself(digits: Data, tmp_path: Path) 
     model.save(tmp_path / FILE)
     assert_same(MyClassifier.load(tmp_path / FILE), model, X)
     assert_same(load(tmp_path / FILE, custom={"MyClassifier": MyClassifier}), model, X)
-    with pytest.raises(ValueError, match="it holds a 'MyClassifier', but expected was"):
+    with pytest.raises(ValueError, match="it holds a 'MyClassifier'; expected"):
         load(tmp_path / FILE)
 
 

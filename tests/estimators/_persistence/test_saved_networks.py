@@ -130,7 +130,9 @@ def test_networks_of_ones_own_are_named_and_passed_in(
     model, X = fitted(network, **params)
     check(model, X, tmp_path, **custom)
     names = ", ".join(map(repr, sorted(custom)))
-    with pytest.raises(ValueError, match=f"it needs what is your own: {names}. Pass it by name"):
+    with pytest.raises(
+        ValueError, match=f"it needs objects of your own: {names}. Pass them by name"
+    ):
         load(tmp_path / FILE)
 
 

@@ -122,7 +122,7 @@ def test_an_encoder_of_a_classifier_leaves_its_head_with_a_warning() -> None:
     torch.manual_seed(1)
     state = ResNet(3, 9, width=4).state_dict()
     with pytest.warns(
-        UserWarning, match=r"all but backbone \(decoder\); of weights, fc.weight, fc.bias have no"
+        UserWarning, match=r"all but backbone \(decoder\); the weights fc.weight, fc.bias are not"
     ):
         load_weights(network, state, 2)
     own = network.state_dict()

@@ -155,7 +155,7 @@ def test_volumes_move_with_their_masks(make: Make) -> None:
 @pytest.mark.parametrize("library", SOME)
 def test_signals_are_refused(library: str) -> None:
     images, masks = batch(16)
-    with pytest.raises(ValueError, match=f"of {library} is for images, but these are signals"):
+    with pytest.raises(ValueError, match=f"from {library} is for images, but these are signals"):
         changed(SOME[library](), images, masks)
 
 
@@ -224,7 +224,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (
         lambda: kornia().RandomJigsaw(p=1.0),
-        r"augment=RandomJigsaw of kornia fails on images and masks of shape \(1, 16, 16\)",
+        r"augment=RandomJigsaw from kornia fails on images and masks of shape \(1, 16, 16\)",
     ),
     (
         lambda: kornia().AugmentationSequential(
@@ -233,27 +233,27 @@ REFUSED: list[tuple[Make, str]] = [
         ),
         "masks with fractions",
     ),
-    (lambda: _geometry().Hflip(), "augment moves images and not their masks"),
+    (lambda: _geometry().Hflip(), "augment moves images but not their masks"),
     (
         lambda: torchvision().Compose([torchvision().MixUp(num_classes=2)]),
         "augment holds MixUp, which mixes images and their labels",
     ),
     (
         lambda: import_or_skip("torchvision.transforms").RandomHorizontalFlip(),
-        "RandomHorizontalFlip of torchvision.transforms, which knows no masks. Use that of torch",
+        "RandomHorizontalFlip from torchvision.transforms, which ignores masks. Use the one from",
     ),
-    (lambda: torchvision().JPEG(50), "augment=JPEG of torchvision fails on .* float32 in"),
+    (lambda: torchvision().JPEG(50), "augment=JPEG from torchvision fails on .* float32 in"),
     (lambda: torchvision().RandomAffine(40, fill=9), r"the label 9, but the classes are \[0, 1\]"),
     (lambda: albumentations().Normalize(), "augment holds Normalize"),
     (
         lambda: albumentations().Compose(
             [albumentations().Lambda(image=lambda image, **_: image[:, ::-1], p=1)]
         ),
-        "augment moves images and not their masks",
+        "augment moves images but not their masks",
     ),
     (
         lambda: pytest.importorskip("monai.transforms").RandFlip(prob=1.0),
-        "augment=RandFlip is of monai, whose transforms are not called here. Expected one of torch",
+        "augment=RandFlip is from monai, whose transforms are not supported. Expected one from",
     ),
 ]
 

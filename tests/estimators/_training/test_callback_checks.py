@@ -47,7 +47,10 @@ SAYS_HOW = "There are no validation data. Set early_stopping=True, which holds o
         (EpochScoring("accuracy"), f"EpochScoring with on_train=False. {SAYS_HOW}.*on_train=True"),
         (BatchScoring("accuracy"), f"BatchScoring with on_train=False. {SAYS_HOW}"),
         (PassthroughScoring("score"), f"PassthroughScoring with on_train=False. {SAYS_HOW}"),
-        (EpochScoring("acuracy", on_train=True), "is not a scorer.*Did you mean 'accuracy'"),
+        (
+            EpochScoring("acuracy", on_train=True),
+            "is not a scikit-learn scorer.*Did you mean 'accuracy'",
+        ),
         (EpochScoring(["accuracy"], on_train=True), "Use one callback per score"),
         (
             EpochScoring("accuracy", on_train=True, use_caching=False),
@@ -129,7 +132,7 @@ def test_scoring_all_masks_at_once_needs_images_of_one_size(scenes: Data) -> Non
     images = [image[: 16 - 8 * (k % 2)] for k, image in enumerate(X)]
     masks = [mask[: 16 - 8 * (k % 2)] for k, mask in enumerate(y)]
     scoring = {"scoring": iou_scorer, "on_train": True, "name": "iou", "lower_is_better": False}
-    with pytest.raises(ValueError, match="images are of different sizes. Use BatchScoring"):
+    with pytest.raises(ValueError, match="images have different sizes. Use BatchScoring"):
         segmenter(callbacks=[EpochScoring(**scoring)]).fit(images, masks)
     model = segmenter(callbacks=[BatchScoring(**scoring)]).fit(images, masks)
     assert 0 < model.history_[-1, "iou"] < 1

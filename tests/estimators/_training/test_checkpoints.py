@@ -171,7 +171,9 @@ def test_a_training_that_a_callback_ended_stays_ended(digits: Data, tmp_path: Pa
 def test_the_best_weights_have_to_be_in_the_checkpoint(digits: Data, tmp_path: Path) -> None:
     callbacks = [*patience(load_best=True), *every_epoch(tmp_path)]
     classifier(max_epochs=2, callbacks=callbacks).fit(*digits)
-    with pytest.raises(ValueError, match=r"of epoch 2, but score was best in epoch 1.*score_best"):
+    with pytest.raises(
+        ValueError, match=r"from epoch 2, but score was best in epoch 1.*score_best"
+    ):
         classifier(max_epochs=3, callbacks=callbacks).fit(*digits)
 
 
@@ -204,7 +206,7 @@ def test_the_checkpoint_of_another_fit_is_refused(
 
 def test_another_fold_does_not_continue_the_first(digits: Data, tmp_path: Path) -> None:
     model = classifier(callbacks=every_epoch(tmp_path), normalize=None)
-    with pytest.warns(FitFailedWarning, match="of a fit with other data"):
+    with pytest.warns(FitFailedWarning, match="from a fit with other data"):
         scores = cross_val_score(model, *digits, cv=3)
     assert np.isnan(scores).tolist() == [False, True, True]
 
@@ -217,7 +219,9 @@ def test_a_checkpoint_that_another_fit_overwrote_is_not_taken_for_the_best(
             classifier(callbacks=[saved_in(tmp_path)], random_state=1).fit(*digits)
 
     best = saved_in(tmp_path, monitor="train_loss_best", load_best=True)
-    with pytest.raises(ValueError, match="overwritten by another fit. Give each fit a dirname"):
+    with pytest.raises(
+        ValueError, match="overwritten by another fit. Give each fit its own dirname"
+    ):
         classifier(callbacks=[Other(), best]).fit(*digits)
 
 

@@ -14,10 +14,10 @@ from ..conftest import Data, classifier, segmenter
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"width": 8}, "was fitted with width=4, but width is 8 now. Set it back, or fit anew"),
+        ({"width": 8}, "was fitted with width=4, but width is now 8. Set it back, or refit"),
         ({"depth": 1}, "was fitted with depth=(18|2), but depth is 1 now"),
         ({"normalize": None}, "was fitted with normalize='auto', but normalize is None now"),
-        ({"weights": "some.pt"}, "was fitted from other weights than weights holds now"),
+        ({"weights": "some.pt"}, "was fitted from other weights than those in weights now"),
         ({"classes": [0, 1, 2, 3]}, r"with classes=\[0, 1, 2\], but classes is \[0, 1, 2, 3\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -37,7 +37,7 @@ def test_what_a_network_has_from_its_first_training_cannot_change(
 
 def test_another_norm_is_refused(scenes: Data) -> None:
     model = segmenter(warm_start=True).fit(*scenes).set_params(norm="batch")
-    with pytest.raises(ValueError, match="was fitted with norm='group', but norm is 'batch' now"):
+    with pytest.raises(ValueError, match="was fitted with norm='group', but norm is now 'batch'"):
         model.partial_fit(*scenes)
     assert model.set_params(warm_start=False).fit(*scenes).n_iter_ == 1
 

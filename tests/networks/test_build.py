@@ -58,7 +58,7 @@ def other_names(k: int) -> nn.Module:
         (Returns(lambda x: None), "an object of type NoneType"),
         (Returns(lambda x: x.argmax(1)), r"shape \(2, 65, 67\).*scores for each pixel"),
         (Returns(Tensor.long), "dtype torch.int64. Expected floating point"),
-        (Returns(lambda x: x.softmax(1)), "returns probabilities.*Take the softmax out"),
+        (Returns(lambda x: x.softmax(1)), "returns probabilities.*Remove the softmax"),
         (Returns(lambda x: x.mean(0, keepdim=True)), r"\(1, 3, 20, 22\) for images of shape \(2,"),
         (TwoInTraining(None), r"In training mode: .*\(2, 2, 20, 22\)"),
         (nn.Conv3d(1, 3, 3, padding=1), "first convolution is of 3 axes, but the images have 2"),
@@ -68,7 +68,7 @@ def other_names(k: int) -> nn.Module:
         (other_names, "other_names needs 'k'. Set network__k.*adapter="),
         (lambda: nn.Conv2d(1, 2, 3, padding=1), "Its parameters are: none.*adapter="),
         ("unett", "network='unett' is unknown.*Did you mean 'unet'"),
-        ("resnet", "'resnet' is one for ImageClassifier"),
+        ("resnet", "'resnet' is for ImageClassifier"),
     ],
 )
 def test_no_network_for_masks(network: Any, message: str) -> None:
@@ -85,7 +85,7 @@ def test_no_network_for_masks(network: Any, message: str) -> None:
         (lambda in_channels, n_classes: pooled(5), "called with in_channels=1, n_classes=3"),
         (nn.Sequential(nn.Flatten(), nn.Linear(100, 3)), r"2x440 and 100x3"),
         (Returns(lambda x: x.mean((2, 3)).softmax(1)), "returns probabilities"),
-        ("unet", "'unet' is one for ImageSegmenter"),
+        ("unet", "'unet' is for ImageSegmenter"),
     ],
 )
 def test_no_network_for_labels(network: Any, message: str) -> None:
@@ -103,7 +103,7 @@ def failing(network: Any, **numbers: Any) -> nn.Module:
         (failing, r"adapter raised KeyError: 'width'.*in_channels=1, n_outputs=3, image_shape="),
         (lambda network: network(3), "unexpected keyword argument 'in_channels'"),
         (lambda network, **numbers: None, "adapter returned an object of type NoneType"),
-        (lambda network, **numbers: pooled(5), "The network returns.*told the numbers as"),
+        (lambda network, **numbers: pooled(5), "The network returns.*receives the numbers as"),
     ],
 )
 def test_an_adapter_that_fails(adapter: Any, message: str) -> None:
@@ -115,7 +115,11 @@ def test_an_adapter_that_fails(adapter: Any, message: str) -> None:
     ("network", "name", "message"),
     [
         (pooled, "kernl", "Invalid parameter 'network__kernl'.*Did you mean 'kernel'"),
-        (pooled(3), "kernel", "network__kernel cannot be set: .*ready-made.*network=Sequential"),
+        (
+            pooled(3),
+            "kernel",
+            "network__kernel cannot be set: .*already a module.*network=Sequential",
+        ),
         ("resnet", "wdth", "Did you mean 'width'"),
     ],
 )

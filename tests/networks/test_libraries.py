@@ -295,7 +295,7 @@ def test_a_network_of_one_size_predicts_larger_images_in_tiles() -> None:
     )
     model.fit(X, y)
     large = images_and_masks(1, 50, 70, n_images=1)[0]
-    with pytest.raises(ValueError, match=r"32 x 32 pixels alone.*50 x 70.*tile=32"):
+    with pytest.raises(ValueError, match=r"only images of 32 x 32 pixels.*50 x 70.*tile=32"):
         model.predict(large)
     assert model.set_params(tile=32).predict(large).shape == (1, 50, 70)
 

@@ -157,11 +157,11 @@ def test_deep_supervision_of_monai_and_auxiliary_heads_of_torchvision() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1], r"output_weights=\[1\]. Expected 3 numbers from 0"),
-        ([1, -1, 1], "Expected 3 numbers from 0"),
-        ([1, float("nan"), 1], "Expected 3 numbers from 0"),
-        (["a", "b", "c"], "Expected 3 numbers from 0"),
-        ([[1, 2, 3]], "Expected 3 numbers from 0"),
+        ([1], r"output_weights=\[1\]. Expected 3 nonnegative numbers"),
+        ([1, -1, 1], "Expected 3 nonnegative numbers"),
+        ([1, float("nan"), 1], "Expected 3 nonnegative numbers"),
+        (["a", "b", "c"], "Expected 3 nonnegative numbers"),
+        ([[1, 2, 3]], "Expected 3 nonnegative numbers"),
         ([0, 0, 0], "are all 0: nothing would be learned"),
     ],
 )

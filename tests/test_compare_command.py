@@ -17,8 +17,8 @@ import pytest
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
 
+from .__compare_command.helpers import prepare
 from .command_line import main
-from .compare_command.helpers import prepare
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}

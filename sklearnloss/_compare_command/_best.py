@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..tuning._comparison.verdicts import plural
+from ..tuning._comparison.wording import plural
 
 Settings = dict[str, Any]
 

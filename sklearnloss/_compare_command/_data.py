@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._utils.printable import printable
 from ..estimators._data.arrays import Channels
 from ._arrays import is_arrays, load_arrays
-from ._culprits import first_few
+from ._file_names import first_few
 from ._group_table import is_table
 from ._groups import describe_groups, groups_of_names, groups_of_rows
 from ._images import Loaded, load_images

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from .._utils.printable import printable
-from ._culprits import first_few
+from ._file_names import first_few
 
 Row = list[str]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.printable import printable
-from ._culprits import first_few
+from ._file_names import first_few
 from ._group_table import is_table, read_rows, read_table
 
 Array = NDArray[Any]

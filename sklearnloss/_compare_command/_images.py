@@ -29,7 +29,7 @@ from ..estimators._data.mask_classes import (
     jpeg_names,
 )
 from ..estimators._data.palettes import check_palettes
-from ._culprits import first_few
+from ._file_names import first_few
 from ._image_axes import with_mask, without_channel, without_mask
 from ._layout import ImageFiles
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 
 from .._utils.printable import printable
-from ._culprits import first_few
+from ._file_names import first_few
 from ._pairs import masks_beside, pair, plain_names
 from ._walk import SUFFIXES, Walk, describe
 

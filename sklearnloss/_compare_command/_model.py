@@ -15,8 +15,8 @@ from ..estimators._data.axes import looks_like
 from ..estimators._data.mask_classes import COMMAND_LINE, check_void
 from ..metrics._scorers import NAMED
 from ..tuning._evaluation.folds import default_splits
-from ._culprits import first_few
 from ._data import ImageData
+from ._file_names import first_few
 from ._options import Options
 
 Array = NDArray[Any]

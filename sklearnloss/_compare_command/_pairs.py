@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from .._utils.printable import printable
-from ._culprits import first_few
+from ._file_names import first_few
 
 _IMAGE_ENDS = re.compile(r"[_\-. ](image|img|im|0000)$", re.IGNORECASE)
 _MASK_ENDS = re.compile(

@@ -15,10 +15,10 @@ from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
 from .._utils.printable import printable
-from ..tuning._comparison.verdicts import plural
+from ..tuning._comparison.wording import plural
 from ._best import best_first
-from ._content import digest_content, digest_groups
 from ._data import ImageData, load_data
+from ._digests import digest_content, digest_groups
 from ._losses import digest_losses, find_losses, labels_to_try
 from ._model import check_folds, make_estimator, make_folds, make_other_folds, make_scoring
 from ._options import Options

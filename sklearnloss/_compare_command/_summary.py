@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._utils.printable import printable
-from ..tuning._comparison.verdicts import cell
+from ..tuning._comparison.wording import cell
 from ._best import describe_search, describe_settings
-from ._culprits import first_few
 from ._data import ImageData
+from ._file_names import first_few
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..estimators._data.files import PICTURES
-from ._culprits import first_few
+from ._file_names import first_few
 
 SUFFIXES = {*PICTURES, ".npy", ".npz"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._data.items import open_mask
 from ._data.labels import as_masks, count_labels
+from ._data.open_item import open_mask
 
 Array = NDArray[Any]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ._network_parameter import NETWORK_CONSTRAINTS, NetworkParameterMixin
-from ._segmentation import Segmentation
+from ._segmenter_base import SegmenterBase
 from ._training.parameters import Mirrored
 
 
-class ImageSegmenter(NetworkParameterMixin, Segmentation):
+class ImageSegmenter(NetworkParameterMixin, SegmenterBase):
     """Segment images with any network; the loss is a parameter.
 
     Parameters
@@ -236,7 +236,7 @@ class ImageSegmenter(NetworkParameterMixin, Segmentation):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Segmentation._parameter_constraints,
+        **SegmenterBase._parameter_constraints,
         **NETWORK_CONSTRAINTS,
     }
 

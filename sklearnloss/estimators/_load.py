@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._base import ImageEstimator
-from ._classifier import ResNetClassifier
 from ._image_classifier import ImageClassifier
 from ._image_segmenter import ImageSegmenter
 from ._persistence.restore import load_estimator
-from ._segmenter import UNetSegmenter
+from ._resnet_classifier import ResNetClassifier
+from ._unet_segmenter import UNetSegmenter
 
 _OWN: dict[str, type[ImageEstimator]] = {
     "ImageClassifier": ImageClassifier,

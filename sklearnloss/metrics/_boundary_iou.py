@@ -8,12 +8,12 @@ from scipy.ndimage import minimum_filter
 
 from ._average import Array, Average, Scores
 from ._counts import PixelCounts
+from ._label_counts import LabelTable
 from ._masks import check_weight
 from ._overlap import pooled_iou
 from ._pairs import CheckedPairs
 from ._regions import Region, cut_regions
 from ._surface import Spacing
-from ._table import LabelTable
 
 
 def boundary_iou_score(

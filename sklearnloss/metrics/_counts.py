@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ._label_counts import LabelTable, check_asked
 from ._pairs import CheckedPairs, Pair
-from ._table import LabelTable, check_asked
 
 Array = NDArray[Any]
 

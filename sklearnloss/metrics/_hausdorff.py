@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._average import Array, Scores, as_score, check_average, mean_scores
+from ._label_counts import LabelTable
 from ._masks import check_weight
 from ._pairs import CheckedPairs
 from ._regions import Region, cut_regions
 from ._surface import Spacing, edge_distances
-from ._table import LabelTable
 
 
 def hausdorff_distance(

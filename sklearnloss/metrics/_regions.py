@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import find_objects
 
 from ._counts import masks_on
+from ._label_counts import check_asked
 from ._masks import distinct, label_codes
 from ._pairs import CheckedPairs, Pair
 from ._surface import Spacing, check_spacing
-from ._table import check_asked
 
 Array = NDArray[Any]
 Box = tuple[slice, ...]

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._average import Array, Average, Scores, as_score, check_average, divide, mean_scores
+from ._label_counts import LabelTable
 from ._masks import check_weight
 from ._pairs import CheckedPairs
 from ._regions import Region, cut_regions
 from ._surface import Spacing, edge_distances
-from ._table import LabelTable
 
 
 def surface_dice_score(

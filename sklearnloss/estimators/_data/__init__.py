@@ -1,6 +1,6 @@
 """Converts what a user passes as X and y to tensors.
 
-``items`` opens one image or mask: ``files`` reads it with ``pictures`` (Pillow) or ``tiff``,
+``open_item`` opens one image or mask: ``files`` reads it with ``pictures`` (Pillow) or ``tiff``,
 ``pixels`` and ``axes`` determine its axes, and ``palettes`` whether its colors are labels.
 ``reading`` reads many of them: ``arrays`` all at once, ``rows`` as part of a larger array, ``lazy``
 batch by batch, with ``read_ahead`` while the network trains. ``survey`` and ``statistics`` compute

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from .items import PATHS, split_item
 from .lazy import _as_list
+from .open_item import PATHS, split_item
 from .pictures import is_pillow
 
 

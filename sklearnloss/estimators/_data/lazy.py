@@ -16,7 +16,7 @@ from torch.utils.data import Dataset, IterableDataset
 from ...losses._core.seeding import unseeded
 from .arrays import Channels, as_image, is_masked
 from .axes import check_mask_shape, n_axes_by_mask
-from .items import (
+from .open_item import (
     PATHS,
     is_image,
     name_item,

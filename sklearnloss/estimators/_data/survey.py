@@ -12,8 +12,8 @@ from torch import Tensor
 from .arrays import Scaling, as_scaling, warn_of_unlike_dtypes
 from .axes import channels_advice
 from .imagenet import imagenet_scaling
-from .items import naming_item
 from .lazy import Samples
+from .open_item import naming_item
 from .statistics import ChannelStatistics
 
 # Number of values of an image that are summed up at a time.

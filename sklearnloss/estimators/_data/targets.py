@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .items import naming_item
 from .labels import IGNORED
+from .open_item import naming_item
 
 # Number of codes that are counted at a time.
 _CHUNK = 2**22

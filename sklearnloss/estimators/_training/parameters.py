@@ -62,7 +62,6 @@ class Parameter:
 class SharedParameters:
     """The parameters that all estimators share, except for their loss."""
 
-    width: Annotated[int, Parameter(OWN, [_whole_number(1)])]
     weights: Annotated[
         Any,
         Parameter(

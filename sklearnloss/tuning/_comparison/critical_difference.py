@@ -14,7 +14,7 @@ from scipy import stats
 from ..._utils.text import text_keys
 from ...estimators._displays.style import import_pyplot
 from .results import LossComparison
-from .verdicts import probability, setting
+from .wording import probability, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

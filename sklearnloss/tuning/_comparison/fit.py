@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..._utils.pipeline import last_step
-from ...estimators._inference.constant_baseline import constant_model
+from ...estimators._inference.constant_model import constant_model
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.outcome import Outcome, UndefinedScore, attempt
 from .._space.hyperparameter import shorten

@@ -14,7 +14,7 @@ from typing import IO, Any
 from .._workers.journal import damaged, parse_object
 from .._workers.retries import StorageError, is_read_only
 from .._workers.storage import check_file_storage
-from .verdicts import FAILURES
+from .wording import FAILURES
 
 try:
     import fcntl

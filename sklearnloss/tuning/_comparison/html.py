@@ -12,7 +12,7 @@ from .._space.hyperparameter import shorten
 from .html_parts import Cell, data_uri, draw_uri, page, settings_table, snippet, table
 from .plot import draw_comparison, figure_size
 from .text import baseline_line, cells, design, headings, image_name, legend
-from .verdicts import cell, interval, listed, number, probability, setting
+from .wording import cell, interval, listed, number, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

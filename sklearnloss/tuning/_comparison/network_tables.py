@@ -11,7 +11,7 @@ from scipy import stats
 
 from .statistics import draw_means, leads_without_spread
 from .tables import CERTAIN
-from .verdicts import failures, listed, plural, probability, setting
+from .wording import failures, listed, plural, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .text import align, baseline_line, design
-from .verdicts import cell, interval, plural, probability, setting
+from .wording import cell, interval, plural, probability, setting
 
 if TYPE_CHECKING:
     from .network_results import NetworkComparison

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...estimators._displays.style import COLORS, import_pyplot
-from .verdicts import failures, number, setting
+from .wording import failures, number, setting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

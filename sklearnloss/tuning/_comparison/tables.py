@@ -16,7 +16,7 @@ from .statistics import (
     holm,
     repeats_needed,
 )
-from .verdicts import FAILURES, failures, verdict
+from .wording import FAILURES, failures, verdict
 
 Array = NDArray[Any]
 Row = dict[str, Any]

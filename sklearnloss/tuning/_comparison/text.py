@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .verdicts import cell, failures, plural, probability, setting
+from .wording import cell, failures, plural, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

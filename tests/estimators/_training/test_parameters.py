@@ -1,16 +1,21 @@
-"""The signatures of both estimators agree with the table of their shared parameters."""
+"""The signatures and docstrings of all estimators agree with the table of shared parameters."""
 
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, get_type_hints
 
 import pytest
 
-from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss import ImageClassifier, ImageSegmenter, ResNetClassifier, UNetSegmenter
 from sklearnloss.estimators._training.parameters import OWN, PARAMETERS, SharedParameters
 
-ESTIMATORS = [ResNetClassifier, UNetSegmenter]
+ESTIMATORS = [ImageClassifier, ImageSegmenter, ResNetClassifier, UNetSegmenter]
+
+
+# Documented differently, as their defaults or the data are others.
+DIFFERENT = {"batch_size"}
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -24,9 +29,23 @@ def test_a_signature_has_the_shared_parameters_in_order(estimator: Any) -> None:
             assert given[name].default == parameter.default, name
 
 
-def test_a_parameter_of_both_estimators_is_in_the_table() -> None:
-    first, second = (set(inspect.signature(estimator).parameters) for estimator in ESTIMATORS)
-    assert first & second == {"loss", "depth", *PARAMETERS}
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_a_docstring_has_the_parameters_in_order(estimator: Any) -> None:
+    documented = re.findall(
+        r"^    (\w+) : ", estimator.__doc__.partition("Attributes")[0], re.MULTILINE
+    )
+    assert documented == list(inspect.signature(estimator).parameters)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name not in DIFFERENT])
+def test_a_shared_parameter_is_documented_with_one_default(name: str) -> None:
+    line = re.compile(rf"^    {name} : .*$", re.MULTILINE)
+    assert len({text for each in ESTIMATORS for text in line.findall(each.__doc__ or "")}) == 1
+
+
+def test_a_parameter_of_all_estimators_is_in_the_table() -> None:
+    shared = set.intersection(*(set(inspect.signature(each).parameters) for each in ESTIMATORS))
+    assert shared == {"loss", *PARAMETERS}
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -17,7 +17,7 @@ from sklearnloss import compare_losses
 from sklearnloss.losses import FocalLoss
 from sklearnloss.tuning import LossComparison
 from sklearnloss.tuning._comparison.html import headline
-from sklearnloss.tuning._comparison.verdicts import cell
+from sklearnloss.tuning._comparison.wording import cell
 
 from ...estimators.conftest import Data, segmenter
 from ..comparisons import made_up

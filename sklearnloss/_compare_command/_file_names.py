@@ -14,7 +14,7 @@ def first_few(names: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> from sklearnloss._compare_command._culprits import first_few
+    >>> from sklearnloss._compare_command._file_names import first_few
     >>> first_few(["a.png", "b.png"])
     'a.png, b.png'
     >>> first_few([f"{k}.png" for k in range(8)])

@@ -15,7 +15,7 @@ def number(value: float) -> str:
 
     Examples
     --------
-    >>> from sklearnloss.tuning._comparison.verdicts import number
+    >>> from sklearnloss.tuning._comparison.wording import number
     >>> number(0.0321), number(-0.5), number(0.00012), number(12.34567), number(0)
     ('.032', '-.500', '.00012', '12.346', '0')
     """
@@ -58,7 +58,7 @@ def probability(value: float) -> str:
 
     Examples
     --------
-    >>> from sklearnloss.tuning._comparison.verdicts import probability
+    >>> from sklearnloss.tuning._comparison.wording import probability
     >>> [probability(p) for p in (0.5, 0.9933, 0.99999, 0.0001)]
     ['= .50', '= .993', '> .999', '< .001']
     """

@@ -1,37 +1,47 @@
-"""ResNet as a scikit-learn classifier."""
+"""U-Net as a scikit-learn estimator of masks."""
 
 from __future__ import annotations
 
-from typing import Any
+import numbers
+from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..networks import ResNet
-from ..networks._build import choose_stem
-from ._label_estimator import LabelEstimator
-from ._persistence.initial_weights import first_kernel
-from ._training.parameters import Mirrored
+from ..networks import UNet
+from ._segmenter_base import SegmenterBase
+from ._training.parameters import Mirrored, Number
 
 
-class ResNetClassifier(LabelEstimator):
-    """Classify images with a ResNet; the loss is a parameter.
+class UNetSegmenter(SegmenterBase):
+    """Segment images with a U-Net; the loss is a parameter.
 
     Parameters
     ----------
-    loss : str, class, Loss, nn.Module or function, default="cross_entropy"
+    loss : str, class, Loss, nn.Module or function, default="auto"
         The loss to minimize: a name from :func:`~sklearnloss.losses.list_losses`
-        or a sum such as "focal+1e-4*l2"; a loss class or object, ours or torch's;
-        or a function ``(logits, target)``.
-    depth : {18, 34, 50}, default=18
-        Layers of the network.
-    width : int, default=64
-        Channels of its first stage. 8 or 16 train fast on a CPU.
+        or a sum such as "dice+focal"; a loss class or object, ours or torch's; or
+        a function ``(logits, target)``. "auto" is "dice+bce" for two classes and for
+        multilabel masks, "dice+cross_entropy" otherwise.
+    depth : int, default=4
+        Number of times the network halves the resolution.
+    width : int, default=32
+        Channels at full resolution. 8 or 16 train fast on a CPU.
+    norm : {"group", "batch", "instance", "none"}, default="group"
+        Normalization. "group" learns within few steps.
+    multilabel : bool, default=False
+        Whether masks are (n, K, *spatial), one of 0 and 1 (or 0 and 255, or booleans)
+        for each of K labels, which may overlap. The loss needs a sigmoid form.
+    ignore_index : int, default=None
+        A label whose pixels are ignored in training and in ``score``. It is never
+        predicted. Pixels that are masked in a masked array are ignored as well.
+    tile : int, tuple of int or None, default=None
+        Largest side or sides, in pixels, of the overlapping tiles in which larger
+        images are predicted; None means 1024 (128 for volumes) if an image has
+        more than 2048 x 2048 pixels. See the notes.
     weights : str, path, dict of str to tensor, or nn.Module, default=None
         The initial weights, instead of random ones: a .safetensors file, including one
         from :meth:`save`; a file from ``torch.save`` (.pt, .pth), from which only tensors
-        are read; or a state dict. torchvision's for resnet18, 34 and 50 fit with
-        ``width=64``, for any number of channels and classes: the network then begins
-        as theirs, with a convolution of 7 x 7 pixels, for small images too.
+        are read; or a state dict. Any number of channels and classes fits.
     freeze : str or list of str, default=None
         The part of the network that is not trained: "encoder", or patterns of parameter
         names such as "layer1.*". Norms in it keep their running statistics. See the
@@ -61,30 +71,35 @@ class ResNetClassifier(LabelEstimator):
         [0, 1) to a factor. None leaves it to an ``LRScheduler`` in ``callbacks``.
     max_epochs : int, default=20
         Passes over the data.
-    batch_size : int, default=32
+    batch_size : int, default=8
         Images per step.
     class_weight : "balanced", dict of label to weight, sequence or None, default=None
-        Weights of the classes. They are passed to the loss if it has such a
-        parameter, and become sample weights otherwise. A sequence is in the order
-        of ``classes_``; a pandas Series has the labels in its index.
+        Weights of the classes, passed to the loss. For multilabel masks, how much
+        more a label's pixels count than the others. A sequence is in the order of
+        ``classes_``; a pandas Series has the labels in its index.
     classes : array-like, default=None
-        All labels, for data that may lack some.
+        All labels, for data that may lack some, and for labels that do not look like
+        classes; see the notes. For multilabel masks, the names of the K labels, in their
+        order.
     augment : str, callable, list of them or None, default=None
-        Random changes of the training images: "affine", "crop", "flip",
-        "intensity", "mirror", "noise", "rot90", "shift"; a transform of torchvision,
-        albumentations or kornia, which receives images in [0, 1]; or a function from
-        scaled images (n, C, *spatial) to changed ones.
+        Random changes of the training images and their masks: "affine", "crop",
+        "flip", "intensity", "mirror", "noise", "rot90", "shift"; a transform of
+        torchvision (v2), albumentations or kornia, which receives images in [0, 1]
+        and moves masks with them; or a function from (scaled images, masks of
+        labels) to changed ones, of shapes (n, C, *spatial) and (n, *spatial), which is
+        tried before training and refused if it moves only one of them.
     normalize : {"auto", "imagenet"} or None, default="auto"
         "auto" shifts and scales each channel by the training images' mean and
-        standard deviation, regardless of sample weights. Masked pixels are left out.
+        standard deviation, regardless of sample weights. Ignored and masked pixels are
+        left out.
         "imagenet" uses those of ImageNet, as pretrained networks expect, for three
         channels, or their average for one: white is 255 in uint8, 65535 in uint16, and 1
         in floating point, which must lie in [0, 1]. None leaves images unchanged.
     early_stopping : bool, default=False
-        Hold out part of the data, stop when its loss no longer falls, and restore the
-        best epoch.
+        Hold out part of the images, stop when their loss no longer falls, and restore
+        the best epoch.
     validation_fraction : float, default=0.1
-        The fraction to hold out, stratified.
+        The fraction to hold out.
     n_iter_no_change : int, default=10
         Epochs to wait for a lower loss.
     clip_norm : float, default=None
@@ -122,7 +137,7 @@ class ResNetClassifier(LabelEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The labels.
+        The labels; for multilabel masks their names, by default 0 to K - 1.
     loss_ : Loss, nn.Module or function
         The loss that was minimized.
     net_ : skorch.NeuralNet
@@ -132,9 +147,6 @@ class ResNetClassifier(LabelEstimator):
     scaling_ : Scaling or None
         ``mean`` and ``scale`` of each channel, tensors (C,): the network receives
         ``(x - scaling_.mean) / scaling_.scale``. None with ``normalize=None``.
-    stem_ : {"large", "small", "tiny"}
-        How the network begins: as for large images if its initial weights have a kernel
-        of 7 x 7 pixels; otherwise depending on the size of the images.
     history_ : skorch.history.History
         Losses by epoch.
     n_iter_ : int
@@ -144,49 +156,80 @@ class ResNetClassifier(LabelEstimator):
 
     See Also
     --------
-    UNetSegmenter : A label per pixel.
+    ResNetClassifier : A label per image.
 
     Notes
     -----
-    The defaults were chosen on scikit-learn's digits: in five-fold cross-validation
-    with ``width=16`` and 30 epochs, focal loss and hinge have an accuracy of 0.991,
-    label smoothing 0.993, and cross entropy, in batches of 64, 0.991; in such batches,
-    hinge has 0.988. ``SVC(gamma=0.001)`` has 0.991. Other seeds change these by 0.002.
-    Images of fewer than 16 pixels are enlarged first, which alone improved the accuracy
-    by 0.003.
+    For two classes the network has one score per pixel and a sigmoid. With a loss that
+    has only a softmax form, it has two; a custom loss declares this with an attribute
+    ``form = "softmax"``. Image sizes may differ from those in training.
 
-    ``freeze`` and ``lr_scale`` take "encoder", here everything but the last layer
-    ``fc``, and ``fnmatch`` patterns for the names in ``module_.named_parameters()``. If
-    it is a number, ``lr_scale`` is the factor of ``layer4``, its square that of
-    ``layer3``, and so on up to its fifth power for ``conv1`` and ``bn1``.
+    The sides of tiles are multiples of ``2 ** depth``, rounded up, and no larger than
+    the number of tiles requires. Each tile overlaps the next by an eighth or more,
+    small tiles by 32 pixels or a quarter (tiles of ``2 ** depth`` pixels do not
+    overlap). In the overlap, scores (logits) are blended smoothly; labels and
+    probabilities are computed from the blended scores, band by band, so that memory
+    stays bounded. Group and instance normalization compute their statistics over a
+    tile: the larger it is, the closer the result is to that for the whole image.
+    Predictions do not depend on ``batch_size``.
+
+    ``freeze`` and ``lr_scale`` take "encoder", here the first half of the network,
+    ``stem`` and ``down``, and ``fnmatch`` patterns for the names in
+    ``module_.named_parameters()``. If it is a number, ``lr_scale`` is the factor of
+    ``up.3`` (with a ``depth`` of 4), its square that of ``up.2``, and so on up to its
+    eighth power for ``down.0`` and its ninth for ``stem``.
+
+    Masks whose labels are probably not classes are refused before training, unless
+    ``classes`` names them:
+
+    - 255 or 65535 above two or more other labels, if its distance to them is more than
+      twice the largest gap between them ({0, 1, 255}, but not {0, 255} or {0, 128, 255}),
+      or one negative label below two or more others: pass it as ``ignore_index`` if it
+      marks pixels to ignore;
+    - object numbers in images or volumes: six or more labels, apart from 0, of which
+      95 % form one connected blob each, where each mask has the labels 1 to n without a
+      gap and n takes three or more values, the highest in at most half of the masks (or
+      where four or more masks hardly share a label): make them one class, ``y > 0``;
+    - more than 64 labels, or files whose palettes give one number different colors;
+    - labels altered by JPEG compression or interpolation: more than two labels in JPEG
+      files, or three or more labels within 15 of 0 and three or more within 15 of 255.
 
     References
     ----------
-    K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image
-    recognition", CVPR 2016. https://arxiv.org/abs/1512.03385
+    O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional networks for
+    biomedical image segmentation", MICCAI 2015. https://arxiv.org/abs/1505.04597
 
     Examples
     --------
-    >>> from sklearn.datasets import load_digits
-    >>> from sklearn.model_selection import train_test_split
-    >>> from sklearnloss import ResNetClassifier
-    >>> X, y = load_digits(n_class=2, return_X_y=True)
-    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    >>> model = ResNetClassifier(
-    ...     loss="focal", loss__gamma=1, width=8, image_shape=(8, 8), max_epochs=3, random_state=0
-    ... )
-    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
+    >>> from sklearnloss import UNetSegmenter
+    >>> from sklearnloss.datasets import load_nuclei
+    >>> X, y, groups = load_nuclei(border=False)
+    >>> model = UNetSegmenter(loss="dice", width=8, depth=2, batch_size=4, max_epochs=4,
+    ...                       lr=1e-2, random_state=0)
+    >>> model.fit(X[groups < 3], y[groups < 3]).score(X[groups == 3], y[groups == 3]) > 0.8
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **SegmenterBase._parameter_constraints,
+        "depth": [Number(numbers.Integral, 1, None, closed="left")],
+        "width": [Number(numbers.Integral, 1, None, closed="left")],
+    }
+
     depth: int
+    width: int
+    norm: str
 
     def __init__(
         self,
-        loss: Any = "cross_entropy",
+        loss: Any = "auto",
         *,
-        depth: int = 18,
-        width: int = 64,
+        depth: int = 4,
+        width: int = 32,
+        norm: str = "group",
+        multilabel: bool = False,
+        ignore_index: int | None = None,
+        tile: int | tuple[int, ...] | None = None,
         weights: Any = None,
         freeze: str | list[str] | tuple[str, ...] | None = None,
         freeze_epochs: int | None = None,
@@ -198,7 +241,7 @@ class ResNetClassifier(LabelEstimator):
         weight_decay: float = 0.1,
         scheduler: Any = "onecycle",
         max_epochs: int = 20,
-        batch_size: int = 32,
+        batch_size: int = 8,
         class_weight: Any = None,
         classes: Any = None,
         augment: Any = None,
@@ -222,16 +265,11 @@ class ResNetClassifier(LabelEstimator):
         self._store_params(locals())
 
     def _network(self, n_channels: int) -> tuple[type[nn.Module], dict[str, Any]]:
-        in_channels, *spatial = self.input_shape_
-        return ResNet, {
-            "in_channels": in_channels,
-            "n_classes": n_channels,
+        return UNet, {
+            "in_channels": self.input_shape_[0],
+            "out_channels": n_channels,
             "depth": self.depth,
             "width": self.width,
-            "stem": getattr(self, "stem_", None) or choose_stem(tuple(spatial)),
-            "n_axes": len(spatial),
+            "norm": self.norm,
+            "n_axes": len(self.input_shape_) - 1,
         }
-
-    def _look_at_weights(self, weights: dict[str, Tensor] | None) -> None:
-        kernel = [] if weights is None else first_kernel(weights)
-        self.stem_ = choose_stem(self.input_shape_[1:], kernel)

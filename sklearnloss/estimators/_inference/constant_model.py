@@ -32,7 +32,7 @@ def constant_model(model: Any) -> Any:
     Examples
     --------
     >>> from sklearnloss import ResNetClassifier
-    >>> from sklearnloss.estimators._inference.constant_baseline import constant_model
+    >>> from sklearnloss.estimators._inference.constant_model import constant_model
     >>> import numpy as np
     >>> X, y = np.random.default_rng(0).normal(size=(4, 8, 8)), ["cat", "dog", "cat", "cat"]
     >>> model = ResNetClassifier(width=4, max_epochs=1).fit(X, y)

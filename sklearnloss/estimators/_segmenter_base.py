@@ -15,7 +15,7 @@ from ._mask_estimator import MaskEstimator
 from ._training.parameters import Number
 
 
-class Segmentation(MaskEstimator):
+class SegmenterBase(MaskEstimator):
     """A mask estimator with a network, whose loss may be "auto"."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

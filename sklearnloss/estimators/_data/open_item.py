@@ -52,7 +52,7 @@ def name_item(what: str, position: int, item: Any) -> str:
 
     Examples
     --------
-    >>> from sklearnloss.estimators._data.items import name_item
+    >>> from sklearnloss.estimators._data.open_item import name_item
     >>> name_item("X", 3, "images/a.png")
     "X[3] ('images/a.png')"
     """

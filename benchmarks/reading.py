@@ -24,7 +24,7 @@ from PIL import Image
 from rounds import median, parse_options, print_machine, print_table, speed, take_turns, write_json
 from tasks import blobs
 
-from sklearnloss.estimators._data import read_ahead
+from sklearnloss.estimators._data import open_item, read_ahead
 
 # Seconds that a file takes to arrive.
 DELAYS = (0.0, 0.03, 0.1)

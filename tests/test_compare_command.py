@@ -17,7 +17,7 @@ import pytest
 
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, load
 
-from .__compare_command.helpers import prepare
+from ._compare_command.helpers import prepare
 from .command_line import main
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}

@@ -222,6 +222,8 @@ class ImageEstimator(
             self._check_fitted()
             check_unchanged(self)
         images = self._training_images(X, y, reset=not again)
+        if again:
+            self._check_units(images)
         weight = None
         if sample_weight is not None:
             checked = _check_sample_weight(
@@ -296,6 +298,7 @@ class ImageEstimator(
         try:
             with deterministic_algorithms(self.deterministic):
                 net.train(data.to(device), self.max_epochs, schedule, tasks, self)
+            net._set_training(False)  # so that module_ gives what predictions are made of
         finally:
             net.train_split = None
 

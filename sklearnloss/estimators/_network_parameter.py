@@ -11,7 +11,7 @@ from .._utils.text import unknown_parameter
 from ..networks._adapt.arguments import name_of
 from ..networks._adapt.wanted import Wanted
 from ..networks._build import build_network
-from ..networks._registry import network_parameters
+from ..networks._registry import USER_NETWORKS, network_parameters
 from ._loss_parameter import REQUIRED
 
 NETWORK_PREFIX = "network__"
@@ -42,6 +42,21 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
         network, others = _split(keywords)
         self._network_params = network
         super()._store_params({**arguments, "loss_params": others})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take along registered networks: another process may have to make them by name."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        registered = {
+            name: factory
+            for name, factory in USER_NETWORKS.items()
+            if name == self.network or "<" not in getattr(factory, "__qualname__", "<")
+        }
+        return state | ({"_registered_networks": registered} if registered else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, factory in state.pop("_registered_networks", {}).items():
+            USER_NETWORKS.setdefault(name, factory)
+        super().__setstate__(state)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the estimator's parameters.

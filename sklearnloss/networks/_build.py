@@ -76,7 +76,8 @@ def build_network(
             "n_outputs": wanted.n_outputs,
             "image_shape": wanted.image_shape,
         }
-        made = _called(functools.partial(adapter, network), {**numbers, **params})
+        given = _copy_of(network) if isinstance(network, nn.Module) else network
+        made = _called(functools.partial(adapter, given), {**numbers, **params})
     else:
         made = _make(network, wanted, params, fetch_weights=fetch_weights)
     if isinstance(made, UNet | ResNet):  # already made for the data
@@ -109,7 +110,7 @@ def _make(
                 f"network={type(network).__name__}(...) is already a module. Pass the class: "
                 f"network={type(network).__name__}."
             )
-        return copy.deepcopy(network)
+        return _copy_of(network)
     if isinstance(network, str):
         check_name(network)
         if is_of_library(network):
@@ -125,7 +126,21 @@ def _make(
             f"network={network!r}. Expected a name, a class or function that makes a "
             f"torch.nn.Module, or such a module."
         )
-    return call_factory(network, wanted, params)
+    made = call_factory(network, wanted, params)
+    # A function may return one module again and again, which must not be trained itself.
+    return made if isinstance(network, type) else _copy_of(made)
+
+
+def _copy_of(module: nn.Module) -> nn.Module:
+    """Return a copy of a module that was made before, and is left alone."""
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:  # anything may be raised
+        raise ValueError(
+            f"The network {type(module).__name__}(...) cannot be copied, which is necessary since "
+            f"it is not trained itself: {type(error).__name__}: {error}. Pass its class, or a "
+            f"function that makes it."
+        ) from error
 
 
 def _own(cls: Any, wanted: Wanted, params: Mapping[str, Any]) -> nn.Module:
@@ -164,7 +179,7 @@ def _called(adapter: Callable[..., Any], arguments: Mapping[str, Any]) -> nn.Mod
         raise ValueError(
             f"adapter returned an object of type {type(made).__name__}. Expected a torch.nn.Module."
         )
-    return made
+    return _copy_of(made)  # it may be one that exists
 
 
 def _advice(network: Any, adapter: Any, made: nn.Module, wanted: Wanted, error: ValueError) -> str:

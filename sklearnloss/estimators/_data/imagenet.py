@@ -46,6 +46,33 @@ def imagenet_scaling(
     return Scaling(mean * white, std * white)
 
 
+def check_white(scaling: Scaling, dtypes: Collection[str], extremes: tuple[float, float]) -> None:
+    """Raise a ValueError if white is another value than in the images of ``fit``.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        That of ImageNet, in the units of ``fit``.
+    dtypes, extremes
+        Of the images, as for :func:`imagenet_scaling`.
+    """
+    fitted = float(
+        scaling.scale[0] / imagenet_scaling(len(scaling.mean), ["bool"], (0, 1)).scale[0]
+    )
+    high = extremes[1]
+    for dtype in dtypes:
+        white = _WHITE.get(dtype)
+        if white is None:  # floating point, or wider integers: the values have to tell
+            same = high <= 1 if fitted < 2 else high > 1 or high == 0
+        else:
+            same = abs(white / fitted - 1) < 1e-3
+        if not same:
+            raise ValueError(
+                f"X of {dtype} seems to have another value for white than the images of fit, where "
+                f"it was {fitted:.6g}. With normalize='imagenet', pass images in the same units."
+            )
+
+
 def is_imagenet(scaling: Scaling) -> bool:
     """Return whether a scaling is that of ImageNet, in any units."""
     n_channels = len(scaling.mean)

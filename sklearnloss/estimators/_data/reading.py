@@ -15,6 +15,7 @@ from .arrays import Scaling, given_dtype, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
 from .dataset import TrainingData
+from .imagenet import check_white
 from .lazy import Samples, has_targets, is_lazy
 from .rows import ArrayImages, Rows, read_rows
 from .survey import Survey
@@ -71,8 +72,12 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             return X
         check_images(X)
         if is_lazy(X):
-            return self._samples(X)
-        images = self._read_images(X, reset=False).filled(self._fill)
+            samples = self._samples(X)
+            self._check_units_of_first(samples)
+            return samples
+        read = self._read_images(X, reset=False)
+        self._check_units(read)
+        images = read.filled(self._fill)
         rows = getattr(X, "ndim", 3) == 2 and self.image_shape is None
         if rows and tuple(images.shape[1:]) != self.input_shape_:
             raise ValueError(
@@ -81,6 +86,17 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
                 f"is one image, pass X[None]; if its rows are images, set image_shape."
             )
         return images
+
+    def _check_units(self, images: Images) -> None:
+        """Raise a ValueError if white is another value than in ``fit``, where that is known."""
+        if self.normalize == "imagenet" and self.scaling_ is not None:
+            check_white(self.scaling_, images.dtypes, images.extremes())
+
+    def _check_units_of_first(self, samples: Samples) -> None:
+        """Do the same for images that are read later, by the first of them."""
+        if self.normalize == "imagenet" and self.scaling_ is not None and len(samples):
+            first = ArrayImages(next(iter(samples))[0][None])
+            check_white(self.scaling_, first.dtypes, first.extremes())
 
     def _learn_scaling(self, images: Images, targets: Targets) -> Scaling | None:
         """Return the scaling of images before they enter the network."""

@@ -200,12 +200,21 @@ class ArrayImages:
 
     def imagenet_scaling(self) -> Scaling:
         """Return the scaling of ImageNet in the units of the images."""
+        return imagenet_scaling(self.shape[1], self.dtypes, self.extremes())
+
+    @property
+    def dtypes(self) -> set[str]:
+        """The original dtypes of the images: one."""
+        return {self.dtype}
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the lowest and the highest value."""
         low, high = math.inf, -math.inf
         for part in self.split(max(1, _CHUNK // math.prod(self.shape[1:]))):
             found = part[~part.isnan()].float()
             if found.numel():
                 low, high = min(low, float(found.min())), max(high, float(found.max()))
-        return imagenet_scaling(self.shape[1], [self.dtype], (low, high))
+        return low, high
 
     def filled(self, fill: Callable[[Tensor], Tensor]) -> ArrayImages:
         """Return the images with filled values for pixels without one."""

@@ -82,7 +82,7 @@ class Survey:
                 self.seen.append(look(target, tuple(image.shape)))
         samples.sizes = self._sizes()
         warn_of_unlike_dtypes(dtypes, samples.name)
-        self._dtypes = {str(dtype).removeprefix("torch.") for dtype in dtypes}
+        self.dtypes = {str(dtype).removeprefix("torch.") for dtype in dtypes}
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -110,7 +110,11 @@ class Survey:
 
     def imagenet_scaling(self) -> Scaling:
         """Return the scaling of ImageNet in the units of the images."""
-        return imagenet_scaling(self.shape[1], self._dtypes, self.statistics.extremes())
+        return imagenet_scaling(self.shape[1], self.dtypes, self.extremes())
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the lowest and the highest value."""
+        return self.statistics.extremes()
 
     def _sizes(self) -> Tensor | None:
         """Return a number for the size of each image, None if all have the same size."""

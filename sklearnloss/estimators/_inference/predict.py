@@ -75,7 +75,9 @@ class Scorer:
         total: Tensor | None = None
         variants = _mirrored_axes(self.tta, x.ndim)
         for axes in variants:
-            logits = self.net.infer(x.flip(axes) if axes else x).float()
+            # A network may change its input.
+            view = x.flip(axes) if axes else x.clone() if len(variants) > 1 else x
+            logits = self.net.infer(view).float()
             if axes and logits.ndim == x.ndim:  # mirror scores per pixel back
                 logits = logits.flip(axes)
             total = logits if total is None else total + logits
@@ -120,7 +122,8 @@ def predict_images(
     outputs, multiple = _Outputs(len(images)), scorer.network.multiple
     for batch, _ in images.batches(scorer.batch_size):
         check(batch)
-        shape = tile_shape(tile, tuple(batch.shape[2:]), multiple) if tiled else None
+        sides = tile or getattr(scorer.network, "only_size", None)
+        shape = tile_shape(sides, tuple(batch.shape[2:]), multiple) if tiled else None
         if shape is None:
             outputs.add(finish(scorer.whole(batch)))
             continue

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from ...networks import ResNet, UNet
 from ...networks._adapt.layers import adapt_kernel, convolutions
 from .file_format import KEY, NETWORK
 from .weight_layers import COUNTER, Part, find_part, shapes, skip_heads
@@ -207,16 +208,18 @@ def _check_fit(
     if listed:
         raise ValueError(
             f"weights do not fit this {type(module).__name__}: {'; '.join(listed)}."
-            f"{_hint(given, expected)}"
+            f"{_hint(module, given, expected)}"
         )
 
 
-def _hint(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+def _hint(module: nn.Module, given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
     """Say which part of the weights fits, or which width they have, if it differs."""
     name = next(iter(expected))
     prefixes = [each.removesuffix(name) for each in given if each.endswith(f".{name}")]
     if name not in given and prefixes:
         return f" Pass only those whose names begin with {prefixes[0]!r}, without this prefix."
+    if not isinstance(module, ResNet | UNet):
+        return ""
     theirs = given.get(name)
     if theirs is None or len(theirs.shape) == 0 or len(theirs) == len(expected[name]):
         return " Set depth to that of the weights, if it differs."

@@ -153,6 +153,7 @@ def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) ->
     state_dict = model.net_.module_.state_dict()
     state_dict.update(weights)
     model.net_.module_.load_state_dict(state_dict)
+    model.net_._set_training(False)
 
 
 def _fill_loss(loss: Any, state: dict[str, Tensor]) -> None:

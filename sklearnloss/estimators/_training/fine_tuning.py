@@ -117,11 +117,10 @@ class FineTuning:
         for pattern in _patterns(estimator.freeze):
             matched |= {*match_parameters(network, pattern, per_pixel=masks, where="freeze")}
         names = [name for name, _ in network.named_parameters()]
-        if matched and matched | others >= set(names):
-            raise ValueError(
-                f"freeze={estimator.freeze!r} leaves nothing of the network to train. Freeze less "
-                f"of it."
-            )
+        if matched | others >= set(names) and names:
+            what = f"freeze={estimator.freeze!r} leaves nothing" if matched else "There is nothing"
+            advice = "Freeze less" if matched else "Set requires_grad for a part"
+            raise ValueError(f"{what} of the network to train. {advice} of it.")
         return cls(
             tuple(name for name in names if name in matched - others),
             tuple(norms_of(network, matched)) if matched else (),

@@ -33,13 +33,19 @@ class AdaptedNetwork(nn.Module):
 
     def __init__(self, network: nn.Module, wanted: Wanted, sizes: Sizes) -> None:
         super().__init__()
-        self.network = network
+        # A module that was in evaluation mode is trained like any other one.
+        self.network = network if network.training else network.train()
         self.wanted = wanted
         self.sizes = sizes
         # Tiles also start where a usual network samples the whole image.
         usual = math.lcm(sizes.multiple, USUAL_MULTIPLE)
         self.multiple = usual if sizes.fixed is None else max(sizes.fixed)
         self.values_per_pixel = sizes.values_per_pixel
+
+    @property
+    def only_size(self) -> tuple[int, ...] | None:
+        """The only size of images that is accepted, None if there are several."""
+        return self.sizes.fixed
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, in_channels, *spatial) to scores."""

@@ -31,6 +31,10 @@ _AROUND = {"backbone", "encoder"}
 _LISTED = 12
 
 
+# What the names of an adapted network begin with.
+_WRAPPED = "network."
+
+
 def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where: str) -> list[str]:
     """Return the names of the parameters that a pattern matches.
 
@@ -51,6 +55,8 @@ def match_parameters(network: nn.Module, pattern: str, *, per_pixel: bool, where
         If no parameter matches; the message lists names.
     """
     names = [name for name, _ in network.named_parameters()]
+    if pattern.startswith(_WRAPPED) and not any(name.startswith(_WRAPPED) for name in names):
+        pattern = pattern.removeprefix(_WRAPPED)  # as module_.named_parameters() has it
     if pattern == ENCODER:
         return _encoder(network, names, per_pixel=per_pixel, where=where)
     matched = [name for name in names if fnmatchcase(name, pattern)]

@@ -77,6 +77,8 @@ def _tensors(raw: Any, wanted: Wanted) -> Iterator[Tensor]:
         for each in raw:
             if isinstance(each, Tensor):
                 yield each
+    elif isinstance(getattr(raw, "logits", None), Tensor):
+        yield raw.logits
 
 
 def _flattened(scores: Tensor, wanted: Wanted) -> Tensor:

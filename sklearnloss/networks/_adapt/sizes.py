@@ -143,7 +143,12 @@ def _largest_layer(network: nn.Module) -> Iterator[list[int]]:
         if isinstance(output, Tensor):
             numbers.append(output.numel())
 
-    layers = [module for module in network.modules() if not any(True for _ in module.children())]
+    layers = [
+        module
+        for module in network.modules()
+        if not any(True for _ in module.children())
+        and not isinstance(module, torch.jit.ScriptModule)  # which takes no hooks
+    ]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     try:
         yield numbers
@@ -227,13 +232,37 @@ def _are_probabilities(scores: Tensor) -> bool:
     return scores.shape[1] > 1 and bool((scores >= 0).all() and ((sums - 1).abs() < 1e-3).all())
 
 
+def _is_sigmoid(network: nn.Module, wanted: Wanted, images: Tensor, scores: Tensor) -> bool:
+    """Return whether scores are in (0, 1), and nearly all 0 or 1 for images of huge values.
+
+    Norms make training mode, and some networks, independent of how large values are: these are
+    not recognized.
+    """
+    if network.training or not bool(((scores > 0) & (scores < 1)).all()):
+        return False
+    try:
+        extreme = read_outputs(network(1e4 * images), wanted, images.shape[2:])[0]
+    except Exception:  # a network may raise anything
+        return False
+    near = (extreme.abs() < 1e-3) | ((extreme - 1).abs() < 1e-3)
+    inside = bool(((extreme >= 0) & (extreme <= 1)).all())
+    return inside and float(near.float().mean()) > 0.9 and float(scores.float().std()) > 0
+
+
 def _error(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Exception | None:
     """Return the error that images of a size cause, or None."""
     try:
-        scores = read_outputs(network(_images(network, wanted, spatial)), wanted, spatial)[0]
+        images = _images(network, wanted, spatial)
+        scores = read_outputs(network(images.clone()), wanted, spatial)[0]
     except Exception as error:  # a network may raise anything
         return error
-    return _wrong_scores(scores, wanted, spatial)
+    wrong = _wrong_scores(scores, wanted, spatial)
+    if wrong is None and not scores.is_meta and _is_sigmoid(network, wanted, images, scores):
+        return WrongOutputs(
+            "The network returns probabilities: its scores stay between 0 and 1. Expected raw "
+            "scores: losses apply the sigmoid themselves. Remove the sigmoid from the network."
+        )
+    return wrong
 
 
 def _images(network: nn.Module, wanted: Wanted, spatial: tuple[int, ...]) -> Tensor:

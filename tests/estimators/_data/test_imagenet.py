@@ -162,3 +162,24 @@ def test_it_stays_through_clone_save_and_warm_start(tmp_path: Path) -> None:
         other.set_params(normalize="imagenet").fit(X, Y)
     with pytest.raises(ValueError, match="'normalize' parameter of ResNetClassifier must be"):
         classifier(normalize="minmax").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "given"),
+    [(np.uint8, np.float32), (np.float32, np.uint8), (np.uint16, np.uint8), (np.uint8, np.uint16)],
+)
+@pytest.mark.parametrize("lazy", [False, True])
+def test_images_in_other_units_are_refused_after_fit(fitted: Any, given: Any, lazy: bool) -> None:
+    model = classifier(normalize="imagenet").fit(images(fitted), Y)
+    X: Any = list(images(given)) if lazy else images(given)
+    with pytest.raises(ValueError, match="another value for white than the images of fit"):
+        model.predict(X)
+    with pytest.raises(ValueError, match="another value for white than the images of fit"):
+        model.partial_fit(X, Y)
+
+
+def test_images_of_another_dtype_in_the_same_units_are_predicted() -> None:
+    model = classifier(normalize="imagenet").fit(images(), Y)
+    expected = model.predict_proba(images())
+    np.testing.assert_array_equal(model.predict_proba(images().astype(np.float32)), expected)
+    np.testing.assert_array_equal(model.predict_proba(images().astype(np.int64)), expected)

@@ -302,3 +302,37 @@ def test_networks_that_are_others_have_other_digests() -> None:
     found = {digest(ImageSegmenter(each)) for each in networks}
     found.add(digest(ImageSegmenter("unet", network__width=3)))
     assert len(found) == len(networks) + 1
+
+
+CLASS = """
+class Own({base}):
+    def forward(self, x):
+        return {body}
+
+    def __init__(self):
+        super().__init__()
+"""
+
+
+def own_class(base: type, body: str, module: str = "__main__") -> type:
+    """Return a class as a script defines it."""
+    scope: dict[str, Any] = {"__name__": module, "Base": base}
+    exec(CLASS.format(base="Base", body=body), scope)
+    made: type = scope["Own"]
+    return made
+
+
+def test_an_edited_network_is_another_one() -> None:
+    before, same, edited = (own_class(nn.Module, body) for body in ("x", "x", "2 * x"))
+    assert digest(before) == digest(same) != digest(edited)
+    assert digest(ImageSegmenter(before)) != digest(ImageSegmenter(edited))
+    bases = [own_class(own_class(nn.Module, body), "x") for body in ("x", "2 * x")]
+    assert digest(bases[0]) != digest(bases[1])
+
+
+def test_classes_that_are_not_edited_go_by_their_name() -> None:
+    # A fault in an estimator may be mended before its search is resumed.
+    assert digest(own_class(object, "x")) == digest(own_class(object, "2 * x"))
+    assert digest(nn.Conv2d) != digest(nn.Conv3d)
+    installed = [own_class(nn.Module, body, "torch.nn.modules.conv") for body in ("x", "2 * x")]
+    assert digest(installed[0]) == digest(installed[1])

@@ -6,6 +6,7 @@ import pickle
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -152,6 +153,18 @@ def test_all_but_the_ends_is_equal_to_the_file(
         assert all(not torch.equal(own[key], other[key]) for key in weights)
 
 
+def without_network(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let downloads fail, wherever the tests run, and caches be empty."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise URLError("there is no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(folder / "empty"))
+    monkeypatch.setattr(torch.hub, "urlopen", fail)
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # it tries again and again otherwise
+
+
 def images(n: int = 6, size: int = 32) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (n, 3, size, size)).astype(np.uint8)
 
@@ -191,6 +204,7 @@ def test_training_starts_from_the_file_and_nothing_later_fetches(
     model.set_params(max_epochs=2).fit(X, y)  # goes on
     again.partial_fit(X, y)
     assert len(model.history_) == 3
+    without_network(monkeypatch, tmp_path)
     with pytest.raises(ValueError, match=f"weights of network='{name}' .* could not be fetched"):
         clone(model).fit(X, y)
 
@@ -227,8 +241,9 @@ FAILING: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "params"), FAILING, ids=lambda value: str(value)[:30])
 def test_a_download_that_fails_is_an_error_before_training(
-    name: str, params: dict[str, Any]
+    name: str, params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    without_network(monkeypatch, tmp_path)
     import_or_skip("timm" if name.startswith("timm") else "torchvision.models")
     model = estimator(name, params)
     X = images(4)

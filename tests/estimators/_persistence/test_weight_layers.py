@@ -169,7 +169,7 @@ def test_torchvisions_file_is_one_for_the_encoder_of_smp(tmp_path: Path, scenes:
         max_epochs=1,
         random_state=0,
     )
-    with pytest.warns(UserWarning, match=r"all but encoder \(decoder, segmentation_head\); of we"):
+    with pytest.warns(UserWarning, match=r"all but encoder \(decoder, segmentation_head\); the we"):
         model.fit(*scenes)
     kernel = model.module_.get_parameter("network.encoder.layer1.0.conv1.weight")
     torch.testing.assert_close(kernel, theirs["layer1.0.conv1.weight"])

@@ -15,10 +15,10 @@ from ..conftest import Data, classifier, segmenter
     ("changed", "message"),
     [
         ({"width": 8}, "was fitted with width=4, but width is now 8. Set it back, or refit"),
-        ({"depth": 1}, "was fitted with depth=(18|2), but depth is 1 now"),
-        ({"normalize": None}, "was fitted with normalize='auto', but normalize is None now"),
+        ({"depth": 1}, "was fitted with depth=(18|2), but depth is now 1"),
+        ({"normalize": None}, "was fitted with normalize='auto', but normalize is now None"),
         ({"weights": "some.pt"}, "was fitted from other weights than those in weights now"),
-        ({"classes": [0, 1, 2, 3]}, r"with classes=\[0, 1, 2\], but classes is \[0, 1, 2, 3\]"),
+        ({"classes": [0, 1, 2, 3]}, r"with classes=\[0, 1, 2\], but classes is now \[0, 1, 2, 3\]"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -16,6 +16,12 @@ def describe(value: Any) -> str:
     return getattr(value, "__name__", None) or repr(value)
 
 
+def shorten(text: str, width: int = 80) -> str:
+    """Return a text on one line, cut to a maximum number of characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:
     """Return a message with the wrong parameter name, the valid ones and the nearest."""
     names = sorted(valid)

@@ -18,8 +18,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..._utils.pipeline import last_step
 from ...estimators._mask_estimator import MaskEstimator
-from .._evaluation.fingerprint import digest, digest_data
+from .._evaluation.fingerprint import digest, digest_contents
 from .._evaluation.fit_and_score import seed_estimator
+from .._evaluation.identity import Identity, shape, short
 from .._workers.pool import count_workers
 from .fit import PairedData
 from .fit_log import FitJournal, open_fit_journal
@@ -243,7 +244,11 @@ def compare_losses(
             process=os.getpid(),
         )
         if journal is not None:
-            journal.begin(_header(data, scorers, groups, seed))
+            identity = _identity(data, groups)
+            text = short(scoring) if per_image else f"{short(scoring)}, per_image=False"
+            identity.add_scoring(text, {**scorers, "per image": per_image})
+            identity.add_seed(random_state, seed)
+            journal.begin({**identity.digests, "random_state": seed}, identity.details)
         fits = fit_all(settings, plan, data, journal, n_workers, verbose)
     about = _about(data, next(iter(fits.scores)), seed)
     failed = math.nan if isinstance(error_score, str) else float(error_score)
@@ -301,16 +306,22 @@ def _weights(estimator: Any, sample_weight: Any, X: Any) -> dict[str, Any]:
     return {f"{prefix}sample_weight": _check_sample_weight(sample_weight, X)}
 
 
-def _header(data: PairedData, scorers: Mapping[str, Any], groups: Any, seed: int) -> dict[str, Any]:
-    unseeded = seed_estimator(clone(data.estimator), None, replace=True)  # each fit has its own
+def _identity(data: PairedData, groups: Any) -> Identity:
+    """Describe data and estimator, by which another comparison is told apart."""
     masks = isinstance(last_step(data.estimator)[1], MaskEstimator)
     weights = next(iter(data.fit_params.values()), None)
-    return {
-        "data": digest_data(data.X, data.y, groups, weights, masks=masks),
-        "estimator": digest(unseeded),
-        "scoring": digest({**scorers, "per image": data.per_image}),
-        "random_state": seed,
+    given = {"X": data.X, "y": data.y, "groups": groups, "sample_weight": weights}
+    digests = {
+        name: digest_contents(value) if name == "X" or (name == "y" and masks) else digest(value)
+        for name, value in given.items()
     }
+    parts = {name: [shape(value), digests[name]] for name, value in given.items()}
+    parts = {name: part for name, part in parts.items() if given[name] is not None}
+    identity = Identity()
+    identity.add_parts(data.X, parts, [digests["X"], digests["y"], groups, weights], "images")
+    unseeded = seed_estimator(clone(data.estimator), None, replace=True)  # each fit has its own
+    identity.add_estimator(unseeded)
+    return identity
 
 
 def _file_names(X: Any) -> list[str] | None:

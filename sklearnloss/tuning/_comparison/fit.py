@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..._utils.pipeline import last_step
+from ..._utils.text import shorten
 from ...estimators._inference.constant_model import constant_model
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.outcome import Outcome, UndefinedScore, attempt
-from .._space.hyperparameter import shorten
 from .image_scores import score_images
 
 Array = NDArray[Any]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from .._evaluation.identity import differences, listed
 from .._workers.journal import damaged, parse_object
 from .._workers.retries import StorageError, is_read_only
 from .._workers.storage import check_file_storage
@@ -52,7 +53,7 @@ def _are_images(value: Any) -> bool:
 
 
 #: What a comparison reads of the first line, and of those with its fits.
-_HEADER = {"random_state": _is_seed}
+_HEADER = {"random_state": _is_seed, "details": lambda value: isinstance(value, dict)}
 _FIT = {
     "loss": _is_text,
     "settings": _is_text,
@@ -142,13 +143,16 @@ class FitJournal:
         if self.path.exists():
             self._read()
 
-    def begin(self, header: Mapping[str, Any]) -> None:
+    def begin(self, header: Mapping[str, Any], details: Mapping[str, Any]) -> None:
         """Write what the comparison is about, or check that it is the same.
 
         Parameters
         ----------
         header : dict of str to str or int
             Digests of data, estimator and so on, by their names for the message.
+        details : dict
+            By the same names, texts that say what differs; see
+            :class:`~sklearnloss.tuning._evaluation.identity.Identity`.
 
         Raises
         ------
@@ -156,14 +160,17 @@ class FitJournal:
             If the file is about something else; says what differs.
         """
         if self.header is None:
-            self.header = dict(header)
-            self.append({KEY: FORMAT, **header})
+            self.header = {**header, "details": dict(details)}
+            self.append({KEY: FORMAT, **self.header})
             return
         different = [name for name, value in header.items() if self.header.get(name) != value]
         if different:
+            before = self.header.get("details")  # absent in files of older versions
+            found = differences(different, before, details) if before else []
+            what = listed(found) or f"other {', '.join(different)}"
             raise ValueError(
-                f"storage={str(self.path)!r} holds fits of another comparison: other "
-                f"{', '.join(different)}. Pass what it was begun with, or the path of a new file."
+                f"storage={str(self.path)!r} holds fits of another comparison: {what}. Pass what "
+                f"it was begun with, or the path of a new file."
             )
 
     def append(self, line: Line) -> None:
@@ -205,7 +212,7 @@ class FitJournal:
                 f"storage={str(self.path)!r} has version {version} of the format, but this "
                 f"sklearnloss reads only up to {FORMAT}. Install a newer one."
             )
-        if type(version) is not int or not _has(header, _HEADER):
+        if type(version) is not int or not _has({"details": {}, **header}, _HEADER):
             raise ValueError(damaged(str(self.path), 1, line, "not a header of a comparison"))
         return header
 

@@ -6,9 +6,8 @@ import io
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ..._utils.text import describe
+from ..._utils.text import describe, shorten
 from ..._version import __version__
-from .._space.hyperparameter import shorten
 from .html_parts import Cell, data_uri, draw_uri, page, settings_table, snippet, table
 from .plot import draw_comparison, figure_size
 from .text import baseline_line, cells, design, headings, image_name, legend

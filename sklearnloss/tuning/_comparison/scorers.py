@@ -9,10 +9,9 @@ from typing import Any
 
 from sklearn.metrics import check_scoring
 
-from ..._utils.text import text_keys, unique_name
+from ..._utils.text import shorten, text_keys, unique_name
 from .._evaluation.scoring import named_scorers
 from .._evaluation.sklearn_private import MultimetricScorer
-from .._space.hyperparameter import shorten
 
 
 class NamedScorers(MultimetricScorer):  # type: ignore[misc]

@@ -11,13 +11,12 @@ from sklearn.pipeline import Pipeline
 from torch import nn
 
 from ..._utils.pipeline import last_step
-from ..._utils.text import describe, text_keys, unique_name
+from ..._utils.text import describe, shorten, text_keys, unique_name
 from ...estimators._loss_parameter import resolve_loss
 from ...networks._libraries import library_signature
 from ...networks._registry import check_name, is_of_library
 from .._evaluation.fingerprint import in_order
 from .._evaluation.pipeline import loss_prefix
-from .._space.hyperparameter import shorten
 
 Settings = dict[str, Any]
 

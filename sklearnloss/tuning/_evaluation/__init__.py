@@ -3,6 +3,6 @@
 ``folds`` splits the data, ``fit_and_score`` fits an estimator on one split and scores it, and
 ``outcome`` says how that ended. ``scoring`` names the metrics, ``pipeline`` finds the estimator
 with the loss, ``fingerprint`` and ``function_text`` make digests that show whether data and
-settings have changed, ``interrupts`` records Ctrl-C and SIGTERM, and ``sklearn_private`` holds all
-imports from the private parts of scikit-learn.
+settings have changed, and ``identity`` says what differs. ``interrupts`` records Ctrl-C and
+SIGTERM, and ``sklearn_private`` holds all imports from the private parts of scikit-learn.
 """

@@ -73,7 +73,12 @@ def digest_data(X: Any, y: Any, *others: Any, masks: bool) -> str:
         Whether strings in ``y`` may be file names; labels are not, even if there is a
         file with that name.
     """
-    return digest([_digest(X, files=True), _digest(y, files=masks), *others])
+    return digest([digest_contents(X), _digest(y, files=masks), *others])
+
+
+def digest_contents(value: Any) -> str:
+    """Return a digest like :func:`digest`, but of files instead of their names."""
+    return _digest(value, files=True)
 
 
 def in_order(values: Collection[Any]) -> list[Any]:

@@ -58,7 +58,7 @@ def make_task(
     metrics = getattr(scorers, "_scorers", None)
     metric = search.refit if isinstance(search.refit, str) else next(iter(metrics or [None]))
     if is_stored:
-        identity.add_scoring(search.scoring, metric)
+        identity.add_metrics(search.scoring, metric)
         identity.add("folds", splits, len(splits))
         identity.add_seed(search.random_state, seed)
     task = Task(

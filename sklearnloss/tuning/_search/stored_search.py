@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import numbers
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +13,18 @@ from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from sklearn.utils.validation import _num_samples
 
-from .._evaluation.fingerprint import SILENT, as_text, digest, digest_data
-from .._space.hyperparameter import Free, shorten
+from .._evaluation.fingerprint import digest, digest_data
+from .._evaluation.identity import (
+    Entry,
+    Identity,
+    compare_entries,
+    differences,
+    listed,
+    shape,
+    short,
+)
+from .._space.hyperparameter import Free
 from .._space.search_space import Space
 from .store import create_study
 
@@ -31,11 +37,6 @@ _DIGESTS, _DETAILS = "search", "search_details"
 # Seconds to wait for another process to write the identity of a study that it created.
 _PATIENCE = 5.0
 
-# Maximum number of differences that an error lists.
-_MOST_SHOWN = 8
-
-Entry = list[str]  # a text to show, and a digest to compare
-
 
 class DifferentSearchError(ValueError):
     """A storage holds a different search.
@@ -45,20 +46,17 @@ class DifferentSearchError(ValueError):
     where : str
         Name of the study and its storage.
     differences : list of str
-        Differences such as "max_epochs 1 -> 2".
+        Differences such as "estimator: max_epochs 1 -> 2".
     """
 
     def __init__(self, where: str, differences: list[str]) -> None:
         self.where = where
         self.differences = differences
-        shown = differences[:_MOST_SHOWN]
-        if len(differences) > len(shown):
-            shown.append(f"and {len(differences) - len(shown)} more")
         more = ""
         if all(each.startswith("data:") for each in differences):
             more = ", or no study_name, which keeps searches of different data apart"
         super().__init__(
-            f"{where} holds a different search: {'; '.join(shown)}. A search cannot be "
+            f"{where} holds a different search: {listed(differences)}. A search cannot be "
             f"changed or extended. Pass the original arguments to resume it; to begin a new one, "
             f"pass another storage or another study_name{more}."
         )
@@ -67,25 +65,11 @@ class DifferentSearchError(ValueError):
         return type(self), (self.where, self.differences)
 
 
-@dataclass
-class SearchIdentity:
+class SearchIdentity(Identity):
     """Everything on which the results of a search depend.
 
-    Attributes
-    ----------
-    digests : dict of str to str
-        By subject: "data", "estimator", "space", "scoring", "folds", "random_state".
-    details : dict
-        By subject, text from which differences are described.
+    Its subjects are "data", "estimator", "space", "scoring", "folds" and "random_state".
     """
-
-    digests: dict[str, str] = field(default_factory=dict)
-    details: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, subject: str, digested: Any, details: Any) -> None:
-        """Add a subject, with the value to digest and the details to show."""
-        self.digests[subject] = digest(digested)
-        self.details[subject] = details
 
     def add_data(
         self, X: Any, y: Any, groups: Any, params: Mapping[str, Any], *, masks: bool, unit: str
@@ -103,25 +87,16 @@ class SearchIdentity:
             if value is not None
         }
         entries = {
-            name: [_shape(value), digest_data(value, None, masks=False) if files else digest(value)]
+            name: [shape(value), digest_data(value, None, masks=False) if files else digest(value)]
             for name, (value, files) in given.items()
         }
-        digests = {name: entry[1] for name, entry in entries.items()}
-        self.add("data", digests, {"n": _num_samples(X), "unit": unit, "parts": entries})
-
-    def add_estimator(self, estimator: Any) -> None:
-        """Add the estimator with its parameters."""
-        entries = {"estimator": [type(estimator).__name__, digest(type(estimator))]}
-        for name, value in estimator.get_params().items():
-            if name.rpartition("__")[2] not in SILENT:
-                entries[name] = _describe_parameter(value)
-        self.add("estimator", estimator, entries)
+        self.add_parts(X, entries, {name: entry[1] for name, entry in entries.items()}, unit)
 
     def add_space(self, space: Space) -> None:
         """Add the space; the order of its losses and parameters does not matter."""
         losses = {
             label: {
-                "fixed": [", ".join(map(_short, branch.fixed.values())), digest(branch.fixed)],
+                "fixed": [", ".join(map(short, branch.fixed.values())), digest(branch.fixed)],
                 "free": {name: _describe_free(free) for name, free in branch.free.items()},
             }
             for label, branch in space.branches.items()
@@ -130,17 +105,10 @@ class SearchIdentity:
         details = {"losses": losses, "order": order, "has_losses": space.has_losses}
         self.add("space", losses, details)
 
-    def add_scoring(self, scoring: Any, metric: str | None) -> None:
+    def add_metrics(self, scoring: Any, metric: str | None) -> None:
         """Add the scorers, and the metric to optimize if there are several."""
-        text = _short(scoring) if metric is None else f"{_short(scoring)} by {metric!r}"
-        self.add("scoring", [scoring, metric], [text, digest([scoring, metric])])
-
-    def add_seed(self, random_state: Any, seed: int) -> None:
-        """Add the search's seed, which was derived from ``random_state``."""
-        text = "a generator, which draws a new seed each time"
-        if random_state is None or isinstance(random_state, numbers.Integral):
-            text = _short(random_state)
-        self.add("random_state", seed, {"random_state": [text, digest(seed)]})
+        text = short(scoring) if metric is None else f"{short(scoring)} by {metric!r}"
+        self.add_scoring(text, [scoring, metric])
 
 
 def open_study(
@@ -259,20 +227,7 @@ def _differences(
     changed: list[str], before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[str]:
     """Return a text for each difference, without those that only follow from others."""
-    compare: dict[str, Callable[[Any, Any], list[str]]] = {
-        "data": _compare_data,
-        "estimator": _compare_estimators,
-        "space": _compare_spaces,
-        "scoring": _compare_scoring,
-    }
-    found: list[str] = []
-    for name in [name for name in compare if name in changed]:
-        if name in before:
-            found += compare[name](before[name], now[name])
-        else:
-            found.append(f"another {name}")
-    if "random_state" in changed and not found:
-        found += _compare_entries(before.get("random_state", {}), now["random_state"])
+    found = differences(changed, before, now, {"space": _compare_spaces})
     if "folds" in changed:
         n_before, n_now = before.get("folds"), now["folds"]
         if n_before is not None and n_before != n_now:
@@ -280,35 +235,6 @@ def _differences(
         elif not found:
             found.append("cv: the same number of folds, but of other samples")
     return found or [f"another {name}" for name in changed]
-
-
-def _compare_data(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    if before["n"] != now["n"]:
-        return [f"data: {before['n']} -> {now['n']} {now['unit']}"]
-    found = []
-    for name in dict.fromkeys([*before["parts"], *now["parts"]]):
-        one, other = (part["parts"].get(name, ["none", ""]) for part in (before, now))
-        if one[1] != other[1]:
-            what = "has other values" if one[0] == other[0] else f"{one[0]} -> {other[0]}"
-            found.append(f"data: {name} {what}")
-    return found
-
-
-def _compare_entries(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
-    found = []
-    for name in dict.fromkeys([*before, *now]):
-        one, other = (part.get(name, ["none", ""]) for part in (before, now))
-        if one[1] != other[1]:
-            same = " (a different one)" if one[0] == other[0] else ""
-            found.append(f"{name} {one[0]} -> {other[0]}{same}")
-    return found
-
-
-def _compare_estimators(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> list[str]:
-    found = _compare_entries(before, now)
-    if before["estimator"] != now["estimator"]:
-        return found[:1]  # a different class, with different parameters
-    return found or ["another estimator"]
 
 
 def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -320,31 +246,13 @@ def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     free = []
     for label in [label for label in old if label in new]:
         if old[label]["fixed"][1] != new[label]["fixed"][1]:
-            found += _compare_entries(
+            found += compare_entries(
                 {f"loss {label!r}:": old[label]["fixed"]}, {f"loss {label!r}:": new[label]["fixed"]}
             )
         if old[label]["free"] != new[label]["free"]:
-            free += _compare_entries(old[label]["free"], new[label]["free"])
+            free += compare_entries(old[label]["free"], new[label]["free"])
     found += [f"range of {text}" for text in dict.fromkeys(free)]
     return found or ["another search space"]
-
-
-def _compare_scoring(before: Entry, now: Entry) -> list[str]:
-    return _compare_entries({"scoring": before}, {"scoring": now})
-
-
-def _describe_parameter(value: Any) -> Entry:
-    """Describe a parameter; the parameters of a nested estimator are separate entries."""
-    if hasattr(value, "get_params") and not isinstance(value, type):
-        return [type(value).__name__, digest(type(value))]
-    if isinstance(value, list) and any(_is_named(item) for item in value):  # pipeline steps
-        names = [item[0] if _is_named(item) else item for item in value]
-        return [_short(names), digest(names)]
-    return [_short(value), digest(value)]
-
-
-def _is_named(item: Any) -> bool:
-    return isinstance(item, tuple) and len(item) > 1 and isinstance(item[0], str)
 
 
 def _describe_free(free: Free) -> Entry:
@@ -356,7 +264,7 @@ def _range(free: Free) -> str:
     """Format a range as a user would write it."""
     distribution: Any = free.distribution
     if isinstance(distribution, CategoricalDistribution):
-        return _short(list(free.choices or distribution.choices))
+        return short(list(free.choices or distribution.choices))
     if free.quantile is not None:
         name, low, median, high = _quantiles(free.quantile)[:4]
         return f"{name} with quantiles {low:.4g}, {median:.4g}, {high:.4g}"
@@ -381,18 +289,3 @@ def _as_column(value: Any) -> Any:
     if is_texts and all(isinstance(each, str) for each in value):
         return value.astype(str)
     return value
-
-
-def _shape(value: Any) -> str:
-    """Describe data by type and shape."""
-    if hasattr(value, "shape"):
-        kind = getattr(value, "dtype", type(value).__name__)
-        return f"{kind} of shape {tuple(value.shape)}"
-    return f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else _short(value)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, np.ndarray) and value.ndim:
-        return _shape(value)
-    text = getattr(value, "__qualname__", None) or as_text(value)
-    return shorten(text)

@@ -16,6 +16,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from ..._utils.text import shorten
 from .._evaluation.fingerprint import in_order
 
 # Keeps the quantiles of an unbounded scipy distribution finite.
@@ -194,12 +195,6 @@ def _short(choice: Any) -> str:
     if choice is None or isinstance(choice, bool | int | float | str):
         return repr(choice)
     return getattr(choice, "__name__", type(choice).__name__)
-
-
-def shorten(text: str, width: int = 80) -> str:
-    """Return a text on one line, cut to a maximum number of characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from torch import nn
 
 from ..._utils.pipeline import last_step
-from ..._utils.text import did_you_mean, text_keys, unique_name
+from ..._utils.text import did_you_mean, shorten, text_keys, unique_name
 from ...estimators._loss_parameter import REQUIRED, loss_parameters, resolve_loss
 from ...losses import CompoundLoss, Loss, get_search_space, list_losses
 from ...losses._core.compound import default_name
@@ -22,7 +22,7 @@ from ...networks._registry import network_parameters
 from .._evaluation.fingerprint import in_order
 from .._evaluation.pipeline import has_loss, no_loss
 from .api import COMPOUNDS
-from .hyperparameter import Free, read_choices, read_free, shorten
+from .hyperparameter import Free, read_choices, read_free
 from .search_space import BRANCH, Branch, Space
 
 

@@ -635,6 +635,14 @@ def other_data(digits: Data, path: Path) -> None:
     compare((digits[0] + 1, digits[1]), path)
 
 
+def fewer_images(digits: Data, path: Path) -> None:
+    compare((digits[0][:40], digits[1][:40]), path)
+
+
+def other_labels(digits: Data, path: Path) -> None:
+    compare((digits[0], digits[1].tolist()), path)
+
+
 def other_groups(digits: Data, path: Path) -> None:
     compare(digits, path, cv=GroupKFold(3), groups=np.arange(60))
 
@@ -645,6 +653,14 @@ def other_estimator(digits: Data, path: Path) -> None:
 
 def other_scoring(digits: Data, path: Path) -> None:
     compare(digits, path, "balanced_accuracy")
+
+
+def other_image_scores(digits: Data, path: Path) -> None:
+    compare(digits, path, per_image=False)
+
+
+def other_data_and_seed(digits: Data, path: Path) -> None:
+    compare((digits[0] + 1, digits[1]), path, random_state=1)
 
 
 def other_random_state(digits: Data, path: Path) -> None:
@@ -659,11 +675,15 @@ def other_splits(digits: Data, path: Path) -> None:
 @pytest.mark.parametrize(
     ("begin", "message"),
     [
-        (other_data, "another comparison: other data. Pass"),
-        (other_groups, "other data. Pass"),
-        (other_estimator, "other estimator. Pass"),
-        (other_scoring, "other scoring. Pass"),
-        (other_random_state, "other random_state. Pass"),
+        (other_data, "another comparison: data: X has other values. Pass"),
+        (fewer_images, "another comparison: data: 40 -> 60 images. Pass"),
+        (other_labels, r"data: y list of 60 -> int64 of shape \(60,\). Pass"),
+        (other_groups, r"data: groups int64 of shape \(60,\) -> none. Pass"),
+        (other_estimator, "another comparison: estimator: width 8 -> 4. Pass"),
+        (other_scoring, "another comparison: scoring 'balanced_accuracy' -> None. Pass"),
+        (other_image_scores, "scoring None, per_image=False -> None. Pass"),
+        (other_random_state, "another comparison: random_state 1 -> 0. Pass"),
+        (other_data_and_seed, "data: X has other values; random_state 1 -> 0. Pass"),
         (other_splits, "holds fits on other splits"),
     ],
 )
@@ -701,9 +721,39 @@ def test_a_storage_of_another_pipeline_is_refused(digits: Data, tmp_path: Path) 
 
     run(Same(), Inverted())
     run(Same(), Inverted())
-    for steps in ((Inverted(), Same()), (Same(), Same())):
-        with pytest.raises(ValueError, match="another comparison: other estimator. Pass"):
+    for steps, what in (
+        ((Inverted(), Same()), "estimator: a Same -> Inverted; estimator: b Inverted -> Same"),
+        ((Same(), Same()), "estimator: b Inverted -> Same"),
+    ):
+        with pytest.raises(ValueError, match=f"another comparison: {what}. Pass"):
             run(*steps)
+
+
+def test_a_storage_of_an_older_version_is_resumed_or_refused(digits: Data, tmp_path: Path) -> None:
+    path = tmp_path / "fits.jsonl"
+    before = compare(digits, path, losses=["brier"])
+    header, *fits = path.read_text().splitlines(keepends=True)
+    old = {name: value for name, value in json.loads(header).items() if name != "details"}
+    path.write_text("".join([json.dumps(old) + "\n", *fits]))
+    content = path.read_bytes()
+    assert_same(compare(digits, path, losses=["brier"]), before)
+    with pytest.raises(ValueError, match="another comparison: other data, scoring. Pass"):
+        compare((digits[0] + 1, digits[1]), path, "balanced_accuracy", losses=["brier"])
+    assert path.read_bytes() == content
+
+
+def test_a_refused_storage_is_told_by_learning_rate_data_and_scoring(
+    digits: Data, tmp_path: Path
+) -> None:
+    path = tmp_path / "fits.jsonl"
+    X, y = digits
+    model, settings = classifier(), {"cv": KFold(2), "random_state": 0, "storage": path}
+    compare_losses(model.set_params(lr=0.003), ["brier"], X, y, **settings)
+    what = "data: 60 -> 40 images; estimator: lr 0.003 -> 0.01; scoring None -> 'accuracy'. Pass"
+    with pytest.raises(ValueError, match=f"another comparison: {what}"):
+        compare_losses(
+            model.set_params(lr=0.01), ["brier"], X[:40], y[:40], scoring="accuracy", **settings
+        )
 
 
 def test_a_storage_holds_for_other_devices_seeds_and_progress(digits: Data, tmp_path: Path) -> None:

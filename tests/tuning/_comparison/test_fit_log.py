@@ -15,7 +15,9 @@ from sklearnloss.tuning._comparison import fit_log as _fit_journal
 from sklearnloss.tuning._comparison.fit_log import FitJournal, open_fit_journal
 
 HEADER = {"random_state": 7, "data": "abc"}
-FIRST = b'{"sklearnloss comparison": 1, "random_state": 7, "data": "abc"}\n'
+DETAILS = {"data": {"n": 64, "unit": "images", "parts": {}}}
+OLD = b'{"sklearnloss comparison": 1, "random_state": 7, "data": "abc"}\n'
+FIRST = OLD[:-2] + b', "details": ' + json.dumps(DETAILS).encode() + b"}\n"
 FIT: dict[str, Any] = {
     "loss": "dice",
     "settings": "s",
@@ -36,11 +38,11 @@ def _line(**changed: Any) -> bytes:
 def test_a_journal_of_fits_is_read_back(tmp_path: Path) -> None:
     journal = FitJournal(tmp_path / "new" / "fits.jsonl")
     assert (journal.header, journal.lines) == (None, [])
-    journal.begin(HEADER)
+    journal.begin(HEADER, DETAILS)
     journal.append(FIT)
     assert journal.path.read_bytes() == FIRST + _line()
     again = FitJournal(journal.path)
-    assert (again.header, again.lines) == (HEADER, [FIT])
+    assert (again.header, again.lines) == ({**HEADER, "details": DETAILS}, [FIT])
 
 
 def test_a_second_equal_first_line_is_no_fit(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_a_second_equal_first_line_is_no_fit(tmp_path: Path) -> None:
         (_line(scores=[0.5]), "no fit of a comparison"),
         (_line(random_state="1"), "no fit of a comparison"),
         (_line().replace(b'"images"', b'"pictures"'), "no fit of a comparison"),
-        (FIRST.replace(b"7", b"8"), "no fit of a comparison"),
+        (OLD.replace(b"7", b"8"), "no fit of a comparison"),
         (_line(scores={"score": "abc"}), "no fit of a comparison"),
         (_line(scores={"score": None}), "no fit of a comparison"),
         (_line(scores={"score": float("inf")}), "no fit of a comparison"),
@@ -91,6 +93,7 @@ def test_a_line_that_is_no_fit_is_named(line: bytes, what: str, tmp_path: Path) 
         (b'{"sklearnloss comparison": "x", "random_state": 1}\n', "line 1 is not a header"),
         (b'{"sklearnloss comparison": true, "random_state": 1}\n', "line 1 is not a header"),
         (b'{"sklearnloss comparison": 1}\n', "line 1 is not a header of a comparison"),
+        (OLD[:-2] + b', "details": 3}\n', "line 1 is not a header of a comparison"),
         (b'{"sklearnloss comparison": 9}\n', "has version 9 of the format, but"),
         (b'{"sklearnloss comparison": 1,\n', "line 1 is not a JSON object"),
         (b'{"a": 1}\n', "was not written by compare_losses, or is damaged: line 1 begins with"),
@@ -111,7 +114,7 @@ def test_a_first_line_of_something_else_is_named(
 def test_a_file_torn_in_its_first_line_is_new(torn: bytes, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(torn)
     journal = FitJournal(tmp_path / "f")
-    journal.begin(HEADER)
+    journal.begin(HEADER, DETAILS)
     assert journal.path.read_bytes() == FIRST
 
 
@@ -122,10 +125,21 @@ def test_a_torn_last_line_is_cut_off(torn: bytes, tmp_path: Path) -> None:
     assert (tmp_path / "f").read_bytes() == FIRST + _line()
 
 
-def test_another_comparison_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(FIRST)
-    with pytest.raises(ValueError, match="holds fits of another comparison: other data. Pass"):
-        FitJournal(tmp_path / "f").begin({**HEADER, "data": "xyz"})
+@pytest.mark.parametrize(
+    ("first", "what"),
+    [
+        (FIRST, "data: 64 -> 32 images"),
+        (OLD, "other data"),  # files of older versions have no details
+    ],
+)
+def test_another_comparison_is_refused(first: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(first + _line())
+    now = {"data": {**DETAILS["data"], "n": 32}}
+    journal = FitJournal(tmp_path / "f")
+    with pytest.raises(ValueError, match=f"holds fits of another comparison: {what}. Pass"):
+        journal.begin({**HEADER, "data": "xyz"}, now)
+    journal.begin(HEADER, now)  # details are not compared
+    assert (tmp_path / "f").read_bytes() == first + _line()
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def sound(path: Path, **options: Any) -> LossSearchCV:
         ({}, (X + 1.0, y), "data: X has other values"),
         ({}, (X.astype("f4"), y), "data: X float64 of shape (60, 3) -> float32 of shape (60, 3)"),
         ({}, (X, 1 - y), "data: y has other values"),
-        ({"estimator": Stub(random_state=3)}, (X, y), "random_state None -> 3"),
-        ({"estimator": Stub(mode="good", b=0.1)}, (X, y), "b 0.5 -> 0.1; mode 'fine' -> 'good'"),
+        ({"estimator": Stub(random_state=3)}, (X, y), "estimator: random_state None -> 3"),
+        ({"estimator": Stub(mode="good", b=0.1)}, (X, y), "estimator: b 0.5 -> 0.1; estimator: m"),
         ({"estimator": SVC()}, (X, y), "estimator Stub -> SVC"),
         ({"cv": 4}, (X, y), "cv 3 -> 4 folds"),
         (
@@ -129,7 +129,7 @@ def losses(path: Path, given: Any, **options: Any) -> LossSearchCV:
             {"losses": {"dice": "dice", "focal": {"gamma": (1.0, 5.0)}}},
             "range of focal__gamma (0, 5)",
         ),
-        ({"estimator__max_epochs": 2}, "max_epochs 1 -> 2."),
+        ({"estimator__max_epochs": 2}, "estimator: max_epochs 1 -> 2."),
         (
             {"param_distributions": {"lr": (1e-3, 0.1, "log")}},
             "range of lr none -> (0.001, 0.1, 'log')",
@@ -168,12 +168,14 @@ def test_what_differs_in_a_pipeline(path: Path) -> None:
 
     search(make_pipeline(StandardScaler(), SVC())).fit(X, y)
     assert differences(make_pipeline(StandardScaler(with_mean=False), SVC(verbose=True))) == [
-        "standardscaler__with_mean True -> False"
+        "estimator: standardscaler__with_mean True -> False"
     ]
     assert differences(Pipeline([("standardscaler", MinMaxScaler()), ("svc", SVC())]))[0] == (
-        "standardscaler StandardScaler -> MinMaxScaler"
+        "estimator: standardscaler StandardScaler -> MinMaxScaler"
     )
-    assert differences(make_pipeline(SVC()))[0] == "steps ['standardscaler', 'svc'] -> ['svc']"
+    assert differences(make_pipeline(SVC()))[0] == (
+        "estimator: steps ['standardscaler', 'svc'] -> ['svc']"
+    )
     (text,) = differences(make_pipeline(StandardScaler(), SVC()), {"svc__C": stats.lognorm(2.0)})
     assert text.startswith(
         "range of svc__C lognorm with quantiles 0.2776, 1, 3.602 -> lognorm with"
@@ -191,7 +193,7 @@ def test_a_long_list_of_differences_is_cut(path: Path) -> None:
     others |= {"decision_function_shape": "ovo", "degree": 4, "gamma": "auto", "kernel": "linear"}
     others |= {"max_iter": 100, "random_state": 1, "shrinking": False, "tol": 0.01}
     with refused(
-        r"kernel 'rbf' -> 'linear'; max_iter -1 -> 100; and 3 more\. A search can"
+        r"kernel 'rbf' -> 'linear'; estimator: max_iter -1 -> 100; and 3 more\. A search can"
     ) as error:
         svc(**others).fit(X, y)
     assert len(error.value.differences) == 11

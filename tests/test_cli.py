@@ -19,7 +19,7 @@ from .command_line import main
     ("arguments", "message"),
     [
         (["check-loss", "foo"], "check-loss: Unknown loss 'foo'."),
-        (["check-loss", "l2"], "is a penalty, which sees no scores."),
+        (["check-loss", "l2"], "is a penalty, which does not use scores."),
         (["check-loss", "os:nothing"], "check-loss: Cannot find 'os:nothing': there is no"),
         (["demo", "--epochs", "0"], "demo: --epochs 0: expected at least 1."),
         (["demo", "--jobs", "0"], "demo: --jobs 0: expected a number of processes"),

@@ -1,4 +1,4 @@
-"""Losses for images, on raw scores, for every number of classes and axes."""
+"""Losses for images, on raw scores, for any number of classes and axes."""
 
 from ._asymmetric import AsymmetricLoss
 from ._bce import BCEWithLogitsLoss
@@ -38,7 +38,7 @@ from ._tversky import TverskyLoss
 from ._unified_focal import UnifiedFocalLoss
 from ._weston_watkins import WestonWatkinsHingeLoss
 
-# The names under which these losses are taught.
+# Common names of these losses in the literature.
 CustomBCEWithLogitsLoss = BCEWithLogitsLoss
 CustomCrossEntropyLoss = CrossEntropyLoss
 FocalLossMC = FocalLoss

@@ -14,10 +14,10 @@ from ._core.transfer import as_like
 
 
 class AsymmetricLoss(PixelLoss):
-    r"""Focal loss with a focus of its own for negatives, and a margin for easy ones.
+    r"""Focal loss with a separate focus for negatives, and a margin for easy ones.
 
-    For many labels of which few are present: negatives are focused away and, if
-    improbable enough, do not count at all. ::
+    For many labels, few of which are present: negatives are down-weighted and, if
+    improbable enough, ignored. ::
 
         l = -t (1 - p)^gamma_pos log p - (1 - t) p_m^gamma_neg log(1 - p_m)
 
@@ -26,7 +26,7 @@ class AsymmetricLoss(PixelLoss):
     - p = sigmoid(z); p_m = max(p - clip, 0)
     - t: target in [0, 1]; the loss is linear in it
 
-    Domain: l >= 0; unbounded as p -> 0 on a positive, with a gradient there, and
+    Domain: l >= 0; on a positive unbounded as p -> 0, with a gradient there, and
     at most -log(clip) on a negative. ``gamma_pos = gamma_neg, clip=0`` is
     ``FocalLoss(gamma, alpha=None)``; all 0 is binary cross entropy. The mean is
     over samples and channels, and the gradient passes through the focus.
@@ -38,11 +38,11 @@ class AsymmetricLoss(PixelLoss):
     gamma_neg : float, default=4.0
         Focus of the negatives, >= 0.
     clip : float, default=0.05
-        Probability below which negatives do not count, in [0, 1).
+        Probability below which negatives are ignored, in [0, 1).
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.
     ignore_index : int, default=None
-        Value of elements that do not count.
+        Target value of ignored elements.
 
     References
     ----------

@@ -16,7 +16,7 @@ from ._core.pixel import PixelLoss
 class BCEWithLogitsLoss(PixelLoss):
     r"""Binary cross entropy on raw scores, one sigmoid per channel.
 
-    The likelihood's own loss and the place to start for masks that fill a fair
+    The negative log-likelihood, and the first choice for masks that cover a fair
     part of the image, and for labels that may occur together. ::
 
         l = pos_weight t softplus(-z) + (1 - t) softplus(z)
@@ -25,7 +25,7 @@ class BCEWithLogitsLoss(PixelLoss):
 
     - z: logit, any real number; p = sigmoid(z) is the probability it stands for
     - t: target in [0, 1], after smoothing t (1 - s) + s / 2
-    - softplus(x) = log(1 + exp(x)), so that softplus(-z) = -log p
+    - softplus(x) = log(1 + exp(x)), so softplus(-z) = -log p
 
     Domain: l >= 0. It is unbounded as p -> 0 on a positive, and its gradient
     p - t never vanishes on a confident mistake. ``FocalLoss(gamma=0, alpha=None)``
@@ -42,7 +42,7 @@ class BCEWithLogitsLoss(PixelLoss):
     label_smoothing : float, default=0.0
         s, in [0, 1].
     ignore_index : int, default=None
-        Value of elements that do not count.
+        Target value of ignored elements.
 
     References
     ----------

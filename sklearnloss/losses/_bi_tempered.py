@@ -13,10 +13,10 @@ from ._core.transfer import as_like
 
 
 class BiTemperedLoss(LabelLoss):
-    r"""Cross entropy with a bounded logarithm and a softmax of heavy tails.
+    r"""Cross entropy with a bounded logarithm and a heavy-tailed softmax.
 
-    For labels of which a part is wrong: ``t1`` below 1 bounds what a far-off
-    mistake costs, ``t2`` above 1 keeps one near the boundary from weighing too
+    For partly wrong labels: ``t1`` below 1 bounds the cost of mistakes far from the
+    decision boundary, ``t2`` above 1 keeps mistakes near it from weighing too
     much. ::
 
         l = -log_t1 p_y - (1 - sum_c p_c^(2 - t1)) / (2 - t1)
@@ -30,7 +30,7 @@ class BiTemperedLoss(LabelLoss):
     - class probabilities t in place of a label give sum_c t_c l_c
 
     Domain: l in [0, 1 / (1 - t1)]. Bounded for t1 < 1, so its gradient fades on
-    confident mistakes, the more slowly the larger ``t2``. ``t1=1, t2=1`` is
+    confident mistakes, more slowly with a larger ``t2``. ``t1=1, t2=1`` is
     :class:`CrossEntropyLoss`; ``t1=0, t2=1`` half of the softmax form of
     :class:`BrierLoss`. One channel scores (0, z). lambda is found by Newton's
     method, whose last two steps carry the exact first and second derivatives.
@@ -46,7 +46,7 @@ class BiTemperedLoss(LabelLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------
@@ -88,7 +88,7 @@ class BiTemperedLoss(LabelLoss):
 
 
 def tempered_log_softmax(z: Tensor, t: float | Tensor, n_steps: int = 7) -> Tensor:
-    """Return log exp_t(z - lambda), of sum 1 over axis 1, for t >= 1.
+    """Return log exp_t(z - lambda), with exp_t summing to 1 over axis 1, for t >= 1.
 
     With a = lambda - z and k = t - 1 this is -log(1 + k a) / k.
     """
@@ -107,7 +107,7 @@ def _newton_step(lead: Tensor, behind: Tensor, k: Tensor) -> Tensor:
     """Improve lambda - max z so that the probabilities sum to one.
 
     The equation (sum p)^-k = 1 is concave in lambda and nearly linear: from 0
-    the steps rise to the root, in at most 6 to float64's precision.
+    the steps rise to the root, reaching float64 precision in at most 6.
     """
     log_p = -_scaled_log1p(lead + behind, k)
     log_sum = log_p.logsumexp(1, keepdim=True)
@@ -116,13 +116,13 @@ def _newton_step(lead: Tensor, behind: Tensor, k: Tensor) -> Tensor:
 
 
 def _scaled_log1p(x: Tensor, k: Tensor) -> Tensor:
-    """log(1 + k x) / k, which is x at k = 0."""
+    """Return log(1 + k x) / k, which is x at k = 0."""
     zero = k == 0
     return torch.where(zero, x, (k * x).log1p() / torch.where(zero, 1, k))
 
 
 def _scaled_expm1(x: Tensor, k: float | Tensor) -> Tensor:
-    """(exp(k x) - 1) / k, which is x at k = 0."""
+    """Return (exp(k x) - 1) / k, which is x at k = 0."""
     k = as_like(k, x)
     zero = k == 0
     return torch.where(zero, x, (k * x).expm1() / torch.where(zero, 1, k))

@@ -14,7 +14,7 @@ from ._core.region import RegionLoss, soft_masks
 class BoundaryLoss(RegionLoss):
     r"""Mean signed distance to the true boundary over the predicted region.
 
-    Punishes a wrong pixel by how far off it is. To be added to a region loss
+    Penalizes a wrong pixel by its distance to the boundary. Add it to a region loss
     with a small, growing weight: ``DiceLoss() + 0.01 * BoundaryLoss()``. ::
 
         l = sum p phi / sum 1
@@ -34,13 +34,13 @@ class BoundaryLoss(RegionLoss):
     spacing : float or sequence of float, default=None
         Size of a pixel along each axis; None for 1.
     batch, include_background, class_weight, ignore_index, reduction
-        See :class:`RegionLoss`. Ignored pixels are background to the distances.
+        See :class:`RegionLoss`. For the distances, ignored pixels are background.
 
     Notes
     -----
     The distances are computed with SciPy on the CPU, for each sample and class:
-    about 20 ms for 512 x 512 pixels, and under CUDA a wait for the device. They
-    depend on the target alone. Cannot be compiled or vmapped.
+    about 20 ms for 512 x 512 pixels, and on CUDA a synchronization. They only
+    depend on the target. Cannot be compiled or vmapped.
 
     References
     ----------

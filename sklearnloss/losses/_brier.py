@@ -10,7 +10,7 @@ from ._core.pixel import PixelLoss
 
 
 class BrierLoss(PixelLoss):
-    r"""Squared error of the probabilities: a proper score that forgives outliers.
+    r"""Squared error of the probabilities: a proper score that is robust to outliers.
 
     Bounded, so wrong labels do less harm than under cross entropy; learning
     starts more slowly. ::
@@ -29,7 +29,7 @@ class BrierLoss(PixelLoss):
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.
     ignore_index : int, default=None
-        Value of elements that do not count.
+        Target value of ignored elements.
 
     References
     ----------

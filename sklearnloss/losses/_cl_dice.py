@@ -19,8 +19,8 @@ _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 class SoftClDiceLoss(RegionLoss):
     r"""One minus the Dice of center lines: keeps vessels, roads and nerves connected.
 
-    For tubular structures, and never alone: a mask that is full everywhere has no
-    center line and so makes no mistake. Add it to a region loss, with up to the
+    For tubular structures, and never alone: a completely filled mask has no center
+    line and thus no error. Add it to a region loss, with up to the
     same weight: ``DiceLoss() + 0.5 * SoftClDiceLoss()``. ::
 
         l = 1 - 2 P S / (P + S),  P = (sum min(s(p), t) + eps) / (sum s(p) + eps)
@@ -33,7 +33,7 @@ class SoftClDiceLoss(RegionLoss):
 
     Domain: l in [0, 1); 0 for a perfect mask, and about 0 for a full one whatever
     the target. Bounded, so its gradient fades on confident mistakes. The width of
-    a structure hardly matters to it; ``include_background=False`` leaves out the
+    a structure hardly matters; ``include_background=False`` leaves out the
     background, whose center line means little.
 
     Parameters
@@ -47,8 +47,8 @@ class SoftClDiceLoss(RegionLoss):
 
     Notes
     -----
-    Costs some four pools per erosion of prediction and target: with 3 of them about
-    a hundred times the Dice loss, on a CPU.
+    Costs about four pooling operations per erosion of prediction and target: with 3
+    erosions, about a hundred times as much as the Dice loss on a CPU.
 
     References
     ----------
@@ -91,7 +91,7 @@ class SoftClDiceLoss(RegionLoss):
             )
         line_p, line_t = self._skeleton(p), self._skeleton(t)
         pairs = ((line_p, t), (line_t, p))
-        # The minimum of soft masks is the product of hard ones, and lowest at p = t.
+        # For hard masks the minimum is the product; for soft ones the loss is lowest at p = t.
         inside_p, inside_t = (torch.minimum(line, mask) for line, mask in pairs)
         sums = tuple(map(sum_spatial, (inside_p, line_p, inside_t, line_t)))
         inside_p, line_p, inside_t, line_t = pooled(sums, pool)
@@ -109,7 +109,7 @@ class SoftClDiceLoss(RegionLoss):
 
     def _skeleton(self, mask: Tensor) -> Tensor:
         """Collect what opening removes, erosion by erosion."""
-        if mask.numel() == 0:  # which torch's pooling refuses
+        if mask.numel() == 0:  # torch's pooling does not accept it
             return mask
         skeleton = (mask - _dilate(_erode(mask))).relu()
         # After as many erosions as there are steps across the image, no more is removed.

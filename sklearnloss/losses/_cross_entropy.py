@@ -16,8 +16,8 @@ from ._core.label import LabelLoss
 class CrossEntropyLoss(LabelLoss):
     r"""Cross entropy of the softmax, the standard loss of classification.
 
-    The likelihood's own loss: consistent, well calibrated, and the one against
-    which others have to show their worth. On rare classes it is slow to care. ::
+    The negative log-likelihood: consistent, well calibrated, and the baseline for
+    other losses. It learns rare classes slowly. ::
 
         l = -sum_c w_c q_c log p_c,    p = softmax(z),    q = (1 - s) t + s / C
 
@@ -30,9 +30,9 @@ class CrossEntropyLoss(LabelLoss):
     confident mistake. Equals ``FocalLoss(gamma=0, alpha=None)``,
     ``LabelSmoothingCrossEntropy(eps=s)`` and, for two classes, the binary cross
     entropy of z_1 - z_0. One channel scores (0, z). A class whose logit is -inf
-    has probability 0 and gradient 0. Where torch divides by the number of
-    elements under weighted class *probabilities*, this divides by
-    sum_c w_c t_c, so that one-hot probabilities equal class indices.
+    has probability 0 and gradient 0. For weighted class *probabilities* torch
+    divides by the number of elements; this loss divides by sum_c w_c t_c, so that
+    one-hot probabilities are equivalent to class indices.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class CrossEntropyLoss(LabelLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         w_c, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------
@@ -86,7 +86,7 @@ class CrossEntropyLoss(LabelLoss):
         return values
 
     def _has_labels_alone(self, inputs: Inputs) -> bool:
-        """Return whether torch's own call will do: one node for the way back instead of four."""
+        """Return whether torch's own call will do: one backward node instead of four."""
         # For pixels it is not deterministic on a GPU.
         indices = inputs.logits.ndim == 2 and not inputs.target.is_floating_point()
         return indices and self.class_weight is None and as_number(self.label_smoothing) == 0
@@ -103,10 +103,10 @@ class CrossEntropyLoss(LabelLoss):
 
 
 class LabelSmoothingCrossEntropy(CrossEntropyLoss):
-    r"""Cross entropy with labels softened towards the uniform distribution.
+    r"""Cross entropy with labels softened toward the uniform distribution.
 
-    Keeps a network from growing ever more confident: often a little more
-    accurate and better calibrated, and more forgiving of wrong labels. ::
+    Keeps a network from becoming overconfident: often slightly more accurate,
+    better calibrated, and more robust to wrong labels. ::
 
         l = -(1 - eps) w_y log p_y - eps / C sum_c w_c log p_c
 
@@ -117,8 +117,8 @@ class LabelSmoothingCrossEntropy(CrossEntropyLoss):
 
     Domain: l >= 0, with its minimum above 0 at p_y = 1 - eps + eps / C. ``eps=0``
     is :class:`CrossEntropyLoss`; ``CrossEntropyLoss(label_smoothing=eps)`` is
-    this loss; ``eps=1`` forgets the label. A class excluded by a logit of -inf
-    makes the loss infinite in effect, since smoothing asks for some of it.
+    this loss; ``eps=1`` ignores the label. A class excluded by a logit of -inf
+    makes the loss practically infinite, since smoothing gives it some mass.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class LabelSmoothingCrossEntropy(CrossEntropyLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         w_c, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------
@@ -164,5 +164,5 @@ class LabelSmoothingCrossEntropy(CrossEntropyLoss):
 
     @property
     def label_smoothing(self) -> float:  # type: ignore[override]
-        """What ``eps`` is called in :class:`CrossEntropyLoss`."""
+        """The name of ``eps`` in :class:`CrossEntropyLoss`."""
         return self.eps

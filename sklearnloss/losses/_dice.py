@@ -13,8 +13,8 @@ from ._core.soft_counts import SoftCounts
 class DiceLoss(RegionLoss):
     r"""One minus the soft Dice coefficient (F1 score) of each class.
 
-    For segmentation scored by Dice or IoU and for small objects: a class weighs
-    the same however few pixels it has. Adding a cross entropy steadies it. ::
+    For segmentation scored by Dice or IoU and for small objects: a class has the same
+    weight however few pixels it has. Adding a cross entropy stabilizes training. ::
 
         l = 1 - (2 TP + eps) / (sum p + sum t + eps)
 
@@ -25,7 +25,7 @@ class DiceLoss(RegionLoss):
     - p: sigmoid or softmax probability; t: target in [0, 1]
     - ``squared`` has sum p^2 + sum t^2 in the denominator
 
-    Domain: l in [0, 1); 0 for p = t, soft targets too. It is bounded, so its gradient
+    Domain: l in [0, 1); 0 for p = t, also for soft targets. It is bounded, so its gradient
     fades on confident mistakes; on an empty mask it is about 1 with almost no
     gradient unless ``eps`` is large: there use ``batch=True`` or add
     :class:`BCEWithLogitsLoss`. ``DiceLoss(2 * eps)`` is

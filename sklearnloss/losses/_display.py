@@ -1,4 +1,4 @@
-"""A picture of losses as functions of one score."""
+"""A plot of losses as functions of one score."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LossDisplay:
     values : dict of str to Tensor of shape (n_points,)
         The loss, by label.
     gradients : dict of str to Tensor of shape (n_points,)
-        Its derivative.
+        The derivative of the loss, by label.
     target : float
         The target of the pixel.
 
@@ -87,11 +87,11 @@ class LossDisplay:
         Parameters
         ----------
         loss : loss, sequence of losses or dict of str to loss
-            Several are overlaid. A region loss sees an image of one pixel.
+            Several are drawn together. A region loss gets an image of one pixel.
         param_name : str, default=None
             A parameter to vary; needs a single :class:`Loss`.
         param_range : iterable, default=None
-            Its values, a curve each.
+            Its values, one curve each.
         target : float, default=1.0
             The target of the pixel, in [0, 1].
         limits : tuple of float, default=(-6.0, 6.0)
@@ -135,7 +135,7 @@ class LossDisplay:
         if ax is None:
             ax = _new_axes()
         if len(ax) != 2:
-            raise ValueError(f"ax holds {len(ax)} axes, expected two: for values and gradients.")
+            raise ValueError(f"ax has {len(ax)} axes, expected two: for values and gradients.")
         self.axes_ = list(ax)
         self.figure_ = self.axes_[0].figure  # type: ignore[assignment]
         self.lines_ = []

@@ -1,4 +1,4 @@
-"""Focal loss, in its binary and its multiclass form."""
+"""Focal loss, in its binary and multiclass forms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._core.pixel import PixelLoss
 
 
 class FocalLoss(PixelLoss):
-    r"""Cross entropy that turns away from what is already easy.
+    r"""Cross entropy that down-weights elements that are already easy.
 
     For rare objects on a large, easy background. Tends to make a network less
     confident, which often helps calibration. ::
@@ -41,16 +41,16 @@ class FocalLoss(PixelLoss):
     Parameters
     ----------
     gamma : float, default=2.0
-        Focus, >= 0. 0.5 to 5 work in the paper.
+        Focus, >= 0. Values from 0.5 to 5 work in the paper.
     alpha : "auto", None, float or sequence of shape (n_classes,), default="auto"
-        On the sigmoid form, the weight of positives in [0, 1] beside 1 - alpha
-        for negatives, one for all channels or one per channel. On class indices,
-        a mere scale, or a weight per class. Not normalized. "auto" is 0.25 on
-        the sigmoid form, as in the paper, and none on class indices.
+        In the sigmoid form, the weight of positives, in [0, 1], with 1 - alpha for
+        negatives: one for all channels or one per channel. For class indices, a
+        scale factor, or a weight per class. Not normalized. "auto" means 0.25 in
+        the sigmoid form, as in the paper, and None for class indices.
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.
     ignore_index : int, default=None
-        Value of elements that do not count.
+        Target value of ignored elements.
 
     References
     ----------

@@ -14,8 +14,8 @@ from ._tversky import TverskyLoss
 class FocalTverskyLoss(TverskyLoss):
     r"""A power of the Tversky loss, which shifts weight between good and bad masks.
 
-    For small lesions: ``gamma`` below 1 keeps pushing on classes that are
-    nearly right, above 1 it turns to those that are still bad. ::
+    For small lesions: ``gamma`` below 1 emphasizes classes that are nearly
+    right, above 1 those that are still bad. ::
 
         l = (1 - TI)^gamma,  TI = (TP + eps) / (TP + alpha FP + beta FN + eps)
 

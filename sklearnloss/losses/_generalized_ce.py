@@ -13,7 +13,7 @@ from ._core.label import LabelLoss
 class GeneralizedCrossEntropyLoss(LabelLoss):
     r"""Between cross entropy and mean absolute error: robust to wrong labels.
 
-    For labels of which a good part is wrong. ::
+    For labels with many errors. ::
 
         l = (1 - p_y^q) / q
 
@@ -24,7 +24,7 @@ class GeneralizedCrossEntropyLoss(LabelLoss):
 
     Domain: l in [0, 1 / q). q -> 0 is :class:`CrossEntropyLoss`, q = 1 the
     mean absolute error 1 - p_y. Bounded: its gradient fades on confident
-    mistakes, which is what makes it robust, and slow to start with q near 1.
+    mistakes, which makes it robust, but slow at first with q near 1.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class GeneralizedCrossEntropyLoss(LabelLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

@@ -27,16 +27,16 @@ class GeneralizedDiceLoss(RegionLoss):
 
     - TP_c = sum min(p, t) over the pixels of class c: sum p t where t is 0 or 1
     - w_c = 1 / (sum t_c)^2 ("square"), 1 / sum t_c ("simple") or 1 ("uniform");
-      an absent class gets the largest weight of those present, or 1 if none is
-    - at one channel, the classes are background and foreground
+      an absent class gets the largest weight of the classes present, or 1 if none is
+    - with one channel, the classes are background and foreground
 
     Domain: l in [0, 1); 0 for perfect masks. An image without any of the classes,
     such as an empty mask whose background is left out, costs 0 if nothing is
     predicted and about 1 otherwise, as with :class:`DiceLoss` (MONAI's loss is 0
-    there, so that false alarms are free). Bounded, so its gradient fades on
+    there, so false alarms cost nothing). Bounded, so its gradient fades on
     confident mistakes. ``weight_type="uniform"`` pools the classes' counts. With
-    "square" the sums are of the order of 1 / size, which ``eps`` has to stay
-    well below.
+    "square" the sums are of the order of 1 / size; ``eps`` should be well below
+    that.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class GeneralizedDiceLoss(RegionLoss):
     eps : float, default=1e-6
         Added to numerator and denominator; >= 0.
     batch, include_background, class_weight, ignore_index, reduction
-        See :class:`RegionLoss`; ``class_weight`` multiplies w_c, and at one channel
+        See :class:`RegionLoss`; ``class_weight`` multiplies w_c, and with one channel
         has two entries.
 
     References
@@ -84,7 +84,7 @@ class GeneralizedDiceLoss(RegionLoss):
         self._store(eps, batch, include_background, class_weight, ignore_index, reduction)
 
     def per_class(self, counts: SoftCounts) -> Tensor:
-        """Return the loss of each sample, (n,): the classes are weighed here."""
+        """Return the loss of each sample, (n,): the classes are weighted here."""
         if counts.tp.shape[1] == 1:
             counts = counts.with_background()
         weight = self._size_weight(counts.t) * self._class_vector(counts.t)

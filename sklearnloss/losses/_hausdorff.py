@@ -14,8 +14,8 @@ from ._core.region import RegionLoss, soft_masks
 class HausdorffDTLoss(RegionLoss):
     r"""Squared errors weighted by powers of the distance to either boundary.
 
-    Brings the Hausdorff distance down. To be added to a region loss, whose
-    scale it should be given. ::
+    Reduces the Hausdorff distance. Add it to a region loss, with a weight that
+    brings it to the same scale. ::
 
         l = sum (p - t)^2 (d_p^alpha + d_t^alpha) / sum 1
 
@@ -31,16 +31,16 @@ class HausdorffDTLoss(RegionLoss):
     Parameters
     ----------
     alpha : float, default=2.0
-        How much more far errors weigh, > 0.
+        Exponent of the distances: larger values emphasize distant errors; > 0.
     spacing : float or sequence of float, default=None
         Size of a pixel along each axis; None for 1.
     batch, include_background, class_weight, ignore_index, reduction
-        See :class:`RegionLoss`. Ignored pixels are background to the distances.
+        See :class:`RegionLoss`. For the distances, ignored pixels are background.
 
     Notes
     -----
     The distances are computed with SciPy on the CPU, twice for each sample and
-    class: about 50 ms for 512 x 512 pixels, and under CUDA a wait for the device.
+    class: about 50 ms for 512 x 512 pixels, and on CUDA a synchronization.
     Cannot be compiled or vmapped.
 
     References

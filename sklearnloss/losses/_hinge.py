@@ -13,9 +13,9 @@ from ._core.pixel import PixelLoss
 class MultiClassHingeLoss(PixelLoss):
     r"""Crammer-Singer hinge: the support vector machine's loss for many classes.
 
-    Asks for a margin rather than a probability and then leaves an example
-    alone; often as accurate as cross entropy, and slower to over-fit easy
-    examples. Its scores are not calibrated. ::
+    Requires a margin rather than a probability, and then ignores the example;
+    often as accurate as cross entropy, and slower to overfit easy examples. Its
+    scores are not calibrated. ::
 
         l = max(0, margin + max_{j != y} z_j - z_y)^p
 
@@ -38,7 +38,7 @@ class MultiClassHingeLoss(PixelLoss):
     p : float, default=1
         Exponent, >= 1; 2 is the squared hinge.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

@@ -11,7 +11,7 @@ from ._core.soft_counts import SoftCounts
 class JaccardLoss(RegionLoss):
     r"""One minus the soft intersection over union (Jaccard index) of each class.
 
-    For segmentation scored by IoU. It ranks masks as Dice does and punishes bad
+    For segmentation scored by IoU. It ranks masks as Dice does and penalizes bad
     ones more evenly. ::
 
         l = 1 - (TP + eps) / (sum p + sum t - TP + eps)

@@ -12,9 +12,9 @@ from ._core.inputs import Inputs
 
 
 class LDAMLoss(ClassCountsLoss):
-    r"""Cross entropy with a margin that is the larger the rarer the class.
+    r"""Cross entropy with a margin that is larger for rarer classes.
 
-    For a long tail of classes. ::
+    For long-tailed class distributions. ::
 
         l = -log softmax(scale (z - m_y onehot(y)))_y,  m_c = max_margin (n_min / n_c)^(1/4)
 
@@ -26,7 +26,7 @@ class LDAMLoss(ClassCountsLoss):
     Domain: l >= 0, unbounded as p_y -> 0, with a gradient on confident mistakes.
     ``max_margin=0, scale=1`` is :class:`CrossEntropyLoss`. The paper bounds the
     scores by normalizing features and weights and then scales by 30; for plain
-    networks, whose scores find their own scale, 1 keeps probabilities meaningful.
+    networks, whose scores are not bounded, 1 keeps probabilities meaningful.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class LDAMLoss(ClassCountsLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------
@@ -76,7 +76,7 @@ class LDAMLoss(ClassCountsLoss):
 
     def values(self, inputs: Inputs) -> Tensor:
         if inputs.target.is_floating_point():
-            # Under class probabilities each class in turn is the label, with its own margin.
+            # With class probabilities, each class in turn is the label, with its own margin.
             label, of = inputs.target.argmax(1), self.values
             return inputs.over_labels(
                 lambda c: of(inputs._replace(target=torch.full_like(label, c)))

@@ -13,8 +13,8 @@ from ._core.inputs import Inputs
 class LogitAdjustedLoss(ClassCountsLoss):
     r"""Cross entropy of scores shifted by the logarithm of the class frequencies.
 
-    For a long tail of classes scored by balanced accuracy: trained with the
-    shift and used without it, the network predicts as if classes were equally
+    For long-tailed class distributions scored by balanced accuracy: trained with
+    the shift and used without it, the network predicts as if classes were equally
     frequent, consistently so for tau = 1. ::
 
         l = -log softmax(z + tau log pi)_y
@@ -26,7 +26,7 @@ class LogitAdjustedLoss(ClassCountsLoss):
 
     Domain: l >= 0, unbounded as p_y -> 0, with a gradient on confident mistakes.
     ``tau=0`` is :class:`CrossEntropyLoss`, as are classes of equal size. A class
-    that never occurs is counted once.
+    that never occurs gets a count of 1.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class LogitAdjustedLoss(ClassCountsLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

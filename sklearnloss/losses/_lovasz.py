@@ -13,7 +13,7 @@ from ._core.region import RegionLoss, soft_ratio
 
 
 class _LovaszLoss(RegionLoss):
-    """Sort pixels by their error and weigh each by what it adds to the Jaccard loss."""
+    """Sort pixels by error and weight each by its contribution to the Jaccard loss."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class _LovaszLoss(RegionLoss):
 class LovaszHingeLoss(_LovaszLoss):
     r"""Lovász hinge: the convex surrogate of one minus the IoU of a binary mask.
 
-    Optimizes the IoU of whole masks rather than of pixels. The authors train
-    with a cross entropy first. ::
+    Optimizes the IoU of whole masks rather than of pixels. The authors
+    pretrain with a cross entropy. ::
 
-        l = sum_i max(0, m_i) (J_i - J_{i-1}),   m = 1 - z (2 t - 1) sorted downwards
+        l = sum_i max(0, m_i) (J_i - J_{i-1}),   m = 1 - z (2 t - 1) sorted in descending order
 
     where
 
@@ -64,14 +64,14 @@ class LovaszHingeLoss(_LovaszLoss):
     ----------
     eps : float, default=0.0
         Added to intersection and union; >= 0. It spreads the cost of an empty
-        mask over about ``eps`` pixels rather than over the worst alone.
+        mask over about ``eps`` pixels instead of only the worst.
     batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`; ``batch=False`` is "per image".
 
     Notes
     -----
     The sums run along sorted pixels, which on CUDA is not bit-reproducible and
-    refused by torch's deterministic mode.
+    not allowed in torch's deterministic mode.
 
     References
     ----------
@@ -102,10 +102,10 @@ class LovaszHingeLoss(_LovaszLoss):
 class LovaszSoftmaxLoss(_LovaszLoss):
     r"""Lovász extension of one minus the IoU, at the errors of probabilities.
 
-    Optimizes the IoU of each class over whole images. The authors train with a
-    cross entropy first. ::
+    Optimizes the IoU of each class over whole images. The authors pretrain
+    with a cross entropy. ::
 
-        l_c = sum_i m_i (J_i - J_{i-1}),   m = |t_c - p_c| sorted downwards
+        l_c = sum_i m_i (J_i - J_{i-1}),   m = |t_c - p_c| sorted in descending order
 
     where
 
@@ -114,20 +114,20 @@ class LovaszSoftmaxLoss(_LovaszLoss):
 
     Domain: l in [0, 1]; at probabilities of 0 and 1 it is one minus the IoU
     exactly. Bounded, so its gradient fades on confident mistakes. Absent classes
-    count, where the authors leave them out.
+    are included; the authors leave them out.
 
     Parameters
     ----------
     eps : float, default=0.0
         Added to intersection and union; >= 0. It spreads the cost of an empty
-        mask over about ``eps`` pixels rather than over the worst alone.
+        mask over about ``eps`` pixels instead of only the worst.
     batch, include_background, class_weight, ignore_index, reduction
         See :class:`RegionLoss`; ``batch=False`` is "per image".
 
     Notes
     -----
     The sums run along sorted pixels, which on CUDA is not bit-reproducible and
-    refused by torch's deterministic mode.
+    not allowed in torch's deterministic mode.
 
     References
     ----------
@@ -171,9 +171,9 @@ def lovasz_extension(
     t : Tensor of shape (..., n)
         Targets in [0, 1].
     weight : Tensor of shape (..., n)
-        How often each counts; 0 leaves it out.
+        Weight of each element; 0 leaves it out.
     eps : float, default=0.0
-        How many positive pixels to add that are always right.
+        Number of positive pixels to add that are always right.
     """
     errors, order = errors.sort(dim=-1, descending=True)
     missed = (weight * t).gather(-1, order)
@@ -182,7 +182,7 @@ def lovasz_extension(
     # Of the mask and of one in which the pixels up to each are wrong.
     intersection = positive[..., -1:] - positive + eps
     union = positive[..., -1:] + negative + eps
-    # J_i - J_{i-1}, which as a difference would lose its digits in large images.
+    # J_i - J_{i-1}; computed as a difference it would lose precision in large images.
     iou_before = soft_ratio(intersection + missed, union - added, 0.0)
     step = ratio(missed + added * iou_before, union)
     return (errors * step).sum(-1)

@@ -22,7 +22,7 @@ class MCCLoss(RegionLoss):
 
     Domain: l in [0, 2]; 0 for a perfect mask, 1 for an unrelated one, 2 for its
     opposite. Bounded, so its gradient fades on confident mistakes. Predicting an
-    empty mask, or a full one, where that is right costs nothing, and else about 1.
+    empty or a full mask costs nothing where it is right, and about 1 elsewhere.
 
     Parameters
     ----------

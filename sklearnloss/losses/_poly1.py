@@ -12,7 +12,7 @@ from ._core.label import LabelLoss
 class Poly1CrossEntropyLoss(LabelLoss):
     r"""Cross entropy with its first polynomial coefficient changed.
 
-    One number tunes how much labels of middling probability weigh: above 0 for
+    One number tunes the weight of labels with intermediate probability: above 0 for
     balanced classes, below 0 for strong imbalance, in the paper's experience. ::
 
         l = -log p_y + epsilon (1 - p_y)
@@ -26,13 +26,13 @@ class Poly1CrossEntropyLoss(LabelLoss):
     Parameters
     ----------
     epsilon : float, default=1.0
-        The change of the first coefficient, >= -1.
+        Change of the first coefficient, >= -1.
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

@@ -92,12 +92,12 @@ def get_loss(name: str, **params: Any) -> AnyLoss:
         A name of :func:`list_losses`, or a sum of ``[number*]name`` terms such
         as "dice+bce", "0.5*dice+focal" or "focal+1e-4*l2".
     **params : dict
-        Its parameters; for a sum ``dice__eps`` and ``weights__bce``.
+        Its parameters; for a sum, such as ``dice__eps`` and ``weights__bce``.
 
     Returns
     -------
     loss : Loss
-        Or, for names that :func:`register_loss` gave to something else, that.
+        Or whatever was registered under the name with :func:`register_loss`.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def list_losses(task: str | None = None) -> list[str]:
     Parameters
     ----------
     task : {"classification", "segmentation"}, default=None
-        Only losses meant for this task; None for all, penalties too.
+        Only losses meant for this task; None for all, including penalties.
 
     Returns
     -------
@@ -158,9 +158,9 @@ def register_loss(
     *,
     search_space: Mapping[str, Any] | None = None,
 ) -> None:
-    """Give a loss of your own a name, for grids, storages and tables.
+    """Register your own loss under a name, for grids, storages and tables.
 
-    Registering a name of yours again replaces it; built-in names are fixed.
+    Registering a name again replaces your loss; built-in names are fixed.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def register_loss(
         ``(logits, target, **params)``.
     search_space : dict of str to tuple or list, default=None
         Tuning ranges by parameter: ``(low, high)``, ``(low, high, "log")`` or a
-        list of choices. By default those of the class, if any.
+        list of choices. By default those of the class, if it has any.
 
     Examples
     --------
@@ -202,10 +202,10 @@ def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
     ----------
     name : str
         As in :func:`get_loss`. In a sum, members' parameters are prefixed, and
-        each weight but the first is free too. A torch module's parameters are
-        only free where it stands alone.
+        each weight except the first is included, too. A torch module's
+        parameters are only included if it is the only loss.
     task : {"classification", "segmentation"}, default=None
-        "classification" leaves out what only matters for masks.
+        "classification" leaves out parameters that only matter for masks.
 
     Returns
     -------
@@ -222,14 +222,14 @@ def get_search_space(name: str, task: str | None = None) -> dict[str, Any]:
     {'label_smoothing__eps': (0.0, 0.3), 'weights__l2': (1e-06, 0.1, 'log')}
     """
     if task is not None:
-        list_losses(task)  # refuses an unknown task
+        list_losses(task)  # raises an error for an unknown task
     terms = parse_name(name)
     if len(terms) == 1 and terms[0][0] is None:
         return _own_space(terms[0][1], task)
     compound = get_loss(name)
     assert isinstance(compound, CompoundLoss)
     space: dict[str, Any] = {}
-    settable = compound.get_params()  # not what a torch module was built with
+    settable = compound.get_params()  # without the constructor arguments of torch modules
     for k, (member, (_, term)) in enumerate(zip(compound.members, terms, strict=True)):
         own = {f"{member.name}__{key}": v for key, v in _own_space(term, task).items()}
         space |= {key: ranges for key, ranges in own.items() if key in settable}
@@ -249,7 +249,7 @@ def _own_space(name: str, task: str | None) -> dict[str, Any]:
 def parse_name(name: str) -> list[tuple[float | None, str]]:
     """Split a name into (weight or None, registry name) terms."""
     if not isinstance(name, str):
-        raise TypeError(f"A loss name is a string, got {name!r}.")
+        raise TypeError(f"A loss name must be a string, got {name!r}.")
     if not re.fullmatch(rf"{_TERM}(?:\+{_TERM})*", name):
         raise ValueError(
             f"Cannot read the loss name {name!r}. Expected a name such as 'dice', or a sum of "

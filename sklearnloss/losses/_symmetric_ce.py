@@ -11,17 +11,17 @@ from ._core.label import LabelLoss
 
 
 class SymmetricCrossEntropyLoss(LabelLoss):
-    r"""Cross entropy plus its reverse, in which the labels are the doubtful side.
+    r"""Cross entropy plus its reverse, which exchanges labels and predictions.
 
-    For labels of which a good part is wrong. ::
+    For labels with many errors. ::
 
         l = -alpha log p_y + beta A (1 - p_y)
 
     where
 
     - p_y: softmax probability of the label
-    - A = ``-log_zero``, what the reverse cross entropy -sum_c p_c log t_c pays
-      where a label has no mass; under class probabilities log t_c is cut off there
+    - A = ``-log_zero``, the cost in the reverse cross entropy -sum_c p_c log t_c
+      where a label has no mass; for class probabilities log t_c is clipped there
 
     Domain: l >= 0, unbounded as p_y -> 0 unless alpha = 0. ``alpha=1, beta=0`` is
     :class:`CrossEntropyLoss`; alpha = 0 a scaled mean absolute error. With a
@@ -36,11 +36,11 @@ class SymmetricCrossEntropyLoss(LabelLoss):
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See :class:`PixelLoss`.
     log_zero : float, default=-4.0
-        What log 0 is taken for, < 0.
+        Value used for log 0, < 0.
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

@@ -16,32 +16,32 @@ class TopKCrossEntropyLoss(LabelLoss):
     r"""Mean cross entropy of the hardest part of the batch (online hard examples).
 
     For segmentation in which most pixels are easy. With Dice it did best among
-    twenty losses on tumours in a published comparison. ::
+    twenty losses on tumors in a published comparison. ::
 
         l = mean of -w_y log p_y over the fraction k of elements where it is largest
 
     where p_y is the softmax probability of the label and w_y its class weight.
     The fraction is of the total sample weight of the valid elements in the batch;
-    an element that straddles the limit counts in part.
+    an element that straddles the limit counts partially.
 
     Domain: l >= 0, unbounded as p_y -> 0, with a gradient on confident mistakes
-    and none on the easy rest. ``k=1`` is :class:`CrossEntropyLoss`.
+    and none on the other elements. ``k=1`` is :class:`CrossEntropyLoss`.
 
     Parameters
     ----------
     k : float, default=0.1
-        The fraction that is kept, in (0, 1].
+        The fraction to keep, in (0, 1].
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
-        See :class:`PixelLoss`; the elements are chosen in the whole batch.
+        See :class:`PixelLoss`; the elements are chosen from the whole batch.
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     Notes
     -----
     The share of each element comes from a sum along the sorted batch, which on
-    CUDA is not bit-reproducible and refused by torch's deterministic mode.
+    CUDA is not bit-reproducible and not allowed in torch's deterministic mode.
 
     References
     ----------
@@ -85,7 +85,7 @@ class TopKCrossEntropyLoss(LabelLoss):
         return self._reduce(values, inputs._replace(mask=self._share(values.detach(), inputs)))
 
     def _share(self, values: Tensor, inputs: Inputs) -> Tensor:
-        """Return which part of each element counts, in [0, 1]."""
+        """Return the fraction of each element that counts, in [0, 1]."""
         weight = torch.ones_like(values) if inputs.mask is None else inputs.mask
         if inputs.sample_weight is not None:
             weight = weight * sample_factor(inputs.sample_weight, values)

@@ -26,7 +26,7 @@ class TverskyLoss(RegionLoss):
 
     Domain: l in [0, 1); 0 for a perfect mask. Bounded, so its gradient fades on
     confident mistakes. ``TverskyLoss(0.5, 0.5, eps)`` is ``DiceLoss(2 * eps)``,
-    ``TverskyLoss(1, 1)`` the Jaccard loss, alpha = 0 leaves false alarms free.
+    ``TverskyLoss(1, 1)`` is the Jaccard loss; with alpha = 0 false alarms cost nothing.
 
     Parameters
     ----------

@@ -18,8 +18,8 @@ from ._core.soft_counts import SoftCounts
 class UnifiedFocalLoss(RegionLoss):
     r"""A focal cross entropy and a focal Tversky loss with shared parameters.
 
-    For very unequal class sizes, with three numbers to tune rather than six. The
-    asymmetric form leaves rare classes unfocused in the cross entropy, and
+    For very unequal class sizes, with three numbers to tune instead of six. This
+    asymmetric form does not suppress rare classes in the cross entropy, and
     enhances them in the Tversky part. ::
 
         l = weight CE + (1 - weight) FT
@@ -31,8 +31,8 @@ class UnifiedFocalLoss(RegionLoss):
              (1 - TI_c)^(1 - gamma)                     for other classes
         TI = (TP + eps) / (TP + delta FN + (1 - delta) FP + eps)
 
-    where p is the softmax; at one channel, and for multilabel masks, p_c is the
-    sigmoid of a channel and p_0 = 1 - p_c, t_0 = 1 - t_c its own background.
+    where p is the softmax; with one channel, and for multilabel masks, p_c is the
+    sigmoid of a channel, and p_0 = 1 - p_c, t_0 = 1 - t_c is its background.
 
     Domain: l >= 0; 0 for a perfect mask; its cross entropy keeps a gradient on
     confident mistakes unless weight = 0. ``weight=0, gamma=0`` is

@@ -10,9 +10,9 @@ from ._hinge import MultiClassHingeLoss
 
 
 class WestonWatkinsHingeLoss(MultiClassHingeLoss):
-    r"""Weston-Watkins hinge: a margin to every wrong class, not only the worst.
+    r"""Weston-Watkins hinge: a margin to every wrong class, not only the closest.
 
-    Learns from all classes at once, which helps where many are close. ::
+    Learns from all classes at once, which helps if many are close. ::
 
         l = sum_{j != y} max(0, margin + z_j - z_y)^p / C
 
@@ -36,7 +36,7 @@ class WestonWatkinsHingeLoss(MultiClassHingeLoss):
     p : float, default=1
         Exponent, >= 1; 2 is the squared hinge.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
 
     References
     ----------

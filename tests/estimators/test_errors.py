@@ -126,7 +126,7 @@ def test_sample_weights_are_checked(digits: Data) -> None:
 
 def test_weights_need_a_loss_per_sample(digits: Data) -> None:
     model = classifier(lambda z, t: z.mean())
-    with pytest.raises(ValueError, match="sample_weight was given, but <lambda> returns"):
+    with pytest.raises(ValueError, match="sample_weight was passed, but <lambda> returns"):
         model.fit(*digits, sample_weight=np.ones(60))
 
 

@@ -70,7 +70,7 @@ def test_it_draws_on_given_axes() -> None:
     assert axes[0].get_title() == "loss, target 1"
     display.plot(axes)
     assert len(axes[1].lines) == 2
-    with pytest.raises(ValueError, match="ax holds 1 axes, expected two"):
+    with pytest.raises(ValueError, match="ax has 1 axes, expected two"):
         display.plot(axes[:1])
 
 

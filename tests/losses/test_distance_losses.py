@@ -93,7 +93,7 @@ def test_pixels_may_have_a_size(loss: type[BoundaryLoss] | type[HausdorffDTLoss]
 @pytest.mark.parametrize(
     ("spacing", "message"),
     [
-        ((1.0, 2.0, 3.0), r"holds 3 sizes, but there are 2 spatial axes"),
+        ((1.0, 2.0, 3.0), r"has 3 sizes, but there are 2 spatial axes"),
         (-1.0, r"size=-1.0 is not a number in \(0, inf\)"),
         ((1.0, 0), r"spacing=\(1.0, 0\): size=0 is not"),
     ],

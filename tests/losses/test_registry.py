@@ -78,7 +78,7 @@ def test_an_unreadable_name_says_what_is_expected(name: str) -> None:
 
 
 def test_a_name_is_a_string() -> None:
-    with pytest.raises(TypeError, match="A loss name is a string"):
+    with pytest.raises(TypeError, match="A loss name must be a string"):
         get_loss(DiceLoss)  # type: ignore[arg-type]
 
 

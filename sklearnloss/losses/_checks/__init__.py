@@ -1,1 +1,1 @@
-"""The laws that training relies on, tried on any loss: ``check_loss`` and its ``laws``."""
+"""Checks of the laws that training relies on, for any loss: ``check_loss`` and its ``laws``."""

@@ -1,4 +1,4 @@
-"""Check anybody's loss against the laws that a loss should obey."""
+"""Check any loss against the laws that a loss should obey."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ FORMATS = {
 
 
 class LossCheckError(AssertionError):
-    """A loss broke a law, and the caller asked to be told by an exception."""
+    """Raised if a loss breaks a law and the caller asked for an exception."""
 
 
 @dataclass
 class CheckResult:
-    """What one law found on one kind of target.
+    """The result of checking one law on one kind of target.
 
     Attributes
     ----------
     law : str
-        What was checked.
+        The law that was checked.
     target : str
-        On which kind of target.
+        The kind of target.
     status : {"passed", "failed", "skipped"}
     message : str
-        What went wrong, or why it does not apply.
+        What went wrong, or why the law does not apply.
     """
 
     law: str
@@ -56,7 +56,7 @@ class LossReport:
     Attributes
     ----------
     name : str
-        The loss.
+        Name of the loss.
     results : list of CheckResult
     """
 
@@ -95,23 +95,24 @@ def check_loss(
     raises: bool = False,
     verbose: bool = True,
 ) -> LossReport:
-    """Run a loss through the laws that training relies on.
+    """Check a loss against the laws that training relies on.
 
-    Values and gradients have to be finite, also for huge scores and empty masks;
-    gradients have to agree with finite differences; the order of samples and
-    pixels must not matter; perfect scores must cost least and worse ones more; a
-    doubtful target of 1/2 must not reward certainty; weights must count like copies;
-    inputs must stay as they are. A law that a loss breaks by its definition is no
-    bug, but good to know: only losses that are given targets between 0 and 1 need
-    that on doubtful ones. Torch's random generators are left as they were.
+    Values and gradients must be finite, even for huge scores and empty masks;
+    gradients must agree with finite differences; the order of samples and pixels
+    must not matter; perfect scores must cost least and worse ones more; an uncertain
+    target of 1/2 must not reward certainty; weights must be equivalent to copies;
+    and inputs must not be modified. A loss may break a law by definition, which is
+    not a bug, but good to know. The law on uncertain targets only matters for losses
+    trained on targets between 0 and 1. The state of torch's random generators is
+    restored.
 
     Parameters
     ----------
     loss : str, class, Loss, nn.Module or function
-        What to check: anything that the estimators take as ``loss=``.
+        The loss to check: anything that the estimators accept as ``loss=``.
     task : {"classification", "segmentation"}, default=None
-        What the loss is for, None for both. Kinds of targets that the loss does
-        not take are skipped; one has to remain.
+        The task that the loss is for, None for both. Kinds of targets that the loss
+        does not accept are skipped; one must remain.
     raises : bool, default=False
         Raise :class:`LossCheckError` if a law is broken.
     verbose : bool, default=True
@@ -126,7 +127,7 @@ def check_loss(
     LossCheckError
         If a law is broken and ``raises=True``.
     TypeError, ValueError
-        If this is not a loss of scores and targets, such as a penalty alone.
+        If this is not a loss of scores and targets; a penalty alone is not.
 
     Examples
     --------
@@ -142,7 +143,7 @@ def check_loss(
     perfect scores cost -0.0000, uncertain ones -0.2500
     """
     if task is not None:
-        list_losses(task)  # refuses an unknown task
+        list_losses(task)  # raises an error for an unknown task
     targets = [name for key, names in FORMATS.items() if task in (None, key) for name in names]
     with seeded(0), torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
         built = _build(loss)
@@ -150,7 +151,7 @@ def check_loss(
         for target in targets:
             report.results += _check_format(built, target)
     if all(result.status == "skipped" for result in report.results):
-        message = f"no kind of target was understood; {report.results[0].message}"
+        message = f"no kind of target was accepted; {report.results[0].message}"
         report.results.append(CheckResult("takes a target", "any", "failed", message))
     if verbose:
         print(report)
@@ -166,7 +167,7 @@ def _build(loss: str | type | AnyLoss) -> AnyLoss:
     terms = data_terms(built)
     if not terms:
         raise TypeError(
-            f"{built!r} is a penalty, which sees no scores. Check it as a term beside a loss, "
+            f"{built!r} is a penalty, which does not use scores. Check it as a term of a sum, "
             f"such as 'dice+1e-4*l2'."
         )
     for term in terms:
@@ -178,15 +179,15 @@ def _check_format(loss: AnyLoss, target: str) -> list[CheckResult]:
     softmax = loss_form(loss) == "softmax"
     if target == "multilabel masks" and softmax:
         return [CheckResult("takes the target", target, "skipped", "only has a softmax form")]
-    if isinstance(loss, Loss):  # which is going to be bound
+    if isinstance(loss, Loss):  # which will be bound
         loss = copy.deepcopy(loss)
     case = make_case(loss, target, softmax)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of shapes that are not meant to fit
+            warnings.simplefilter("ignore")  # about shapes that are not meant to fit
             case(case.random())
     except Exception as error:
-        message = f"does not take it: {type(error).__name__}: {str(error).splitlines()[0]}"
+        message = f"not accepted: {type(error).__name__}: {str(error).splitlines()[0]}"
         return [CheckResult("takes the target", target, "skipped", message)]
     return [_run(law, check, case, target) for law, check in LAWS.items()]
 

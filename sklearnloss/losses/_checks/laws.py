@@ -1,4 +1,4 @@
-"""The laws that :func:`check_loss` runs, and the data it runs them on."""
+"""The laws that :func:`check_loss` checks, and the data it checks them on."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .._core.penalty import Penalty
 
 
 class Skip(Exception):
-    """A law that does not apply to a loss."""
+    """Raised if a law does not apply to a loss."""
 
 
 @dataclass
 class Case:
-    """A loss with data it can be called on; targets are drawn alike for every law."""
+    """A loss with data it can be called on; every law gets the same targets."""
 
     loss: AnyLoss
     labels: Tensor
@@ -32,7 +32,7 @@ class Case:
 
     @property
     def target(self) -> Tensor:
-        """A copy, which the loss may spoil."""
+        """A copy of the target, which the loss may modify."""
         return self.labels.clone()
 
     def __call__(self, z: Tensor, t: Tensor | None = None) -> Tensor:
@@ -40,7 +40,7 @@ class Case:
         return value if value.ndim == 0 else value.mean()
 
     def perfect(self, size: float = 5.0, t: Tensor | None = None) -> Tensor:
-        """Return scores that are right everywhere."""
+        """Return scores that are correct everywhere."""
         t = self.target if t is None else t
         if t.is_floating_point():
             return size * (2 * t - 1)
@@ -55,7 +55,7 @@ class Case:
 
 
 def make_case(loss: AnyLoss, target: str, softmax: bool) -> Case:
-    # No two axes are equally long: a loss that mixes them up must not broadcast by chance.
+    # No two axes are equally long: a loss that confuses them must not broadcast by accident.
     n, size = (12, ()) if target == "classes of images" else (4, (6, 5))
     n_classes = 2 if target == "binary masks" else 3
     labels = torch.arange(n * max(1, torch.Size(size).numel())) % n_classes
@@ -123,7 +123,7 @@ def _gradient(case: Case) -> None:
         slope = (case(z + step * direction, t) - case(z - step * direction, t)) / (2 * step)
         expected = (gradient * direction).sum()
         close = (slope - expected).abs() <= tolerance * expected.abs().clamp(min=1e-2)
-        _demand(close, f"slope {slope.item():.6g}, by the gradient {expected.item():.6g}")
+        _demand(close, f"slope {slope.item():.6g}, but {expected.item():.6g} by the gradient")
 
 
 def _perfect(case: Case) -> None:
@@ -166,12 +166,12 @@ def _soft(case: Case) -> None:
     try:
         middle, low, high = (case(case.perfect(0, half) + z, half) for z in (0, -4, 4))
     except Exception as error:
-        raise Skip(f"takes no soft targets: {str(error).splitlines()[0]}") from error
+        raise Skip(f"does not accept soft targets: {str(error).splitlines()[0]}") from error
     certain = torch.minimum(low, high)
     _demand(
         middle <= certain + 1e-4 * certain.abs().clamp(min=1),
-        f"at a target of 0.5 a certain score costs {certain:.4f}, an uncertain one {middle:.4f}. "
-        f"In a region loss, min(p, t) in place of p * t mends it",
+        f"at a target of 0.5 a confident score costs {certain:.4f}, an uncertain one {middle:.4f}. "
+        f"In a region loss, use min(p, t) instead of p * t",
     )
 
 
@@ -229,7 +229,7 @@ def _weights(case: Case) -> None:
     if weighted.ndim > 0:
         raise Skip("does not reduce the batch")
     copies = case(z.repeat_interleave(repeats, 0), t.repeat_interleave(repeats, 0))
-    _demand_equal(weighted, copies, "of weights in place of copies")
+    _demand_equal(weighted, copies, "with weights instead of copies")
 
 
 def _mutation(case: Case) -> None:
@@ -244,7 +244,9 @@ def _pickles(case: Case) -> None:
     try:
         twin = pickle.loads(pickle.dumps(case.loss))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise Skip(f"cannot be pickled, so not used in other processes: {error}") from error
+        raise Skip(
+            f"cannot be pickled, so it cannot be used in other processes: {error}"
+        ) from error
     if isinstance(twin, Loss):
         twin.bind(nn.Conv2d(1, 1, 3), torch.full((case.n_channels,), 10))
     z = case.random()

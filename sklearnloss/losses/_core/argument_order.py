@@ -11,7 +11,7 @@ from torch import nn
 
 from .known_losses import bare
 
-# Words that names are made of.
+# Words in argument names.
 _TARGETS = {
     *("actual", "annotation", "annotations", "expected", "ground", "groundtruth", "gt", "gts"),
     *("label", "labels", "lbl", "lbls", "mask", "masks", "observed", "real", "ref", "reference"),
@@ -23,12 +23,12 @@ _PREDICTIONS = {
     *("preds", "prob", "probability", "probabilities", "probs", "score", "scores"),
     *("yhat", "yp", "ypred"),
 }
-# What follows a name that may mean both, where it means the target.
+# Suffixes that mark an ambiguous name as the target.
 _AFTER = {"y": ("prediction", "p"), "t": ("prediction", "p", "x", "y", "z")}
 
 
 def refuse_target_first(loss: Any) -> None:
-    """Raise a ValueError for a loss whose first argument is by its name the target.
+    """Raise a ValueError for a loss whose first argument is, by its name, the target.
 
     ``y`` is the target in ``(y, y_pred)``, but the prediction in ``(y, t)``.
     """
@@ -41,13 +41,13 @@ def refuse_target_first(loss: Any) -> None:
         name = getattr(loss, "__name__", type(loss).__name__)
         raise ValueError(
             f"The arguments of {name} are ({', '.join(names)}), but a loss is called as "
-            f"loss(logits, target), in torch's order. Exchange the two, or wrap it: "
+            f"loss(logits, target), in torch's order. Swap the two, or wrap it: "
             f"def my_loss(logits, target): return {name}(target, logits)"
         )
 
 
 def _role(name: str) -> str:
-    """Return "target", "prediction" or, where no word of a name tells, the name.
+    """Return "target", "prediction" or, if no word of the name decides, the name itself.
 
     "pred_mask" is a prediction, "mask_true" a target; "y_p" is "p", "y_t" a target.
     """

@@ -24,7 +24,7 @@ SWITCHES = ("batch", "include_background", "squared")
 
 
 class Interval(NamedTuple):
-    """An interval of numbers, read from a text such as ``"[0, inf)"``."""
+    """An interval of numbers, parsed from a string such as ``"[0, inf)"``."""
 
     text: str
     low: float
@@ -32,14 +32,14 @@ class Interval(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Interval:
-        """Return the interval that a text describes."""
+        """Return the interval that a string describes."""
         low, high = text[1:-1].split(",")
         return cls(text, float(low), float(high))
 
     def check(self, label: str, value: Any) -> None:
         """Raise a ValueError unless the value is a number in the interval.
 
-        Tensors without axes pass unchecked: reading one would wait for the device,
+        Zero-dimensional tensors pass unchecked: reading one would wait for the device,
         and a vmapped hyperparameter has no single value.
         """
         if isinstance(value, Tensor) and value.ndim == 0:
@@ -55,11 +55,11 @@ class Interval(NamedTuple):
 
 
 class Loss(nn.Module):
-    """A loss whose constructor arguments are parameters, as an estimator's are.
+    """A loss whose constructor arguments are parameters, like those of an estimator.
 
-    A loss is to its settings what a Gaussian-process kernel is in scikit-learn:
-    an object that can be cloned, printed, searched over and combined.
-    Sub-classes store their constructor arguments unchanged under their own
+    Like a Gaussian-process kernel in scikit-learn, a loss is an object that can be
+    cloned, printed, searched over and combined.
+    Subclasses store their constructor arguments unchanged under their own
     names, and do nothing else in ``__init__``; they may leave out
     ``super().__init__()``.
 
@@ -74,19 +74,19 @@ class Loss(nn.Module):
     ``(n, *spatial)`` with C = 1                      binary
     ================================================  ==============================
 
-    Losses add and scale: ``0.7 * DiceLoss() + 0.3 * FocalLoss(gamma=3)`` is a
+    Losses can be added and scaled: ``0.7 * DiceLoss() + 0.3 * FocalLoss(gamma=3)`` is a
     :class:`CompoundLoss`. The operands are copied, never shared or changed.
 
     Attributes
     ----------
     form : {"any", "sigmoid", "softmax"}
-        Which of the two forms the loss has. "any" goes by the target's shape,
-        as in the table; "softmax" reads a target of the logits' shape as class
+        Which of the two forms the loss has. "any" depends on the target's shape,
+        as in the table; "softmax" takes a target of the logits' shape as class
         probabilities; "sigmoid" turns class indices into one-hot masks.
     tasks : tuple of str
-        What the loss is meant for: "classification", "segmentation" or both.
+        The tasks that the loss is meant for: "classification", "segmentation" or both.
     search_space : dict of str to tuple or list
-        Where to look when tuning. ``(low, high)`` is a range,
+        Ranges for tuning. ``(low, high)`` is a range,
         ``(low, high, "log")`` one on a logarithmic scale, a list holds choices.
 
     Examples
@@ -108,14 +108,14 @@ class Loss(nn.Module):
     form: ClassVar[Form] = "any"
     tasks: ClassVar[tuple[str, ...]] = ("classification", "segmentation")
     search_space: ClassVar[Mapping[str, tuple[Any, ...] | list[Any]]] = {}
-    # Intervals in which a number is legal, such as {"gamma": "[0, inf)"}, and the same, parsed.
+    # Intervals of valid values, such as {"gamma": "[0, inf)"}, and the same, parsed.
     _intervals: ClassVar[Mapping[str, str]] = {}
     _parsed_intervals: ClassVar[Mapping[str, Interval]] = {}
 
-    # Parameters that mean nothing for class indices, and so for classification.
+    # Parameters without a meaning for class indices, and thus for classification.
     _sigmoid_only: ClassVar[tuple[str, ...]] = ()
 
-    # numpy numbers hand `np.float64(0.5) * loss` over to __rmul__.
+    # NumPy numbers defer `np.float64(0.5) * loss` to __rmul__.
     __array_ufunc__ = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -123,7 +123,7 @@ class Loss(nn.Module):
         cls._parsed_intervals = {k: Interval.parse(text) for k, text in cls._intervals.items()}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        # Here rather than in __init__, so that a sub-class may forget it.
+        # Here rather than in __init__, so that a subclass may omit it.
         self = super().__new__(cls)
         nn.Module.__init__(self)
         return self
@@ -132,7 +132,7 @@ class Loss(nn.Module):
         pass
 
     def bind(self, module: nn.Module, class_counts: Tensor | None = None) -> Self:
-        """Tell the loss which network it trains; ``fit`` calls this once.
+        """Bind the loss to the network that it trains; ``fit`` calls this once.
 
         Parameters
         ----------
@@ -172,8 +172,8 @@ class Loss(nn.Module):
         Parameters
         ----------
         **params : dict
-            New values by name. ``name__parameter`` changes a nested loss, of
-            which a copy is made first: other holders of it are not affected.
+            New values by name. ``name__parameter`` changes a copy of a nested
+            loss: other references to it are not affected.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class Loss(nn.Module):
         return self
 
     def _replace(self, name: str, value: Any) -> None:
-        # nn.Module refuses to overwrite a sub-module by anything else.
+        # nn.Module does not allow replacing a submodule by anything else.
         self._modules.pop(name, None)
         self._parameters.pop(name, None)
         setattr(self, name, value)
@@ -215,7 +215,7 @@ class Loss(nn.Module):
         return [p.name for p in parameters if p.kind not in skipped]
 
     def _check_params(self) -> None:
-        """Raise a ValueError for the first parameter that has no legal value."""
+        """Raise a ValueError for the first parameter with an invalid value."""
         label = type(self).__name__
         for name, interval in self._parsed_intervals.items():
             interval.check(f"{label}: {name}", getattr(self, name))
@@ -225,7 +225,7 @@ class Loss(nn.Module):
                 f"{label}: reduction={reduction!r} is unknown. "
                 f"Expected one of {', '.join(map(repr, REDUCTIONS))}."
             )
-        own = vars(self)  # nn.Module takes long to say that it lacks an attribute
+        own = vars(self)  # a failing attribute lookup is slow in nn.Module
         for name in SWITCHES:
             value = own.get(name, False)
             if value not in (True, False):
@@ -244,7 +244,7 @@ class Loss(nn.Module):
     def __radd__(self, other: Any) -> Loss:
         from .compound import add
 
-        if isinstance(other, (int, float)) and other == 0:  # what sum() starts with
+        if isinstance(other, (int, float)) and other == 0:  # the start value of sum()
             return copy.deepcopy(self)
         return add(other, self)
 

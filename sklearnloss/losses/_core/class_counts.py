@@ -1,4 +1,4 @@
-"""Losses that know how often each class occurs."""
+"""Losses that depend on how often each class occurs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ClassCounts = Literal["auto"] | Sequence[float] | Tensor
 
 
 class ClassCountsLoss(LabelLoss):
-    """Base class of label losses whose ``class_counts="auto"`` are filled by ``bind``."""
+    """Base class of label losses whose ``class_counts="auto"`` is filled in by ``bind``."""
 
     class_counts: ClassCounts
     _bound_counts: Tensor | None = None
@@ -31,7 +31,7 @@ class ClassCountsLoss(LabelLoss):
         name = type(self).__name__
         if counts is None:
             raise RuntimeError(
-                f"{name} does not know how often each class occurs. An estimator's fit tells it; "
+                f"{name} does not know how often each class occurs. An estimator's fit sets this; "
                 f"elsewhere pass class_counts=[...] or call loss.bind(network, class_counts)."
             )
         z = inputs.logits

@@ -1,4 +1,4 @@
-"""Weights per class, in every form a user has them."""
+"""Weights per class, in every accepted form."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def class_vector(
     Parameters
     ----------
     value : float, sequence, dict of class index to weight or Tensor
-        What the user gave; classes that a dict leaves out weigh 1.
+        Weights from the user; classes missing from a dict have weight 1.
     n_classes : int
-        The length that is expected.
+        The expected length.
     like : Tensor
-        Gives dtype and device.
+        Determines dtype and device.
     label : str
-        How errors name the parameter.
+        Name of the parameter in errors.
     high : float, default=inf
-        The largest legal weight.
+        The largest valid weight.
     some_positive : bool, default=False
-        Whether weights that are all 0 are illegal.
+        Whether at least one weight must be positive.
     """
     if isinstance(value, str):
         raise ValueError(
@@ -70,14 +70,14 @@ def class_vector(
             f"{label} has shape {tuple(vector.shape)}, but there are {n_classes} classes: "
             f"expected ({n_classes},)."
         )
-    given = as_tensor(value).reshape(-1)  # on the CPU also where the scores are on a GPU
+    given = as_tensor(value).reshape(-1)  # on the CPU even if the scores are on a GPU
     if can_look_at(given):
         _check_weights(given.double(), label, high, some_positive)
     return vector
 
 
 def check_weight(value: float, label: str, high: float = float("inf")) -> None:
-    """Raise a ValueError unless a number is a legal weight."""
+    """Raise a ValueError unless a number is a valid weight."""
     if not SMALLEST_WEIGHT <= value <= min(high, LARGEST_WEIGHT):
         _check_weights(as_tensor(value).reshape(-1), label, high, False)
 
@@ -86,12 +86,12 @@ def _check_weights(given: Tensor, label: str, high: float, some_positive: bool) 
     if not bool(((given >= 0) & (given <= high)).all()):
         raise ValueError(f"{label} must lie between 0 and {high}, got {given.tolist()}.")
     if some_positive and not bool(given.any()):
-        raise ValueError(f"{label} is 0 for every class, so that nothing counts.")
+        raise ValueError(f"{label} is 0 for every class. Expected at least one weight above 0.")
     extreme = (given > LARGEST_WEIGHT) | ((given > 0) & (given < SMALLEST_WEIGHT))
     if bool(extreme.any()):
         raise ValueError(
-            f"{label} holds {given[extreme][0].item():g}, for which float32 is too small. Weights "
-            f"above 0 lie between {SMALLEST_WEIGHT:g} and {LARGEST_WEIGHT:g}."
+            f"{label} holds {given[extreme][0].item():g}, which is out of range for float32. "
+            f"Weights above 0 must lie between {SMALLEST_WEIGHT:g} and {LARGEST_WEIGHT:g}."
         )
 
 

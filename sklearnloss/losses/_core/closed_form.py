@@ -1,12 +1,12 @@
-"""When closed forms pay, and how they go through memory.
+"""When closed forms pay off, and how they traverse memory.
 
-Written in plain torch, a formula keeps every intermediate result for the backward pass,
-up to eight times the logits. The closed forms keep the logits alone and compute the
-slope from them again, block by block in the processor's cache. Small masks of 0 and 1
-have closed forms of few operations, each of which counts there. All are torch
-operations as the formulas are, but only for what training on images looks like:
-float32 tensors, plain numbers as hyperparameters, no transformations. All else takes
-the formula, which remains the specification.
+Written in plain torch, a formula stores every intermediate result for the backward pass,
+up to eight times the size of the logits. The closed forms only keep the logits and
+compute the gradient from them, block by block in the processor's cache. For small masks
+of 0 and 1, where the number of operations matters, closed forms need few of them. Like
+the formulas, all are torch operations, but they only cover what is usual in training on
+images: float32 tensors, plain numbers as hyperparameters, no transformations. Everything
+else uses the formula, which remains the specification.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from .inputs import LARGE, Inputs
 
 Block: TypeAlias = tuple[slice, EllipsisType, slice]
 
-# Below it, the calls cost more than the passes over memory they save.
+# Below this, the calls cost more than the passes over memory that they save.
 SMALLEST = LARGE
-# Elements at a time, few enough for the cache of a core. A GPU wants more of them.
+# Elements per block, few enough for the cache of a core. A GPU needs more of them.
 BLOCK = {"cpu": 2**19, "cuda": 2**25}
 
 
 def is_small(inputs: Inputs) -> bool:
-    """Return whether the way through blocks is slower than the formula."""
+    """Return whether working in blocks would be slower than the formula."""
     return inputs.logits.numel() < SMALLEST
 
 
 def is_plain(inputs: Inputs) -> bool:
-    """Return whether a closed form is possible here."""
+    """Return whether a closed form can be used here."""
     z, t = inputs.logits, inputs.target
     return (
         not torch.compiler.is_compiling()
@@ -49,7 +49,7 @@ def is_plain(inputs: Inputs) -> bool:
 
 
 def _is_untransformed(z: Tensor) -> bool:
-    """Return whether nothing but autograd's reverse mode looks at the operations."""
+    """Return whether only reverse-mode autograd tracks the operations."""
     return not (
         torch._C._are_functorch_transforms_active()
         or torch._C._get_tracing_state() is not None
@@ -59,7 +59,7 @@ def _is_untransformed(z: Tensor) -> bool:
 
 
 def as_number(value: Any) -> float | None:
-    """Return a plain number, None for what may have a gradient or an axis of its own."""
+    """Return a plain number, None for values that may have a gradient or a vmapped axis."""
     return float(value) if isinstance(value, numbers.Real) else None
 
 
@@ -68,7 +68,7 @@ def blocks(z: Tensor) -> Iterator[Block]:
     n, n_channels, n_pixels = z.shape
     size = BLOCK[z.device.type] // n_channels
     if z.device.type == "cpu" and torch.get_num_threads() > 1:
-        # Threads wait for each other after every operation: long, if the machine is busy.
+        # Threads wait for each other after every operation, which is slow on a busy machine.
         size *= 2 * torch.get_num_threads()
     columns = max(1, min(size, n_pixels))
     rows = max(1, size // n_pixels)
@@ -78,20 +78,20 @@ def blocks(z: Tensor) -> Iterator[Block]:
 
 
 def one_hot_block(target: Tensor, like: Tensor) -> Tensor:
-    """Return the target of logits (n, C, pixels), indices as one-hot floats."""
+    """Return the target for logits (n, C, pixels), with indices as one-hot floats."""
     if target.ndim == like.ndim:
         return target
     classes = torch.arange(like.shape[1], dtype=like.dtype, device=like.device)
-    # Comparing floats into floats is several times faster than integers into booleans.
+    # Comparing floats with float output is several times faster than integers to booleans.
     labels = target.to(like.dtype).unsqueeze(1)
     return torch.eq(labels, classes.unsqueeze(1), out=torch.empty_like(like))
 
 
 def new_gradient(z: Tensor) -> tuple[Tensor, Tensor]:
-    """Return memory for a gradient, laid out as z is, and its view (n, C, pixels)."""
+    """Allocate a gradient in the memory layout of z; return it and its view (n, C, pixels)."""
     gradient = torch.empty_like(z)
     flat = gradient.flatten(2)
-    if flat.data_ptr() != gradient.data_ptr():  # a copy: the axes lie in another order
+    if flat.data_ptr() != gradient.data_ptr():  # a copy: the axes are in a different order
         gradient = z.new_empty(z.shape)
         flat = gradient.flatten(2)
     return gradient, flat
@@ -100,6 +100,6 @@ def new_gradient(z: Tensor) -> tuple[Tensor, Tensor]:
 def differentiable_gradient(
     formula: Callable[[Tensor], tuple[Tensor, ...]], z: Tensor, gradients: tuple[Tensor, ...]
 ) -> Tensor:
-    """Return the formula's gradient, of which autograd can take another one."""
+    """Return the formula's gradient, which autograd can differentiate again."""
     (gradient,) = torch.autograd.grad(formula(z), z, gradients, create_graph=True)
     return gradient

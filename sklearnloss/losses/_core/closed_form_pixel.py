@@ -33,25 +33,25 @@ Formula: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 def closed_form_values(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) -> Tensor:
-    """Return formula(z, t), the loss of each element, by its closed form."""
+    """Return formula(z, t), the loss of each element, using its closed form."""
     values: Tensor = _Closed.apply(z, t, form, formula, False)
     return values
 
 
 def closed_form_total(form: ClosedForm, z: Tensor, t: Tensor, formula: Formula) -> Tensor:
-    """Return the sum of formula(z, t) by its closed form; the values never are in memory."""
+    """Return the sum of formula(z, t), using its closed form; the values are never stored."""
     total: Tensor = _Closed.apply(z, t, form, lambda z, t: formula(z, t).sum(), True)
     return total
 
 
 def small_total(form: MaskForm, z: Tensor, t: Tensor, count: int, formula: Formula) -> Tensor:
-    """Return the sum of formula(z, t), masks of 0 and 1, over a count; in few operations."""
+    """Return the sum of formula(z, t) / count for masks of 0 and 1, in few operations."""
     total: Tensor = _SmallTotal.apply(z, t, form, count, formula)
     return total
 
 
 class _SmallTotal(Function):
-    """The sum of small inputs, which keeps its slope for the way back."""
+    """The sum for small inputs, which stores its gradient for the backward pass."""
 
     @staticmethod
     def forward(
@@ -75,7 +75,7 @@ class _SmallTotal(Function):
 class _Closed(Function):
     """The loss of each element, or its sum, added up in float64.
 
-    It keeps no more than its arguments for the way back.
+    Only the arguments are stored for the backward pass.
     """
 
     @staticmethod
@@ -117,7 +117,7 @@ def _shape_of_values(form: ClosedForm, z: Tensor) -> torch.Size:
 
 
 def _flat(z: Tensor, *others: Tensor) -> list[Tensor]:
-    """Return views in which the spatial axes are one."""
+    """Return views with the spatial axes flattened into one."""
     return [x.flatten(2 - z.ndim) for x in (z, *others)]
 
 
@@ -127,7 +127,7 @@ class BinaryCrossEntropy:
 
     positive_weight: float
     smoothing: float
-    hard: bool  # whether the target is 0 and 1 only
+    hard: bool  # whether the target contains only 0 and 1
     softmax: ClassVar[bool] = False
 
     def values(self, z: Tensor, t: Tensor, out: Tensor) -> None:
@@ -137,7 +137,7 @@ class BinaryCrossEntropy:
             if w != 1:
                 out.mul_(_weight(t, w, 1))
             return
-        # softplus(+-z) = log(1 + exp(-|z|)) + relu(+-z): no term is a small difference.
+        # softplus(+-z) = log(1 + exp(-|z|)) + relu(+-z): no cancellation.
         if w == 1:
             small = z.abs().neg_().exp_().log1p_()
             torch.clamp(z, min=0, out=out).addcmul_(t, z, value=-1).add_(small)
@@ -154,7 +154,7 @@ class BinaryCrossEntropy:
         out.sub_(t, alpha=w).mul_(g)
 
     def sum_and_slope(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of the values and its gradient by z; of masks of 0 and 1."""
+        """Return the sum of the values and its gradient by z, for masks of 0 and 1."""
         if self.smoothing != 0:
             values, slope = torch.empty_like(z), torch.empty_like(z)
             self.values(z, t, values)
@@ -162,7 +162,7 @@ class BinaryCrossEntropy:
             return values.sum(), slope
         sign = torch.rsub(t, 1, alpha=2)
         x = z * sign
-        values, slope = F.softplus(x), x.sigmoid_().mul_(sign)  # p - t, without a difference
+        values, slope = F.softplus(x), x.sigmoid_().mul_(sign)  # p - t, without subtracting
         if self.positive_weight != 1:
             weight = _weight(t, self.positive_weight, 1)
             values, slope = values.mul_(weight), slope.mul_(weight)
@@ -229,7 +229,7 @@ class SigmoidFocal:
         out.mul_(g)
 
     def sum_and_slope(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of the values and its gradient by z; of masks of 0 and 1."""
+        """Return the sum of the values and its gradient by z, for masks of 0 and 1."""
         sign = torch.rsub(t, 1, alpha=2)
         x = z * sign
         softplus, s, other = F.softplus(x), x.sigmoid(), x.neg().sigmoid_()
@@ -266,22 +266,22 @@ class SoftmaxFocal:
     def _parts(self, z: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Set p to 0 at the label; return where that is, the sum s = 1 - p_y unrounded, and x."""
         label = one_hot_block(t, z)
-        # log p_y from the largest p, which does not underflow.
+        # log p_y computed from the largest p, which does not underflow.
         log_p = (z * label).sum(1).sub_(z.amax(1)).add_(p.amax(1).log_())
         s = p.addcmul_(p, label, value=-1).sum(1)
         return label, s, s.log().sub_(log_p)
 
 
 def _wrong_score(z: Tensor, t: Tensor) -> Tensor:
-    """(1 - 2 t) z: how much the score of a hard target speaks for the wrong side.
+    """(1 - 2 t) z: how strongly the score favors the wrong side of a hard target.
 
-    Its softplus stands for that of z and that of -z.
+    Its softplus replaces those of z and -z.
     """
     return torch.addcmul(z, t, z, value=-2)
 
 
 def _weight(t: Tensor, a: float, b: float) -> Tensor:
-    """A t + b (1 - t)."""
+    """Return a t + b (1 - t)."""
     return t.mul(a - b).add_(b)
 
 

@@ -29,7 +29,7 @@ def mean_ratio(
 ) -> Tensor:
     """Return formula(inputs), the mean of 1 - (a + eps) / (b + eps) with a, b = ratio(counts).
 
-    For small masks of 0 and 1, where each operation counts.
+    For small masks of 0 and 1, where the number of operations matters.
     """
     z, t, *_ = inputs
     mean: Tensor = _MeanRatio.apply(z, t, ratio, slopes, eps, formula)
@@ -69,7 +69,7 @@ class _MeanRatio(Function):
                 lambda z: (ctx.formula(inputs._replace(logits=z)),), z, gradients
             )
             return slope, None, None, None, None, None
-        # In autograd's order, so that the result is that of the formula to the last bit.
+        # In autograd's order, so that the result equals that of the formula to the last bit.
         g = gradients[0] / len(b) if z.shape[1] == 1 else gradients[0] / len(b) / z.shape[1]
         by_a, by_b = -g / b, (similarity / b).mul_(g)
         (a_tp, b_tp), (a_p, b_p) = ctx.slopes
@@ -81,7 +81,7 @@ class _MeanRatio(Function):
 
 
 def _combination(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
-    """A x + b y, which is often one of them."""
+    """Return a x + b y, which is often just one of the two."""
     if a == 0:
         return y if b == 1 else y * b
     if b == 0:
@@ -90,7 +90,7 @@ def _combination(a: float, x: Tensor, b: float, y: Tensor) -> Tensor:
 
 
 class _Counts(Function):
-    """Soft counts that keep no more than their arguments for the way back."""
+    """Soft counts that only store their arguments for the backward pass."""
 
     @staticmethod
     def forward(
@@ -145,15 +145,15 @@ class _Counts(Function):
 
 
 def _slope_of_minimum(p: Tensor, t: Tensor) -> Tensor:
-    """Return d min(p, t) / dp: 1 below the target, 0 above it and a half at it."""
+    """Return d min(p, t) / dp: 1 below the target, 0 above it and 1/2 at it."""
     return torch.sub(t, p).sign_().add_(1).mul_(0.5)
 
 
 def _blocks(
     z: Tensor, t: Tensor, mask: Tensor | None
 ) -> Iterator[tuple[Block, Tensor, Tensor, Tensor | None]]:
-    """Cut into blocks of logits, target and, with a channel axis, mask: (n, C, pixels)."""
-    spatial = 2 - z.ndim  # the first of these axes, from the end
+    """Yield blocks of logits, target and, with a channel axis, mask: (n, C, pixels)."""
+    spatial = 2 - z.ndim  # the first spatial axis, counted from the end
     z, t = z.flatten(spatial), t.flatten(spatial)
     if mask is not None:
         mask = mask.flatten(spatial).reshape(len(z), -1, z.shape[2])

@@ -34,28 +34,28 @@ class CompoundLoss(Loss):
 
         l = sum_k weight_k l_k
 
-    What ``0.7 * DiceLoss() + 0.3 * FocalLoss()`` makes. Dice with a cross entropy
+    The result of ``0.7 * DiceLoss() + 0.3 * FocalLoss()``. Dice with a cross entropy
     is the most robust choice across segmentation tasks in published comparisons.
-    Members reduce themselves. If all have one value per sample, so has the sum;
-    beside scalars, such values are averaged over the samples, weighted if these
-    have weights. A penalty is added once.
+    Each member does its own reduction. If all return one value per sample, so does
+    the sum; if some return scalars, the values of the others are averaged over the
+    samples, using sample weights if there are any. A penalty is added once.
 
     Parameters
     ----------
     losses : list of losses or of (name, loss) pairs
-        A loss is any callable ``(logits, target)``: ours, a torch module, a
-        function. Where no name is given it is the registry's ("dice"), or the
-        class or function name in snake_case without ``_loss``; repeats become
-        "focal", "focal_2".
+        A loss is any callable ``(logits, target)``: a built-in loss, a torch module or
+        a function. The default name is that in the registry ("dice"), or the class or
+        function name in snake_case without ``_loss``; repeated names become "focal",
+        "focal_2".
     weights : sequence of float, default=None
-        One per member, None for all ones.
+        One per member; None means 1 for each.
 
     Notes
     -----
-    Members' parameters are ``dice__eps`` or ``focal__gamma``, and weights also
-    ``weights__dice``; those of a function are its arguments after the first two.
-    Setting one changes a copy of the member or of the list: what was passed in
-    stays as it is.
+    Members' parameters are named like ``dice__eps`` or ``focal__gamma``, and weights
+    also like ``weights__dice``; the parameters of a function are its arguments after
+    the first two. Setting one changes a copy of the member or of the list: the objects
+    passed in are not modified.
 
     References
     ----------
@@ -86,7 +86,7 @@ class CompoundLoss(Loss):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name == "losses":  # register the members as sub-modules
+        if name == "losses":  # register the members as submodules
             modules = [loss for _, loss in _split(value) if isinstance(loss, nn.Module)]
             self._members = nn.ModuleList(modules)
 
@@ -108,12 +108,14 @@ class CompoundLoss(Loss):
             )
         for loss, weight in zip(losses, weights, strict=True):
             if not _is_weight(weight):
-                raise ValueError(f"CompoundLoss: the weight of {loss!r} is {weight!r}, no number.")
+                raise ValueError(
+                    f"CompoundLoss: the weight of {loss!r} is {weight!r}, not a number."
+                )
         return list(zip(losses, weights, strict=True))
 
     @property
     def form(self) -> Form:  # type: ignore[override]
-        """Softmax if some member has no other form, sigmoid if none has another."""
+        """Softmax if a member has no other form, sigmoid if no member has another form."""
         forms = {loss_form(loss) for loss, _ in self._terms() if not isinstance(loss, Penalty)}
         if "softmax" in forms:
             return "softmax"
@@ -131,7 +133,7 @@ class CompoundLoss(Loss):
         target : Tensor of shape (n, C, *spatial) or (n, *spatial)
             Masks in [0, 1] or class indices, see :class:`Loss`.
         sample_weight : Tensor of shape (n,), default=None
-            Given to every member but the penalties.
+            Passed to every member except penalties.
 
         Returns
         -------
@@ -206,7 +208,7 @@ class CompoundLoss(Loss):
             else:
                 raise ValueError(unknown_parameter(type(self).__name__, key, valid))
         pairs: list[Any] = list(self.losses)
-        # A replaced member keeps its name, also where that was not given.
+        # A replaced member keeps its name, even if that was the default.
         pairs[k] = value if rest and not isinstance(pairs[k], tuple) else (name, value)
         self.losses = pairs
 
@@ -218,7 +220,7 @@ class CompoundLoss(Loss):
     def _value(
         self, k: int, loss: AnyLoss, logits: Tensor, target: Tensor, sample_weight: Tensor | None
     ) -> Tensor:
-        """Return a member's scalar or values (n,)."""
+        """Return a member's value, a scalar or (n,)."""
         value = call_loss(loss, logits, target, sample_weight)
         if value.ndim < 2:
             return value
@@ -226,14 +228,14 @@ class CompoundLoss(Loss):
             return value.flatten(1).mean(1)
         raise ValueError(
             f"CompoundLoss: {self.members[k].name!r} returns a tensor of shape "
-            f"{tuple(value.shape)}. Members return a scalar, or one value per sample, such as with "
+            f"{tuple(value.shape)}. Expected a scalar, or one value per sample, such as with "
             f"reduction='sample'."
         )
 
     def _check_one_meaning(
         self, terms: list[tuple[AnyLoss, Weight]], logits: Tensor, target: Tensor
     ) -> None:
-        """A mask per channel means classes to a softmax loss, labels to the others."""
+        """Refuse a target that means class probabilities to some members, labels to others."""
         if logits.ndim < 2 or logits.shape[1] == 1 or target.shape != logits.shape:
             return
         data = [loss for loss, _ in terms if not isinstance(loss, Penalty)]
@@ -241,7 +243,7 @@ class CompoundLoss(Loss):
         others = [default_name(loss) for loss in data if loss_form(loss) != "softmax"]
         if softmax and others:
             raise LossInputError(
-                f"A target of the logits' shape {tuple(logits.shape)} is class probabilities to "
+                f"A target of the logits' shape {tuple(logits.shape)} means class probabilities to "
                 f"{softmax} but multilabel masks to {others}. Use class indices of shape "
                 f"{(logits.shape[0], *logits.shape[2:])}, or losses of one kind."
             )
@@ -261,7 +263,7 @@ class CompoundLoss(Loss):
 def _mean(
     loss: AnyLoss, value: Tensor, logits: Tensor, target: Tensor, sample_weight: Tensor | None
 ) -> Tensor:
-    """Average a member's values over the samples, each counting by its weight once."""
+    """Average a member's values over the samples, applying each sample weight once."""
     if value.ndim == 0:
         return value
     if sample_weight is not None:  # the values may have been weighted already
@@ -270,7 +272,7 @@ def _mean(
 
 
 def add(left: AnyLoss, right: AnyLoss) -> CompoundLoss:
-    """Return the sum of two losses, flat and of copies."""
+    """Return the sum of two losses, flattened and made of copies."""
     pairs: list[Any] = []
     weights: list[Weight] = []
     for term in (left, right):
@@ -298,7 +300,7 @@ def scale(loss: Loss, weight: Weight) -> CompoundLoss:
 
 
 def default_name(loss: AnyLoss) -> str:
-    """Name a loss by the registry, else by its class or function."""
+    """Name a loss as in the registry, or else after its class or function."""
     name = registered_name(loss)
     if name is None:
         loss = getattr(loss, "func", loss)  # of a functools.partial
@@ -316,7 +318,7 @@ def _split(losses: Any) -> list[tuple[str | None, AnyLoss]]:
     for item in losses:
         name, loss = item if isinstance(item, tuple) and len(item) == 2 else (None, item)
         if not callable(loss) or isinstance(loss, type):
-            hint = " get_loss('dice+bce') makes a sum by name." if isinstance(loss, str) else ""
+            hint = " get_loss('dice+bce') creates a sum by name." if isinstance(loss, str) else ""
             raise TypeError(
                 f"CompoundLoss: {loss!r} is not a loss. Expected losses, torch modules, functions "
                 f"or (name, loss) pairs.{hint}"
@@ -345,7 +347,7 @@ def _is_one(weight: Weight) -> bool:
 
 
 def _is_weight(weight: object) -> bool:
-    """Return whether this is a finite number, or a tensor without axes."""
+    """Return whether this is a finite number, or a zero-dimensional tensor."""
     if isinstance(weight, Tensor):
         return weight.ndim == 0
     return (

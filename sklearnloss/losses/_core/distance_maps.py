@@ -1,4 +1,4 @@
-"""Euclidean distance maps, off the gradient's path, and means over the pixels."""
+"""Euclidean distance maps, without gradients, and means over pixels."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def distances(masks: Tensor, spacing: Spacing) -> tuple[Tensor, Tensor]:
     -------
     to_background, to_foreground : Tensor of shape (n, C, *spatial), float32
         0 where there is no boundary: in empty and in full masks. Computed on the
-        CPU, one transform after the other, in time linear in the pixels.
+        CPU, one transform after the other, in time linear in the number of pixels.
     """
     from scipy.ndimage import distance_transform_edt
 
     if masks.ndim < 3:
         raise ValueError(
-            f"Distances need spatial axes, but the masks are of shape {tuple(masks.shape)}."
+            f"Distances need spatial axes, but the masks have shape {tuple(masks.shape)}."
         )
     if masks.requires_grad:
         raise ValueError("Distance maps have no gradient.")
@@ -58,13 +58,13 @@ def _check_spacing(spacing: Spacing, n_axes: int) -> None:
     sizes = list(spacing) if isinstance(spacing, Iterable) else [spacing] * n_axes
     if len(sizes) != n_axes:
         raise ValueError(
-            f"spacing={spacing!r} holds {len(sizes)} sizes, but there are {n_axes} spatial axes."
+            f"spacing={spacing!r} has {len(sizes)} sizes, but there are {n_axes} spatial axes."
         )
     for size in sizes:
         Interval.parse("(0, inf)").check(f"spacing={spacing!r}: size", size)
 
 
 def pixel_mean(values: Tensor, mask: Tensor | None, pool: Tensor | None) -> Tensor:
-    """Average over the valid pixels: (n, C, *spatial) -> (n, C), or (1, C) of all samples."""
+    """Average over the valid pixels: (n, C, *spatial) -> (n, C), or (1, C) over all samples."""
     n = torch.ones_like(values) if mask is None else mask.expand_as(values)
     return ratio(*pooled((sum_spatial(values), sum_spatial(n)), pool))

@@ -22,20 +22,20 @@ AnyLoss = Loss | nn.Module | Callable[..., Tensor]
 
 GUIDE = "See 'What a loss receives' in docs/write_your_own_loss.md."
 _PACKAGE = __name__.partition(".")[0] + "."
-# Errors that a wrong shape or dtype leads to, and whose text can be added to.
+# Errors caused by a wrong shape or dtype, whose text can be extended.
 _PLAIN_ERRORS = {AssertionError, IndexError, RuntimeError, TypeError, ValueError}
 
 
 def loss_form(loss: AnyLoss) -> Form:
     """Return whether a loss has only a softmax form, only a sigmoid form, or both.
 
-    An attribute ``form`` says so, of a function, a module or a class; otherwise
+    An attribute ``form`` of a function, a module or a class declares it; otherwise
     losses of torch and other known libraries are recognized.
 
     Raises
     ------
     ValueError
-        If the attribute has another value.
+        If the attribute has any other value.
     """
     declared = _declared_form(loss)
     if declared is not None:
@@ -59,27 +59,27 @@ def _declared_form(loss: AnyLoss) -> Form | None:
 
 
 def is_built_in(loss: AnyLoss) -> bool:
-    """Return whether a loss is one of this package, not one that was written on its classes."""
+    """Return whether a loss is part of this package, and not a subclass written by a user."""
     return isinstance(loss, Loss) and type(loss).__module__.startswith(_PACKAGE)
 
 
 def is_own(loss: AnyLoss) -> bool:
-    """Return whether a user wrote the loss: it is neither built in nor of a known library."""
+    """Return whether a user wrote the loss: it is neither built in nor from a known library."""
     return not is_built_in(loss) and known_reading(loss) is None
 
 
 def call_loss(
     loss: AnyLoss, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
 ) -> Tensor:
-    """Call any loss, weighing the samples also where it cannot do so itself.
+    """Call any loss, weighting the samples even if it cannot do so itself.
 
-    Losses of known libraries are given class indices in the format that they read.
+    Losses of known libraries get class indices in the format that they expect.
 
     Raises
     ------
     ValueError
-        If samples are to be weighed, but the loss returns one number for the
-        whole batch; or if it returns no tensor, or one of a wrong shape.
+        If there are sample weights, but the loss returns one number for the whole
+        batch; or if it does not return a tensor, or one of a wrong shape.
     """
     mean = None if target.is_floating_point() else mean_cross_entropy(loss)
     if mean is not None:
@@ -92,10 +92,10 @@ def call_loss(
     values = _checked(call(_unreduced(loss), logits, target), loss, logits)
     if values.ndim == 0:
         raise ValueError(
-            f"sample_weight was given, but {loss_name(loss)} returns a tensor of shape "
+            f"sample_weight was passed, but {loss_name(loss)} returns a tensor of shape "
             f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
             f"sample, as values.flatten(1).mean(1) does, or accept sample_weight as a third "
-            f"argument. (An estimator's class_weight weighs the samples, too.) {GUIDE}"
+            f"argument. (An estimator's class_weight weights the samples, too.) {GUIDE}"
         )
     reduction = _reduction(loss)
     if reduction == "sum":
@@ -106,7 +106,7 @@ def call_loss(
 
 
 def call(loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor) -> Any:
-    """Call a loss; errors of one that is not built in tell what it was given."""
+    """Call a loss; errors from a loss that is not built in show its arguments."""
     if is_built_in(loss):
         return loss(logits, target, **keywords)
     z, t, restore = _as_read(loss, logits, target)
@@ -116,7 +116,7 @@ def call(loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor) -> A
 def _call(
     function: Callable[..., Any], loss: AnyLoss, logits: Tensor, target: Tensor, **keywords: Tensor
 ) -> Any:
-    """Call what computes a loss, of which errors speak."""
+    """Call a function that computes a loss; errors name the loss."""
     if torch.compiler.is_compiling():
         return function(logits, target, **keywords)
     try:
@@ -135,7 +135,7 @@ def _call(
 def _as_read(
     loss: AnyLoss, logits: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor, Callable[[Any], Any]]:
-    """Return logits and target as a loss of a known library reads them, and what undoes it."""
+    """Return logits and target in the format of a known library's loss, and the inverse."""
     reading = known_reading(loss)
     if reading is None:
         return logits, target, _same
@@ -162,14 +162,14 @@ def _same(value: Any) -> Any:
 
 
 def _by_sample(n: int, value: Any) -> Any:
-    """Give values of pixels, one after the other, their samples' axis back."""
+    """Restore the sample axis of flattened pixel values."""
     return (
         value if not isinstance(value, Tensor) or value.ndim == 0 else value.unflatten(0, (n, -1))
     )
 
 
 def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
-    """Return what a loss returned, as a scalar or as values (n, ...)."""
+    """Check the value of a loss; return it as a scalar or as values (n, ...)."""
     if isinstance(value, Tensor):
         if value.ndim == 0 or value.shape[0] == logits.shape[0]:
             return value
@@ -185,7 +185,7 @@ def _checked(value: Any, loss: AnyLoss, logits: Tensor) -> Tensor:
 
 
 def weighted_mean(values: Tensor, sample_weight: Tensor | None) -> Tensor:
-    """Reduce values (n, ...) to the mean over samples, in a weighted sense."""
+    """Reduce values (n, ...) to the weighted mean over samples."""
     if sample_weight is None:
         return values.mean()
     per_sample = sum_per_sample(values) / max(values[:1].numel(), 1)
@@ -203,7 +203,7 @@ def accepts(loss: AnyLoss, parameter: str) -> bool:
 
 
 def function_params(loss: AnyLoss) -> dict[str, Any]:
-    """Return the parameters of a function after its first two, as far as they have values."""
+    """Return the parameters of a function after its first two, if they have values."""
     if isinstance(loss, (nn.Module, type)):
         return {}
     try:
@@ -218,14 +218,14 @@ def function_params(loss: AnyLoss) -> dict[str, Any]:
 
 
 def _reduction(loss: AnyLoss) -> Any:
-    """Return how a loss reduces the values of its samples, as far as it says so."""
+    """Return how a loss reduces the values of its samples, if it declares it."""
     return getattr(loss, "reduction", None) or function_params(loss).get("reduction")
 
 
 def _unreduced(loss: AnyLoss) -> Callable[..., Tensor]:
-    """Return the loss with a value per sample where it has a switch for it."""
+    """Return the loss with a value per sample if it has a ``reduction`` attribute."""
     if isinstance(getattr(loss, "reduction", None), str):
-        loss = copy.copy(loss)  # the user's own object stays as it is
+        loss = copy.copy(loss)  # the user's object is not modified
         loss.reduction = "none"  # type: ignore[union-attr]
     elif accepts(loss, "reduction"):
         return functools.partial(loss, reduction="none")
@@ -233,7 +233,7 @@ def _unreduced(loss: AnyLoss) -> Callable[..., Tensor]:
 
 
 def loss_name(loss: AnyLoss) -> str:
-    """Return how messages call a loss."""
+    """Return the name of a loss for messages."""
     if isinstance(loss, Loss | functools.partial):
         return describe(loss)
     return getattr(loss, "__name__", type(loss).__name__)

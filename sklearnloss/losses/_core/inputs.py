@@ -1,4 +1,4 @@
-"""From (logits, target) as the user has them to what formulas are written on."""
+"""Convert the user's (logits, target) to the input of formulas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from .base import Form
 from .transfer import as_tensor, send
 
-# Elements of tensors whose every pass counts, and how many of them stay in the cache.
+# Size from which every pass over memory matters, and how many elements fit in the cache.
 LARGE = 2**17
 _PART = 2**19
 
@@ -38,14 +38,14 @@ class Inputs(NamedTuple):
     softmax : bool
         Whether the classes compete.
     mask : Tensor or None
-        1 where an element counts, 0 where it is ignored, nan where the target
-        is illegal and could not be reported (a mask in [0, 1] may hold the nan
-        itself); None where all count. Its shape is that of the elements:
+        1 where an element is valid, 0 where it is ignored, nan where the target is
+        invalid and could not be reported (a mask in [0, 1] may contain the nan
+        itself); None if all are valid. Its shape is that of the elements:
         (n, C, *spatial) or, for the softmax form, (n, *spatial).
     sample_weight : Tensor of shape (n,) or None
         Weights of the samples.
     hard : bool
-        Whether the target of the sigmoid form is known to hold 0 and 1 only.
+        Whether the target of the sigmoid form is known to contain only 0 and 1.
     """
 
     logits: Tensor
@@ -56,7 +56,7 @@ class Inputs(NamedTuple):
     hard: bool = False
 
     def without_weightless(self) -> Inputs:
-        """Replace the scores of samples of weight 0, so that no nan of theirs counts."""
+        """Replace the scores of samples of weight 0, so that their nan has no effect."""
         weight = self.sample_weight
         if weight is None or (can_look_at(weight) and bool(weight.all())):
             return self
@@ -68,20 +68,20 @@ class Inputs(NamedTuple):
         return _with_channel(self.mask) if self.softmax else self.mask
 
     def counts_alike(self) -> bool:
-        """Return whether there are elements, of which all count and weigh the same."""
+        """Return whether there are elements, and all are valid and have the same weight."""
         return self.mask is None and self.sample_weight is None and self.logits.numel() > 0
 
     def at_label(self, values: Tensor) -> Tensor:
-        """Select what (n, C, *spatial) values hold for the label: (n, *spatial).
+        """Select the label's entry of (n, C, *spatial) values: (n, *spatial).
 
-        Under class probabilities this is the mean over the classes.
+        With class probabilities this is their weighted mean over the classes.
         """
         if self.target.is_floating_point():
             return (self.target * values).sum(1)
         return values.gather(1, self.target.unsqueeze(1)).squeeze(1)
 
     def over_labels(self, of_label: Callable[[int], Tensor]) -> Tensor:
-        """Return the mean over class probabilities of what (n, *spatial) costs per label."""
+        """Return the mean of each label's loss (n, *spatial), weighted by class probabilities."""
         total = self.target[:, 0] * of_label(0)
         for label in range(1, self.target.shape[1]):
             total = total + self.target[:, label] * of_label(label)
@@ -96,9 +96,9 @@ class Inputs(NamedTuple):
 
 @contextlib.contextmanager
 def legal_target(target: Tensor) -> Iterator[None]:
-    """Let losses trust the values of this very target, without a look at them.
+    """Let losses trust the values of this very target, without checking them.
 
-    It must hold class indices, or 0 and 1 in masks; besides, the ``ignore_index`` of the losses.
+    It must contain class indices, or masks of 0 and 1, besides the losses' ``ignore_index``.
     """
     token = _legal_target.set(target)
     try:
@@ -116,16 +116,16 @@ def read_inputs(
     ignore_index: int | None = None,
     saturates: bool = False,
 ) -> Inputs:
-    """Check logits, target and weights and bring them into the form of a loss.
+    """Check logits, target and weights, and convert them to the form of a loss.
 
-    ``saturates`` means that the loss depends on the logits through their sigmoid alone,
-    so that infinite ones need no clamping.
+    ``saturates`` means that the loss depends on the logits only through their sigmoid,
+    so infinite logits need no clamping.
 
     Raises
     ------
     LossInputError
-        If shapes or dtypes do not fit; and, where looking at values is possible
-        (in eager mode on the CPU), if a target is illegal.
+        If shapes or dtypes do not match; and, where values can be checked (in eager
+        mode on the CPU), if a target is invalid.
     """
     legal = not torch.compiler.is_compiling() and _legal_target.get() is target
     dense = _has_channel_axis(logits, target)
@@ -142,20 +142,20 @@ def read_inputs(
 
 
 def _read_sample_weight(sample_weight: Tensor, logits: Tensor) -> Tensor:
-    """Check sample weights and return them in the dtype losses compute in."""
+    """Check sample weights, and return them in the dtype that losses compute in."""
     weight = send(as_tensor(sample_weight), logits.device).to(_dtype(logits))
     n = logits.shape[0]
     if weight.shape != (n,):
         raise LossInputError(
             f"sample_weight has shape {tuple(weight.shape)}, but logits of shape "
-            f"{tuple(logits.shape)} hold {n} samples: expected ({n},)."
+            f"{tuple(logits.shape)} have {n} samples: expected ({n},)."
         )
     legal = (weight >= 0) & (weight < float("inf"))
     if can_look_at(weight) and not bool(legal.all()):
         position = int((~legal).nonzero()[0, 0])
         raise LossInputError(
             f"sample_weight[{position}] is {weight[position].item()}: "
-            f"weights are finite and not negative."
+            f"weights must be finite and not negative."
         )
     return torch.where(legal, weight, torch.nan)
 
@@ -175,17 +175,17 @@ def _lies_within(values: Tensor, low: float, high: float) -> bool:
 
 
 def _is_hard(t: Tensor) -> bool:
-    """Return whether a target holds 0 and 1 only, if looking is cheap."""
+    """Return whether a target contains only 0 and 1, if checking is cheap."""
     if not can_look_at(t):
         return False
-    # t - t^2, which is nan for nan and infinity; comparing would take several times as long.
+    # t - t^2 is nan for nan and infinity; comparing would take several times as long.
     t = t.detach()
     parts = (t,) if t.numel() <= _PART else t.flatten().split(_PART)
     return all(_lies_within(torch.addcmul(x, x, x, value=-1), 0, 0) for x in parts)
 
 
 def can_look_at(tensor: Tensor) -> bool:
-    """Return whether reading values costs nothing and breaks nothing."""
+    """Return whether reading values is cheap and possible."""
     if torch.compiler.is_compiling() or tensor.device.type != "cpu":
         return False
     transformed = (
@@ -259,7 +259,7 @@ def _dtype(logits: Tensor) -> torch.dtype:
 def _bounded(logits: Tensor) -> Tensor:
     """Cast to at least float32, and make infinite scores finite.
 
-    An eighth of the largest number is infinite for every loss, and keeps
+    An eighth of the largest number acts as infinity for every loss, and keeps
     differences of two scores and 0 * score from becoming nan. The gradient
     there is 0.
     """
@@ -292,11 +292,11 @@ def _read_dense(
 
 def _read_masks(z: Tensor, t: Tensor, ignore_index: int | None, legal: bool) -> Inputs:
     trusted = legal and ignore_index is None
-    # A look for 0 and 1 is a check as well.
+    # Looking for 0 and 1 also checks the values.
     if trusted or (ignore_index not in (0, 1) and _is_hard(t)):
         return Inputs(z, t, False, None, hard=True)
     t, mask = _clean(t, 1, ignore_index)
-    hard = mask is not None and (legal or _is_hard(t))  # beside ignored elements
+    hard = mask is not None and (legal or _is_hard(t))  # apart from ignored elements
     return Inputs(_replace_ignored(z, mask), t, False, mask, hard=hard)
 
 
@@ -321,12 +321,12 @@ def _with_channel(mask: Tensor | None) -> Tensor | None:
 
 
 def _replace_ignored(z: Tensor, mask: Tensor | None) -> Tensor:
-    # Before any arithmetic, so that nothing under an ignored element can leak.
+    # Before any arithmetic, so that values of ignored elements cannot leak.
     return z if mask is None else z.masked_fill(mask == 0, 0)
 
 
 def _clean(target: Tensor, high: int, ignore_index: int | None) -> tuple[Tensor, Tensor | None]:
-    """Set ignored and illegal entries to 0, and say in a mask which were which."""
+    """Set ignored and invalid entries to 0, and return a mask that distinguishes them."""
     if target.numel() == 0:
         return target, None
     legal_index = ignore_index is not None and 0 <= ignore_index <= high
@@ -346,7 +346,7 @@ def _clean(target: Tensor, high: int, ignore_index: int | None) -> tuple[Tensor,
 def _clean_unseen(
     target: Tensor, high: int, ignore_index: int | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Do so without a look: what is illegal becomes nan, in the target itself or the mask."""
+    """Clean without checking: invalid entries become nan, in the target or in the mask."""
     legal = (target >= 0) & (target <= high)
     if ignore_index is None and target.is_floating_point():
         return torch.where(legal, target, torch.nan), None
@@ -360,7 +360,7 @@ def _mask_dtype(target: Tensor) -> torch.dtype:
 
 
 def _illegal(target: Tensor, kept: Tensor, high: int, ignore_index: int | None) -> LossInputError:
-    """Name the first entry of kept, the target with 0 where ignored, that is illegal."""
+    """Report the first invalid entry of ``kept``, the target with 0 where ignored."""
     position = tuple((~((kept >= 0) & (kept <= high))).nonzero()[0].tolist())
     what = "masks in [0, 1]"
     if not target.is_floating_point():
@@ -373,7 +373,7 @@ def _illegal(target: Tensor, kept: Tensor, high: int, ignore_index: int | None) 
 
 
 def _check_probabilities(t: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Let class probabilities through that sum to one; an ignored class ignores all."""
+    """Accept class probabilities that sum to one; an ignored class ignores the element."""
     if mask is not None:
         mask = mask.amin(1)
         t = t * (mask != 0).unsqueeze(1)
@@ -387,7 +387,7 @@ def _check_probabilities(t: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor
         if bool(wrong.any()):
             position = tuple(wrong.nonzero()[0].tolist())
             raise LossInputError(
-                f"A target of the logits' shape {tuple(t.shape)} holds class probabilities here, "
+                f"A target of the logits' shape {tuple(t.shape)} means class probabilities here, "
                 f"but at {list(position)} they sum to {total[position].item():.4g} over axis 1, "
                 f"not to 1. For multilabel masks use a sigmoid loss such as BCEWithLogitsLoss."
             )

@@ -16,18 +16,18 @@ TargetFormat = Literal["indices", "masks", "channel", "no channel"]
 
 
 class Reading(NamedTuple):
-    """What a loss reads.
+    """The input that a loss expects.
 
     Attributes
     ----------
     form : {"any", "sigmoid", "softmax"}
         Its form, see :class:`Loss`.
     target : {"indices", "masks", "channel", "no channel"}
-        How it wants class indices: as they are, of shape (n, *spatial), as a mask
+        The format of the target: class indices as they are, (n, *spatial), as a mask
         per class (n, C, *spatial) or with a channel axis (n, 1, *spatial); or binary
-        masks, without one.
+        masks without a channel axis.
     channels_last : bool
-        Whether it looks for the classes on the last axis: pixels are samples to it.
+        Whether it expects the classes on the last axis, with pixels as samples.
     """
 
     form: Form = "any"
@@ -80,13 +80,13 @@ _READINGS: dict[str, dict[str, Reading]] = {
         "SoftCrossEntropyLoss": _INDICES,
     },
 }
-# By the attribute ``mode`` of segmentation_models_pytorch and what follows it.
+# By the attribute ``mode`` of segmentation_models_pytorch.
 _MODES = {"binary": _MASKS, "multilabel": _MASKS, "multiclass": _INDICES}
 _WITH_MODES = ("segmentation_models_pytorch", "pytorch_toolbelt")
 
-_PROBABILITIES = "expects probabilities, but losses are given raw scores (logits)"
-_WRAPPED = (_PROBABILITIES, "a function around it that gives it logits.sigmoid()")
-_SIGNS = "expects targets of -1 and 1, but losses are given 0 and 1, or class indices"
+_PROBABILITIES = "expects probabilities, but losses receive raw scores (logits)"
+_WRAPPED = (_PROBABILITIES, "a function that calls it with logits.sigmoid()")
+_SIGNS = "expects targets of -1 and 1, but losses receive 0 and 1, or class indices"
 _COUNTS = "is for counts, not for classes"
 _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
     "torch": {
@@ -94,9 +94,11 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
         "nll_loss": (_PROBABILITIES, "F.cross_entropy or 'cross_entropy'"),
         "BCELoss": (_PROBABILITIES, "nn.BCEWithLogitsLoss or 'bce'"),
         "binary_cross_entropy": (_PROBABILITIES, "F.binary_cross_entropy_with_logits or 'bce'"),
-        "CosineSimilarity": ("is a similarity, which grows as scores fit", "'dice'"),
+        "CosineSimilarity": ("is a similarity, which grows with better scores", "'dice'"),
         "PairwiseDistance": ("is a distance along the last axis of images", "nn.MSELoss"),
-        **_all("KLDivLoss kl_div", (_PROBABILITIES, "'cross_entropy', its equal for labels")),
+        **_all(
+            "KLDivLoss kl_div", (_PROBABILITIES, "'cross_entropy', which is equal to it for labels")
+        ),
         **_all(
             "SoftMarginLoss soft_margin_loss",
             (_SIGNS, "'bce', the same loss for targets of 0 and 1"),
@@ -119,7 +121,7 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
             "AsymmetricFocalLoss AsymmetricFocalTverskyLoss AsymmetricUnifiedFocalLoss",
             (_PROBABILITIES, "'unified_focal'"),
         ),
-        "AUCMLoss": ("is a game of two players, which one optimizer cannot solve", "'focal'"),
+        "AUCMLoss": ("is a min-max problem, which needs an optimizer of its own", "'focal'"),
         **_all(
             "GlobalMutualInformationLoss LocalNormalizedCrossCorrelationLoss SSIMLoss", _WRAPPED
         ),
@@ -129,7 +131,7 @@ _REFUSED: dict[str, dict[str, tuple[str, str]]] = {
 
 
 def bare(loss: Any) -> Any:
-    """Return what is inside a partial, what torch.compile made, or a module's forward."""
+    """Unwrap a partial, a compiled module or function, or a module's forward."""
     while True:
         if isinstance(loss, functools.partial):
             loss = loss.func
@@ -144,10 +146,10 @@ def bare(loss: Any) -> Any:
 
 
 def known_reading(loss: Any) -> Reading | None:
-    """Return what a loss of a known library reads, None for any other.
+    """Return the input that a loss of a known library expects, None for any other.
 
-    A sub-class with a formula of its own is another loss, but if classes compete
-    in its base, so they do in it.
+    A subclass with its own formula is a different loss, but if classes compete in its
+    base class, they do so in the subclass.
     """
     loss = bare(loss)
     package, name = _formula_origin(loss)
@@ -163,7 +165,7 @@ def known_reading(loss: Any) -> Reading | None:
 
 
 def _monai_reading(loss: nn.Module) -> Reading | None:
-    """Return what a loss of MONAI reads, by the switches of its parts."""
+    """Return the input that a MONAI loss expects, from the switches of its parts."""
 
     def any_part(*switches: str) -> bool:
         return any(getattr(part, name, False) is True for part in parts for name in switches)
@@ -175,19 +177,21 @@ def _monai_reading(loss: nn.Module) -> Reading | None:
     if any_part("softmax", "pre_softmax", "use_softmax"):
         form = "softmax"
     elif any_part("sigmoid", "pre_sigmoid") or any(hasattr(part, "use_softmax") for part in parts):
-        form = "sigmoid"  # MONAI's focal loss has a sigmoid unless told otherwise
+        form = "sigmoid"  # MONAI's focal loss has a sigmoid by default
     return Reading(form, "channel" if any_part("to_onehot_y") else "masks")
 
 
 def refuse_probability_loss(loss: Any) -> None:
-    """Raise a ValueError for a loss of a known library that does not fit raw scores and masks."""
+    """Raise a ValueError for a known loss that does not work with raw scores and masks."""
     loss = bare(loss)
     package, name = _formula_origin(loss)
     if name in _REFUSED.get(package, {}):
         what, instead = _REFUSED[package][name]
         raise ValueError(f"{name} {what}. Use {instead}.")
     if package in _WITH_MODES and getattr(loss, "from_logits", True) is False:
-        raise ValueError(f"{name} {_PROBABILITIES}, as its from_logits is off. Turn it on.")
+        raise ValueError(
+            f"{name} {_PROBABILITIES}, because its from_logits is False. Set it to True."
+        )
     if package != "monai" or not isinstance(loss, nn.Module):
         return
     for part in loss.modules():
@@ -195,7 +199,7 @@ def refuse_probability_loss(loss: Any) -> None:
             if "sigmoid" not in inspect.signature(type(loss)).parameters:  # it only wraps the part
                 name = type(part).__name__
             raise ValueError(
-                f"{name} {_PROBABILITIES}, as its sigmoid, softmax and other_act are all off. Use "
+                f"{name} {_PROBABILITIES}, as sigmoid, softmax and other_act are off. Use "
                 f"{name}(sigmoid=True) for masks, or {name}(softmax=True) where classes compete."
             )
 
@@ -207,7 +211,7 @@ def _lacks_activation(part: nn.Module) -> bool:
 
 
 def _formula_origin(loss: Any) -> tuple[str, str]:
-    """Return (package, name) of a function, or of the class that a module's forward is of."""
+    """Return (package, name) of a function, or of the class that defines a module's forward."""
     if inspect.isroutine(loss):
         return _origin(loss)
     cls = loss if isinstance(loss, type) else type(loss)

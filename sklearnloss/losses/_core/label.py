@@ -1,4 +1,4 @@
-"""Losses that depend on the softmax probability of the label alone."""
+"""Losses that depend only on the softmax probability of the label."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .pixel import PixelLoss
 class LabelLoss(PixelLoss):
     """Base class of softmax losses of log p_y, with weights per class.
 
-    A sub-class writes its formula in :meth:`of_log_p`. Under class probabilities
-    t the loss is sum_c t_c l_c.
+    A subclass defines its formula in :meth:`of_log_p`. For class probabilities t
+    the loss is sum_c t_c l_c.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class LabelLoss(PixelLoss):
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         Weights of the classes, >= 0; a mean divides by the labels' weights.
     ignore_index : int, default=-100
-        Label of elements that do not count.
+        Label of ignored elements.
     """
 
     form = "softmax"
@@ -56,7 +56,7 @@ class LabelLoss(PixelLoss):
         return inputs.at_label(values)
 
     def _label_weight(self, inputs: Inputs) -> Tensor | None:
-        """Return each element's class weight, (n, *spatial), torch's denominator."""
+        """Return each element's class weight, (n, *spatial), whose sum is torch's denominator."""
         if self.class_weight is None:
             return None
         z = inputs.logits

@@ -16,8 +16,8 @@ class Penalty(Loss):
     r"""A term that depends on the network's parameters, not on the data.
 
     Add one to a loss, ``BCEWithLogitsLoss() + 1e-4 * L2Penalty()``, and the sum
-    is what training minimizes. ``fit`` tells the penalty which network it is
-    about; elsewhere call ``loss.bind(network)`` first.
+    is what training minimizes. ``fit`` binds the penalty to the network;
+    elsewhere call ``loss.bind(network)`` first.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Penalty(Loss):
         self.function = function
 
     def bind(self, module: nn.Module, class_counts: Tensor | None = None) -> Self:
-        # Past nn.Module's own __setattr__: the network is not a sub-module of its loss.
+        # Bypasses nn.Module.__setattr__: the network is not a submodule of its loss.
         object.__setattr__(self, "_network", module)
         return self
 
@@ -53,10 +53,10 @@ class Penalty(Loss):
         target: Tensor | None = None,
         sample_weight: Tensor | None = None,
     ) -> Tensor:
-        """Return the penalty of the bound network; the arguments are not read."""
+        """Return the penalty of the bound network; the arguments are ignored."""
         if self._network is None:
             raise RuntimeError(
-                f"{self!r} does not know which network to penalize. An estimator's fit tells it; "
+                f"{self!r} does not know which network to penalize. An estimator's fit sets this; "
                 f"elsewhere call loss.bind(network) first."
             )
         return self.penalty(self._network)
@@ -85,7 +85,7 @@ class _NormPenalty(Penalty):
         for name, parameter in module.named_parameters():
             if self.include == "all":
                 chosen = True
-            elif self.include == "weights":  # biases and norms have one axis
+            elif self.include == "weights":  # biases and normalization parameters have one axis
                 chosen = parameter.requires_grad and parameter.ndim > 1
             else:
                 chosen = self.include(name, parameter)
@@ -110,8 +110,8 @@ class L1Penalty(_NormPenalty):
     Parameters
     ----------
     include : {"weights", "all"} or callable, default="weights"
-        "weights" leaves out biases, norms and frozen parameters; a callable
-        ``include(name, parameter)`` chooses.
+        "weights" leaves out biases, normalization layers and frozen parameters; a
+        callable ``include(name, parameter)`` returns whether to include one.
 
     References
     ----------
@@ -135,16 +135,16 @@ class L1Penalty(_NormPenalty):
 class L2Penalty(_NormPenalty):
     r"""Sum of the squares of the network's weights.
 
-    Shrinks weights. Inside the loss it is classical L2 regularization; AdamW's
-    ``weight_decay`` is another thing, applied past the adaptive step. ::
+    Shrinks weights. As part of the loss it is classical L2 regularization; AdamW's
+    ``weight_decay`` is different, as it bypasses the adaptive step. ::
 
         sum theta^2
 
     Parameters
     ----------
     include : {"weights", "all"} or callable, default="weights"
-        "weights" leaves out biases, norms and frozen parameters; a callable
-        ``include(name, parameter)`` chooses.
+        "weights" leaves out biases, normalization layers and frozen parameters; a
+        callable ``include(name, parameter)`` returns whether to include one.
 
     References
     ----------

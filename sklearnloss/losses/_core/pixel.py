@@ -24,8 +24,8 @@ from .inputs import Inputs, read_inputs
 class PixelLoss(Loss):
     """Base class of losses that score each element on its own.
 
-    A sub-class writes its formula in :meth:`values`; checking, ignoring,
-    weighting and reducing happen here. The elements are pixels, voxels or, for
+    A subclass defines its formula in :meth:`values`; this class checks, ignores,
+    weights and reduces. The elements are pixels, voxels or, for
     classification, whole samples.
 
     ========  ==================================================================
@@ -53,7 +53,7 @@ class PixelLoss(Loss):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "values" in vars(cls) and "_closed_form" not in vars(cls):
-            # What is inherited is that of another formula.
+            # The inherited one belongs to another formula.
             cls._closed_form = PixelLoss._closed_form  # type: ignore[method-assign]
 
     def values(self, inputs: Inputs) -> Tensor:
@@ -84,7 +84,7 @@ class PixelLoss(Loss):
         target : Tensor of shape (n, C, *spatial) or (n, *spatial)
             Masks in [0, 1] or class indices, see :class:`Loss`.
         sample_weight : Tensor of shape (n,), default=None
-            A weight of 2 is exactly the sample twice.
+            A weight of 2 is equivalent to including the sample twice.
 
         Returns
         -------
@@ -99,11 +99,11 @@ class PixelLoss(Loss):
         return self._reduce(self._fast_values(inputs), inputs)
 
     def _closed_form(self, inputs: Inputs) -> ClosedForm | None:
-        """Return what computes the values faster than their formula, where there is something."""
+        """Return a faster way to compute the values than their formula, None if there is none."""
         return None
 
     def _label_weight(self, inputs: Inputs) -> Tensor | None:
-        """Return what each element counts in a mean's denominator, None for 1."""
+        """Return each element's weight in the denominator of a mean, None for 1."""
         return None
 
     def _read(self, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Inputs:
@@ -112,11 +112,11 @@ class PixelLoss(Loss):
         inputs = read_inputs(
             logits, target, sample_weight, form=self.form, ignore_index=self.ignore_index
         )
-        # The values of samples leave the weights to others.
+        # With values per sample, the caller applies the weights.
         return inputs if self.reduction == "sample" else inputs.without_weightless()
 
     def _total(self, inputs: Inputs) -> Tensor | None:
-        """Return the mean or sum by a closed form, None where the formula is as good."""
+        """Return the mean or sum by a closed form, None if the formula is as fast."""
         small = is_small(inputs)
         if (small and not inputs.hard) or not is_plain(inputs):
             return None
@@ -133,7 +133,7 @@ class PixelLoss(Loss):
         return total / count if weight is None else ratio(total, weight.sum())
 
     def _fast_values(self, inputs: Inputs) -> Tensor:
-        """Return the loss of each element, by a closed form where there is one."""
+        """Return the loss of each element, by a closed form if there is one."""
         form = None if is_small(inputs) or not is_plain(inputs) else self._closed_form(inputs)
         if form is None:
             return self.values(inputs)
@@ -144,9 +144,9 @@ class PixelLoss(Loss):
         return lambda z, t: self.values(Inputs(z, t, form.softmax, None))
 
     def _reduce(self, values: Tensor, inputs: Inputs) -> Tensor:
-        """Reduce the values (n, ...) of elements that count as the mask says.
+        """Reduce the values (n, ...) of the elements, weighted by the mask.
 
-        Nothing valid gives 0, still connected to the graph.
+        Without any valid element the result is 0, still connected to the graph.
         """
         mask, sample_weight = inputs.mask, inputs.sample_weight
         weight = self._label_weight(inputs)
@@ -158,7 +158,7 @@ class PixelLoss(Loss):
             return values
         factors = [each for each in (mask, weight) if each is not None]
         if self.reduction == "mean" and not factors and sample_weight is None:
-            # The way back of mean() writes a gradient for each element, that of sum() one number.
+            # Backward, mean() writes a gradient for each element, sum() only one number.
             return values.sum() / max(values.numel(), 1)
         total = sum_per_sample(values)
         if self.reduction == "sum":
@@ -185,5 +185,5 @@ def sample_factor(weight: Tensor, values: Tensor) -> Tensor:
 
 
 def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Divide, where 0 / 0 is 0."""
+    """Divide, with 0 / 0 defined as 0."""
     return numerator / torch.where(denominator == 0, 1, denominator)

@@ -17,19 +17,19 @@ from .inputs import Inputs, read_inputs
 from .pixel import ratio, sum_per_sample
 from .soft_counts import SoftCounts, soft_slopes
 
-# An eps that is not rounded to 0 in float32.
+# The smallest eps that is not rounded to 0 in float32.
 _VISIBLE = 1e-37
 
 
 class RegionLoss(Loss):
     """Base class of losses that compare a predicted region with a true one.
 
-    A sub-class writes its formula in :meth:`per_class`, on :class:`SoftCounts`
-    over all pixels of one sample and one class, or in :meth:`ratio`; checking,
-    ignoring, averaging over classes, weighting and reducing happen here. Absent
-    classes count.
+    A subclass defines its formula in :meth:`per_class`, from :class:`SoftCounts`
+    over all pixels of one sample and one class, or in :meth:`ratio`; this class
+    checks, ignores, averages over classes, weights and reduces. Absent classes are
+    included.
 
-    A loss of anything else over the pixels writes :meth:`per_sample`.
+    A loss that is not a function of soft counts defines :meth:`per_sample`.
 
     ================  ==========================================================
     "none", "sample"  (n,)
@@ -40,17 +40,17 @@ class RegionLoss(Loss):
     Parameters
     ----------
     eps : float, default=1e-6
-        Added to numerator and denominator, so that an empty prediction of an
+        Added to numerator and denominator, so that an empty prediction for an
         empty mask costs nothing; >= 0.
     batch : bool, default=False
         Pool the counts of the whole batch before comparing, as if it were one
         image. Helps where many masks are empty.
     include_background : bool, default=True
-        False leaves out class 0 where there are two classes or more.
+        False leaves out class 0 if there are two or more classes.
     class_weight : float, sequence, dict or Tensor of shape (n_classes,), default=None
         The mean over the classes is sum w_c l_c / sum w_c.
     ignore_index : int, default=None
-        Value of pixels that do not count.
+        Target value of ignored pixels.
     reduction : {"mean", "sum", "none", "sample"}, default="mean"
         See the table.
 
@@ -91,7 +91,7 @@ class RegionLoss(Loss):
         ignore_index: int | None,
         reduction: Reduction,
     ) -> None:
-        """Store the parameters that region losses share; for constructors."""
+        """Store the parameters shared by region losses; called by constructors."""
         self.eps = eps
         self.batch = batch
         self.include_background = include_background
@@ -108,7 +108,7 @@ class RegionLoss(Loss):
         return 1 - soft_ratio(*self.ratio(counts), self.eps)
 
     def per_sample(self, inputs: Inputs, pool: Tensor | None = None) -> Tensor:
-        """Return the loss of each sample, (n,); with weights (n,) that of all as one, (1,)."""
+        """Return the loss of each sample, (n,), or with weights (n,) that of the pool, (1,)."""
         counts = SoftCounts(*pooled(soft_counts(inputs, self.squared), pool))
         values = self.per_class(counts)
         return values if values.ndim == 1 else self._class_mean(values)
@@ -125,8 +125,8 @@ class RegionLoss(Loss):
         target : Tensor of shape (n, C, *spatial) or (n, *spatial)
             Masks in [0, 1] or class indices, see :class:`Loss`.
         sample_weight : Tensor of shape (n,), default=None
-            A weight of 2 is exactly the sample twice; with ``batch=True`` it
-            weighs the pooled counts.
+            A weight of 2 is equivalent to including the sample twice; with
+            ``batch=True`` the pooled counts are weighted.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class RegionLoss(Loss):
             ignore_index=self.ignore_index,
             saturates=type(self).per_sample is RegionLoss.per_sample,
         )
-        if self.reduction != "sample":  # which leaves the weights to others
+        if self.reduction != "sample":  # where the caller applies the weights
             inputs = inputs.without_weightless()
         if inputs.counts_alike() and not self.batch and self.reduction == "mean":
             slopes = soft_slopes(self.ratio) if self._is_plain_ratio(inputs) else None
@@ -162,7 +162,7 @@ class RegionLoss(Loss):
         return values * (weight if self.reduction == "none" else valid)
 
     def _is_plain_ratio(self, inputs: Inputs) -> bool:
-        """Return whether each class weighs the same in a mean of 1 - a / b on small masks."""
+        """Return whether this is an unweighted mean of 1 - a / b on small masks."""
         return (
             inputs.hard
             and type(self).per_class is RegionLoss.per_class
@@ -187,7 +187,7 @@ class RegionLoss(Loss):
         return ratio((values * weight).sum(1), weight.sum())
 
     def _class_vector(self, like: Tensor) -> Tensor:
-        """Return the weights of the classes, 0 for a background left out."""
+        """Return the weights of the classes, 0 for an excluded background."""
         n_classes = like.shape[1]
         if self.class_weight is None:
             weight = like.new_ones(n_classes)
@@ -208,16 +208,16 @@ class RegionLoss(Loss):
 
 
 def pooled(sums: tuple[Tensor, ...], weight: Tensor | None) -> tuple[Tensor, ...]:
-    """Add sums (n, C) up over the samples, (1, C), unless there are no weights (n,)."""
+    """Add up sums (n, C) over the samples to (1, C) if there are weights (n,)."""
     if weight is None:
         return sums
     return tuple((weight.unsqueeze(1) * each).sum(0, keepdim=True) for each in sums)
 
 
 def soft_counts(inputs: Inputs, squared: bool = False) -> SoftCounts:
-    """Count softly over all axes but the first two."""
+    """Return soft counts over all axes but the first two."""
     z, target, softmax, mask, *_ = inputs
-    # Of products and of targets of 0 and 1 the true positives are linear in p.
+    # True positives are linear in p for products, and for targets of 0 and 1.
     linear = squared or inputs.hard or not target.is_floating_point()
     if not is_small(inputs) and is_plain(inputs):
         formula = functools.partial(_sums, softmax=softmax, squared=squared, linear=linear)
@@ -232,8 +232,8 @@ def _sums(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return true positives, sum p and sum t over the pixels.
 
-    With ``squared`` they are sum p t, sum p^2 and sum t^2, of which soft targets
-    make a minimum at p = t as well.
+    With ``squared`` they are sum p t, sum p^2 and sum t^2, which also have their
+    minimum at p = t for soft targets.
     """
     p, t, _ = soft_masks(Inputs(z, target, softmax, mask))
     both = p * t if linear else torch.minimum(p, t)
@@ -256,7 +256,7 @@ def _n_valid(inputs: Inputs, like: Tensor) -> Tensor:
 def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return p and t of shape (n, C, *spatial), 0 where ignored, and the mask.
 
-    The mask is of shape (n, 1 or C, *spatial), or None where all counts.
+    The mask has shape (n, 1 or C, *spatial), or is None if all pixels are valid.
     """
     mask = inputs.channel_mask()
     if inputs.softmax:
@@ -269,7 +269,7 @@ def soft_masks(inputs: Inputs) -> tuple[Tensor, Tensor, Tensor | None]:
 
 
 def soft_ratio(numerator: Tensor, denominator: Tensor, eps: float | Tensor) -> Tensor:
-    """(numerator + eps) / (denominator + eps), where 0 / 0 is 1."""
+    """Return (numerator + eps) / (denominator + eps), with 0 / 0 defined as 1."""
     if isinstance(eps, numbers.Real) and eps >= _VISIBLE:  # no denominator is 0
         return (numerator + eps) / (denominator + eps)
     below = denominator + eps
@@ -283,7 +283,7 @@ def sum_spatial(values: Tensor) -> Tensor:
 
 
 def _has_valid(inputs: Inputs) -> Tensor:
-    """1 for samples with something valid, else 0: (n,)."""
+    """Return 1 for samples with a valid pixel, else 0: (n,)."""
     n, *rest = inputs.logits.shape
     if inputs.mask is None:
         return inputs.logits.new_full((n,), float(math.prod(rest) > 0))

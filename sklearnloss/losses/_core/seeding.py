@@ -1,4 +1,4 @@
-"""Torch's global random generators, borrowed for a while."""
+"""Temporary seeding of torch's global random generators."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Iterator
 
 import torch
 
-# There is one generator per device, whichever thread draws from it.
+# There is one generator per device, shared by all threads.
 _lock = threading.RLock()
 
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Seed torch's global generators for a while; one thread at a time.
+    """Seed torch's global generators temporarily; one thread at a time.
 
-    Afterwards they are where they were before.
+    Afterward their previous state is restored.
 
     Parameters
     ----------
     seed : int
         In [0, 2^63).
     device : torch.device or str, default="cpu"
-        A device whose generator is seeded beside that of the CPU.
+        A device whose generator is seeded in addition to that of the CPU.
     """
     with _lock:
         generators = _generators(torch.device(device))
@@ -39,7 +39,7 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
 
 @contextlib.contextmanager
 def unseeded() -> Iterator[None]:
-    """Let no other thread have the global generators seeded for a while."""
+    """Keep other threads from seeding the global generators temporarily."""
     with _lock:
         yield
 
@@ -47,7 +47,7 @@ def unseeded() -> Iterator[None]:
 def _generators(device: torch.device) -> list[torch.Generator]:
     generators = [torch.default_generator]
     if device.type == "cuda":
-        torch.cuda.init()  # before it there are no generators
+        torch.cuda.init()  # there are no generators before
         index = torch.cuda.current_device() if device.index is None else device.index
         generators.append(torch.cuda.default_generators[index])
     return generators

@@ -1,4 +1,4 @@
-"""What a confusion matrix holds, counted softly."""
+"""Soft counts: the entries of a confusion matrix for probabilities."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 
 class SoftCounts(NamedTuple):
-    """Soft counts of shape (n, C): what a confusion matrix holds for masks.
+    """Soft counts of shape (n, C), the entries of a confusion matrix for masks.
 
-    A soft target counts as in Z. Wang et al., "Dice semimetric losses: Optimizing
+    Soft targets are counted as in Z. Wang et al., "Dice semimetric losses: Optimizing
     the Dice score with soft labels", MICCAI 2023 (https://arxiv.org/abs/2303.16296):
     only a prediction that equals it has neither false positives nor misses.
 
@@ -22,11 +22,11 @@ class SoftCounts(NamedTuple):
     tp : Tensor
         True positives, sum min(p, t): sum p t where t is 0 or 1.
     p : Tensor
-        Predicted, sum p.
+        Predicted positives, sum p.
     t : Tensor
-        True, sum t.
+        Actual positives, sum t.
     n : Tensor
-        All valid pixels.
+        Number of valid pixels.
     """
 
     tp: Tensor
@@ -54,7 +54,7 @@ class SoftCounts(NamedTuple):
         return SoftCounts(self.tn, self.n - self.p, self.n - self.t, self.n)
 
     def with_background(self) -> SoftCounts:
-        """Return the counts of both classes of one channel, (n, 2)."""
+        """Return the counts of both classes for one channel, (n, 2)."""
         other = self.of_background()
         return SoftCounts(
             tp=torch.cat([other.tp, self.tp], 1),
@@ -69,9 +69,9 @@ Slopes: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 
 
 def soft_slopes(ratio: Ratio) -> Slopes | None:
-    """Return the derivatives of a and b by TP, and those by sum p; a, b = ratio(counts), linear.
+    """Return the derivatives by TP and by sum p of a and b, where a, b = ratio(counts) is linear.
 
-    None if they are not plain numbers, since a hyperparameter is a tensor.
+    None if they are not plain numbers, because a hyperparameter is a tensor.
     """
     numbers_too: Any = SoftCounts
     by_tp: Any = ratio(numbers_too(1.0, 0.0, 0.0, 0.0))

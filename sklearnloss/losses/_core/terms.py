@@ -8,7 +8,7 @@ from .penalty import Penalty
 
 
 def data_terms(loss: AnyLoss) -> list[AnyLoss]:
-    """Return the losses on the data that a loss consists of: all but penalties."""
+    """Return the losses on the data in a loss: all terms except penalties."""
     if isinstance(loss, CompoundLoss):
         return [term for member in loss.members for term in data_terms(member.loss)]
     return [] if isinstance(loss, Penalty) else [loss]

@@ -1,4 +1,4 @@
-"""Torch's cross entropy, where a batch may be all ignored and samples may have weights."""
+"""Torch's cross entropy, for batches that may be ignored entirely and for sample weights."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SETTINGS = ("weight", "ignore_index", "label_smoothing", "reduction")
 
 
 def mean_cross_entropy(loss: Any) -> Callable[..., Tensor] | None:
-    """Return the equal of a mean cross entropy of torch, None for any other loss.
+    """Return a replacement for torch's mean cross entropy, None for any other loss.
 
-    Torch's is nan if all is ignored. Its equal, a function of logits, class indices
-    and sample weights, is 0 then.
+    Torch's is nan if all elements are ignored. The replacement, a function of logits,
+    class indices and sample weights, is 0 then.
     """
     module = bare(loss)
     if isinstance(module, nn.CrossEntropyLoss):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def send(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """Return a tensor on a device; nobody waits for its way to a GPU."""
+    """Return a tensor on a device; transfers to a GPU are non-blocking."""
     to_gpu = tensor.device.type == "cpu" and torch.device(device).type == "cuda"
     if not to_gpu or tensor.requires_grad or torch.compiler.is_compiling():
         return tensor.to(device)
@@ -18,16 +18,16 @@ def send(tensor: Tensor, device: torch.device | str) -> Tensor:
 
 
 def as_tensor(value: Any) -> Tensor:
-    """Return a tensor as it is, and numbers in float64 on the CPU, whatever torch's defaults."""
+    """Return a tensor unchanged, and numbers in float64 on the CPU, whatever torch's defaults."""
     if isinstance(value, Tensor):
         return value
     return torch.as_tensor(value, dtype=torch.float64, device="cpu")
 
 
 def as_like(value: Any, like: Tensor) -> Tensor:
-    """Return a number, numbers or a tensor in the dtype and on the device of another one.
+    """Return a number, numbers or a tensor in the dtype and on the device of another tensor.
 
-    ``torch.as_tensor`` on that device would wait for a GPU, at each step of a training.
+    ``torch.as_tensor`` on that device would wait for a GPU in every training step.
     """
     if isinstance(value, numbers.Real):
         return torch.full((), float(value), dtype=like.dtype, device=like.device)

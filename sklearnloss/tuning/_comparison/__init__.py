@@ -1,11 +1,13 @@
-"""``compare_losses``: the same splits and seeds for every loss, and what follows from the scores.
+"""``compare_losses``: every loss on the same splits and seeds, and the statistics of the scores.
 
-``settings`` and ``splits`` say what is fitted, ``scorers`` how it is scored. ``fit`` does one fit,
-``fit_log`` keeps it; ``fits`` plans and collects all, and ``run_fits`` does what is left.
-``statistics`` evaluates them, ``image_scores`` and ``image_summary`` do so for single images.
-``results`` is what the user gets, with ``wording`` in words, as ``tables``, ``text``, a ``plot``,
-and ``html`` of ``html_parts`` with ``thumbnails``.
-With several networks, ``effects`` are those of loss and network. ``network_results`` is what the
-user gets, as ``network_tables``, ``network_text``, ``network_plot`` and ``network_html``.
+``settings`` and ``splits`` define what is fitted, ``scorers`` how it is scored. ``fit`` does one
+fit and ``fit_log`` saves it; ``fits`` plans all fits and collects their results, and ``run_fits``
+runs those that are missing. ``statistics`` evaluates them, and ``image_scores`` and
+``image_summary`` do so for single images.
+``results`` holds the result returned to the user. ``tables``, ``wording``, ``text``, ``plot``,
+``html_parts``, ``thumbnails`` and ``html`` present it.
+With several networks, ``effects`` estimates the effects of loss and network.
+``network_results`` holds the result, which ``network_tables``, ``network_text``,
+``network_plot`` and ``network_html`` present.
 ``critical_difference`` ranks losses over several data sets.
 """

@@ -103,57 +103,57 @@ def compare_losses(
     """Compare losses on held-out data, and test whether the differences are real.
 
     Every loss is trained on the same splits with the same seeds and scored on images
-    that it did not see. Training sets of different splits overlap, which ordinary tests
-    do not know: with two equally good losses and ten repeats of five folds, a paired
-    t-test finds a winner more often than not. The tests here are corrected for that.
+    that were held out. Training sets of different splits overlap, which ordinary tests
+    ignore: with two equally good losses and ten repeats of five folds, a paired t-test
+    finds a winner more often than not. The tests here are corrected for the overlap.
 
     Parameters
     ----------
     estimator : UNetSegmenter, ResNetClassifier, or Pipeline that ends in one
         Cloned for every fit.
     losses : list of losses, or dict of str to loss or to dict of parameters
-        A loss is whatever the estimator's ``loss`` may be. A dict gives labels, and
-        may give further parameters of the estimator with each, as in
+        Anything that the estimator's ``loss`` accepts. A dict maps labels to losses, or to
+        parameters of the estimator, as in
         ``{"focal, slow": {"loss": "focal", "loss__gamma": 3, "lr": 1e-4}}``. In a
         pipeline, names that begin with a step's name and ``__`` are full names; all
-        others are those of the last step.
+        others belong to the last step.
     X : array-like, list of files or arrays, or torch Dataset
         Images.
     y : array-like, default=None
-        Masks or labels; not needed if X is a torch ``Dataset`` that has them.
-    networks : list of networks, or dict of str to network or of parameters, default=None
+        Masks or labels; not needed if X is a torch ``Dataset`` that contains them.
+    networks : list of networks, or dict of str to network or to dict of parameters, default=None
         Each is trained with each loss, on the same splits and seeds. A network is
-        whatever ``network`` of :class:`~sklearnloss.ImageSegmenter` may be. A dict gives
-        labels and further parameters, as ``losses`` does. For an estimator that has no
+        anything that ``network`` of :class:`~sklearnloss.ImageSegmenter` accepts. A dict
+        gives labels and further parameters, as in ``losses``. For an estimator without
         ``network``: ``{"shallow": {"depth": 2}, "deep": {"depth": 4}}``.
     groups : array-like of shape (n,), default=None
-        Images of one group, such as a patient, stay together.
+        Images of one group, such as a patient, are kept together.
     sample_weight : array-like of shape (n,), default=None
-        For ``fit``.
+        Passed to ``fit``.
     cv : int, splitter or iterable of (train, test), default=None
-        None is five shuffled folds, ``n_repeats`` times: stratified for a classifier,
-        by group if there are groups. Anything else is taken as scikit-learn does.
+        None means five shuffled folds, ``n_repeats`` times: stratified for a classifier,
+        by group if there are groups. Anything else is interpreted as in scikit-learn.
     scoring : str, callable, or list or dict of them, default=None
-        What is compared, of several the first; the others are reported. None is the
-        estimator's ``score``. A callable may return a dict of scores.
+        The score to compare. If there are several, the first is compared and the others
+        are reported. None means the estimator's ``score``. A callable may return a dict of scores.
     n_repeats : int, default=None
-        For ``cv=None``; None is 3. With five groups or fewer there is only one possible
+        For ``cv=None``; None means 3. With five groups or fewer there is only one possible
         partition; repeats then use new seeds instead.
     n_seeds : int, default=1
         Fits per split, with different initial weights and batches.
     rope : float, default=0.01
-        Differences up to this do not matter (region of practical equivalence), in the
-        unit of the score.
+        Largest difference that does not matter, in the unit of the score: half the width
+        of the region of practical equivalence.
     per_image : bool, default=True
-        Score each image, too, which predicts the held-out ones once more.
+        Also score each image, which requires a second prediction of the held-out images.
     n_jobs : int, default=1
-        Fits in parallel, in processes of one torch thread each that take turns on
-        several GPUs. -1 is as many as there are GPUs, or cores where there is none.
-        With 1, fits use the threads of this process; scores may then differ by
-        rounding from those of other numbers of jobs.
+        Number of fits in parallel, in processes of one torch thread each that take turns
+        on several GPUs. -1 means one per GPU, or one per core if there is no GPU.
+        With 1, fits use the threads of this process; rounding may then make scores
+        differ from those with more jobs.
     error_score : float or "raise", default=nan
-        The score of a fit that diverges or raises, or whose score is nan. nan leaves
-        its loss without a score and without verdicts. If a number is higher than the
+        The score of a fit that diverges, raises an exception, or has a score of nan.
+        nan leaves its loss without a score and without verdicts. If a number is higher than the
         lowest score of any fit, that lowest score is used.
     random_state : int, RandomState or None, default=None
         Seed of the splits and fits. For settings found by a search, use a different
@@ -174,7 +174,7 @@ def compare_losses(
     Raises
     ------
     TypeError, ValueError
-        If an argument is wrong, ``storage`` holds something else, or no fit at all
+        If an argument is invalid, ``storage`` holds something else, or not a single fit
         finished.
 
     See Also
@@ -183,13 +183,13 @@ def compare_losses(
 
     Notes
     -----
-    With ``networks``, further tables say how much of the spread of the scores is due to
+    With ``networks``, further tables show how much of the spread of the scores is due to
     the loss, the network, and their interaction, and whether the best loss is the same
     for all networks; see :class:`NetworkComparison`. The storage may be that of a
     comparison with fewer networks.
 
     Hyperparameters tuned on the same images score slightly too well even on new splits,
-    the more so the more were tuned. Images that no search has seen give a fairer
+    the more so the more of them were tuned. Images that no search has seen give a fairer
     comparison.
 
     References
@@ -264,7 +264,7 @@ def compare_losses(
 
     if not by_network:
         return _illustrated(compared(settings), data)
-    by_pair = iter(settings.items())  # the losses of a network follow each other
+    by_pair = iter(settings.items())  # all losses of one network, then those of the next
     return NetworkComparison(
         {
             name: _illustrated(
@@ -276,7 +276,7 @@ def compare_losses(
 
 
 def _illustrated(comparison: LossComparison, data: PairedData) -> LossComparison:
-    """Add the names of images, and pictures of the hardest ones."""
+    """Add the names of the images, and thumbnails of the hardest ones."""
     worst = [row["image"] for row in comparison.worst_images_]
     comparison.pictures_ = thumbnails(data.estimator, data.X, worst)
     comparison.image_names_ = _file_names(data.X)
@@ -292,7 +292,7 @@ def _check_numbers(rope: float, error_score: float | str) -> None:
 
 
 def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
-    """Return the seed of all: that of the storage, if no other is asked for."""
+    """Return the seed of splits and fits: that of the storage unless one is given."""
     if random_state is None and journal is not None and journal.header is not None:
         return int(journal.header["random_state"])
     return int(check_random_state(random_state).randint(2**31 - 1))
@@ -325,7 +325,7 @@ def _identity(data: PairedData, groups: Any) -> Identity:
 
 
 def _file_names(X: Any) -> list[str] | None:
-    """Return the names of images that are files, None for others."""
+    """Return the names of the images if they are files, else None."""
     if isinstance(X, (list, tuple)) and all(isinstance(each, (str, os.PathLike)) for each in X):
         return [Path(each).name for each in X]
     return None
@@ -336,7 +336,7 @@ def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
     own = "mean IoU" if masks else "accuracy"
     return {
         "metric": own if first == "score" else first,
-        "image metric": "the mean IoU" if masks else "whether the label is right,",
+        "image metric": "the mean IoU" if masks else "the accuracy",
         "estimator": " ".join(repr(data.estimator).split()),
         "seed of splits and fits": str(seed),
     }

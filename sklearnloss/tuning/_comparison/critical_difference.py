@@ -23,15 +23,15 @@ Array = NDArray[Any]
 
 
 def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDifference:
-    """Rank losses on several data sets: Friedman's test, and Nemenyi's for pairs.
+    """Rank losses over several data sets: Friedman's test, and Nemenyi's for pairs.
 
     Parameters
     ----------
     results : dict of str to LossComparison or to dict of str to float, or DataFrame
-        By data set, all with the same losses: a comparison, or the score of each loss.
+        For each data set a comparison, or the score of each loss; all with the same losses.
         A ``DataFrame`` has a row per data set and a column per loss.
     alpha : float, default=0.05
-        Level of the tests.
+        Significance level of the tests.
 
     Returns
     -------
@@ -40,15 +40,15 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
     Raises
     ------
     TypeError
-        If it is one comparison: folds of one data set share their training images, and
-        are not data sets.
+        If ``results`` is a single comparison: folds of one data set share training images,
+        so they do not count as data sets.
     ValueError
-        If there are fewer than two data sets or two losses, they differ, or a loss has
-        no score on a data set.
+        If there are fewer than two data sets or two losses, if the losses differ between
+        data sets, or if a loss has no score on a data set.
 
     See Also
     --------
-    compare_losses : On one data set.
+    compare_losses : Compares losses on one data set.
 
     References
     ----------
@@ -63,12 +63,12 @@ def critical_difference(results: Any, *, alpha: float = 0.05) -> CriticalDiffere
     >>> print(critical_difference(scores).summary())
     mean ranks over 8 data sets: dice 1.00, bce 2.00, focal 3.00
     Friedman's test: p < .001; critical difference 1.17
-    not told apart: dice, bce; bce, focal
+    not significantly different: dice, bce; bce, focal
     """
     if not (isinstance(alpha, numbers.Real) and 0 < alpha < 1):
         raise ValueError(f"alpha={alpha!r}: expected a level between 0 and 1, such as 0.05.")
     data_sets, labels, scores = _read(results)
-    # Means of the same scores in another order differ by rounding, and are ties all the same.
+    # Means of the same scores in a different order differ by rounding; these are ties, too.
     size = np.abs(scores).max(axis=1, keepdims=True)
     ranks = stats.rankdata(-np.round(scores / np.where(size > 0, size, 1), 12), axis=1)
     k = len(labels)
@@ -88,12 +88,12 @@ class FriedmanTest(NamedTuple):
 
 
 def friedman(ranks: Array) -> FriedmanTest:
-    """Test whether losses rank alike, with the correction for ties.
+    """Test whether losses have the same mean rank, with the correction for ties.
 
     Parameters
     ----------
     ranks : ndarray of shape (n_data_sets, n_losses)
-        Within each data set.
+        Ranks within each data set.
     """
     n, k = ranks.shape
     between = n * ((ranks.mean(0) - (k + 1) / 2) ** 2).sum()
@@ -110,27 +110,27 @@ def _read(results: Any) -> tuple[list[str], list[str], Array]:
             "be rows. Pass {'name of data set': comparison, ...}, or see its pairs_."
         )
     if hasattr(results, "iterrows"):
-        _check_unlike(results.index, "data set")
-        _check_unlike(results.columns, "loss")
+        _check_distinct(results.index, "data set")
+        _check_distinct(results.columns, "loss")
         results = {name: row.to_dict() for name, row in results.iterrows()}
     if not isinstance(results, Mapping):
         raise TypeError(
-            f"results is a {type(results).__name__}: expected a dict from data set to "
-            f"LossComparison or to scores, or a DataFrame with a row per data set."
+            f"results is of type {type(results).__name__}: expected a dict mapping data sets to "
+            f"LossComparisons or to scores, or a DataFrame with a row per data set."
         )
     results = text_keys(results, "results")
     rows = {name: _scores(name, each) for name, each in results.items()}
     if len(rows) < 2:
-        raise ValueError(f"results holds {len(rows)} data set(s), expected at least 2.")
+        raise ValueError(f"results has {len(rows)} data set(s), expected at least 2.")
     labels = list(next(iter(rows.values())))
     for name, row in rows.items():
         if set(row) != set(labels):
             raise ValueError(
-                f"results[{name!r}] has the losses {sorted(row)}, but others {sorted(labels)}. "
-                f"Expected the same losses on all data sets."
+                f"results[{name!r}] has the losses {sorted(row)}, the others have {sorted(labels)}."
+                f" Expected the same losses on all data sets."
             )
     if len(labels) < 2:
-        raise ValueError(f"results holds the loss {labels} alone, expected at least 2.")
+        raise ValueError(f"results has only the loss {labels}, expected at least 2.")
     for name, row in rows.items():
         _check_scores(name, row)
     return list(rows), labels, np.array([[row[label] for label in labels] for row in rows.values()])
@@ -140,19 +140,19 @@ def _check_scores(name: str, row: Mapping[str, float]) -> None:
     missing = [label for label, score in row.items() if np.isnan(score)]
     if missing:
         raise ValueError(
-            f"results[{name!r}] has no score of {', '.join(missing)}. A loss that was not run has "
+            f"results[{name!r}] has no score for {', '.join(missing)}. A loss that was not run has "
             f"no rank: leave out that data set or that loss. For a loss that failed, pass the "
-            f"score that failures shall have, as error_score of compare_losses."
+            f"score that failures should get, like error_score of compare_losses."
         )
 
 
-def _check_unlike(names: Iterable[Any], what: str) -> None:
+def _check_distinct(names: Iterable[Any], what: str) -> None:
     count = Counter(map(str, names))
     repeated = [name for name, times in count.items() if times > 1]
     if repeated:
         raise ValueError(
-            f"results holds the {what} {repeated[0]!r} {count[repeated[0]]} times. Expected each "
-            f"once: give means over splits or seeds, or names that differ."
+            f"results has the {what} {repeated[0]!r} {count[repeated[0]]} times. Expected each "
+            f"once: pass means over splits or seeds, or different names."
         )
 
 
@@ -161,15 +161,15 @@ def _scores(name: str, result: Any) -> dict[str, float]:
         return {row["loss"]: row["mean"] for row in result.table_}
     if not isinstance(result, Mapping):
         raise TypeError(
-            f"results[{name!r}] is a {type(result).__name__}: expected a LossComparison, or a dict "
-            f"from loss to score."
+            f"results[{name!r}] is of type {type(result).__name__}: expected a LossComparison, or "
+            f"a dict mapping losses to scores."
         )
     named = text_keys(result, f"results[{name!r}]")
     return {label: _score(name, label, score) for label, score in named.items()}
 
 
 def _score(name: str, label: str, given: Any) -> float:
-    """Return a score as a float, nan for one that is missing."""
+    """Return a score as a float, nan if it is missing."""
     if given is None or type(given).__name__ == "NAType":
         return np.nan
     try:
@@ -178,7 +178,7 @@ def _score(name: str, label: str, given: Any) -> float:
         score = np.inf
     if np.isinf(score):
         raise ValueError(
-            f"results[{name!r}] has the score {given!r} of {label!r}. Expected one finite number: "
+            f"results[{name!r}] has the score {given!r} for {label!r}. Expected one finite number: "
             f"the mean over splits and seeds."
         )
     return score
@@ -192,22 +192,22 @@ class CriticalDifference:
     Parameters
     ----------
     data_sets : list of str
-        What the losses were ranked on.
+        The data sets that the losses were ranked on.
     ranks : dict of str to float
-        Mean rank of each loss, 1 is best; the best first.
+        Mean rank of each loss (1 is best), in ascending order.
     statistic, p_value : float
-        Of Friedman's test.
+        Statistic and p-value of Friedman's test.
     width : float
-        Mean ranks that differ by more are told apart.
+        The critical difference: mean ranks that differ by more are significantly different.
     alpha : float
-        Level of the tests.
+        Significance level of the tests.
 
     Attributes
     ----------
     ranks_, statistic_, p_value_, critical_difference_, data_sets_
-        As given.
+        The parameters.
     groups_ : list of list of str
-        Losses that are not told apart, the largest groups.
+        The largest groups of losses that are not significantly different.
     """
 
     def __init__(
@@ -235,18 +235,18 @@ class CriticalDifference:
             f"mean ranks over {len(self.data_sets_)} data sets: {ranks}\n"
             f"Friedman's test: p {probability(self.p_value_)}; critical difference "
             f"{self.critical_difference_:.2f}\n"
-            f"not told apart: {groups or 'none'}"
+            f"not significantly different: {groups or 'none'}"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the mean ranks; bars join losses that are not told apart.
+        """Draw the mean ranks; bars join losses that are not significantly different.
 
         Needs matplotlib: ``pip install 'sklearnloss[plot]'``.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new ones by default.
+            Where to draw; new axes by default.
 
         Returns
         -------
@@ -276,14 +276,14 @@ def _groups(ranks: Mapping[str, float], width: float) -> list[list[str]]:
         end = start
         while end < len(labels) and values[end] - values[start] <= width:
             end += 1
-        if end - start > 1 and end > reached:  # not inside the run before
+        if end - start > 1 and end > reached:  # not contained in the previous run
             groups.append(labels[start:end])
             reached = end
     return groups
 
 
 def _draw(ax: Axes, result: CriticalDifference) -> None:
-    """The ranks on a line, labels left and right below it, bars between."""
+    """Draw the ranks on a line, with labels to the left and right below it and bars between."""
     labels, values = list(result.ranks_), list(result.ranks_.values())
     k, step = len(labels), 1.0
     bars = step * 0.6 * len(result.groups_)

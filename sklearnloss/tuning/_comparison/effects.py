@@ -5,11 +5,11 @@ With networks i, losses k and splits j, a score is the mean over seeds, ::
     y_ikj = m + a_i + b_k + g_ik + s_j + e_ikj
 
 where a is the network's effect, b the loss's, g their interaction, s how hard the split is,
-and e the rest. Effects add up to 0, as there are no other networks and losses than these.
+and e the rest. Effects add up to 0, because these are all the networks and losses there are.
 
-An effect's variance is the mean of its squares over all cells. That of the means also has noise
-in it, whose expectation is subtracted. With the projection P on an effect, the means M over the
-J splits, and the covariance C of the scores over the splits, ::
+An effect's variance is the mean of its squares over all cells. Computed from the means, it also
+contains noise, whose expectation is subtracted. With the projection P on an effect, the means M
+over the J splits, and the covariance C of the scores over the splits, ::
 
     variance = (|P M|^2 - (1 / J + n_test / n_train) tr(P C)) / (n_networks n_losses)
 
@@ -18,9 +18,9 @@ The factor is Nadeau and Bengio's: training sets of different splits overlap.
 The 95 % intervals invert a test. An effect is multiplied by a number, and noise is drawn from a
 multivariate t distribution with J - 1 degrees of freedom and the covariance P C P times that
 factor. The ends are where 2.5 % of the draws have at least the observed |P M|^2, and where 97.5 %
-have. With two losses the square root of the interval is that of the corrected t-test; with no
-effect at all the interval begins at 0. Shares are treated the same way, where the other effects
-and the rest are drawn, too.
+do. With two losses the square root of the interval is that of the corrected t-test; with no
+effect at all the interval begins at 0. Shares are treated the same way, except that the
+other effects and the rest are drawn, too.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REST = "rest (splits, seeds)"
 _N_DRAWS = 20_000
 _ENDS = 0.025, 0.975
 _UNKNOWN = (np.nan,) * 3
-#: A variance that rounding may have made.
+#: Variances up to this may be due to rounding.
 _ROUNDING = 1e-14
 
 
@@ -55,7 +55,7 @@ def effect_rows(scores: Array, ratio: float, *, seed: int = 0) -> list[Row]:
     ratio : float
         ``n_test / n_train``.
     seed : int, default=0
-        Of the draws.
+        Seed of the draws.
 
     Returns
     -------
@@ -78,13 +78,13 @@ def effect_rows(scores: Array, ratio: float, *, seed: int = 0) -> list[Row]:
     n_networks, n_losses, n_splits, _ = scores.shape
     cells = scores.mean(3).reshape(n_networks * n_losses, n_splits)
     names = [*EFFECTS, REST]
-    # Without spread over splits the noise is unknown, and so is all that is made of it.
+    # Without spread over splits the noise is unknown, and so is everything derived from it.
     if n_splits < 2 or len(cells) < 2 or has_no_spread(cells - cells[:1]).all():
         return [_row(name, _UNKNOWN, _UNKNOWN) for name in names]
     model = _Model(scores, cells, ratio, seed)
     rows = [model.row(k, name) for k, name in enumerate(EFFECTS)]
     rest = model.rest_row()
-    # What an effect has at least, the rest cannot have.
+    # The rest cannot have the share that an effect has at least.
     most = 1 - float(np.nanmax([0, *(row["share_low"] for row in rows)]))
     rest["share_high"] = max(rest["share"], min(rest["share_high"], most))
     return [*rows, rest]
@@ -97,16 +97,16 @@ def _row(name: str, variance: Sequence[float], share: Sequence[float]) -> Row:
 
 
 class _Model:
-    """The effects of a table of means, the noise that they have, and draws of it.
+    """The effects in a table of means, their noise, and draws of the noise.
 
     Everything is in units of variance: sums of squares over the number of cells.
 
     Attributes
     ----------
     squares : ndarray of shape (3,)
-        Of the effects of the means, with their noise.
+        Mean squares of the effects in the means, including noise.
     variances : ndarray of shape (3,)
-        Without; at least 0.
+        The same without noise; at least 0.
     exists, known : ndarray of shape (3,), bool
         Whether there can be such an effect, and whether there is noise to compare it with.
     noise, products : ndarray of shape (3, n_draws)
@@ -114,7 +114,7 @@ class _Model:
     rest : float
         Variance of one fit.
     rests : ndarray of shape (n_draws,)
-        Draws of it.
+        Draws of ``rest``.
     """
 
     def __init__(self, scores: Array, cells: Array, ratio: float, seed: int) -> None:
@@ -182,7 +182,7 @@ class _Model:
         )
 
     def _drawn(self, k: int, factor: float) -> Array:
-        """Return what the squares of an effect would be, were it larger by a factor."""
+        """Return draws of an effect's squares if the effect were larger by a factor."""
         drawn: Array = factor**2 * self.squares[k] + 2 * factor * self.products[k] + self.noise[k]
         return drawn
 
@@ -197,7 +197,7 @@ class _Model:
 
 
 def _effects(cells: Array, shape: tuple[int, ...]) -> Array:
-    """Return the effects of loss, network and both, of shape (3, n_cells, ...)."""
+    """Return the effects of loss, network and their interaction, of shape (3, n_cells, ...)."""
     table = cells.reshape(*shape, *cells.shape[1:])
     grand = table.mean((0, 1), keepdims=True)
     loss = table.mean(0, keepdims=True) - grand
@@ -210,7 +210,7 @@ def _effects(cells: Array, shape: tuple[int, ...]) -> Array:
 def _rest(scores: Array, residuals: Array) -> tuple[float, float]:
     """Return the variance of one fit around its cell and split, and its degrees of freedom.
 
-    Fits of one cell and split differ by seeds alone: their part is estimated within.
+    Fits of one cell and split differ by their seeds only: that part is estimated within them.
     """
     n_cells, n_splits = residuals.shape
     n_seeds = scores.shape[3]
@@ -218,7 +218,7 @@ def _rest(scores: Array, residuals: Array) -> tuple[float, float]:
     covariance = paired @ paired.T / (n_splits - 1)
     trace, rank = np.trace(covariance), n_cells - 1
     within = float(scores.var(3, ddof=1).mean()) if n_seeds > 1 else 0.0
-    # Huynh and Feldt: cells that differ in noise have fewer degrees of freedom than equal ones.
+    # Huynh and Feldt: cells with different noise have fewer degrees of freedom than equal ones.
     box = trace**2 / (rank * (covariance**2).sum())
     below = n_splits - 1 - rank * box
     equal = (n_splits * rank * box - 2) / (rank * below) if below > 1e-9 else 1.0
@@ -248,5 +248,5 @@ def _factor(drawn: Callable[[float], Array], observed: float, end: float) -> flo
 
 
 def _around(value: float, ends: Sequence[float]) -> tuple[float, float, float]:
-    """Return an estimate and its interval, which holds it."""
+    """Return an estimate and its interval, widened to contain the estimate."""
     return value, min(ends[0], value), max(ends[1], value)

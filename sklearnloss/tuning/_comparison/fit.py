@@ -1,4 +1,4 @@
-"""One fit of one loss on one split: its scores, or the reason why there are none."""
+"""One fit of one loss on one split: its scores, or the reason why it has none."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ Array = NDArray[Any]
 
 @dataclass
 class PairedData(FitData):
-    """The data and the scorers, the images to score one by one, and how to fail.
+    """Data, scorers, and how to score images and handle errors: shared by all fits.
 
     Parameters
     ----------
     estimator, X, y, scorer, fit_params, score_params
         See :class:`~sklearnloss.tuning._evaluation.fit_and_score.FitData`.
     per_image : bool
-        Whether to score each image, too.
+        Whether to also score each image.
     catch : bool
-        Whether to note errors instead of raising them.
+        Whether to record errors instead of raising them.
     process : int
-        Where the comparison runs; fits in other processes have one thread each.
+        Id of the process that runs the comparison; fits in other processes have one
+        thread each.
     """
 
     per_image: bool
@@ -54,12 +55,12 @@ def fit_once(
     number: int,
     baseline: bool = False,
 ) -> dict[str, Any]:
-    """Fit on one part, score on the other.
+    """Fit on the training images and score on the test images.
 
     Parameters
     ----------
     data : PairedData
-        What all fits share.
+        Shared by all fits.
     settings : dict of str to object
         The estimator's parameters.
     train, test : ndarray of int
@@ -67,16 +68,16 @@ def fit_once(
     seed : int
         The estimator's ``random_state``.
     number : int
-        Of this fit, so that fits in parallel take turns on several GPUs.
+        Number of this fit, so that parallel fits take turns on several GPUs.
     baseline : bool, default=False
-        Whether to score a constant answer on the same images, too.
+        Whether to also score a constant answer on the same images.
 
     Returns
     -------
     result : dict
         "status" ("ok", "diverged", "undefined" for a score of nan, or "failed"),
-        "reason", "scores" (by name), "fit_seconds", "images", the score of each, and
-        "baseline", the scores of a constant answer, if asked for.
+        "reason", "scores" (by name), "fit_seconds", "images" (a score each), and
+        "baseline" (the scores of a constant answer) if requested.
     """
     if os.getpid() != data.process:
         torch.set_num_threads(1)
@@ -99,7 +100,7 @@ def fit_once(
 
 
 def device_of(estimator: Any, number: int) -> dict[str, str]:
-    """Return the parameter that puts a fit on one of several GPUs, if it may be on any."""
+    """Return the parameter that puts a fit on one of several GPUs, if it may use any of them."""
     prefix, part = last_step(estimator)
     n_gpus = torch.cuda.device_count()
     if part.device != "auto" or n_gpus < 2:
@@ -108,7 +109,7 @@ def device_of(estimator: Any, number: int) -> dict[str, str]:
 
 
 def _score_constant(fold: FoldFit) -> dict[str, float] | None:
-    """Return the scores of a constant answer; None for a scorer that cannot score one."""
+    """Return the scores of a constant answer, None if the scorer cannot score one."""
     try:
         scores: dict[str, float] = fold.data.scorer(constant_model(fold.model), fold.X, fold.y)
     except Exception:  # a comparison without a baseline is better than none

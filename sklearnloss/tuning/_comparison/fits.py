@@ -1,4 +1,4 @@
-"""All fits of a comparison: those to do, and their results in arrays."""
+"""All fits of a comparison: the plan, and the results in arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 class FitKey(NamedTuple):
-    """What a fit's result depends on, the data apart."""
+    """Everything that a fit's result depends on, except for the data."""
 
     loss: str
     settings: str
@@ -27,7 +27,7 @@ class FitKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit to do.
+    """A planned fit.
 
     Attributes
     ----------
@@ -36,11 +36,11 @@ class Fit:
     train, test : ndarray
         Positions of images.
     position : tuple of int
-        Numbers of split and seed.
+        Index of the split and of the seed.
     baseline : bool
-        Whether to score a constant answer, too.
+        Whether to also score a constant answer.
     key : FitKey
-        Its name in a storage.
+        Its key in a storage.
     """
 
     settings: Settings
@@ -52,7 +52,7 @@ class Fit:
 
 
 def plan_fits(settings: Mapping[str, Settings], plan: PairedSplits) -> list[Fit]:
-    """Return all fits; those of one split and seed follow each other."""
+    """Return all fits, grouped by split and seed."""
     texts = {label: digest(each) for label, each in settings.items()}
     fits = []
     for j, (train, test) in enumerate(plan.splits):
@@ -71,27 +71,27 @@ class FitTable:
     Attributes
     ----------
     labels : list of str
-        Of the losses.
+        Labels of the losses.
     scores : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
-        By name of the scorer; nan where a fit did not finish.
+        By scorer name; nan where a fit did not finish.
     status : ndarray of shape (n_losses, n_splits, n_seeds), str
         "ok", "diverged", "undefined" or "failed".
     reasons : ndarray of the same shape, object
-        Why a fit did not finish, "" for those that did.
+        Why a fit did not finish, "" if it did.
     seconds : ndarray of the same shape
-        Of ``fit``.
+        Duration of ``fit``.
     baseline : dict of str to ndarray of shape (n_splits,)
-        The scores of a constant answer, by name of the scorer; nan where unknown.
+        The scores of a constant answer, by scorer name; nan where unknown.
     images : list of list of list of float, or None
         The scores of a fit's held-out images, in the same nesting; None for nan.
     tests : list of ndarray
         Positions of the held-out images of each split.
     n_train : ndarray of shape (n_splits,)
-        Images trained on.
+        Number of training images.
     n_images : int
-        Of all data.
+        Number of images in all.
     repeatable : bool
-        Whether there are further splits of these images.
+        Whether the images could be split in other ways.
     """
 
     labels: list[str]
@@ -122,7 +122,7 @@ class FitTable:
         Parameters
         ----------
         labels, names : list of str
-            What they are called here and in the result.
+            Their labels here and in the result.
         """
         which = [self.labels.index(label) for label in labels]
         return replace(
@@ -148,15 +148,15 @@ def collect(
     Parameters
     ----------
     labels : list of str
-        Of the losses.
+        Labels of the losses.
     names : list of str
-        Of the scorers.
+        Names of the scorers.
     plan : PairedSplits
         Splits and seeds.
     n_images : int
-        Of all data.
+        Number of images in all.
     result : callable
-        From label, number of split and number of seed to what ``fit_once`` returned.
+        Returns what ``fit_once`` returned, given a label, a split index and a seed index.
     """
     n_splits, n_seeds = plan.seeds.shape
     shape = (len(labels), n_splits, n_seeds)

@@ -1,4 +1,4 @@
-"""A comparison as HTML: one file that needs nothing else."""
+"""A comparison as HTML: a single, self-contained file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def render_snippet(comparison: LossComparison) -> str:
 
 
 def headline(comparison: LossComparison) -> str:
-    """Say in a sentence what came out."""
+    """Return a sentence that sums up the result."""
     best = comparison.best_
     if best is None:
         return "No loss finished all its fits."
@@ -65,7 +65,9 @@ def headline(comparison: LossComparison) -> str:
     open_ = [pair["b"] for pair in pairs if pair["outcome"] in ("undecided", "unknown")]
     failed = [pair["b"] for pair in pairs if pair["outcome"] == "failed"]
     if comparison.learned_ is False:
-        return f"Nothing was learned: {best}, the best loss, scores no more than a constant answer."
+        return (
+            f"Nothing was learned: {best}, the best loss, scores no higher than a constant answer."
+        )
     parts = [f"{best} has the highest score"]
     parts += [f"it beats {listed(beaten)}"] if beaten else []
     verb = "is" if len(equal) == 1 else "are"
@@ -96,7 +98,7 @@ def loss_table(comparison: LossComparison) -> str:
 
 
 def reasons(comparison: LossComparison) -> str:
-    """Return a list of why fits did not finish, "" if all did."""
+    """Return a list of the reasons why fits did not finish, "" if all did."""
     found = [(row["loss"], reason) for row in comparison.table_ for reason in row["reasons"]]
     items = "".join(f"<li>{escape(label)}: {escape(reason)}</li>" for label, reason in found)
     return f'<ul class="failed">{items}</ul>' if found else ""
@@ -124,14 +126,14 @@ _PROBABILITIES = ("p_worse", "p_equivalent", "p_better")
 
 
 def image_section(comparison: LossComparison, heading: str = "h2") -> str:
-    """Describe single images."""
+    """Return descriptive statistics of single images."""
     if comparison.image_scores_ is None:
         return ""
     metric = comparison.about_["image metric"]
     note = (
-        f"Descriptive, no test: {metric} of each image, by the fits that did not see it. Images "
-        f"of one fold share one trained network, so many images are no proof that a loss is "
-        f"better. Intervals: bootstrap over fits, then over the images of each."
+        f"Descriptive, no test: {metric} of each image, from fits that did not train on it. "
+        f"Images of one fold share one trained network, so even many images do not prove that a "
+        f"loss is better. Intervals: bootstrap over fits, then over the images of each fit."
     )
     rows = [
         [
@@ -176,7 +178,7 @@ def _settings(comparison: LossComparison) -> str:
 
 
 def about(comparison: LossComparison, splits: str) -> dict[str, str]:
-    """Return what else there is to say of a comparison."""
+    """Return further facts about a comparison."""
     return {
         **comparison.about_,
         "splits": splits,
@@ -188,7 +190,7 @@ def about(comparison: LossComparison, splits: str) -> dict[str, str]:
 
 
 def written(settings: dict[str, Any]) -> str:
-    """Write parameters as in a call."""
+    """Format parameters as in a call."""
     return ", ".join(f"{name}={_value(value)}" for name, value in settings.items())
 
 
@@ -198,15 +200,16 @@ def _value(value: Any) -> str:
 
 def _explanation(comparison: LossComparison) -> str:
     several = comparison.scores_.shape[2] > 1
-    seeds = " sd seeds: how much a score changes by initial weights and batches alone." * several
+    seeds = " sd seeds: how much scores vary with initial weights and batches alone." * several
     return (
         f"All losses were trained on the same splits with the same seeds, and scored on images "
-        f"that the fit did not see. sd folds: spread of the scores over splits.{seeds} P(best): "
+        f"that were held out. sd folds: spread of the scores over splits.{seeds} P(best): "
         f"probability of the highest mean score. The training sets of different splits overlap, "
-        f"so that a paired t-test finds differences that are not there; the intervals and p are "
+        f"so a paired t-test finds differences that are not there; the intervals and p are "
         f"Nadeau and Bengio's, and p is adjusted for the number of pairs by Holm's method. "
-        f"P(worse), P(equivalent), P(better) are those of the Bayesian correlated t-test: that "
-        f"the first loss is worse than the second by more than {setting(comparison.rope_)}, within "
-        f"that, better by more. A loss beats another if its adjusted p is below .05; two are "
-        f"equivalent if that has a probability of .95."
+        f"P(worse), P(equivalent) and P(better) come from the Bayesian correlated t-test: the "
+        f"probabilities that the first loss is worse than the second by more than "
+        f"{setting(comparison.rope_)}, differs by at most that, or is better by more. A loss beats "
+        f"another if its adjusted p is below .05; two are equivalent if P(equivalent) is at "
+        f"least .95."
     )

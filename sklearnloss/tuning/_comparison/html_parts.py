@@ -1,4 +1,4 @@
-"""What reports are made of: pages, tables and pictures."""
+"""The building blocks of reports: pages, tables and pictures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ img { max-width: 100%; }
 
 
 def page(title: str, sections: Iterable[str]) -> str:
-    """Return a page of its own."""
+    """Return a complete HTML page."""
     return _encodable(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -57,12 +57,12 @@ def page(title: str, sections: Iterable[str]) -> str:
 
 
 def snippet(sections: Iterable[str]) -> str:
-    """Return what a notebook shows."""
+    """Return HTML for a notebook."""
     return _encodable(f'<div class="slc"><style>{_STYLE}</style>{"".join(sections)}</div>')
 
 
 def _encodable(text: str) -> str:
-    """Replace what UTF-8 has no bytes for, as names of files may hold, by escapes."""
+    """Escape what UTF-8 cannot encode, which file names may contain."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -72,11 +72,11 @@ def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float], name: str
     Parameters
     ----------
     draw : callable
-        Is given the figure to draw on.
+        Called with the figure to draw on.
     size : tuple of float
-        In inches.
+        Width and height in inches.
     name : str
-        What needs matplotlib, for its message.
+        Names what needs matplotlib in the error message.
     """
     import_pyplot(name)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -91,18 +91,18 @@ def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float], name: str
 
 
 def data_uri(png: io.BytesIO) -> str:
-    """Return a picture as an address that holds it."""
+    """Return a picture as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
 class Cell(str):
-    """A cell that is HTML already; any other text is escaped."""
+    """A table cell that is already HTML; any other text is escaped."""
 
 
 def table(
     head: Iterable[str], rows: Iterable[Sequence[str]], classes: Sequence[str] | None = None
 ) -> str:
-    """Return a table of texts and of ready cells."""
+    """Return a table of texts and cells."""
     body = []
     for k, row in enumerate(rows):
         kind = f' class="{classes[k]}"' if classes and classes[k] else ""
@@ -115,7 +115,7 @@ def table(
 
 
 def settings_table(settings: dict[str, str]) -> str:
-    """Return a table of names and texts."""
+    """Return a table of names and values."""
     rows = [
         [name, Cell(f'<td class="words"><code>{escape(text)}</code></td>')]
         for name, text in settings.items()

@@ -1,4 +1,4 @@
-"""A score per image, of what a fitted estimator predicts."""
+"""A score per image, for the predictions of a fitted estimator."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Array = NDArray[Any]
 
 
 def score_images(estimator: Any, X: Any, y: Any) -> Array:
-    """Return the mean IoU of each image's labels, or whether its one label is right.
+    """Return the mean IoU of each image's labels, or whether its only label is right.
 
     Parameters
     ----------
     estimator : fitted estimator, or pipeline that ends in one
         A segmenter of this package, or a classifier.
     X, y : array-like
-        Images with what is true of them; y is None if X is a torch ``Dataset`` that
-        has it.
+        Images and their true labels; y is None if X is a torch ``Dataset`` that contains
+        them.
 
     Returns
     -------
     scores : ndarray of shape (n,), float32
-        Labels that are neither there nor predicted do not count, as in the
-        segmenter's ``score``; nan where nothing counts.
+        Labels that are neither present nor predicted are ignored, as in the segmenter's
+        ``score``; nan where no label is left.
     """
     final, X = reach_final(estimator, X)
     if not isinstance(final, MaskEstimator):

@@ -1,4 +1,4 @@
-"""Descriptive statistics of single images, which share the nets that predicted them."""
+"""Descriptive statistics of single images; they are not independent, as they share networks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Row = dict[str, Any]
 
 
 def mean_image_scores(fits: FitTable) -> Array | None:
-    """Return each image's score by each loss, the mean over the fits that did not see it.
+    """Return each image's score with each loss, averaged over fits that did not train on it.
 
     Returns
     -------
     scores : ndarray of shape (n_losses, n_images), or None
-        nan where an image was never held out, or a fit that it was held out from did
-        not finish; None if images were not scored.
+        nan where an image was never held out, or where a fit that held it out did not
+        finish; None if images were not scored.
     """
     if not _is_scored(fits):
         return None
@@ -43,16 +43,16 @@ def _is_scored(fits: FitTable) -> bool:
 
 
 def add_image_columns(pairs: Sequence[Row], fits: FitTable, means: Array) -> None:
-    """Add to each row how the images differ, and the interval of a hierarchical bootstrap.
+    """Add each pair's difference over the images, with hierarchical bootstrap intervals.
 
     Parameters
     ----------
     pairs : list of dict
-        Changed in place.
+        Modified in place.
     fits : FitTable
-        What the fits gave.
+        The results of the fits.
     means : ndarray of shape (n_losses, n_images)
-        Of :func:`mean_image_scores`.
+        From :func:`mean_image_scores`.
     """
     whole = [k for k in range(len(fits.labels)) if (fits.status[k] == "ok").all()]
     clusters = _clusters(fits, whole)
@@ -74,7 +74,7 @@ def add_image_columns(pairs: Sequence[Row], fits: FitTable, means: Array) -> Non
 
 
 def _clusters(fits: FitTable, whole: Sequence[int]) -> list[Array]:
-    """Return (n_test, n_losses) for each split and seed, of images that all losses score."""
+    """Return scores (n_test, n_losses) per split and seed, of images that all losses score."""
     if not whole:
         return []
     n_splits, n_seeds = fits.status.shape[1:]
@@ -93,7 +93,7 @@ def worst_images(labels: Sequence[str], means: Array, n_images: int) -> list[Row
     Returns
     -------
     rows : list of dict
-        "image", its position; "mean"; and the score by each loss's label.
+        "image", its position; "mean"; and the score with each loss, by label.
     """
     known = np.isfinite(means)
     sums, counts = np.where(known, means, 0).sum(0), known.sum(0)

@@ -71,7 +71,7 @@ def _note(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """Add a full stop."""
+    """Add a period."""
     return f"{text}."
 
 
@@ -85,7 +85,7 @@ def _with_head(rows: list[list[str]]) -> str:
 
 
 def _mean_table(comparison: NetworkComparison) -> str:
-    """The best loss on average comes first; it is marked if there is one for all networks."""
+    """List the best loss on average first; mark it if one loss is best for all networks."""
     head, *rows = mean_table(comparison)
     sure = {row["loss"] for row in comparison.ranks_ if row["p_best_for_all"] >= 0.95}
     return table(head, rows, ["best" if row[0] in sure else "" for row in rows])
@@ -118,7 +118,7 @@ def _picture(
 
 
 def _network_section(name: str, comparison: LossComparison) -> str:
-    """Return what a report of this network alone would say."""
+    """Return the sections of a report on this network alone."""
     parts = [
         f"<h2>Losses with {escape(name)}</h2>",
         loss_table(comparison),
@@ -145,15 +145,15 @@ def _settings(comparison: NetworkComparison) -> str:
 def _explanation(comparison: LossComparison) -> str:
     return (
         "All networks were trained with all losses on the same splits with the same seeds, and "
-        "scored on images that the fit did not see. A score is taken as the sum of a mean, the "
-        "effects of its loss and its network, that of the two together (loss x network), how hard "
-        "the split is, and a rest: the luck of initial weights, batches and images. Where loss x "
+        "scored on images that were held out. A score is modeled as the sum of a mean, the "
+        "effects of its loss and its network, their interaction (loss x network), the difficulty "
+        "of the split, and a rest: chance, from initial weights, batches and images. Where loss x "
         "network is small, the losses rank alike with all networks. The variance of an effect is "
         "the mean of its squares over these losses and networks, less what noise adds to it; "
-        "shares are of the sum of all variances but that of the splits. Intervals and "
-        "probabilities come from a multivariate t distribution with one degree of freedom less "
-        "than there are splits, whose covariance is that over the splits, times Nadeau and "
-        "Bengio's factor for training sets that overlap. P(best for all) is the share of draws in "
-        "which a loss is the best one, or as good, for each network. The tests of pairs are those "
-        "of each network alone, and p is adjusted for the pairs of that network."
+        "shares refer to the sum of all variances except that of the splits. Intervals and "
+        "probabilities come from a multivariate t distribution with J - 1 degrees of freedom for J "
+        "splits. Its covariance is that of the scores over the splits, times Nadeau and "
+        "Bengio's factor for overlapping training sets. P(best for all) is the share of draws in "
+        "which a loss is best, or as good as the best, for each network. Pairs are tested for "
+        "each network separately, and p is adjusted for the pairs of that network."
     )

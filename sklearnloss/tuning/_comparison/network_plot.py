@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-# Without the yellow, which is hard to see on white.
+# Without yellow, which is hard to see on white.
 _COLORS = COLORS[:6]
 _MARKERS = "osD^vPX*<>"
 _DASHES = ("-", "--", ":", "-.")
-#: Widths of scores and shares, side by side.
+#: Widths of the two panels: scores and shares.
 WIDTHS = (2.1, 1.0)
 
 
@@ -55,7 +55,7 @@ def draw_networks(axes: Sequence[Axes], comparison: NetworkComparison) -> None:
 
 
 def draw_scores(axes: Axes, comparison: NetworkComparison) -> None:
-    """A line per loss; the best on average comes first in the legend."""
+    """Draw a line per loss; the best on average comes first in the legend."""
     scores = comparison.scores_
     n_networks, n_losses = scores.shape[:2]
     half = half_widths(scores, comparison)
@@ -86,7 +86,7 @@ def draw_scores(axes: Axes, comparison: NetworkComparison) -> None:
         f"{plain_text(comparison.about_['metric'])} on held-out data", fontsize="medium", loc="left"
     )
     axes.set_xlabel(
-        "mean and corrected 95 % interval, apart from how hard a split is",
+        "mean and corrected 95 % interval, without the difficulty of the splits",
         fontsize="small",
         color=GREY,
     )
@@ -98,19 +98,19 @@ def draw_scores(axes: Axes, comparison: NetworkComparison) -> None:
 
 
 def half_widths(scores: Array, comparison: NetworkComparison) -> Array:
-    """Return half of each mean's interval, without what all scores of a split share.
+    """Return the half-width of each mean's interval, without what all scores of a split share.
 
     Parameters
     ----------
     scores : ndarray of shape (n_networks, n_losses, n_splits, n_seeds)
         Some may be nan.
     comparison : NetworkComparison
-        Of these scores.
+        The comparison with these scores.
 
     Returns
     -------
     half : ndarray of shape (n_networks, n_losses)
-        0 where it is not known.
+        0 where it is unknown.
     """
     by_split = scores.mean(3)
     whole = np.isfinite(by_split).all(2)
@@ -121,7 +121,7 @@ def half_widths(scores: Array, comparison: NetworkComparison) -> Array:
 
 
 def _wrapped(name: str) -> str:
-    """Break the name of a network into lines, after the library at first."""
+    """Break the name of a network into lines, first after the library."""
     library, colon, own = name.partition(":")
     parts = [f"{library}:", own] if colon and own and len(name) > 14 else [name]
     lines = [line for part in parts for line in textwrap.wrap(part, 18) or [""]]
@@ -129,7 +129,7 @@ def _wrapped(name: str) -> str:
 
 
 def draw_shares(axes: Axes, comparison: NetworkComparison) -> None:
-    """A bar per effect with the interval of its share."""
+    """Draw a bar per effect with the interval of its share."""
     rows = comparison.effects_
     names = []
     for height, row in enumerate(rows):

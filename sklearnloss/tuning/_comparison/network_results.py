@@ -42,55 +42,55 @@ class NetworkComparison:
     Parameters
     ----------
     comparisons : dict of str to LossComparison
-        By network; all of the same losses, splits and seeds.
+        By network; all with the same losses, splits and seeds.
 
     Attributes
     ----------
     comparisons_ : dict of str to LossComparison
-        The losses with each network: tables, tests and reports.
+        The comparison of the losses for each network, with its tables, tests and reports.
     scores_ : ndarray of shape (n_networks, n_losses, n_splits, n_seeds)
-        Of the first scorer, in the order in which networks and losses were given.
+        Scores of the first scorer, with networks and losses in the order passed.
     networks_, labels_ : list of str
         Networks and losses in that order.
     effects_ : list of dict
-        How much of the spread of the scores is due to what. A row each for "loss",
-        "network", "loss x network" and "rest (splits, seeds)", as "effect", with
-        "variance", the mean of the squared effects without the noise in them, and its
-        95 % interval from "low" to "high"; "share" of the sum of the four, from
-        "share_low" to "share_high". The rest is the variance of one fit, apart from
-        how hard its split is. nan where it cannot be estimated.
+        The sources of the spread of the scores. A row each for the "effect" "loss",
+        "network", "loss x network" and "rest (splits, seeds)", with "variance", the mean
+        of the squared effects without the noise in them, and its 95 % interval from
+        "low" to "high"; and "share", its share of the sum of the four, from "share_low"
+        to "share_high". The rest is the variance of one fit, apart from the difficulty
+        of its split. nan where it cannot be estimated.
     best_losses_ : list of dict
         A row per network: "network"; "loss", the one with the highest mean, and its
-        "mean"; "p_best", the probability that its mean is the highest; and the losses
-        that it "beats", that are "equivalent", "undecided" or "failed".
+        "mean"; "p_best", the probability that its mean is the highest; and the losses that
+        it "beats", and those that are "equivalent", "undecided" or "failed".
     same_best_loss_ : float
         The probability that there is a loss whose mean is the highest, or lower by no
         more than ``rope``, for all networks.
     ranks_ : list of dict
         A row per loss, the lowest mean rank first: "loss"; "mean_rank" over the
-        networks and "mean", of all scores; "p_best_for_all", the probability that
-        it is the best one, or as good, for all networks; "ranks" by network.
+        networks; "mean" of all scores; "p_best_for_all", the probability that it is
+        best, or as good as the best, for all networks; and "ranks" by network.
     verdict_ : str
-        In words, whether the best loss is the same for all networks.
+        A sentence on whether the best loss is the same for all networks.
     notes_ : list of str
         Losses and networks whose fits did not finish. Those without a score are left out
         of ``effects_``, ``ranks_`` and the verdict.
     rope_, about_
-        As given.
+        The parameters of the comparison.
 
     See Also
     --------
-    LossComparison : With one network.
+    LossComparison : The result with one network.
 
     Notes
     -----
-    The effects are those of these networks and losses, not of all there may be. Their
+    The effects are those of these networks and losses, not of all possible ones. Their
     variances are unbiased; intervals invert a test with noise from a multivariate t
-    distribution with J - 1 degrees of freedom, whose covariance is that of the scores over
+    distribution with J - 1 degrees of freedom. Its covariance is that of the scores over
     the J splits, times Nadeau and Bengio's ``1 / J + n_test / n_train``. In simulations of
-    3 networks and 4 losses on 4 to 10 independent splits they hold the true value 90 to
-    100 times in 100, and 84 times or more where one pair of loss and network is four times
-    as noisy as the others.
+    3 networks and 4 losses on 4 to 10 independent splits, the intervals contain the true
+    value 90 to 100 times in 100, and at least 84 times where one pair of loss and network
+    is four times as noisy as the others.
 
     References
     ----------
@@ -123,13 +123,14 @@ class NetworkComparison:
         return summarize(self)
 
     def to_frame(self, what: Table = "effects") -> pd.DataFrame:
-        """Return a table of pandas: ``pip install 'sklearnloss[report]'``.
+        """Return a table as a pandas DataFrame: ``pip install 'sklearnloss[report]'``.
 
         Parameters
         ----------
         what : {"effects", "best", "ranks", "losses", "pairs", "fits"}, default="effects"
-            ``effects_``, ``best_losses_``, ``ranks_``; or that of
-            :meth:`LossComparison.to_frame` for all networks, with a column "network".
+            The first three are ``effects_``, ``best_losses_`` and ``ranks_``; the others are
+            those of :meth:`LossComparison.to_frame` for all networks, with a column
+            "network".
 
         Returns
         -------
@@ -157,26 +158,26 @@ class NetworkComparison:
         Parameters
         ----------
         ax : matplotlib Axes, or two of them, default=None
-            Where to draw; one alone gets the scores. New ones by default.
+            Where to draw; a single one gets the scores. New axes by default.
 
         Returns
         -------
         axes : list of matplotlib Axes
-            Of the scores and of the shares.
+            The axes of the scores and of the shares.
         """
         axes = new_axes(self) if ax is None else check_axes(ax, "scores and shares")
         draw_networks(axes, self)
         return axes
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write a report: one file, with its picture inside, that needs nothing else.
+        """Write a report: a single, self-contained HTML file.
 
         Needs matplotlib: ``pip install 'sklearnloss[report]'``.
 
         Parameters
         ----------
         path : str or path-like
-            Where to; its folders are made.
+            The file; missing folders are created.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The tables of a comparison of losses and networks, and whether one loss is best for all."""
+"""The tables of a comparison of losses and networks, and its verdict."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _N_DRAWS = 20_000
 def whole_part(comparisons: Mapping[str, LossComparison]) -> tuple[list[str], list[str]]:
     """Return the networks and losses that have all scores.
 
-    A network without any loss that has a score is left out first, then each loss without
-    a score for one of the others.
+    Networks for which no loss has a score are left out first, then losses without a
+    score for one of the remaining networks.
     """
     scored = {
         name: {row["loss"] for row in comparison.table_ if np.isfinite(row["mean"])}
@@ -39,7 +39,7 @@ def whole_part(comparisons: Mapping[str, LossComparison]) -> tuple[list[str], li
 
 
 def failure_notes(comparisons: Mapping[str, LossComparison]) -> list[str]:
-    """Say which losses did not finish with which networks, and what they count as."""
+    """Return notes on losses that did not finish with a network, and how they are counted."""
     networks, losses = whole_part(comparisons)
     notes = [
         f"left out: {name} (no loss finished all its fits)"
@@ -60,7 +60,7 @@ def failure_notes(comparisons: Mapping[str, LossComparison]) -> list[str]:
 
 
 def best_rows(comparisons: Mapping[str, LossComparison]) -> list[Row]:
-    """Return a row per network: its best loss, and what is known of the others."""
+    """Return a row per network: its best loss, and what is known about the others."""
     rows = []
     for name, comparison in comparisons.items():
         first = comparison.table_[0]
@@ -86,10 +86,10 @@ def best_rows(comparisons: Mapping[str, LossComparison]) -> list[Row]:
 
 
 def best_everywhere(scores: Array, ratio: float, rope: float) -> tuple[Array, float]:
-    """Return how probable it is that a loss is best, or as good, for all networks.
+    """Return the probability that a loss is best, or as good, for all networks.
 
-    From draws of all means together: a loss is as good as the best one if its mean is
-    lower by no more than ``rope``.
+    Computed from joint draws of all means; a loss is as good as the best one if its mean
+    is lower by no more than ``rope``.
 
     Parameters
     ----------
@@ -98,15 +98,16 @@ def best_everywhere(scores: Array, ratio: float, rope: float) -> tuple[Array, fl
     ratio : float
         ``n_test / n_train``.
     rope : float
-        Differences up to this do not matter.
+        Largest difference that does not matter.
 
     Returns
     -------
     each : ndarray of shape (n_losses,)
-        The probability of each loss.
+        The probability for each loss.
     any : float
-        That there is such a loss. All are nan where there are fewer than two splits, or
-        where a network's best loss is ahead of another one by the same in every split.
+        The probability that there is such a loss. All are nan if there are fewer than two
+        splits, or if a network's best loss is ahead of another one by the same amount in
+        every split.
     """
     n_networks, n_losses, n_splits = scores.shape
     if n_splits < 2 or n_losses < 1 or any(map(leads_without_spread, scores)):
@@ -127,13 +128,13 @@ def rank_rows(
     labels, networks : list of str
         Losses and networks.
     means : ndarray of shape (n_networks, n_losses)
-        Of the scores; without nan.
+        Mean scores, without nan.
     each : ndarray of shape (n_losses,)
-        Probabilities of :func:`best_everywhere`.
+        Probabilities from :func:`best_everywhere`.
     """
     if not labels:
         return []
-    # Means of the same scores in another order differ by rounding, and are ties all the same.
+    # Means of the same scores in a different order differ by rounding; these are ties, too.
     ranks = stats.rankdata(-np.round(means, 12), axis=1)
     order: Array = np.lexsort([-means.mean(0), ranks.mean(0)])
     return [
@@ -149,18 +150,18 @@ def rank_rows(
 
 
 def verdict_on_networks(ranks: Sequence[Row], best: Sequence[Row], any_: float, rope: float) -> str:
-    """Say whether one loss is best for all networks, and no more than the scores show.
+    """Say whether one loss is best for all networks, without claiming more than is known.
 
     Parameters
     ----------
     ranks : list of dict
-        Of :func:`rank_rows`.
+        From :func:`rank_rows`.
     best : list of dict
-        Of :func:`best_rows`, of the networks that have all scores.
+        From :func:`best_rows`, for the networks that have all scores.
     any_ : float
-        Of :func:`best_everywhere`.
+        From :func:`best_everywhere`.
     rope : float
-        Differences up to this do not matter.
+        Largest difference that does not matter.
     """
     n = len(best)
     if n < 2 or len(ranks) < 2:
@@ -197,7 +198,7 @@ def verdict_on_networks(ranks: Sequence[Row], best: Sequence[Row], any_: float, 
 
 
 def _highest(best: Sequence[Row]) -> str:
-    """Say which losses have the highest scores."""
+    """Say which loss has the highest score with which networks."""
     networks: dict[str, list[str]] = {}
     for row in best:
         text = f"{row['network']} (P(best) {probability(row['p_best'])})"

@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def networks_design(comparison: NetworkComparison) -> str:
-    """Say in a line what was done."""
+    """Describe the design of the comparison in a line."""
     first = next(iter(comparison.comparisons_.values()))
     losses, _, rest = design(first).partition(", ")
     return f"{losses} x {plural(len(comparison.networks_), 'network')}, {rest}"
@@ -86,7 +86,7 @@ def _percents(low: float, high: float) -> str:
 
 
 def effects_legend(comparison: NetworkComparison) -> str:
-    """Say what the effects are."""
+    """Explain the table of effects."""
     return (
         f"share: of the spread of the {comparison.about_['metric']} of single fits, apart from how "
         f"hard a split is; typical size: root mean square of the effects, without the noise in "
@@ -95,20 +95,20 @@ def effects_legend(comparison: NetworkComparison) -> str:
 
 
 def means_legend(comparison: NetworkComparison) -> str:
-    """Say what is in the table of means."""
+    """Explain the table of means."""
     good = f", or as good (within {setting(comparison.rope_)})" if comparison.rope_ else ""
     return f"P(best for all): that the loss is the best one{good}, for each of the networks"
 
 
 def learning_lines(comparison: NetworkComparison) -> list[str]:
-    """Return sentences on the score of a constant answer."""
+    """Return sentences about the score of a constant answer."""
     first, *_ = comparison.comparisons_.values()
     line = baseline_line(first).partition(". ")[0]
     idle = [name for name, each in comparison.comparisons_.items() if each.learned_ is False]
     lines = [f"{line.rstrip('.')}."] if line else []
     return [
         *lines,
-        *(f"With {name}, no loss scores more: nothing was learned." for name in idle),
+        *(f"With {name}, no loss scores higher: nothing was learned." for name in idle),
     ]
 
 
@@ -123,7 +123,7 @@ def reasons(comparison: NetworkComparison) -> list[str]:
 
 
 def summarize(comparison: NetworkComparison) -> str:
-    """Return the tables, the reasons of failures, and the verdict."""
+    """Return the tables, the reasons for failures, and the verdict."""
     lines = [f"{networks_design(comparison)}, scored by {comparison.about_['metric']}", ""]
     lines += align(mean_table(comparison))
     lines += ["", *reasons(comparison)] if reasons(comparison) else []

@@ -32,12 +32,12 @@ def new_axes(n_losses: int) -> list[Axes]:
 
 
 def check_axes(ax: Any, what: str) -> list[Axes]:
-    """Return one or two axes, that a user passed, as a list.
+    """Return one or two axes passed by the user as a list.
 
     Raises
     ------
     TypeError, ValueError
-        If they are something else; ``what`` says what two of them are for.
+        If they are something else; ``what`` names what the two are for.
     """
     axes = list(np.ravel(np.asarray(ax, dtype=object)))
     if len(axes) not in (1, 2):
@@ -55,7 +55,7 @@ def draw_comparison(axes: Sequence[Axes], comparison: LossComparison) -> None:
 
 
 def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
-    """A dot per split, a line at the mean; the best at the top."""
+    """Draw a dot per split and a line at the mean, the best loss at the top."""
     raw = next(iter(comparison.fits_.scores.values()))
     finished = dict(zip(comparison.labels_, raw, strict=True))
     rng = np.random.default_rng(0)
@@ -77,11 +77,11 @@ def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
     axes.set_title(
         f"{plain_text(comparison.about_['metric'])} on held-out data", fontsize="medium", loc="left"
     )
-    axes.set_xlabel("a dot per fit, a line at the mean", fontsize="small", color=GREY)
+    axes.set_xlabel("one dot per fit, line at the mean", fontsize="small", color=GREY)
 
 
 def _draw_baseline(axes: Axes, score: float) -> None:
-    """A dotted line at the score of a constant answer."""
+    """Draw a dotted line at the score of a constant answer."""
     if np.isfinite(score):
         axes.axvline(score, color=GREY, lw=1, ls=":", zorder=0)
         where = axes.get_xaxis_transform()
@@ -89,7 +89,7 @@ def _draw_baseline(axes: Axes, score: float) -> None:
 
 
 def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
-    """The corrected intervals of the differences, and where these do not matter."""
+    """Draw the corrected intervals of the differences, and the range that does not matter."""
     rope, best = comparison.rope_, comparison.best_
     if best is None:
         axes.set_axis_off()
@@ -121,7 +121,7 @@ def _draw_interval(axes: Axes, height: int, pair: dict[str, Any]) -> None:
     _annotate(axes, height, word, ink)
 
 
-# The word, the color of the interval, and a darker one to write in.
+# The word, the color of the interval, and a darker one for text.
 _LOOKS = {
     "better": ("worse", ORANGE, "#a05a00"),
     "equivalent": ("equivalent", GREEN, "#00734f"),
@@ -130,7 +130,7 @@ _LOOKS = {
 
 
 def _widen(axes: Axes) -> None:
-    """Leave room for labels of ticks where all values are the same."""
+    """Leave room for tick labels where all values are the same."""
     low, high = axes.get_xlim()
     if high - low < 1e-3:
         middle = (low + high) / 2
@@ -138,7 +138,7 @@ def _widen(axes: Axes) -> None:
 
 
 def plain_text(label: str) -> str:
-    """Return a label that matplotlib draws as it is, not as a formula."""
+    """Return a label that matplotlib draws verbatim, not as a formula."""
     readable = label.encode("utf-8", "backslashreplace").decode()
     return readable.replace("$", r"\$")
 
@@ -166,6 +166,6 @@ def _finish(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def remove_frame(axes: Axes) -> None:
-    """Leave only the lower edge."""
+    """Keep only the bottom spine."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

@@ -33,7 +33,7 @@ class LossComparison:
     Parameters
     ----------
     fits : FitTable
-        What the fits gave.
+        The results of the fits.
     settings : dict of str to dict
         The estimator's parameters that each loss stands for.
     rope : float
@@ -41,60 +41,60 @@ class LossComparison:
     error_score : float
         The score of fits that did not finish.
     about : dict of str to str
-        What else there is to say of the comparison, for reports.
+        Further facts about the comparison, for reports.
 
     Attributes
     ----------
     table_ : list of dict
         A row per loss, the best first; those with fits that did not finish come last,
         without a score, unless ``error_score`` is a number. Columns: "loss"; "mean",
-        "sd_folds" (of the splits' scores, each the mean over seeds), "sd_seeds" (within
+        "sd_folds" (of the splits' mean scores over the seeds), "sd_seeds" (within
         a split); "p_best", the probability of the highest mean; "diverged", "undefined"
         (a score of nan), "failed" and all "fits"; "mean_finished" of those that did
-        finish; "fit_seconds", their mean; "reasons" of failures; and "mean_<scorer>"
+        finish; "fit_seconds", their mean; "reasons" for failures; and "mean_<scorer>"
         and "sd_folds_<scorer>" for each further scorer.
     pairs_ : list of dict
         A row per pair, the better loss as "a". Columns: "a", "b"; "difference" of the
         means, with "low" and "high" of the corrected 95 % interval; "p" and "p_holm",
         adjusted for the number of pairs; "p_worse", "p_equivalent", "p_better", the
-        probabilities that a is worse than b by more than ``rope``, not different by
-        more, and better by more, all nan if every split has the same difference;
+        probabilities that a is worse than b by more than ``rope``, differs by at most
+        that, or is better by more, all nan if every split has the same difference;
         "outcome" ("better", "equivalent", "undecided", "failed" or "unknown"); and
-        "verdict", in words. Descriptive are "image_wins", "image_losses" and
+        "verdict", a sentence. Purely descriptive are "image_wins", "image_losses" and
         "image_ties", over the images' mean scores, and "image_difference" with
         "image_low" and "image_high", of a bootstrap over fits and then images.
     scores_ : ndarray of shape (n_losses, n_splits, n_seeds)
-        Of the first scorer, in the order in which the losses were given.
+        Scores of the first scorer, with the losses in the order passed.
     all_scores_ : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
-        Of each scorer.
+        Scores of each scorer.
     labels_ : list of str
         The losses in that order.
     best_ : str or None
-        The loss with the highest mean; None if none has one.
+        The loss with the highest mean; None if no loss has a mean.
     baseline_ : dict of str to float
-        The mean score of a constant answer, the most frequent label of the training
-        data everywhere, by scorer; nan where it has none.
+        The mean score, by scorer, of a constant answer: the most frequent label of the
+        training data everywhere. nan where it has none.
     learned_ : bool or None
-        Whether the best loss scores more than the constant answer, by more than
+        Whether the best loss scores higher than the constant answer by more than
         ``rope``; None if one of the two has no score.
     image_names_ : list of str or None
-        Names of the images for reports: of files, if X is a list of files. It may be
+        Names of the images for reports: the file names if X is a list of files. May be
         set.
     image_scores_ : ndarray of shape (n_losses, n_images) or None
-        The mean over the fits that did not see the image: of mean IoU, or of being
-        right. nan for an image that was never held out.
+        The mean IoU or accuracy of each image, averaged over fits that did not train on
+        it. nan for an image that was never held out.
     worst_images_ : list of dict
         The ten images with the lowest mean over the losses.
     pictures_ : dict of int to ndarray
-        Small pictures of those.
+        Thumbnails of those, by position.
     fits_ : FitTable
-        What each fit gave.
+        The result of each fit.
     settings_, rope_, error_score_, about_
-        As given.
+        The parameters.
 
     See Also
     --------
-    critical_difference : Over several data sets.
+    critical_difference : Compares losses over several data sets.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class LossComparison:
         return summarize(self)
 
     def to_frame(self, what: Literal["losses", "pairs", "fits"] = "losses") -> pd.DataFrame:
-        """Return a table of pandas: ``pip install 'sklearnloss[report]'``.
+        """Return a table as a pandas DataFrame: ``pip install 'sklearnloss[report]'``.
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class LossComparison:
         Returns
         -------
         frame : pandas.DataFrame
-            Of losses, their label is the index.
+            With "losses", their label is the index.
         """
         if what not in ("losses", "pairs", "fits"):
             raise ValueError(f"what={what!r}: expected 'losses', 'pairs' or 'fits'.")
@@ -181,12 +181,12 @@ class LossComparison:
         Parameters
         ----------
         ax : matplotlib Axes, or two of them, default=None
-            Where to draw; one alone gets the scores. New ones by default.
+            Where to draw; a single one gets the scores. New axes by default.
 
         Returns
         -------
         axes : list of matplotlib Axes
-            Of the scores and of the differences.
+            The axes of the scores and of the differences.
         """
         axes = (
             new_axes(len(self.labels_)) if ax is None else check_axes(ax, "scores and differences")
@@ -195,14 +195,14 @@ class LossComparison:
         return axes
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write a report: one file, with its picture inside, that needs nothing else.
+        """Write a report: a single, self-contained HTML file.
 
         Needs matplotlib: ``pip install 'sklearnloss[report]'``.
 
         Parameters
         ----------
         path : str or path-like
-            Where to; its folders are made.
+            The file; missing folders are created.
 
         Returns
         -------
@@ -235,7 +235,7 @@ def _mean(scores: Array) -> float:
 
 
 def import_pandas(name: str) -> Any:
-    """Return pandas, or say what needs it."""
+    """Import pandas; if it is missing, the error says what needs it."""
     try:
         import pandas as pd
     except ImportError as error:

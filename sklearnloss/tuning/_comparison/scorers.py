@@ -15,9 +15,9 @@ from .._evaluation.sklearn_private import MultimetricScorer
 
 
 class NamedScorers(MultimetricScorer):  # type: ignore[misc]
-    """Scorers that predict once for all and return a dict of floats.
+    """Scorers that share one prediction and return a dict of floats.
 
-    A single scorer may return several scores, which keep its own names.
+    A single scorer may return several scores, which keep their own names.
     """
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> dict[str, float]:
@@ -32,12 +32,12 @@ class NamedScorers(MultimetricScorer):  # type: ignore[misc]
 
 
 def read_scoring(estimator: Any, scoring: Any) -> dict[str, Any]:
-    """Return scorers by name; the first one decides.
+    """Return scorers by name; the first one is compared.
 
     Raises
     ------
     TypeError, ValueError
-        If there is none, or scikit-learn does not know it.
+        If there is none, or if scikit-learn does not accept it.
     """
     if isinstance(scoring, Mapping):
         named = text_keys(scoring, "scoring")
@@ -69,7 +69,7 @@ def _own_name(value: Any) -> str:
 
 
 def _number(name: str, score: Any) -> float:
-    """Return a score as a float, that of an array or tensor of one element, too."""
+    """Return a score as a float, also if it is an array or tensor of one element."""
     value = score
     if hasattr(score, "item"):
         with contextlib.suppress(ValueError, RuntimeError):  # it has several elements

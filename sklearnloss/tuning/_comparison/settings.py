@@ -23,16 +23,16 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """What is compared.
+    """The kind of thing that is compared: losses or networks.
 
     Attributes
     ----------
     argument : str
-        Of :func:`compare_losses`.
+        Name in :func:`compare_losses`.
     parameter : str
-        Of the estimator.
+        Name in the estimator.
     example : str
-        For messages.
+        Shown in error messages.
     """
 
     argument: str
@@ -50,14 +50,14 @@ def read_losses(estimator: Any, losses: Any) -> dict[str, Settings]:
     Parameters
     ----------
     estimator : UNetSegmenter, ResNetClassifier, or Pipeline that ends in one
-        What they are parameters of.
+        The estimator that takes the parameters.
     losses : list of losses, or dict of str to loss or to dict of parameters
         See :func:`compare_losses`.
 
     Returns
     -------
     settings : dict of str to dict
-        With full names.
+        Parameters with full names.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_networks(estimator: Any, networks: Any) -> dict[str, Settings]:
     Returns
     -------
     settings : dict of str to dict
-        With full names.
+        Parameters with full names.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def combine(
 ) -> dict[str, Settings]:
     """Return the parameters of each network with each loss, by "network: loss".
 
-    All losses of a network follow each other.
+    The pairs are sorted by network.
 
     Raises
     ------
     ValueError
-        If a parameter is that of a network and of a loss, or two pairs have one label.
+        If a parameter is set by both a network and a loss, or two pairs have the same label.
     """
     both: dict[str, Settings] = {}
     for network, of_network in networks.items():
@@ -109,7 +109,7 @@ def combine(
             twice = [name for name in of_network if name in of_loss]
             if twice:
                 raise ValueError(
-                    f"{where}: both set {twice[0]!r}. Expected each parameter in one of the two."
+                    f"{where}: both set {twice[0]!r}. Expected only one of the two to set it."
                 )
             label = f"{network}: {loss}"
             if label in both:
@@ -147,10 +147,10 @@ def _labelled(given: Any, kind: Kind) -> dict[str, Any]:
     else:
         raise TypeError(
             f"{what}={given!r}: expected a list of {what} such as {kind.example}, or a dict "
-            f"from label to {kind.parameter} or to parameters."
+            f"mapping labels to {what} or to parameters."
         )
     if not named:
-        raise ValueError(f"{what} is empty. Expected at least one {kind.parameter}, better two.")
+        raise ValueError(f"{what} is empty. Expected at least one {kind.parameter}, ideally two.")
     return named
 
 
@@ -161,30 +161,30 @@ def _label(each: Any, kind: Kind) -> str:
             f"{kind.argument}={{'label': {{...}}}}."
         )
     if kind is NETWORKS and isinstance(each, nn.Module):
-        return type(each).__name__  # the text of a network has a line per layer
+        return type(each).__name__  # the repr of a network has a line per layer
     text = each if isinstance(each, str) else describe(each)
     return shorten(text, 60)
 
 
 def _check_taken(estimator: Any, where: str, each: Any, kind: Kind) -> None:
-    """Say what to do if an estimator has a network of its own."""
+    """Raise an error with advice if the estimator has a fixed network."""
     part = last_step(estimator)[1]
     if not isinstance(each, Mapping) and not hasattr(part, kind.parameter):
         name = type(part).__name__
         raise ValueError(
             f"{where}={shorten(describe(each))}: {name} has no parameter {kind.parameter!r}. "
-            f"Expected an ImageSegmenter or ImageClassifier, or a dict from label to parameters of "
-            f"{name}, such as {{'deep': {{'depth': 4}}}}."
+            f"Expected an ImageSegmenter or ImageClassifier, or a dict mapping labels to "
+            f"parameters of {name}, such as {{'deep': {{'depth': 4}}}}."
         )
 
 
 def _check(estimator: Any, where: str, settings: Settings) -> None:
-    """Find mistakes before the first fit, where they would count as failures."""
+    """Find mistakes before the first fit; later they would count as failed fits."""
     seeds = [name for name in settings if name.split("__")[-1] == "random_state"]
     if seeds:
         raise ValueError(
             f"{where} sets {seeds[0]!r}, but all losses are trained with the same seeds. "
-            f"Leave it out; n_seeds= and random_state= of compare_losses decide on seeds."
+            f"Leave it out; n_seeds and random_state of compare_losses determine the seeds."
         )
     try:
         part = last_step(clone(estimator).set_params(**settings))[1]
@@ -196,7 +196,7 @@ def _check(estimator: Any, where: str, settings: Settings) -> None:
 
 
 def _check_name(part: Any) -> None:
-    """Raise an error if an estimator's network has a name that is not known."""
+    """Raise an error if an estimator's network has an unknown name."""
     network = getattr(part, "network", None)
     if isinstance(network, str) and part.adapter is None:
         check_name(network)

@@ -26,7 +26,7 @@ class PairedSplits:
     seeds : ndarray of shape (n_splits, n_seeds), int
         The ``random_state`` of each fit, the same for all losses.
     repeatable : bool
-        Whether there are further splits of these images.
+        Whether the images could be split in other ways.
     """
 
     splits: list[Split]
@@ -47,31 +47,31 @@ def make_splits(
 ) -> PairedSplits:
     """Return the splits and a seed per split and repetition.
 
-    More repeats or seeds leave those before them as they were.
+    Adding repeats or seeds does not change the earlier ones.
 
     Parameters
     ----------
     estimator : estimator
-        Splits are stratified for a classifier.
+        Splits are stratified if it is a classifier.
     X, y : array-like
         The data.
     groups : array-like of shape (n,) or None
-        Images of one group stay together.
+        Images of one group are kept together.
     cv : None, int, splitter or iterable
-        None is five folds, ``n_repeats`` times: stratified for a classifier, by group if
+        None means five folds, ``n_repeats`` times: stratified for a classifier, by group if
         there are groups, as in :class:`LossSearchCV`.
     n_repeats : int or None
-        For ``cv=None``; None is 3. With five groups or fewer there is only one possible
-        partition; repeats then use further seeds instead.
+        For ``cv=None``; None means 3. With five groups or fewer there is only one possible
+        partition; repeats then use new seeds instead.
     n_seeds : int
         Fits per split.
     seed : int
-        Of splits and seeds.
+        Seed of the splits and of the fits' seeds.
 
     Raises
     ------
     ValueError
-        If there are no splits, a number is not positive, or ``cv`` is to be repeated.
+        If there are no splits, a number is not positive, or ``n_repeats`` is passed with ``cv``.
     """
     if cv is not None and n_repeats not in (None, 1):
         raise ValueError(
@@ -112,13 +112,13 @@ def _repeated(
 def _seeds(seed: int, n_splits: int, n_seeds: int) -> Array:
     def draw(split: int, repetition: int) -> int:
         sequence = np.random.SeedSequence(seed, spawn_key=(split, repetition))
-        return int(sequence.generate_state(1)[0] >> 1)  # 31 bits, as random_state wants
+        return int(sequence.generate_state(1)[0] >> 1)  # 31 bits, as random_state requires
 
     return np.array([[draw(j, s) for s in range(n_seeds)] for j in range(n_splits)])
 
 
 def folds_per_repeat(tests: list[Array], n_images: int) -> int:
-    """Return how many splits test each image once, 1 if they are no repeated partitions."""
+    """Return how many splits test each image once; 1 unless they are repeated partitions."""
     sizes = np.cumsum([len(test) for test in tests])
     n_folds = int(np.searchsorted(sizes, n_images)) + 1
     blocks = [tests[k : k + n_folds] for k in range(0, len(tests), n_folds)]

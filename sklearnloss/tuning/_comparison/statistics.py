@@ -11,12 +11,12 @@ from scipy import stats
 
 Array = NDArray[Any]
 
-#: Differences of scores that single precision cannot tell apart.
+#: Differences of scores that are below single precision.
 _ROUNDING = 1e-6
 
 
 class CorrectedTest(NamedTuple):
-    """What :func:`corrected_t_test` returns; arrays without the axis of the splits.
+    """The result of :func:`corrected_t_test`; arrays without the axis of the splits.
 
     Attributes
     ----------
@@ -42,22 +42,22 @@ def corrected_t_test(
         t = mean / sqrt((1 / J + n_test / n_train) s^2),   J - 1 degrees of freedom
 
     Splits share training images, so their differences are correlated and the paired
-    t-test, which has 1 / J alone, finds differences that are not there.
+    t-test, which uses 1 / J alone, finds differences that are not there.
 
     Parameters
     ----------
     differences : array-like of shape (..., n_splits)
-        A difference of scores per split.
+        Difference of scores in each split.
     ratio : float
         ``n_test / n_train``; 0 gives the paired t-test.
     confidence : float, default=0.95
-        Of the interval.
+        Level of the interval.
 
     Returns
     -------
     test : CorrectedTest
-        Interval and p are nan where there are fewer than two splits, or where all
-        splits have the same difference: then its spread cannot be estimated.
+        Interval and p are nan if there are fewer than two splits, or if all splits have
+        the same difference: its spread cannot be estimated then.
 
     References
     ----------
@@ -78,7 +78,7 @@ def corrected_t_test(
 
 
 def correlated_t_probabilities(differences: ArrayLike, ratio: float, rope: float) -> Array:
-    """Bayesian correlated t-test: how probable is it that a difference matters?
+    """Bayesian correlated t-test: the probability that a difference matters.
 
     The mean difference's posterior is Student's t with J - 1 degrees of freedom and
     the scale of :func:`corrected_t_test`.
@@ -86,7 +86,7 @@ def correlated_t_probabilities(differences: ArrayLike, ratio: float, rope: float
     Parameters
     ----------
     differences : array-like of shape (..., n_splits)
-        A difference of scores per split.
+        Difference of scores in each split.
     ratio : float
         ``n_test / n_train``.
     rope : float
@@ -95,7 +95,7 @@ def correlated_t_probabilities(differences: ArrayLike, ratio: float, rope: float
     Returns
     -------
     probabilities : ndarray of shape (..., 3)
-        Of a difference below -rope, within, and above rope; nan where
+        Of a difference below -rope, from -rope to rope, and above rope; nan where
         :func:`corrected_t_test` has no interval.
 
     References
@@ -130,13 +130,13 @@ def _posterior(differences: ArrayLike, ratio: float) -> tuple[Array, Array, int]
 def has_no_spread(differences: ArrayLike) -> Array:
     """Return whether all splits have the same difference, shape (...).
 
-    Scores of few images are coarse, and equal differences are likely by chance. They
-    are no evidence that the next split would have the same.
+    Scores of few images are coarse, so differences may well be equal by chance. That is
+    no evidence that the next split would have the same difference.
 
     Parameters
     ----------
     differences : array-like of shape (..., n_splits)
-        A difference of scores per split.
+        Difference of scores in each split.
     """
     values = np.asarray(differences, dtype=float)
     same: Array = np.ptp(values, axis=-1) <= _ROUNDING * np.maximum(1.0, np.abs(values).max(-1))
@@ -149,7 +149,7 @@ def holm(p: ArrayLike) -> Array:
     Parameters
     ----------
     p : array-like of shape (n,)
-        nan, a test that could not be made, stays nan and does not count.
+        nan, for a test that was not possible, stays nan and is not counted.
 
     Returns
     -------
@@ -177,27 +177,27 @@ def holm(p: ArrayLike) -> Array:
 def best_probabilities(
     scores: ArrayLike, ratio: float, *, n_draws: int = 20_000, seed: int = 0
 ) -> Array:
-    """Return how probable it is that each loss has the highest mean score.
+    """Return the probability that each loss has the highest mean score.
 
-    From draws of all means together, whose differences are distributed as
-    :func:`correlated_t_probabilities` says.
+    Computed from joint draws of all means, whose differences are distributed as in
+    :func:`correlated_t_probabilities`.
 
     Parameters
     ----------
     scores : array-like of shape (n_losses, n_splits)
-        A score per loss and split.
+        Score of each loss in each split.
     ratio : float
         ``n_test / n_train``.
     n_draws : int, default=20000
-        Draws from the posterior.
+        Number of draws from the posterior.
     seed : int, default=0
         The same seed gives the same probabilities.
 
     Returns
     -------
     probabilities : ndarray of shape (n_losses,)
-        They add up to 1; ties share. All nan where there are fewer than two splits, or
-        where the highest mean is ahead of another one by the same in every split.
+        They add up to 1; ties share. All nan if there are fewer than two splits, or if the
+        best loss is ahead of another one by the same amount in every split.
     """
     values = np.asarray(scores, dtype=float)
     n_losses, n = values.shape
@@ -210,7 +210,7 @@ def best_probabilities(
 
 
 def draw_means(scores: ArrayLike, ratio: float, *, n_draws: int, seed: int = 0) -> Array:
-    """Draw mean scores of which those of other splits of such images may be.
+    """Draw mean scores that other splits of such images might have.
 
     From a multivariate t distribution with J - 1 degrees of freedom, around the means over
     the J splits, with the scores' covariance over splits times ``1 / J + n_test / n_train``.
@@ -222,7 +222,7 @@ def draw_means(scores: ArrayLike, ratio: float, *, n_draws: int, seed: int = 0) 
     ratio : float
         ``n_test / n_train``.
     n_draws : int
-        How many.
+        Number of draws.
     seed : int, default=0
         The same seed gives the same draws.
 
@@ -241,7 +241,7 @@ def draw_means(scores: ArrayLike, ratio: float, *, n_draws: int, seed: int = 0) 
 
 
 def leads_without_spread(scores: Array) -> bool:
-    """Return whether the best is ahead of another loss by the same in every split."""
+    """Return whether the best loss leads another one by the same amount in every split."""
     lead = scores[scores.mean(1).argmax()] - scores
     return bool((has_no_spread(lead) & (lead.mean(1) > _ROUNDING)).any())
 
@@ -258,16 +258,16 @@ def repeats_needed(
     certainty: float,
     at_most: int,
 ) -> int | None:
-    """Return how many more repeats of the folds would settle a comparison, None if none would.
+    """Return how many more repeats of the folds would settle a comparison, None if no number would.
 
-    It is settled by p < level or by the probability of equivalence, if mean and spread
-    stay what they are. There may be no such number: the correction does not shrink
-    below ``ratio``, as more splits of the same images tell little that is new.
+    It is settled by p < level or by the probability of equivalence, assuming that mean
+    and spread stay the same. There may be no such number: the correction does not shrink
+    below ``ratio``, since more splits of the same images add little information.
 
     Parameters
     ----------
     mean, sd : float
-        Of the differences by split.
+        Mean and standard deviation of the differences over the splits.
     ratio : float
         ``n_test / n_train``.
     n_folds : int
@@ -275,13 +275,13 @@ def repeats_needed(
     done : int
         Repeats so far.
     level : float
-        Of the corrected test.
+        Significance level of the corrected test.
     rope : float
         Half the width of the region of equivalence.
     certainty : float
-        Probability of equivalence that is enough.
+        Sufficient probability of equivalence.
     at_most : int
-        Do not look beyond so many repeats.
+        Largest number of repeats to consider.
     """
     repeats = np.arange(done + 1, at_most + 1)
     n = repeats * n_folds
@@ -296,15 +296,15 @@ def repeats_needed(
 def hierarchical_bootstrap(fits: Sequence[Array], *, n_draws: int = 2000, seed: int = 0) -> Array:
     """Draw means over images: fits with replacement, then images of each fit.
 
-    Images that one net predicted share that net's luck. Drawing fits first keeps
-    it in, where drawing images alone would leave it out.
+    Images predicted by one network share its random variation. Drawing fits first
+    accounts for that; drawing images alone would not.
 
     Parameters
     ----------
     fits : list of ndarray of shape (n_images, n_losses)
-        Scores of the images that a fit did not see, an array per split and seed.
+        Scores of the images held out by a fit, an array per split and seed.
     n_draws : int, default=2000
-        Draws.
+        Number of draws.
     seed : int, default=0
         The same seed gives the same draws.
 
@@ -329,7 +329,7 @@ def hierarchical_bootstrap(fits: Sequence[Array], *, n_draws: int = 2000, seed: 
 
 def _resampled_means(scores: Array, n_draws: int, rng: np.random.Generator) -> Array:
     n = len(scores)
-    if n > 200:  # the mean of so many is normal
+    if n > 200:  # the mean of so many is nearly normal
         covariance = np.atleast_2d(np.cov(scores.T, bias=True)) / n
         return rng.multivariate_normal(scores.mean(0), covariance, n_draws, method="svd")
     counts = rng.multinomial(n, np.full(n, 1 / n), n_draws)

@@ -1,4 +1,4 @@
-"""The tables of a comparison: a row per loss, a row per pair."""
+"""The tables of a comparison: one row per loss, and one row per pair."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Row = dict[str, Any]
 
 ALPHA = 0.05
 CERTAIN = 0.95
-# Nobody fits more than this.
+# Nobody will run more fits than this.
 MANY_REPEATS, MANY_SPLITS = 30, 150
 
 
 def fill_failures(scores: Array, error_score: float) -> Array:
-    """Return scores where fits that did not finish have ``error_score``, or the worst of all.
+    """Return the scores, with ``error_score`` or the worst score of all for fits that failed.
 
     The worse of the two, so that failing never helps.
     """
@@ -39,12 +39,12 @@ def fill_failures(scores: Array, error_score: float) -> Array:
 
 
 def loss_rows(fits: FitTable, scores: dict[str, Array]) -> list[Row]:
-    """Return a row per loss, the best first and those with failures without a score last.
+    """Return a row per loss, the best first; losses with failures but no score come last.
 
     Parameters
     ----------
     fits : FitTable
-        What the fits gave.
+        The results of the fits.
     scores : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
         With failures filled in.
     """
@@ -97,13 +97,13 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
     Parameters
     ----------
     fits : FitTable
-        What the fits gave.
+        The results of the fits.
     scores : ndarray of shape (n_losses, n_splits, n_seeds)
         With failures filled in.
     ranked : list of dict
-        What :func:`loss_rows` returned.
+        From :func:`loss_rows`.
     rope : float
-        Differences up to this do not matter.
+        Largest difference that does not matter.
     """
     by_split = dict(zip(fits.labels, scores.mean(2), strict=True))
     pairs = list(combinations(ranked, 2))

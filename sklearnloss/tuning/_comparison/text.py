@@ -43,7 +43,7 @@ def _seconds(value: float) -> str:
 
 
 def design(comparison: LossComparison) -> str:
-    """Say in a line what was done."""
+    """Describe the design of the comparison in a line."""
     n_splits, n_seeds = comparison.scores_.shape[1:]
     fits = comparison.fits_
     parts = [plural(n_splits, "split"), plural(n_seeds, "seed")]
@@ -54,7 +54,7 @@ def design(comparison: LossComparison) -> str:
 
 
 def legend(comparison: LossComparison) -> str:
-    """Say what the probabilities mean."""
+    """Explain the intervals and probabilities."""
     rope = setting(comparison.rope_)
     return (
         f"[95 % interval], corrected for overlapping training sets; P(better): that the true "
@@ -63,16 +63,16 @@ def legend(comparison: LossComparison) -> str:
 
 
 def baseline_line(comparison: LossComparison) -> str:
-    """Return a sentence on the score of a constant answer, "" if it is unknown."""
+    """Return a sentence about the score of a constant answer, "" if it is unknown."""
     score = next(iter(comparison.baseline_.values()), math.nan)
     if math.isnan(score):
         return ""
     text = f"A constant answer, the most frequent label everywhere, scores {cell(score)}."
     if comparison.learned_ is False:
         text += (
-            " No loss scores more: the networks have learned nothing that this score shows. Train "
-            "longer (max_epochs), check that images and labels belong together, or use a score "
-            "that weighs the classes equally."
+            " No loss scores higher: the networks have learned nothing that this score shows. "
+            "Train longer (max_epochs), check that images and labels match, or use a score "
+            "that weights the classes equally."
         )
     return text
 
@@ -84,7 +84,7 @@ def image_name(comparison: LossComparison, image: int) -> str:
 
 
 def align(table: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
-    """Return a line per row, with the first columns to the left and the others to the right."""
+    """Return a line per row, with the first columns left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = []
     for row in table:
@@ -97,7 +97,7 @@ def align(table: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
 
 
 def summarize(comparison: LossComparison) -> str:
-    """Return the table of losses, the reasons of failures, and the verdicts."""
+    """Return the table of losses, the reasons for failures, and the verdicts."""
     table = [["", *headings(comparison)]]
     table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]
     lines = [f"{design(comparison)}, scored by {comparison.about_['metric']}", ""]

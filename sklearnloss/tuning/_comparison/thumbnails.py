@@ -1,4 +1,4 @@
-"""Small pictures of some images, for reports."""
+"""Thumbnails of some images, for reports."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ SIDE = 96
 
 
 def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Array]:
-    """Return pictures of some images, by position.
+    """Return thumbnails of some images, by position.
 
     Parameters
     ----------
     estimator : image estimator, or pipeline that ends in one
-        Knows the axes of images.
+        Knows the order of the axes of images.
     X : array-like, list of files or arrays, or torch Dataset
         All images.
     positions : list of int
-        Which ones.
+        The images to return.
 
     Returns
     -------
     pictures : dict of int to ndarray of shape (H, W) or (H, W, 3), uint8
-        Sides are at most 96 pixels. Empty if X has no images, as where a pipeline makes
-        them of something else.
+        Sides are at most 96 pixels. Empty if X has no images, such as when a pipeline
+        creates them from something else.
     """
     part = last_step(estimator)[1]
     try:

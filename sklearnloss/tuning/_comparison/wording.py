@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Why a fit has no score: its loss became nan, its score did, or it raised an exception.
+#: Why a fit has no score: its loss or its score became nan, or it raised an exception.
 FAILURES = ("diverged", "undefined", "failed")
 
 
 def number(value: float) -> str:
-    """Write a score or a difference: three decimals, or two digits of what is smaller.
+    """Format a score or a difference: three decimals, or two significant digits if smaller.
 
     Examples
     --------
@@ -33,28 +33,28 @@ def number(value: float) -> str:
 
 
 def cell(value: float) -> str:
-    """Write a number for a table: three decimals, more for what is tiny."""
+    """Format a number for a table: three decimals, more if it is tiny."""
     tiny = value != 0 and abs(value) < 0.0005
     return number(value) if tiny or not math.isfinite(value) else _short(f"{value:.3f}")
 
 
 def setting(value: float) -> str:
-    """Write a number that was chosen: 0.01 is .01."""
+    """Format a number chosen by the user: 0.01 becomes .01."""
     return _short(f"{value:g}")
 
 
 def _short(text: str) -> str:
-    """Leave out the zero before the point."""
+    """Leave out the zero before the decimal point."""
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
 def interval(low: float, high: float) -> str:
-    """Write a confidence interval, "-" for nan."""
+    """Format a confidence interval, "-" for nan."""
     return "-" if math.isnan(low) else f"[{number(low)}, {number(high)}]"
 
 
 def probability(value: float) -> str:
-    """Write a probability: two decimals, three near 0 and 1.
+    """Format a probability: two decimals, three near 0 and 1.
 
     Examples
     --------
@@ -73,12 +73,12 @@ def probability(value: float) -> str:
 
 
 def plural(count: int, noun: str, several: str | None = None) -> str:
-    """Write a count and its noun."""
+    """Format a count with its noun."""
     return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names one after the other, with "and" before the last one."""
+    """Join names with commas, and with "and" before the last one."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -104,7 +104,7 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
     n_folds : int
         Splits per repeat; 1 if there are no repeats.
     more : int or None
-        Repeats that are missing for a verdict, None if they would not help.
+        Further repeats needed for a verdict, None if they would not help.
     """
     a, b = pair["a"], pair["b"]
     size = f"{number(pair['difference'])} {interval(pair['low'], pair['high'])}"
@@ -131,14 +131,14 @@ def verdict(pair: Mapping[str, Any], *, rope: float, n_folds: int, more: int | N
 
 
 def _without_spread(a: str, b: str, difference: float) -> str:
-    """Say that equal differences in all splits do not show how certain they are."""
+    """Say that equal differences in all splits leave the uncertainty unknown."""
     what = (
         f"{a} and {b} have the same score in every split"
         if abs(difference) < 1e-6
         else f"{a} is ahead of {b} by {number(difference)} in every split"
     )
     return (
-        f"undecided: {what}; with no spread at all the uncertainty cannot be estimated. Use more "
+        f"undecided: {what}; with no spread at all, the uncertainty cannot be estimated. Use more "
         f"splits, or more images in each"
     )
 

@@ -260,7 +260,7 @@ def test_a_loss_that_takes_nothing_fails() -> None:
     for task in (None, "classification", "segmentation"):
         report = check_loss(needs_a_file, task, verbose=False)
         (failure,) = report.failures
-        assert failure.message.startswith("no kind of target was understood; ")
+        assert failure.message.startswith("no kind of target was accepted; ")
         assert "OSError: no such file" in failure.message
 
 
@@ -288,13 +288,13 @@ def test_axes_are_not_mixed_up_by_chance() -> None:
 
 @pytest.mark.parametrize("loss", ["l2", "0.1*l1", L2Penalty(), L2Penalty])
 def test_a_penalty_alone_is_no_loss(loss: Any) -> None:
-    with pytest.raises(TypeError, match="is a penalty, which sees no scores"):
+    with pytest.raises(TypeError, match="is a penalty, which does not use scores"):
         check_loss(loss, verbose=False)
 
 
 @pytest.mark.parametrize("loss", [nn.NLLLoss(), nn.BCELoss, DiceLoss() + nn.BCELoss()])
 def test_losses_of_probabilities_are_refused(loss: Any) -> None:
-    with pytest.raises(ValueError, match="expects probabilities, but losses are given raw scores"):
+    with pytest.raises(ValueError, match="expects probabilities, but losses receive raw scores"):
         check_loss(loss, verbose=False)
 
 

@@ -313,7 +313,7 @@ def test_form_is_that_of_the_members() -> None:
     [
         ([], None, ValueError, "losses is empty"),
         ([DiceLoss()], [1.0, 2.0], ValueError, "has 1 losses but 2 weights"),
-        ([DiceLoss()], ["a"], ValueError, "weight of DiceLoss\\(\\) is 'a', no number"),
+        ([DiceLoss()], ["a"], ValueError, "weight of DiceLoss\\(\\) is 'a', not a number"),
     ],
 )
 def test_illegal_sums_are_refused(

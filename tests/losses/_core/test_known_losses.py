@@ -131,7 +131,7 @@ class TestMonai:
     )
     def test_an_activation_is_required(self, name: str) -> None:
         cls = getattr(self.monai, name)
-        message = rf"{name} expects probabilities.* all off. Use {name}\(sigmoid=True\) for masks"
+        message = rf"{name} expects probabilities.* are off. Use {name}\(sigmoid=True\) for masks"
         with pytest.raises(ValueError, match=message):
             accept(cls())
         for switch in ({"sigmoid": True}, {"softmax": True}, {"other_act": torch.sigmoid}):
@@ -236,7 +236,7 @@ class TestSegmentationModels:
     )
     def test_the_form_is_that_of_its_mode(self, smp: Any, mode: str, form: str) -> None:
         assert form_of(smp.DiceLoss(mode)) == form
-        with pytest.raises(ValueError, match="as its from_logits is off"):
+        with pytest.raises(ValueError, match="because its from_logits is False"):
             accept(smp.DiceLoss(mode, from_logits=False))
 
     def test_modes_read_what_they_need(self, smp: Any) -> None:

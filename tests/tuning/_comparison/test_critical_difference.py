@@ -79,13 +79,15 @@ def test_scores_that_differ_by_rounding_are_ties() -> None:
 
 @pytest.mark.parametrize("score", [np.inf, -np.inf, "91 %", (0.1, 0.2), [0.1], 1j])
 def test_scores_that_are_no_finite_numbers_are_refused(score: Any) -> None:
-    with pytest.raises(ValueError, match=r"results\['one'\] has the score .* of 'a'. Expected one"):
+    with pytest.raises(
+        ValueError, match=r"results\['one'\] has the score .* for 'a'. Expected one"
+    ):
         critical_difference({"one": {"a": score, "b": 1}, "two": {"a": 1, "b": 1}})
 
 
 @pytest.mark.parametrize("score", [None, np.nan, pd.NA])
 def test_scores_that_are_missing_are_refused(score: Any) -> None:
-    with pytest.raises(ValueError, match=r"results\['one'\] has no score of a"):
+    with pytest.raises(ValueError, match=r"results\['one'\] has no score for a"):
         critical_difference({"one": {"a": score, "b": 1}, "two": {"a": 1, "b": 1}})
 
 
@@ -108,7 +110,7 @@ def test_comparisons_are_ranked_by_their_means() -> None:
 def test_a_loss_without_a_score_is_refused() -> None:
     scores = table(np.random.default_rng(0).random((4, 3)))
     scores["data 1"]["b"] = np.nan
-    with pytest.raises(ValueError, match=r"results\['data 1'\] has no score of b.*leave out"):
+    with pytest.raises(ValueError, match=r"results\['data 1'\] has no score for b.*leave out"):
         critical_difference(scores)
 
 
@@ -132,15 +134,19 @@ def test_the_folds_of_one_data_set_are_refused() -> None:
 @pytest.mark.parametrize(
     ("results", "error", "message"),
     [
-        ({"one": made_up(SCORES)}, ValueError, "holds 1 data set"),
-        ([[1, 2]], TypeError, "results is a list: expected a dict from data set"),
+        ({"one": made_up(SCORES)}, ValueError, "has 1 data set"),
+        ([[1, 2]], TypeError, "results is of type list: expected a dict mapping data set"),
         (
             {"one": [1, 2], "two": [1, 2]},
             TypeError,
-            "results['one'] is a list: expected a LossComparison",
+            "results['one'] is of type list: expected a LossComparison",
         ),
-        ({"one": {"a": 1, "b": 2}, "two": {"a": 1}}, ValueError, "the losses ['a'], but others"),
-        ({"one": {"a": 1}, "two": {"a": 1}}, ValueError, "the loss ['a'] alone"),
+        (
+            {"one": {"a": 1, "b": 2}, "two": {"a": 1}},
+            ValueError,
+            "the losses ['a'], the others have",
+        ),
+        ({"one": {"a": 1}, "two": {"a": 1}}, ValueError, "only the loss ['a']"),
     ],
 )
 def test_what_are_no_data_sets_is_refused(
@@ -170,7 +176,7 @@ def test_the_summary_names_ranks_test_and_groups() -> None:
     assert found.summary() == (
         "mean ranks over 30 data sets: a 1.00, b 2.00, c 3.00\n"
         "Friedman's test: p < .001; critical difference 0.61\n"
-        "not told apart: none"
+        "not significantly different: none"
     )
     assert str(found) == found.summary()
     assert repr(found) == "<CriticalDifference of a, b, c: p < .001>"

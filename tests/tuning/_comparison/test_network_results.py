@@ -245,7 +245,7 @@ def test_the_summary_has_all_tables() -> None:
 
 def test_networks_that_learned_nothing_are_named() -> None:
     found = compared(SAME, baseline=0.8)
-    assert "With small, no loss scores more: nothing was learned." in found.summary()
+    assert "With small, no loss scores higher: nothing was learned." in found.summary()
     assert "With large, no loss" not in found.summary()
 
 

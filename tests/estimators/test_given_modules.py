@@ -62,6 +62,17 @@ def test_a_module_that_exists_is_left_alone(way: str) -> None:
         assert torch.equal(value, before[name]), name
 
 
+def test_an_adapter_changes_a_copy() -> None:
+    network = Net(1, 5)
+
+    def with_head(network: Any, *, n_outputs: int, **numbers: Any) -> nn.Module:
+        network.head = nn.Conv2d(4, n_outputs, 1)
+        return network  # type: ignore[no-any-return]
+
+    model_of(network, adapter=with_head).fit(X, Y)
+    assert network.head.out_channels == 5
+
+
 def test_loading_leaves_the_module_alone_that_is_passed_in(tmp_path: Any) -> None:
     network = Net(1, 1)
     model = model_of(network, adapter=same).fit(X, Y)

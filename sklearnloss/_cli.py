@@ -186,6 +186,15 @@ def _add_compare(commands: Any) -> None:
         help="iou, dice, boundary_iou, ... or a scikit-learn score for classes (default: iou; "
         "accuracy for classes, balanced if they are of different sizes)",
     )
+    _add_reading_options(add)
+    add("--jobs", type=int, default=1, help="parallel fits; -1 is all cores (default: 1)")
+    add("--seed", type=int, default=0, help="the same seed gives the same scores")
+    add("--device", default="auto", help="such as cpu or cuda:1 (default: a GPU if there is one)")
+    add("--output", default="sklearnloss-results", help="folder for the results")
+
+
+def _add_reading_options(add: Callable[..., Any]) -> None:
+    """Add the options that say how images and masks are read."""
     add("--ignore-index", type=int, metavar="LABEL", help="label of ignored pixels")
     add(
         "--resize",
@@ -198,10 +207,6 @@ def _add_compare(commands: Any) -> None:
         choices=["first", "last"],
         help="the channel axis of arrays, if it is not clear from their shape",
     )
-    add("--jobs", type=int, default=1, help="parallel fits; -1 is all cores (default: 1)")
-    add("--seed", type=int, default=0, help="the same seed gives the same scores")
-    add("--device", default="auto", help="such as cpu or cuda:1 (default: a GPU if there is one)")
-    add("--output", default="sklearnloss-results", help="folder for the results")
 
 
 def _add_worker(commands: Any) -> None:

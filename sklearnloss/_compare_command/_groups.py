@@ -87,8 +87,7 @@ def groups_of_rows(spec: str | Path, n: int) -> Array:
     Raises
     ------
     ValueError
-        If the file has a different number of lines, there is no such column, or a cell is
-        empty.
+        If the file has a different number of lines, lacks the column, or has an empty cell.
     """
     groups = read_rows(str(spec), n)
     without = [str(k) for k, group in enumerate(groups) if not group]

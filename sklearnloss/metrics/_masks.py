@@ -114,7 +114,7 @@ def check_weight(sample_weight: ArrayLike | None, n: int, *, per_image: bool = F
     Raises
     ------
     ValueError
-        If weights are invalid, or there is no mean to which they apply.
+        If weights are invalid, or if no mean is taken in which they could count.
     """
     if sample_weight is None:
         return np.ones(n)

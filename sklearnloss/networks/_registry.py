@@ -103,7 +103,8 @@ def check_name(name: str) -> None:
     libraries = ", ".join(f"'{prefix}:...'" for prefix in LIBRARIES)
     raise ValueError(
         f"network={name!r} is unknown. Expected one of {', '.join(map(repr, sorted(known)))}, or "
-        f"a name from a library: {libraries}. To add a network of your own, use register_network."
+        f"a name from a library: {libraries}. To add a network of your own, use register_network. "
+        f"A loss is passed as loss=."
         f"{did_you_mean(name, known)}"
     )
 

@@ -31,8 +31,8 @@ from .pixels import arrange
 from .read_ahead import read_ahead
 from .rows import ArrayImages
 
-# How many samples are read together if there is no batch size: twice as many are in memory,
-# including those that are read ahead.
+# Number of samples read together without a batch size. With those read ahead, twice as many
+# are in memory.
 _GROUP = 2
 _MOST_THREADS = 16
 

@@ -82,7 +82,7 @@ def resolve_device(device: Any) -> torch.device:
     Raises
     ------
     ValueError
-        If there is no such device, or it cannot compute.
+        If the device does not exist, or cannot be used for computation.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

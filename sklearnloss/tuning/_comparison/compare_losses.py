@@ -245,9 +245,7 @@ def compare_losses(
         )
         if journal is not None:
             identity = _identity(data, groups)
-            text = short(scoring) if per_image else f"{short(scoring)}, per_image=False"
-            identity.add_scoring(text, {**scorers, "per image": per_image})
-            identity.add_seed(random_state, seed)
+            _add_settings(identity, scoring, scorers, per_image, random_state, seed)
             journal.begin({**identity.digests, "random_state": seed}, identity.details)
         fits = fit_all(settings, plan, data, journal, n_workers, verbose)
     about = _about(data, next(iter(fits.scores)), seed)
@@ -304,6 +302,15 @@ def _weights(estimator: Any, sample_weight: Any, X: Any) -> dict[str, Any]:
         return {}
     prefix = "" if get_config()["enable_metadata_routing"] else last_step(estimator)[0]
     return {f"{prefix}sample_weight": _check_sample_weight(sample_weight, X)}
+
+
+def _add_settings(
+    identity: Identity, scoring: Any, scorers: Any, per_image: bool, random_state: Any, seed: int
+) -> None:
+    """Add what a comparison is scored by, and its seed."""
+    text = short(scoring) if per_image else f"{short(scoring)}, per_image=False"
+    identity.add_scoring(text, {**scorers, "per image": per_image})
+    identity.add_seed(random_state, seed)
 
 
 def _identity(data: PairedData, groups: Any) -> Identity:

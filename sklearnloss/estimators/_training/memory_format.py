@@ -16,7 +16,9 @@ def put_channels_last(module: nn.Module) -> None:
     """
     for parameter in module.parameters():
         if parameter.ndim in _FORMATS:
-            parameter.data = parameter.data.contiguous(memory_format=_FORMATS[parameter.ndim])
+            # `contiguous` would keep the strides of a kernel with one input channel, whose
+            # output PyTorch then lays out channels first.
+            parameter.data = parameter.data.to(memory_format=_FORMATS[parameter.ndim])
 
 
 def lay_out(module: nn.Module, optimizer: type[torch.optim.Optimizer] | None) -> None:

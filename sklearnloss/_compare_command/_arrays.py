@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files.read import naming, open_archive
 from ..estimators._data.arrays import Channels
-from ..estimators._data.files import naming, open_archive
 from ..estimators._data.labels import distinct_labels, read_labels, read_masks
 from ..estimators._data.mask_classes import number_objects
 from ..tuning._evaluation.folds import check_groups

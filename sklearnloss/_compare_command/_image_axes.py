@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files.pixels import Pixels, arrange
 from ..estimators._data.arrays import Channels
-from ..estimators._data.pixels import Pixels, arrange
 
 Array = NDArray[Any]
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from .._files.read import PICTURES, FileError, read_image, read_mask
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
 from ..estimators._data.axes import channels_advice
-from ..estimators._data.files import PICTURES, FileError, read_image, read_mask
 from ..estimators._data.labels import distinct_labels, in_mask_dtype, read_masks
 from ..estimators._data.mask_classes import (
     COMMAND_LINE,

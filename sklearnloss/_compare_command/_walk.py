@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..estimators._data.files import PICTURES
+from .._files.read import PICTURES
 from ._file_names import first_few
 
 SUFFIXES = {*PICTURES, ".npy", ".npz"}

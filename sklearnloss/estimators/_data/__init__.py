@@ -1,7 +1,7 @@
 """Converts what a user passes as X and y to tensors.
 
-``open_item`` opens one image or mask: ``files`` reads it with ``pictures`` (Pillow) or ``tiff``,
-``pixels`` and ``axes`` determine its axes, and ``palettes`` whether its colors are labels.
+``open_item`` opens one image or mask, ``axes`` determines its axes, and ``palettes`` whether its
+colors are labels; files are read by the package ``_files``.
 ``reading`` reads many of them: ``arrays`` all at once, ``rows`` as part of a larger array, ``lazy``
 batch by batch, with ``read_ahead`` while the network trains. ``survey`` and ``statistics`` compute
 shapes, scaling and labels in one pass, and ``imagenet`` provides a fixed scaling. ``labels`` and

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from ..._files.pictures import is_pillow
 from .lazy import _as_list
 from .open_item import PATHS, split_item
-from .pictures import is_pillow
 
 
 def check_images(X: Any) -> None:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ..._files.pictures import is_pillow
+from ..._files.pixels import arrange
 from ...losses._core.seeding import unseeded
 from .arrays import Channels, as_image, is_masked
 from .axes import check_mask_shape, n_axes_by_mask
@@ -26,8 +28,6 @@ from .open_item import (
     open_mask,
     split_item,
 )
-from .pictures import is_pillow
-from .pixels import arrange
 from .read_ahead import read_ahead
 from .rows import ArrayImages
 

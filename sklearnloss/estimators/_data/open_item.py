@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .files import naming, read_image, read_mask
-from .pictures import from_pillow, is_pillow
-from .pixels import Pixels, one_label_per_pixel
+from ..._files.pictures import from_pillow, is_pillow
+from ..._files.pixels import Pixels, one_label_per_pixel
+from ..._files.read import naming, read_image, read_mask
 
 #: The types of file names.
 PATHS = (str, bytes, os.PathLike)

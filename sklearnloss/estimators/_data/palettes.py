@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..._files.pictures import is_gray_gif, open_picture, palette_of
 from .mask_classes import PYTHON, Advice
-from .pictures import is_gray_gif, open_picture, palette_of
 
 _MAY_HAVE_PALETTES = {".bmp", ".gif", ".png"}
 

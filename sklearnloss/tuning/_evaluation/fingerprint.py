@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
-from ...estimators._data.pictures import is_pillow
+from ..._files.pictures import is_pillow
 from ...estimators._loss_parameter import module_settings, plain_settings
 from .function_text import describe_function
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sklearnloss.estimators._data.files import FileError, read_image, read_mask
+from sklearnloss._files.read import FileError, read_image, read_mask
 
-from ..conftest import classifier, segmenter
+from ..estimators.conftest import classifier, segmenter
 
 
 @pytest.mark.parametrize("kind", [".npy", ".npz"])

@@ -65,7 +65,8 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     results = folder.parent / "results"
     assert files(results) == TABLES | STORED | PICTURES
     assert printed == (results / "summary.txt").read_text()
-    assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups: p0 (2), p1 (2)" in printed
+    assert "8 images, 1 channel, uint8, 16 x 16 pixels; masks of the labels 0 (81 %), 255 (19 %); " in printed
+    assert "; 4 groups: p0 (2), p1 (2)" in printed
     assert "Tried 3 settings of 2 losses: " in printed
     assert "Searching: 3 settings on 2 folds." in progress
     table = rows(results / "table.csv")
@@ -149,7 +150,7 @@ def test_a_constant_answer_that_no_loss_beats_is_told(
     np.savez(tmp_path / "data.npz", X=X, y=["ship"] * 16 + ["plane"] * 4)
     assert main(command(tmp_path / "data.npz", "--losses", "focal", "--trials", "1")) == 0
     printed = capsys.readouterr().out
-    assert "20 images (8 x 8), 2 classes: plane (4), ship (16)." in printed
+    assert "20 images, 1 channel, float64, 8 x 8 pixels; 2 classes: plane (4), ship (16)." in printed
     assert "scored by balanced_accuracy" in printed
     (row,) = rows(tmp_path / "results" / "losses.csv")
     assert float(row["baseline"]) == float(row["mean"]) == 0.5
@@ -275,7 +276,7 @@ def test_results_inside_the_data_are_no_data(
     assert main([*here, "--trials", "2"]) == 0
     assert main([*here, "--output", "second"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
+    assert printed.count("16 x 16 pixels; 2 classes: of_images (8), of_masks (8).") == 3
     assert main([*here, "--output", "of_images"]) == 2
     assert "is a folder of DATA that holds something other" in capsys.readouterr().err
     (folder / "file").touch()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .._utils.printable import printable
 from ._file_names import first_few
-from ._image_files import ImageFiles
+from ._image_files import CLASS_FOLDERS, ImageFiles
 from ._pairs import masks_beside, plain_names
 from ._walk import Walk, describe, kinds, listing
 
@@ -48,7 +48,7 @@ def find_classes(
         If there are not two or more classes, or they may be something else.
     """
     found = ImageFiles([], None, [], [], [describe(c) for c in children if not walk.is_folder(c)])
-    found.layout = "a folder of images per class"
+    found.layout = CLASS_FOLDERS
     inside: dict[str, list[str]] = {}
     empty = []
     for child in [child for child in children if walk.is_folder(child)]:

@@ -37,9 +37,7 @@ def count_colors(path: Path) -> Colors | None:
         return None
     if pixels.axes != "SYX" or len(pixels.values) not in (3, 4):
         return None
-    colors, counts = np.unique(
-        pixels.values[:3].reshape(3, -1), axis=1, return_counts=True
-    )
+    colors, counts = np.unique(pixels.values[:3].reshape(3, -1), axis=1, return_counts=True)
     return dict(zip(map(tuple, colors.T.tolist()), counts.tolist(), strict=True))
 
 

@@ -179,9 +179,7 @@ def _of_arrays(path: Path, spec: str | None, reading: ReadingOptions) -> ImageDa
     )
 
 
-def _describe_arrays(
-    found: ArrayData, groups: Array | None, ignore: int | None
-) -> DataDescription:
+def _describe_arrays(found: ArrayData, groups: Array | None, ignore: int | None) -> DataDescription:
     masks = found.y if found.task == "segmentation" else None
     n_axes = found.X.ndim - 2 if masks is None else masks.ndim - 1
     size = found.X.shape[1:]

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..tuning._comparison.wording import plural
 from ._file_names import first_few
+from ._image_files import CLASS_FOLDERS, TWO_FOLDERS
 
+_PLAIN = ("", TWO_FOLDERS, CLASS_FOLDERS)
 _READ_AS = {
     "objects": "object / background",
     "border": "object / border / background",
@@ -101,7 +103,7 @@ class DataDescription:
             self._images(),
             self._targets(),
             _counted("group", self.groups) if self.groups else "",
-            f"layout: {self.layout}" if self.layout else "",
+            f"layout: {self.layout}" if self.layout not in _PLAIN else "",
             *self.conversions,
             *self.notes,
             f"other files left out: {first_few(self.left_out)}" if self.left_out else "",

@@ -9,6 +9,9 @@ from pathlib import Path
 from .._files.channel_files import ChannelFiles
 from .._files.mask_files import MaskFiles
 
+#: Layouts that need not be named in a description.
+TWO_FOLDERS, CLASS_FOLDERS = "images and masks in two folders", "a folder of images per class"
+
 ImageItem = Path | ChannelFiles
 MaskItem = Path | MaskFiles
 

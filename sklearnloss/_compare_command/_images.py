@@ -21,6 +21,7 @@ from ..estimators._data.axes import channels_advice
 from ..estimators._data.labels import count_labels, in_mask_dtype, read_masks
 from ..estimators._data.mask_classes import (
     COMMAND_LINE,
+    Advice,
     Blobs,
     ObjectNumbers,
     check_classes,
@@ -70,7 +71,7 @@ class Seen(NamedTuple):
     nodata: float | None = None
     n_hidden: int = 0
     n_values: int = 0
-    counts: dict[int, int] = {}  # noqa: RUF012
+    counts: dict[int, int] = {}
     n_objects: int = 0
 
 
@@ -201,12 +202,16 @@ def _read_and_check(
 
 
 def check_labels(
-    labels: Sequence[int], numbers: ObjectNumbers, *, jpegs: Sequence[str] = ()
+    labels: Sequence[int],
+    numbers: ObjectNumbers,
+    *,
+    jpegs: Sequence[str] = (),
+    advice: Advice = COMMAND_LINE,
 ) -> None:
     """Raise unless the distinct labels of masks can be classes."""
     if len(labels) == 1:
         raise ValueError(f"The masks hold only one label, {labels[0]}. Expected two or more.")
-    check_classes(labels, numbers, advice=COMMAND_LINE, jpegs=jpegs)
+    check_classes(labels, numbers, advice=advice, jpegs=jpegs)
 
 
 def _check_libraries(paths: Sequence[Path]) -> None:

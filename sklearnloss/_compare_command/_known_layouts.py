@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._files.mask_files import MaskFiles
 from ._file_names import first_few, stem
-from ._image_files import ImageFiles, MaskItem
+from ._image_files import TWO_FOLDERS, ImageFiles, MaskItem
 from ._pairs import masks_beside, pair
 from ._walk import Walk, describe, listing, may_be_read
 
@@ -204,8 +204,7 @@ def paired(
     chosen = [as_item([mask_files[k] for k in positions]) for positions in partners]
     if any(isinstance(mask, MaskFiles) for mask in chosen):
         chosen = [m if isinstance(m, MaskFiles) else MaskFiles([m]) for m in chosen]
-    layout = f"{images.name}/ and {masks.name}/"
-    return ImageFiles(list(image_files), chosen, None, names, [], layout)
+    return ImageFiles(list(image_files), chosen, None, names, [], TWO_FOLDERS)
 
 
 def as_item(paths: Sequence[Path]) -> MaskItem:

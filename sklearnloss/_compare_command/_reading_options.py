@@ -111,7 +111,9 @@ def read_colors(path: Path) -> tuple[dict[Color, int], dict[int, str]]:
             red, green, blue = (int(row[columns[each]]) for each in "rgb")
             label = int(row[columns["label"]]) if "label" in columns else number
         except ValueError as error:
-            raise ValueError(f"{str(path)!r} has the line {','.join(row)!r}. {_EXPECTED}.") from error
+            raise ValueError(
+                f"{str(path)!r} has the line {','.join(row)!r}. {_EXPECTED}."
+            ) from error
         if not 0 <= min(red, green, blue) <= max(red, green, blue) <= 255:
             raise ValueError(f"{str(path)!r} has the color {(red, green, blue)}. {_EXPECTED}.")
         if colors.setdefault((red, green, blue), label) != label:
@@ -124,7 +126,13 @@ def read_colors(path: Path) -> tuple[dict[Color, int], dict[int, str]]:
 def _columns(path: Path, header: Sequence[str] | None, row: Sequence[str]) -> Mapping[str, int]:
     """Return the column of the name, of red, green and blue, and of the label."""
     if header is not None:
-        wanted: dict[str, Any] = {"name": _NAME, "r": _RED, "g": _GREEN, "b": _BLUE, "label": _LABEL}
+        wanted: dict[str, Any] = {
+            "name": _NAME,
+            "r": _RED,
+            "g": _GREEN,
+            "b": _BLUE,
+            "label": _LABEL,
+        }
         found = {
             key: position
             for key, known in wanted.items()

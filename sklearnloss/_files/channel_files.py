@@ -12,8 +12,10 @@ from .pixels import Pixels
 
 
 @dataclass(frozen=True, repr=False, init=False)
-class ChannelFiles:
+class ChannelFiles(os.PathLike[str]):
     """The files of one image, one file for each channel.
+
+    As a path, it is that of the first file.
 
     Parameters
     ----------
@@ -46,6 +48,9 @@ class ChannelFiles:
         if not found:
             raise ValueError("ChannelFiles needs one file or more.")
         object.__setattr__(self, "paths", found)
+
+    def __fspath__(self) -> str:
+        return self.paths[0]
 
     def __repr__(self) -> str:
         shown = ", ".join(map(repr, self.paths[:3]))

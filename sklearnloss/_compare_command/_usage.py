@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -37,36 +37,13 @@ def describe_usage(data: ImageData, options: Options, model: Path, loss: str) ->
     passed = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
     loaded = f"load({printable(str(model))!r}{f', custom={{{passed}}}' if passed else ''})"
     code = ["from sklearnloss import load", *dict.fromkeys(imports)]
+    note = f"To predict other {'files' if data.in_files else 'images in an array X'}"
     if options.resize is not None:
-        side = f"{options.resize} x {options.resize}"
-        note = f"To predict other images, resize them to {side} pixels, as was done here:"
-        if PurePosixPath(data.names[0]).suffix.lower() in (".npy", ".npz"):
-            shape = ", ".join(map(str, ["n", *data.X[0].shape]))
-            code.append(f"classes = {loaded}.predict(images)  # of shape ({shape})")
-        else:
-            code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
-    else:
-        note = f"To predict other {'files' if data.in_files else 'images in an array X'}:"
-        what = "masks" if data.task == "segmentation" else "classes"
-        given = '["new.png"]' if data.in_files else "X"
-        code.append(f"{what} = {loaded}.predict({given})")
-    return [note, *(f"  {line}" for line in code)]
-
-
-_RESIZING = ("import numpy as np", "from PIL import Image, ImageOps")
-
-
-def _resized(data: ImageData, side: int, loaded: str) -> list[str]:
-    colors = len(data.X[0].shape) > 2
-    kind = {1: "L", 3: "RGB", 4: "RGBA"}.get(len(data.X[0])) if colors else None
-    opened = 'ImageOps.exif_transpose(Image.open("new.png"))'
-    opened = f'{opened}.convert("{kind}")' if kind else opened
-    image = f"np.asarray(image.resize(({side}, {side}), Image.Resampling.BILINEAR))"
-    return [
-        f"image = {opened}",
-        f"image = {f'np.moveaxis({image}, -1, 0)' if colors else image}",
-        f"classes = {loaded}.predict(image[None])",
-    ]
+        note += f", which are resized to {options.resize} pixels as here"
+    what = "masks" if data.task == "segmentation" else "classes"
+    given = '["new.png"]' if data.in_files else "X"
+    code.append(f"{what} = {loaded}.predict({given})")
+    return [f"{note}:", *(f"  {line}" for line in code)]
 
 
 def _custom(model: Path, loss: str) -> dict[str, str]:

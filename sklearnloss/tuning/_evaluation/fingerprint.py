@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
+from ..._files import MaskFiles
 from ..._files.pictures import is_pillow
 from ...estimators._loss_parameter import module_settings, plain_settings
 from .function_text import describe_function
@@ -132,7 +134,9 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
 
 
 def _is_file(value: Any) -> bool:
-    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
+    """Return whether a value is a file, a folder that holds an image, or several files."""
+    is_path = isinstance(value, str | os.PathLike) and os.path.exists(value)
+    return is_path or isinstance(value, MaskFiles)
 
 
 def _listed_files(value: Any) -> list[Any] | None:
@@ -168,8 +172,12 @@ def _digest_item(item: Any) -> bytes:
     )
 
 
-def _digest_file(path: str | os.PathLike[str]) -> bytes:
+def _digest_file(path: str | os.PathLike[str] | MaskFiles) -> bytes:
     """Return a digest of a file's contents, which are read again only if the file changed."""
+    if isinstance(path, MaskFiles):
+        return b"".join(map(_digest_file, path.paths))
+    if os.path.isdir(path):
+        return _digest_folder(Path(path))
     found = os.stat(path)
     written = (found.st_mtime_ns, found.st_ctime_ns)
     key = (found.st_dev, found.st_ino, found.st_size, *written)
@@ -183,6 +191,13 @@ def _digest_file(path: str | os.PathLike[str]) -> bytes:
                 _known_files.clear()
             _known_files[key] = known
     return known
+
+
+def _digest_folder(folder: Path) -> bytes:
+    """Return a digest of the files in a folder, and of their names."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    parts = [(path.relative_to(folder).as_posix().encode(), _digest_file(path)) for path in files]
+    return b"".join(part for pair in parts for part in pair)
 
 
 def _add_object(state: Any, value: Any) -> None:

@@ -34,11 +34,13 @@ def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
     passed = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
     loaded = f"load({printable(str(model))!r}{f', custom={{{passed}}}' if passed else ''})"
     code = ["from sklearnloss import load", *dict.fromkeys(imports)]
-    note = f"To predict other {'files' if data.in_files else 'images in an array X'}:"
+    note = f"To predict other {'files' if data.in_files else 'images in an array X'}"
+    if data.reader is not None and data.reader.resize is not None:
+        note += f", which are resized to {data.reader.resize} pixels as here"
     what = "masks" if data.task == "segmentation" else "classes"
     given = '["new.png"]' if data.in_files else "X"
     code.append(f"{what} = {loaded}.predict({given})")
-    return [note, *(f"  {line}" for line in code)]
+    return [f"{note}:", *(f"  {line}" for line in code)]
 
 
 def _custom(model: Path, loss: str) -> dict[str, str]:

@@ -91,7 +91,7 @@ def is_series(folder: Path) -> bool:
         return False
     files = dicom_files(folder)
     try:
-        import SimpleITK as itk  # noqa: N813
+        import SimpleITK as itk
     except ImportError:
         return True
     with _quiet(itk):
@@ -242,7 +242,7 @@ def _quiet(itk: Any) -> Iterator[None]:
 
 def _simple_itk(path: Path) -> Any:
     try:
-        import SimpleITK  # noqa: N813
+        import SimpleITK
     except ImportError as error:
         raise ImportError(
             f"Reading {str(path)!r} needs SimpleITK: pip install 'sklearnloss[medical]'"

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .pictures import from_pillow, open_picture
 from .limits import check_announced
+from .pictures import from_pillow, open_picture
 from .pixels import Pixels, in_order
 from .tiff_tags import nodata_of, spacing_of
 

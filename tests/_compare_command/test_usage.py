@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sklearnloss import FileReader
 from sklearnloss._compare_command._data import ImageData
 from sklearnloss._compare_command._usage import describe_usage
 
@@ -36,3 +37,9 @@ def test_two_lines_predict_files_and_arrays() -> None:
     note, _, second = describe_usage(arrays, MODEL, "focal")
     assert note == "To predict other images in an array X:"
     assert second == f"  classes = {loaded}.predict(X)"
+
+
+def test_the_model_resizes_files_itself() -> None:
+    lines = describe_usage(data("classification", reader=FileReader(resize=8)), MODEL, "")
+    assert lines[0] == "To predict other files, which are resized to 8 pixels as here:"
+    assert lines[-1].endswith('.predict(["new.png"])')

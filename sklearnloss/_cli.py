@@ -157,9 +157,9 @@ def _add_compare(commands: Any) -> None:
         "with masks beside them (a.tif, a_mask.tif), of images per class, with X.npy and y.npy, or "
         "a .npz file with X and y. The layouts of nnU-Net, mmsegmentation, Pascal VOC, the 2018 "
         "Data Science Bowl, Cellpose and StarDist are recognized; for others, pass --images and "
-        "--masks. Images are .npy or .npz files, or pictures such as PNG, JPEG and TIFF. --timeout limits only the "
-        "search: the comparison takes up to top x repeats x folds additional fits, and the best "
-        "loss is then trained on all images.",
+        "--masks. Images are .npy or .npz files, or pictures such as PNG, JPEG and TIFF. "
+        "--timeout limits only the search: the comparison takes up to top x repeats x folds "
+        "additional fits, and the best loss is then trained on all images.",
     )
     compare.add_argument("data", metavar="DATA", help="folder or file, see below")
     add = compare.add_argument

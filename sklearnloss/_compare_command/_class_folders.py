@@ -66,7 +66,10 @@ def find_classes(
             empty.append(child.name)
     n_classes = len(set(found.labels or []))
     if n_classes < 2:
-        raise ValueError(f"{str(folder)!r} holds {listing(children)}. {EXPECTED}.")
+        inside_it = [child for child in children if walk.is_folder(child)]
+        deeper = len(inside_it) == 1 and any(map(walk.is_folder, inside_it[0].iterdir()))
+        hint = f" Or pass the folder in it as DATA: {str(inside_it[0])!r}." if deeper else ""
+        raise ValueError(f"{str(folder)!r} holds {listing(children)}. {EXPECTED}.{hint}")
     if may_be_masks:
         _refuse_unclear(folder, inside)
     if empty:

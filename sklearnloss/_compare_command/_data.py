@@ -151,7 +151,8 @@ def _refuse_binary_class(data: ImageData) -> None:
             raise ValueError(
                 f"All images in {label}/ have only two values, and no others do: are these "
                 f"classes, or images and their masks? If they are classes, pass --task "
-                f"classification. For segmentation, call the folders images and masks."
+                f"classification. For segmentation, call the folders images and masks, or pass "
+                f"--images and --masks with patterns."
             )
 
 
@@ -233,11 +234,12 @@ def _reader(files: ImageFiles, reading: ReadingOptions) -> FileReader:
     """Return what reads the files, and refuse masks that could be read in two ways."""
     if files.labels is not None:
         _refuse_mask_options(reading)
+    if files.objects and reading.labels is None and reading.colors is None:
+        return reading.reader("objects")
     if not files.has_object_files or reading.labels in ("objects", "border"):
         return reading.reader()
-    if files.layout.startswith("a folder per image") and reading.labels is None:
-        return reading.reader("objects")
-    first = next(mask for mask in files.masks or () if isinstance(mask, MaskFiles))
+    several = [mask for mask in files.masks or () if isinstance(mask, MaskFiles)]
+    first = max(several, key=lambda mask: len(mask.paths))
     named = first_few([Path(path).name for path in first.paths])
     raise ValueError(
         f"An image has several masks: {named}. If each holds an object, pass --labels objects, or "
@@ -259,17 +261,14 @@ def _describe_files(
     ignore: int | None,
 ) -> DataDescription:
     seen = loaded.seen
-    n_axes = 2 if files.labels is not None and len(seen[0].shape) < 4 else len(seen[0].size)
-    n_axes = max(n_axes, len(seen[0].shape) - 1)
-    sizes = [each.shape[-n_axes:] for each in seen]
     names = dict(files.label_names)
     if reading.colors is not None:
         names |= read_colors(Path(reading.colors))[1]
     description = DataDescription(
         task=files.task,
         n_images=len(seen),
-        sizes=extent(sizes),
-        n_channels=seen[0].shape[0] if len(seen[0].shape) > n_axes else 1,
+        sizes=extent([each.size for each in seen]),
+        n_channels=seen[0].shape[0] if len(seen[0].shape) > len(seen[0].size) else 1,
         channel_names=files.channel_names,
         dtypes=dict(Counter(each.dtype for each in seen)),
         kinds=dict(Counter(suffix(path) for path in files_of(files.images))),

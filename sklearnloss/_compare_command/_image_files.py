@@ -34,6 +34,8 @@ class ImageFiles:
         Files and folders that are left out.
     layout : str
         The layout that was recognized, in words.
+    objects : bool
+        Whether the layout says that masks number objects.
     notes : list of str
         What was decided about files, in words.
     ignore_index : int or None
@@ -50,6 +52,7 @@ class ImageFiles:
     names: list[str]
     others: list[str]
     layout: str = ""
+    objects: bool = False
     notes: list[str] = field(default_factory=list)
     ignore_index: int | None = None
     label_names: Mapping[int, str] = field(default_factory=dict)

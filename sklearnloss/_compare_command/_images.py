@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from .._files import FileReader, MaskFiles
+from .._files.pixels import Pixels
 from .._files.read import PICTURES, FileError
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
 from ..estimators._data.axes import channels_advice
@@ -39,7 +40,6 @@ Array = NDArray[Any]
 # Bytes of data that are kept in memory; larger data are read again in each epoch.
 IN_MEMORY = 2 * 2**30
 _BLOCK = 16
-_OBJECTS = ("objects", "border")
 
 
 class Seen(NamedTuple):
@@ -48,10 +48,11 @@ class Seen(NamedTuple):
     Attributes
     ----------
     shape : tuple of int
-        The image's shape, channels first.
+        The shape of the image as it is read, channels first.
     size : tuple of int
-        The spatial shape that its file has.
+        The spatial shape that it has in its file.
     dtype : str
+        Its dtype.
     spacing : tuple of float or None
         Distance of pixels along each spatial axis.
     nodata : float or None
@@ -61,7 +62,7 @@ class Seen(NamedTuple):
     counts : dict of int to int
         Pixels of each label.
     n_objects : int
-        Objects in its mask, if masks number them.
+        Labels in its mask, apart from 0, or mask files.
     """
 
     shape: tuple[int, ...]
@@ -253,40 +254,65 @@ def _read(
     reader: FileReader,
     channels: Channels | None,
 ) -> _Sample:
-    mask_read = None if mask_item is None else _read_mask(mask_item, reader)
-    mask = None if mask_read is None else without_channel(mask_read)
+    # As in the file, for the description and to compare the sizes of image and mask.
+    params = reader.get_params() | {"resize": None, "masks": "classes"}
+    as_stored = FileReader(**params)
+    stored_mask = None if mask_item is None else _read_mask(mask_item, as_stored)
+    mask = None if stored_mask is None else without_channel(stored_mask)
     n_axes = None if mask is None else mask.ndim
-    pixels = reader.image(image_item, n_axes=n_axes, channels=channels)
-    read = pixels.values
-    _check_numbers(read)
-    # True if the estimators themselves read the file in the same way.
-    known = pixels.axes is not None and not pixels.is_pages
-    if mask is None:
-        image = without_mask(pixels, channels)
-    else:
-        image = with_mask(pixels, mask.shape, channels)
-        known |= pixels.is_pages and image.strides[-3:] == read.strides[-3:]
-    passed_image = image_item if image is read or known else image
-    seen = Seen(
-        image.shape,
-        image.shape[-2:] if mask is None else mask.shape,
-        str(image.dtype),
-        getattr(pixels, "spacing", None),
-        getattr(pixels, "nodata", None),
-        int(np.ma.count_masked(image)),
-        image.size,
+    pixels = as_stored.image(image_item, n_axes=n_axes, channels=channels)
+    _check_numbers(pixels.values)
+    image = (
+        without_mask(pixels, channels) if mask is None else with_mask(pixels, mask.shape, channels)
     )
+    # True if the estimators read the file in the same way.
+    again = pixels.axes is not None and not pixels.is_pages
+    again |= image is pixels.values and reader.resize is None
+    if mask is not None and pixels.is_pages:
+        again |= image.strides[-3:] == pixels.values.strides[-3:]
+    seen = _see(pixels, image, mask)
+    if reader.resize is not None:
+        image = _resized(image, reader.resize)
+    seen = seen._replace(shape=image.shape)
+    passed_image = image_item if again else image
     if mask is None or mask_item is None:
         return _Sample(image, None, passed_image, None, seen)
+    if isinstance(mask_item, MaskFiles):
+        seen = seen._replace(n_objects=len(mask_item.paths))
+    passed_mask = mask_item if mask is stored_mask else mask
+    if reader != as_stored:
+        mask, passed_mask = without_channel(reader.mask(mask_item)), mask_item
     found, counts = count_labels(read_masks(mask[None], (1, *mask.shape)))
     labels = found.astype(int).tolist()
-    seen = seen._replace(
-        counts=dict(zip(labels, counts.tolist(), strict=True)),
-        n_objects=_count_objects(mask_item) if reader.masks in _OBJECTS else 0,
-    )
-    passed_mask = mask_item if mask is mask_read else mask
+    seen = seen._replace(counts=dict(zip(labels, counts.tolist(), strict=True)))
     blobs = find_blobs(mask, labels)
     return _Sample(image, mask, passed_image, passed_mask, seen, mask.dtype, blobs)
+
+
+def _see(pixels: Pixels, image: Array, mask: Array | None) -> Seen:
+    """Return what is in a file, before it is resized."""
+    return Seen(
+        image.shape,
+        _size(image, mask),
+        str(image.dtype),
+        pixels.spacing,
+        pixels.nodata,
+        int(np.ma.count_masked(image)),
+        image.size,
+        n_objects=0 if mask is None else int(np.count_nonzero(count_labels(mask)[0])),
+    )
+
+
+def _size(image: Array, mask: Array | None) -> tuple[int, ...]:
+    """Return the spatial shape of an image with channels first, or without channels."""
+    if mask is not None:
+        return mask.shape
+    return image.shape if image.ndim == 2 else image.shape[1:]
+
+
+def _resized(image: Array, side: int) -> Array:
+    axes = "YX" if image.ndim == 2 else f"C{'ZYX'[1 - image.ndim :]}"
+    return FileReader(resize=side).convert(Pixels(image, axes)).values
 
 
 def _check_numbers(read: Array) -> None:
@@ -306,13 +332,6 @@ def _read_mask(item: MaskItem, reader: FileReader) -> Array:
         if colors is not None:
             raise ColorMask(colors) from error
         raise ValueError(f"its mask: {error.reason}") from error
-
-
-def _count_objects(item: MaskItem) -> int:
-    """Return how many objects the mask of an image has, in its file."""
-    if isinstance(item, MaskFiles):
-        return len(item.paths)
-    return int(np.count_nonzero(count_labels(FileReader().mask(item)[None])[0]))
 
 
 def _slim(sample: _Sample) -> _Sample:
@@ -336,29 +355,30 @@ def _check_shapes(
         if kind != usual
     ]
     if others:
+        unlike = [shape for shape, kind in zip(shapes, kinds, strict=True) if kind != usual]
         raise ValueError(
             f"Most images have shape {typical} (channels first), but {len(others)} of "
             f"{len(names)} do not: {first_few(others)}. Expected the same channels"
-            + ("." if any_size else " and size.")
-            + _advice(
-                typical, next(s for s, kind in zip(shapes, kinds, strict=True) if kind != usual)
-            )
+            f"{'.' if any_size else ' and size.'}{_advice(typical, unlike)}"
         )
 
 
-def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
-    """Return what to do about an image of a different shape, with a leading space."""
-    if max(len(typical), 3) != max(len(other), 3):
+def _advice(typical: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> str:
+    """Return what to do about images of different shapes, with a leading space."""
+    if any(max(len(typical), 3) != max(len(other), 3) for other in others):
         return " Flat images and volumes cannot be mixed."
-    one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
-    if {one, most} <= {1, 2, 3, 4} and one != most:
-        return f"{channels_advice(one, most).partition(':')[0]}: pass --color gray, or --color rgb."
-    if one != most:
-        return ""
-    return " Crop them, or pass --resize PIXELS."
+    most, *channels = (shape[0] if len(shape) > 2 else 1 for shape in (typical, *others))
+    unlike = [number for number in channels if number != most]
+    advice = ""
+    if unlike and {most, *unlike} <= {1, 2, 3, 4}:
+        said = channels_advice(unlike[0], most).partition(":")[0]
+        advice = f"{said}: pass --color gray, or --color rgb."
+    if len(unlike) < len(channels):
+        advice += " Images of other sizes: crop them, or pass --resize PIXELS."
+    return advice
 
 
 def _reason(error: Exception) -> str:
     said = error.reason if isinstance(error, FileError) else str(error)
     text = " ".join(said.split()).removesuffix(".") or type(error).__name__
-    return text if len(text) < 160 else f"{text[:157]}..."
+    return text if len(text) < 300 else f"{text[:297]}..."

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._files.mask_files import MaskFiles
+from ..tuning._comparison.wording import plural
 from ._file_names import first_few, stem
 from ._image_files import TWO_FOLDERS, ImageFiles, MaskItem
 from ._pairs import masks_beside, pair
@@ -38,7 +39,7 @@ def find_voc(folder: Path, children: Sequence[Path], walk: Walk) -> ImageFiles |
     files.others = [*top, *other_images, *other_masks]
     left = len(image_files) - len(chosen)
     if left:
-        files.notes.append(f"{left} images without a mask of classes left out")
+        files.notes.append(f"{plural(left, 'image')} without a mask of classes left out")
     return files
 
 
@@ -90,6 +91,7 @@ def find_folder_per_image(
         # An image with one object has one file, too.
         masks = [mask if isinstance(mask, MaskFiles) else MaskFiles([mask]) for mask in masks]
         found.layout = "a folder per image, with a mask file per object"
+        found.objects = True
     found.masks = masks
     return found
 
@@ -125,14 +127,11 @@ def find_one_folder(folder: Path, children: Sequence[Path], walk: Walk) -> Image
         raise ValueError(f"{str(folder)!r} holds images beside their masks. {error}") from error
     chosen = [as_item([folder / masks[k] for k in positions]) for positions in partners]
     top = [] if deep else [describe(child) for child in children if walk.is_folder(child)]
-    return ImageFiles(
-        [folder / name for name in images],
-        chosen,
-        None,
-        images,
-        [*top, *others, *left],
-        "images beside their masks",
-    )
+    found = ImageFiles([folder / name for name in images], chosen, None, images, [])
+    found.others = [*top, *others, *left]
+    found.objects = all(stem(name).lower().endswith("_cp_masks") for name in masks)
+    found.layout = "Cellpose" if found.objects else "images beside their masks"
+    return found
 
 
 def _files_of(

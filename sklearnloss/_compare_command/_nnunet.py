@@ -10,6 +10,7 @@ from typing import Any
 
 from .._files.channel_files import ChannelFiles
 from .._utils.printable import printable
+from ..tuning._comparison.wording import plural
 from ._file_names import first_few, stem
 from ._image_files import ImageFiles, ImageItem
 
@@ -78,8 +79,8 @@ def read_dataset_json(path: Path, files: ImageFiles) -> None:
     n_files = len(first.paths) if isinstance(first, ChannelFiles) else 1
     if n_files > 1 and len(files.channel_names) not in (0, n_files):
         raise ValueError(
-            f"{str(path)!r} names {len(files.channel_names)} channels, but images have {n_files} "
-            f"files. Correct one of them."
+            f"{str(path)!r} names {plural(len(files.channel_names), 'channel')}, but images have "
+            f"{n_files} files. Correct one of them."
         )
 
 

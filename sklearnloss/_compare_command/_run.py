@@ -81,7 +81,7 @@ def run_compare(options: Options, output: Path) -> str:
 
 
 def describe_data(options: Options, output: Path) -> str:
-    """Return the description of the data, as :func:`run_compare` prints it first.
+    """Return the description of the data, and why it cannot be compared yet, if so.
 
     Parameters
     ----------
@@ -89,7 +89,14 @@ def describe_data(options: Options, output: Path) -> str:
         As for :func:`run_compare`.
     """
     options.check()
-    return f"{printable(options.data)}: {_load(options, output).description}.\n"
+    data = _load(options, output)
+    text = f"{printable(options.data)}: {data.description}.\n"
+    try:
+        make_estimator(data, options)
+        check_folds(data, options.folds)
+    except ValueError as error:
+        text += f"It cannot be compared yet: {printable(str(error))}\n"
+    return text
 
 
 def _load(options: Options, output: Path) -> ImageData:

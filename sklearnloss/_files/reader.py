@@ -344,7 +344,14 @@ def _colors_of_array(pixels: Pixels) -> Channels:
 
 
 def _read_object(path: str) -> np.ndarray:
-    return np.asarray(read_mask(path) > 0)
+    mask = read_mask(path)
+    labels = np.unique(mask[mask != 0])
+    if len(labels) > 1:
+        raise ValueError(
+            f"{path!r} holds the labels {labels[:5].tolist()}. Expected one object in each file: "
+            f"one number, and 0 around it."
+        )
+    return np.asarray(mask > 0)
 
 
 def _mask_value(values: np.ndarray, nodata: float | None) -> np.ndarray:

@@ -1,8 +1,4 @@
-"""Folders of tiny images as users have them: one function makes each.
-
-``READ`` lists those that are read, with the command's options, the pairs of files and the
-description; ``REFUSED`` those that are refused, with a part of the message.
-"""
+"""Folders of tiny images as users have them: one function writes each."""
 
 from __future__ import annotations
 
@@ -11,43 +7,12 @@ import os
 import pickle
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
-
-Make = Callable[[Path], None]
-
-
-class Read(NamedTuple):
-    """A folder that is read.
-
-    Attributes
-    ----------
-    make : callable
-        Writes it.
-    options : list of str
-        Options of the command.
-    description : str
-        What the command says of it.
-    pairs : dict of str to (str or list of str)
-        The mask, masks or class of each image; channels in separate files are joined by +.
-    """
-
-    make: Make
-    options: Sequence[str]
-    description: str
-    pairs: dict[str, Any]
-
-
-class Refuse(NamedTuple):
-    """A folder that is refused, with a regular expression of the message."""
-
-    make: Make
-    options: Sequence[str]
-    message: str
 
 
 def image(k: int = 0, shape: tuple[int, ...] = (8, 8), dtype: Any = np.uint8) -> Any:
@@ -93,10 +58,11 @@ def pairs(folder: Path, names: Sequence[str] = "abcd", *, end: str = ".png") -> 
 
 
 def nnunet(folder: Path) -> None:
+    labels = (np.eye(4)[..., None] * [1, 0, 2]).astype(np.uint8)
     for k in range(2):
         for channel in range(2):
             save(folder / "imagesTr" / f"c{k}_{channel:04d}.nii.gz", image(k, (4, 4, 3), np.int16))
-        save(folder / "labelsTr" / f"c{k}.nii.gz", np.eye(4, dtype=np.uint8)[..., None] * [1, 0, 2])
+        save(folder / "labelsTr" / f"c{k}.nii.gz", labels)
     save(folder / "imagesTs" / "c9_0000.nii.gz", image(9, (4, 4, 3), np.int16))
     description = {
         "channel_names": {"0": "T1", "1": "T2"},

@@ -264,7 +264,7 @@ def test_broken_pictures_and_colors_as_classes_are_named(tmp_path: Path) -> None
     (tmp_path / "images" / "1.png").write_bytes(whole[:-30])
     with pytest.raises(
         Refused,
-        match=r"1.png \(.*truncated\), 0.png \(masks in color, with the colors .* Pass --colors FILE",
+        match=r"1.png \(.*truncated\), 0.png \(masks in color, with the colors .* --colors FILE",
     ):
         prepare(tmp_path)
 

@@ -126,10 +126,7 @@ def test_folders_with_several_images_and_masks_each_are_refused(tmp_path: Path) 
         with pytest.raises(ValueError, match=r"2 folders with separate images and masks.*site1"):
             find_files(tmp_path, task)
     files = find_files(tmp_path, images="*/images/*", masks="*/masks/*")
-    assert files.names == ["site1/images/a.png", "site1/images/b.png"] + [
-        "site2/images/a.png",
-        "site2/images/b.png",
-    ]
+    assert files.names == [f"site{k}/images/{name}.png" for k in (1, 2) for name in "ab"]
     (tmp_path / "site1").rename(tmp_path.parent / f"{tmp_path.name}-site1")
     with pytest.raises(ValueError, match=r"holds only site2/\. Pass that as DATA: '.*site2'\."):
         find_files(tmp_path)

@@ -235,7 +235,7 @@ def _read_all(
         # Block by block, or the pool could read more ahead than fits into memory.
         for start in range(0, len(jobs), _BLOCK):
             block = jobs[start : start + _BLOCK]
-            yield from pool.map(lambda job: _try_to_read(*job, reader, channels), block)
+            yield from pool.map(lambda job: _try_to_read(job[0], job[1], reader, channels), block)
             bar.update(len(block))
 
 

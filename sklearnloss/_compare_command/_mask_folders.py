@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ._file_names import first_few
-from ._image_files import ImageFiles
+from ._image_files import ImageFiles, ImageItem
 from ._known_layouts import is_pickle, paired, refuse_pickles
 from ._nnunet import join_channels, read_dataset_json
 from ._walk import Walk, describe, kinds, listing
@@ -77,7 +77,9 @@ def find_masked(children: Sequence[Path], images: Path, masks: Path, walk: Walk)
     tests = _without_masks(images, image_files, masks, mask_files)
     image_files = [file for file in image_files if _split(images, file) not in tests]
     is_nnunet = images.name.lower() == "imagestr"
-    joined = join_channels(image_files, images) if is_nnunet else list(image_files)
+    joined: list[ImageItem] = [*image_files]
+    if is_nnunet:
+        joined = join_channels(image_files, images)
     firsts = [Path(each) if isinstance(each, Path) else Path(each.paths[0]) for each in joined]
     files = paired(images, firsts, masks, mask_files)
     files.images = joined

@@ -170,6 +170,7 @@ def _by_key(names: Sequence[str], key: Key) -> dict[str, int]:
         if first != position:
             raise ValueError(
                 f"{printable(names[first])} and {printable(name)} have the same name except for "
-                f"their endings, or upper and lower case. Expected one file per image: move one of them away."
+                f"their endings, or upper and lower case. Expected one file per image: move one of "
+                f"them away."
             )
     return found

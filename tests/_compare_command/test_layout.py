@@ -22,7 +22,7 @@ def touch(folder: Path, *names: str) -> None:
 def pairs(files: ImageFiles) -> list[tuple[str, str]]:
     masks = [] if files.masks is None else files.masks
     paired = zip(files.images, masks, strict=True)
-    return [(os.path.basename(i), os.path.basename(m)) for i, m in paired]  # type: ignore[type-var, arg-type]
+    return [(os.path.basename(i), os.path.basename(m)) for i, m in paired]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

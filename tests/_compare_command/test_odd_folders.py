@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sklearnloss import FileReader, UNetSegmenter, load
 from sklearnloss._compare_command._image_files import files_of
 from sklearnloss._compare_command._layout import find_files
 
+from ..command_line import main
 from . import odd_folders as odd
 from .helpers import Refused, prepare
 
@@ -97,8 +101,8 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
         odd.stardist,
         "--labels border",
         "4 images, 1 channel, uint8, 8 x 8 pixels; masks: a number per object, 3 to 9 objects; "
-        "read as object / border / background; labels 0 background (67 %), 1 object (9 %), 2 border "
-        "(23 %)",
+        "read as object / border / background; labels 0 background (67 %), 1 object (9 %), 2 "
+        "border (23 %)",
         same("0123", ".tif"),
     ),
     (
@@ -276,7 +280,7 @@ def identity(value: Any) -> str | None:
 
 def pairs(folder: Path, options: list[str]) -> dict[str, str]:
     """Return the files of each image's mask."""
-    given = {
+    given: dict[str, Any] = {
         key: options[options.index(f"--{key}") + 1]
         for key in ("images", "masks")
         if f"--{key}" in options
@@ -313,3 +317,109 @@ def test_it_is_refused(tmp_path: Path, make: Make, options: str, message: str) -
         prepare(folder, *options.split())
     assert re.search(message, str(error.value)), str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (odd.nnunet, ""),
+        (odd.data_science_bowl, ""),
+        (odd.hyperstacks, "--labels border --resize 16"),
+        (odd.masks_in_color, "--colors DATA/colors.csv"),
+        (odd.tiles, "--ignore-index 255 --nodata -9999"),
+    ],
+    ids=identity,
+)
+def test_estimators_read_the_same_from_files(
+    tmp_path: Path, make: Make, options: str, request: pytest.FixtureRequest
+) -> None:
+    folder = tmp_path / "data"
+    make(folder)
+    given = options.replace("DATA", str(folder)).split()
+    kept = prepare(folder, *given)
+    request.getfixturevalue("nothing_in_memory")
+    listed = prepare(folder, *given)
+    assert isinstance(kept.X, np.ndarray)
+    assert not any(isinstance(item, np.ndarray) for item in [*listed.X, *listed.y])
+    assert listed.description == f"{kept.description}; read from files batch by batch" or (
+        "; read from files batch by batch; " in listed.description
+    )
+    model = UNetSegmenter(
+        width=2,
+        depth=1,
+        max_epochs=1,
+        random_state=0,
+        reader=listed.search.estimator.reader,
+        ignore_index=listed.search.estimator.ignore_index,
+        classes=listed.labels,
+    )
+    scores = [model.fit(data.X, data.y).score(data.X, data.y) for data in (kept, listed)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-3)
+    np.testing.assert_array_equal(model.scaling_.mean.isnan(), False)
+
+
+def test_a_stack_of_channels_is_in_order(tmp_path: Path) -> None:
+    odd.nnunet(tmp_path)
+    second = odd.image(7, (4, 4, 3), np.int16)
+    odd.save(tmp_path / "imagesTr" / "c0_0001.nii.gz", second)
+    X = prepare(tmp_path).X
+    assert X.shape == (2, 2, 4, 4, 3)
+    np.testing.assert_array_equal(X[0], [odd.image(0, (4, 4, 3), np.int16), second])
+
+
+def test_layouts_that_are_stacks_of_files_are_images(tmp_path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    for k in range(4):
+        for kind, values in (("images", odd.image(k)), ("masks", odd.halves())):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            zarr.save_array(str(tmp_path / kind / f"{k}.zarr"), values)
+    data = prepare(tmp_path)
+    assert data.description == odd_description(4)
+    np.testing.assert_array_equal(data.X, [odd.image(k) for k in range(4)])
+
+
+def odd_description(n: int) -> str:
+    return f"{n} {GRAY} 0 (50 %), 1 (50 %)"
+
+
+def test_describe_says_what_is_there_and_trains_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd.hyperstacks(tmp_path / "exp")
+    assert main(["compare", "exp", "--labels", "objects", "--groups", "[^_]+", "--describe"]) == 0
+    assert capsys.readouterr().out == (
+        "exp: 12 images, 2 channels, uint16, 90 x 130 to 128 x 128 pixels; masks: a number per "
+        "object, 3 to 9 objects; read as object / background; labels 0 background (94 %), 1 object "
+        "(6 %); 2 groups: ctrl (6), siRNA (6); read from files batch by batch.\n"
+        "It cannot be compared yet: --folds 5: there are only 2 groups.\n"
+    )
+    assert os.listdir() == ["exp"]
+
+
+@pytest.mark.slow
+def test_the_model_keeps_how_files_are_read_and_what_they_were(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd.hyperstacks(tmp_path / "exp")
+    small = "--losses dice --folds 2 --trials 1 --repeats 1 --epochs 1 --width 2 --device cpu"
+    reading = "--labels objects --resize 32 --groups ctrl|siRNA"
+    output = ["--output", str(tmp_path / "results")]
+    arguments = ["compare", str(tmp_path / "exp"), *small.split(), *reading.split(), *output]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "masks: a number per object, 3 to 9 objects; read as object / background" in printed
+    assert "2 groups: ctrl (6), siRNA (6)" in (tmp_path / "results" / "summary.txt").read_text()
+    model = load(tmp_path / "results" / "best_model.safetensors")
+    assert model.reader == FileReader(masks="objects", resize=32)
+    described = model.data_description_
+    assert described["groups"] == {"ctrl": 6, "siRNA": 6}
+    assert described["n_objects"] == [3, 9]
+    assert described["sizes"] == [[90, 130], [128, 128]]
+    new = sorted((tmp_path / "exp" / "images").iterdir())
+    data = prepare(tmp_path / "exp", *reading.split())
+    np.testing.assert_allclose(model.predict_proba(new), model.predict_proba(data.X), atol=1e-5)
+    assert main([*arguments, "--labels", "border"]) == 2
+    assert "holds a run with --labels objects, but now it is --labels border" in (
+        capsys.readouterr().err
+    )

@@ -271,6 +271,7 @@ def _describe_files(
         n_channels=seen[0].shape[0] if len(seen[0].shape) > len(seen[0].size) else 1,
         channel_names=files.channel_names,
         dtypes=dict(Counter(each.dtype for each in seen)),
+        values=_range([each.values for each in seen if each.values]),
         kinds=dict(Counter(suffix(path) for path in files_of(files.images))),
         spacing=extent([each.spacing for each in seen if each.spacing is not None]),
         nodata=_nodata(seen, reading),
@@ -290,6 +291,12 @@ def _describe_files(
         names = {0: "background", 1: "object", 2: "border"}
     _describe_labels(description, [each.counts for each in seen], names, ignore)
     return description
+
+
+def _range(values: Sequence[Sequence[float]]) -> list[float]:
+    """Return the lowest and the highest of several ranges."""
+    flat = [each for pair in values for each in pair]
+    return [min(flat), max(flat)] if flat else []
 
 
 def _share_without_data(seen: Sequence[Seen]) -> float:

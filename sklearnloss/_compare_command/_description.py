@@ -36,6 +36,8 @@ class DataDescription:
         Their names, if the data set has them.
     dtypes : dict of str to int
         Number of images of each dtype.
+    values : list of float
+        The lowest and the highest value in image files, without masked pixels.
     kinds : dict of str to int
         Number of image files of each extension; empty for arrays.
     spacing : list of list of float
@@ -76,6 +78,7 @@ class DataDescription:
     n_channels: int = 1
     channel_names: list[str] = field(default_factory=list)
     dtypes: dict[str, int] = field(default_factory=dict)
+    values: list[float] = field(default_factory=list)
     kinds: dict[str, int] = field(default_factory=dict)
     spacing: list[list[float]] = field(default_factory=list)
     nodata: float | None = None
@@ -116,6 +119,8 @@ class DataDescription:
             channels += f" ({first_few(self.channel_names)})"
         pixels = " to ".join(" x ".join(map(str, size)) for size in self.sizes)
         parts = [plural(self.n_images, "image"), channels, " and ".join(self.dtypes)]
+        if self.values and any(dtype.startswith("float") for dtype in self.dtypes):
+            parts[-1] += f" from {self.values[0]:.4g} to {self.values[1]:.4g}"
         parts.append(f"{pixels} {'pixels' if len(self.sizes[0]) < 3 else 'voxels'}")
         if len(self.kinds) > 1:
             parts.append(" and ".join(f"{n} {kind}" for kind, n in self.kinds.items()))

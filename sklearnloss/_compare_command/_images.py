@@ -59,6 +59,8 @@ class Seen(NamedTuple):
         The value that the file declares for pixels without data.
     n_hidden, n_values : int
         How many values are masked, of how many.
+    values : tuple of float
+        The lowest and the highest value that is not masked; empty if all are.
     counts : dict of int to int
         Pixels of each label.
     n_objects : int
@@ -72,6 +74,7 @@ class Seen(NamedTuple):
     nodata: float | None = None
     n_hidden: int = 0
     n_values: int = 0
+    values: tuple[float, ...] = ()
     counts: dict[int, int] = {}
     n_objects: int = 0
 
@@ -299,6 +302,7 @@ def _see(pixels: Pixels, image: Array, mask: Array | None) -> Seen:
         pixels.nodata,
         int(np.ma.count_masked(image)),
         image.size,
+        () if np.ma.getmask(image).all() else (float(image.min()), float(image.max())),
         n_objects=0 if mask is None else int(np.count_nonzero(count_labels(mask)[0])),
     )
 

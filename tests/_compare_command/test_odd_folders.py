@@ -178,8 +178,8 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
     (
         odd.tiles,
         "--ignore-index 255 --nodata -9999",
-        "4 images, 5 channels, float32, 8 x 8 pixels, 12 % of pixels without data (-9999); masks "
-        "of the labels 0 (45 %), 1 (48 %), 2 (7 %); 255 is ignored (12 % of pixels)",
+        "4 images, 5 channels, float32 from 0.001 to 0.199, 8 x 8 pixels, 12 % of pixels without "
+        "data (-9999); masks of the labels 0 (45 %), 1 (48 %), 2 (7 %); 255 is ignored (12 % of pixels)",
         {f"images/{k}.tif": f"masks/{k}.png" for k in range(4)},
     ),
     (
@@ -198,8 +198,8 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
     (
         odd.not_a_number,
         "--nodata nan",
-        "4 images, 1 channel, float32, 8 x 8 pixels, 6 % of pixels without data (nan); masks of "
-        "the labels 0 (50 %), 1 (50 %)",
+        "4 images, 1 channel, float32 from 1 to 199, 8 x 8 pixels, 6 % of pixels without data "
+        "(nan); masks of the labels 0 (50 %), 1 (50 %)",
         same("0123", ".tif"),
     ),
 ]
@@ -319,6 +319,7 @@ def test_it_is_refused(tmp_path: Path, make: Make, options: str, message: str) -
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "options"),
     [
@@ -422,4 +423,12 @@ def test_the_model_keeps_how_files_are_read_and_what_they_were(
     assert main([*arguments, "--labels", "border"]) == 2
     assert "holds a run with --labels objects, but now it is --labels border" in (
         capsys.readouterr().err
+    )
+
+
+def test_values_that_stand_for_missing_data_can_be_seen(tmp_path: Path) -> None:
+    odd.tiles(tmp_path)
+    assert (
+        "float32 from -9999 to 0.199, 8 x 8"
+        in prepare(tmp_path, "--ignore-index", "255").description
     )

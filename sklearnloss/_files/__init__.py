@@ -5,7 +5,8 @@ the kinds of files and what reads them: ``arrays`` (NumPy), ``pictures`` (Pillow
 ``tiff_tags``, ``nifti``, ``dicom`` and ``zarr_arrays``. ``limits`` refuses sizes that cannot be
 true, and ``dtypes`` chooses integers for labels. ``scene`` reads parts of an image that does not
 fit into memory, with ``tiff_pages`` for TIFF. ``write`` saves labels and probabilities,
-``row_writer`` row by row. ``reader`` turns files into the images and masks that a model is trained
+``row_writer`` row by row; ``output`` makes files appear
+when they are complete. ``reader`` turns files into the images and masks that a model is trained
 on: :class:`FileReader`.
 """
 

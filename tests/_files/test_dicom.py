@@ -81,7 +81,9 @@ def test_what_is_not_one_volume_is_refused(tmp_path: Path) -> None:
 
 
 def test_frames_in_time_are_refused(tmp_path: Path) -> None:
-    write_slice(tmp_path / "a.dcm", np.stack([PIXELS] * 2).astype(np.uint8), tags={"0008|0060": "US"})
+    write_slice(
+        tmp_path / "a.dcm", np.stack([PIXELS] * 2).astype(np.uint8), tags={"0008|0060": "US"}
+    )
     content = (tmp_path / "a.dcm").read_bytes()
     # Frame time, in front of the next element: number of frames comes later in the file.
     element = b"\x18\x00\x63\x10" + (4).to_bytes(4, "little") + b"33.3"
@@ -128,3 +130,21 @@ def test_objects_that_are_no_images_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(content)
     with pytest.raises(FileError, match="it is a segmentation object.*NIfTI"):
         read_mask(tmp_path / "a.dcm")
+
+
+def test_white_may_be_zero(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    write_slice(path, PIXELS.astype(np.uint16))
+    path.write_bytes(path.read_bytes().replace(b"MONOCHROME2", b"MONOCHROME1"))
+    np.testing.assert_array_equal(read_image(path).values, 65535 - PIXELS.astype(np.uint16))
+    with pytest.raises(FileError, match="a mask in which white is 0"):
+        read_mask(path)
+
+
+def test_a_missing_spacing_is_none(tmp_path: Path) -> None:
+    write_slice(tmp_path / "a.dcm", PIXELS)
+    content = (tmp_path / "a.dcm").read_bytes()
+    place = content.index(b"\x28\x00\x30\x00")  # PixelSpacing: tag, length, text
+    size = 8 + int.from_bytes(content[place + 4 : place + 8], "little")
+    (tmp_path / "a.dcm").write_bytes(content[:place] + content[place + size :])
+    assert read_image(tmp_path / "a.dcm").spacing is None

@@ -38,10 +38,10 @@ def assert_refused(path: Path, message: str) -> None:
 @pytest.mark.parametrize("shape", [(2**20, 2**13), (2**40, 2**40), (2**62, 4)])
 def test_arrays(tmp_path: Path, shape: tuple[int, ...]) -> None:
     (tmp_path / "a.npy").write_bytes(npy_header(shape) + bytes(100))
-    assert_refused(tmp_path / "a.npy", "its header announces .* but the file has only 228 bytes")
+    assert_refused(tmp_path / "a.npy", "its header announces .* but the file has only 100 bytes")
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("../../x.npy", npy_header(shape) + bytes(100))
-    assert_refused(tmp_path / "a.npz", "its header announces .* but the file has only 228 bytes")
+    assert_refused(tmp_path / "a.npz", "its header announces .* but the file has only 100 bytes")
 
 
 def test_negative_sizes(tmp_path: Path) -> None:
@@ -102,7 +102,9 @@ def test_names_with_control_characters_are_escaped(tmp_path: Path) -> None:
     other = path.with_suffix(".\x1bx")
     with pytest.raises(ValueError, match=r"xe9.\\x1bx' is of an unknown kind"):
         read_image(other)
-    np.savez(tmp_path / "b.npz", **{"x\x1b": np.zeros(3), "y": np.zeros(3)})
+    with zipfile.ZipFile(tmp_path / "b.npz", "w") as file:
+        for name in ("x\x1b.npy", "y.npy"):
+            file.writestr(name, npy_header((3,)) + bytes(3))
     with pytest.raises(FileError) as error:
         read_image(tmp_path / "b.npz")
     assert str(error.value).isprintable()

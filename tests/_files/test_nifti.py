@@ -89,7 +89,12 @@ def test_byte_order_and_colors(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "dtype"),
-    [([0, 3, 255], "uint8"), ([0, 256, 1], "uint16"), ([-1, 0, 1], "int8"), ([0, 0, 7e4], "uint32")],
+    [
+        ([0, 3, 255], "uint8"),
+        ([0, 256, 1], "uint16"),
+        ([-1, 0, 1], "int8"),
+        ([0, 0, 7e4], "uint32"),
+    ],
 )
 def test_labels_stored_as_real_numbers_become_integers(
     tmp_path: Path, labels: list[float], dtype: str
@@ -103,7 +108,9 @@ def test_labels_stored_as_real_numbers_become_integers(
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf])
 def test_labels_must_be_whole_numbers(tmp_path: Path, value: float) -> None:
     save(tmp_path / "a.nii.gz", np.full((3, 4, 5), value))
-    with pytest.raises(FileError, match=rf"a.nii.gz' cannot be read: it is a mask that holds {value}"):
+    with pytest.raises(
+        FileError, match=rf"a.nii.gz' cannot be read: it is a mask that holds {value}"
+    ):
         read_mask(tmp_path / "a.nii.gz")
 
 

@@ -57,7 +57,11 @@ IMAGEJ = {"imagej": True, "resolution": (4.0, 2.0)}
         (IMAGEJ, {"spacing": 3.0}, None),
         (IMAGEJ, {"unit": "pixel", "spacing": 3.0}, None),
         ({"resolution": (72, 72), "resolutionunit": 2}, {}, None),  # as for printers
-        ({"ome": True}, {f"PhysicalSize{k}": v for k, v in zip("XYZ", (1, 2, 3), strict=True)}, (3, 2, 1)),
+        (
+            {"ome": True},
+            {f"PhysicalSize{k}": v for k, v in zip("XYZ", (1, 2, 3), strict=True)},
+            (3, 2, 1),
+        ),
         ({"ome": True}, {"PhysicalSizeX": 1, "PhysicalSizeY": 2}, None),
         (
             {"ome": True},

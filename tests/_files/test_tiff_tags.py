@@ -56,7 +56,7 @@ IMAGEJ = {"imagej": True, "resolution": (4.0, 2.0)}
         (IMAGEJ, {"unit": "um"}, None),  # slices at unknown distances
         (IMAGEJ, {"spacing": 3.0}, None),
         (IMAGEJ, {"unit": "pixel", "spacing": 3.0}, None),
-        ({"resolution": (72, 72), "resolutionunit": 2}, {}, None),  # as for printers
+        ({"resolution": (72, 72), "resolutionunit": 2, "ome": False}, {}, None),  # as for printers
         (
             {"ome": True},
             {f"PhysicalSize{k}": v for k, v in zip("XYZ", (1, 2, 3), strict=True)},
@@ -74,6 +74,7 @@ def test_spacing_of_volumes(
     tmp_path: Path, options: Any, metadata: dict[str, Any], spacing: tuple[float, ...] | None
 ) -> None:
     volume = np.stack([IMAGE] * 3)
+    options = {"photometric": "minisblack", **options}
     tifffile.imwrite(tmp_path / "a.tif", volume, metadata={"axes": "ZYX", **metadata}, **options)
     image = read_image(tmp_path / "a.tif")
     assert (image.axes, image.spacing) == ("ZYX", spacing)

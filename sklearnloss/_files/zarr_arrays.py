@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._utils.printable import printable
 from .dtypes import as_integers
-from .limits import check_announced
+from .limits import check_memory
 from .pixels import Pixels, in_order, spacing_along
 
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
@@ -75,7 +74,7 @@ def read_zarr(path: Path, *, mask: bool) -> Pixels:
         If zarr is not installed.
     """
     found = find_array(path)
-    values = np.asarray(open_array(found.folder, path)[...])
+    values = np.asarray(open_array(found.folder, path, whole=True)[...])
     if mask:
         values = as_integers(values)
     if found.axes is None:
@@ -99,12 +98,12 @@ def find_array(path: Path) -> ZarrArray:
     children = sorted(child for child in path.iterdir() if child.is_dir() and child.name != "OME")
     inside = [child for child in children if any((child / name).is_file() for name in MARKERS)]
     if len(inside) != 1:
-        names = ", ".join(repr(printable(child.name)) for child in inside[:5])
+        names = ", ".join(repr(child.name) for child in inside[:5])
         raise ValueError(f"it holds {len(inside)} arrays or groups ({names}). Expected one.")
     return find_array(_inner(path, inside[0].name))
 
 
-def open_array(folder: Path, path: Path) -> Any:
+def open_array(folder: Path, path: Path, *, whole: bool) -> Any:
     """Open an array that holds numbers, after a check of its metadata.
 
     Parameters
@@ -113,6 +112,8 @@ def open_array(folder: Path, path: Path) -> Any:
         The folder of the array.
     path : Path
         The path that the user gave, for errors.
+    whole : bool
+        Whether it is going to be read at once.
     """
     try:
         import zarr
@@ -120,7 +121,7 @@ def open_array(folder: Path, path: Path) -> Any:
         raise ImportError(
             f"Reading {str(path)!r} needs zarr: pip install 'sklearnloss[zarr]'"
         ) from error
-    _check_array(folder)
+    _check_array(folder, whole=whole)
     return zarr.open_array(zarr.storage.LocalStore(folder, read_only=True), mode="r")
 
 
@@ -140,7 +141,7 @@ def _full_resolution(path: Path, multiscales: Any) -> ZarrArray:
         for each in part.get("coordinateTransformations", ())
         if each.get("type") == "scale"
     ]
-    sizes = {}
+    sizes: dict[str, float] = {}
     if factors and all(len(scale) == len(axes) for scale in factors):
         sizes = dict(zip(axes, map(math.prod, zip(*factors, strict=True)), strict=True))
     return ZarrArray(_inner(path, level["path"]), axes, sizes)
@@ -159,7 +160,7 @@ def _inner(path: Path, name: str) -> Path:
     inner = path / parts
     inside = path.resolve() in (inner.resolve(), *inner.resolve().parents)
     if parts.is_absolute() or ".." in parts.parts or not inside:
-        raise ValueError(f"its metadata lead out of the folder, to {printable(str(name))!r}.")
+        raise ValueError(f"its metadata lead out of the folder, to {str(name)!r}.")
     return inner
 
 
@@ -183,8 +184,8 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_array(folder: Path) -> None:
-    """Raise an error unless an array holds numbers, in chunks that fit into memory."""
+def _check_array(folder: Path, *, whole: bool) -> None:
+    """Raise an error unless an array holds numbers, and its chunks or all fit into memory."""
     if (folder / "zarr.json").is_file():
         content = _json(folder / "zarr.json")
         if content.get("node_type") != "array":
@@ -202,16 +203,15 @@ def _check_array(folder: Path) -> None:
         codecs = [each["id"] for each in used if each]
         chunk = content["chunks"]
     if not known:
-        raise ValueError(f"it holds values of the type {printable(str(kind))}. Expected numbers.")
+        raise ValueError(f"it holds values of the type {kind!r}. Expected numbers.")
     unknown = [name for name in codecs if str(name).removeprefix("numcodecs.") not in _CODECS]
     if unknown:
         raise ValueError(
-            f"it needs the codec {printable(str(unknown[0]))!r}, which is not supported. Save it with "
-            f"another one: zarr.codecs.ZstdCodec()."
+            f"it needs the codec {str(unknown[0])!r}, which is not supported. Save it "
+            f"with another one: zarr.codecs.ZstdCodec()."
         )
-    dtype = np.dtype(kind)
-    for shape in (content["shape"], chunk):  # parts that were never written are not stored
-        check_announced(shape, dtype.itemsize, None)
+    for shape in (chunk, content["shape"]) if whole else (chunk,):
+        check_memory(shape, np.dtype(kind).itemsize)
 
 
 def _all_codecs(codecs: Any) -> list[str]:

@@ -179,7 +179,8 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
         odd.tiles,
         "--ignore-index 255 --nodata -9999",
         "4 images, 5 channels, float32 from 0.001 to 0.199, 8 x 8 pixels, 12 % of pixels without "
-        "data (-9999); masks of the labels 0 (45 %), 1 (48 %), 2 (7 %); 255 is ignored (12 % of pixels)",
+        "data (-9999); masks of the labels 0 (45 %), 1 (48 %), 2 (7 %); 255 "
+        "is ignored (12 % of pixels)",
         {f"images/{k}.tif": f"masks/{k}.png" for k in range(4)},
     ),
     (

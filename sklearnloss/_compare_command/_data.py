@@ -182,7 +182,7 @@ def _of_arrays(path: Path, spec: str | None, reading: ReadingOptions) -> ImageDa
 
 def _describe_arrays(found: ArrayData, groups: Array | None, ignore: int | None) -> DataDescription:
     masks = found.y if found.task == "segmentation" else None
-    n_axes = found.X.ndim - 2 if masks is None else masks.ndim - 1
+    n_axes = max(2, found.X.ndim - 2) if masks is None else masks.ndim - 1
     size = found.X.shape[1:]
     if len(size) > n_axes:
         size = size[1:] if found.channels == "first" else size[:-1]

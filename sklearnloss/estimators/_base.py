@@ -65,8 +65,8 @@ _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", 
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
-    CallbackParameterMixin,
     ReaderParameterMixin,
+    CallbackParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,

@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 # There are no files that options could convert.
-_ADVICE = COMMAND_LINE._replace(objects="Make objects one class: mask > 0")
+_ADVICE = COMMAND_LINE._replace(objects="mask > 0")
 
 
 class ArrayData(NamedTuple):

@@ -140,7 +140,10 @@ class FileReader:
     def convert(
         self, pixels: Pixels, *, n_axes: int | None = None, channels: Channels | None = None
     ) -> Pixels:
-        """Do the same as :meth:`image` with an image that was read without a reader."""
+        """Do the same as :meth:`image` with an image that was read without a reader.
+
+        Properties of the file, such as the size of a pixel, stay what they are in the file.
+        """
         nodata = getattr(pixels, "nodata", None) if self.nodata is None else self.nodata
         if self.color is None and self.resize is None:
             return pixels._replace(values=_mask_value(pixels.values, nodata))

@@ -29,7 +29,8 @@ def saved(path: Path, mode: str) -> Any:
 def test_every_kind_of_picture_becomes_gray_as_with_pillow(tmp_path: Path, mode: str) -> None:
     picture = saved(tmp_path / "a.png", mode)
     pixels = FileReader(color="gray").image(next(tmp_path.iterdir()))
-    assert (pixels.axes, pixels.values.dtype) == ("YX", np.uint8)
+    assert pixels.axes == "YX"
+    assert pixels.values.dtype == np.uint8
     by_colors = picture.convert("RGB").convert("L")
     np.testing.assert_array_equal(pixels.values, np.asarray(by_colors))
 
@@ -38,7 +39,8 @@ def test_every_kind_of_picture_becomes_gray_as_with_pillow(tmp_path: Path, mode:
 def test_every_kind_of_picture_becomes_rgb_as_with_pillow(tmp_path: Path, mode: str) -> None:
     picture = saved(tmp_path / "a.png", mode)
     pixels = FileReader(color="rgb").image(next(tmp_path.iterdir()))
-    assert (pixels.axes, pixels.values.dtype) == ("SYX", np.uint8)
+    assert pixels.axes == "SYX"
+    assert pixels.values.dtype == np.uint8
     np.testing.assert_array_equal(
         pixels.values, np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
     )
@@ -47,7 +49,8 @@ def test_every_kind_of_picture_becomes_rgb_as_with_pillow(tmp_path: Path, mode: 
 def test_deep_colors_get_the_same_weights(tmp_path: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
     deep = RNG.integers(0, 65536, (5, 4, 3)).astype(np.uint16)
-    for number, values in enumerate((deep, deep.astype(np.float32), deep / 65535)):
+    kinds: list[np.ndarray] = [deep, deep.astype(np.float32), deep / 65535]
+    for number, values in enumerate(kinds):
         path = tmp_path / f"{number}.tif"
         tifffile.imwrite(path, values, photometric="rgb")
         gray = FileReader(color="gray").image(path).values
@@ -141,7 +144,7 @@ def test_gray_pictures_and_arrays_have_colors_too(tmp_path: Path) -> None:
 
 def test_colors_are_resized_as_labels(tmp_path: Path) -> None:
     Image.fromarray(colored(LABELS)).save(tmp_path / "a.png")
-    mask = FileReader(colors=TABLE, resize=27).mask(tmp_path / "a.png")
+    mask: Any = FileReader(colors=TABLE, resize=27).mask(tmp_path / "a.png")
     assert set(mask.compressed().tolist()) == {0, 2, 7}
     np.testing.assert_array_equal(mask[1:25][1::3, 1::3], LABELS)
     assert mask.mask[[0, 25, 26]].all()

@@ -31,9 +31,11 @@ def test_objects_are_numbered_in_the_order_of_their_files(tmp_path: Path) -> Non
     files = files_of(tmp_path, NUMBERS)
     numbers, overlap = join(files, lambda path: np.load(path) > 0)
     np.testing.assert_array_equal(numbers, NUMBERS)
-    assert (numbers.dtype, overlap) == (np.uint8, None)
-    for masks in ("classes", "objects"):
-        reader = FileReader(masks=masks)  # type: ignore[arg-type]
+    assert numbers.dtype == np.uint8
+    assert overlap is None
+    choices: list[Any] = ["classes", "objects"]
+    for masks in choices:
+        reader = FileReader(masks=masks)
         np.testing.assert_array_equal(reader.mask(files), NUMBERS > 0)
     expected = tmp_path / "numbers.npy"
     np.save(expected, NUMBERS)
@@ -60,7 +62,7 @@ def test_a_list_of_files_is_needed(paths: Any, message: str) -> None:
 def test_files_of_unlike_size_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((3, 4)))
     np.save(tmp_path / "b.npy", np.ones((4, 4)))
-    with pytest.raises(ValueError, match=r"b.npy' has the shape \(4, 4\), but '.*a.npy', a mask of"):
+    with pytest.raises(ValueError, match=r"b.npy' has the shape \(4, 4\), but '.*a.npy', a mask"):
         FileReader().mask(MaskFiles(tmp_path.glob("*.npy")))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_the_border_is_found_after_resizing(tmp_path: Path) -> None:
 
 def test_padding_is_no_object(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((8, 4), np.uint8))
-    mask = FileReader(masks="border", resize=8).mask(tmp_path / "a.npy")
+    mask: Any = FileReader(masks="border", resize=8).mask(tmp_path / "a.npy")
     np.testing.assert_array_equal(mask.mask[0], [1, 1, 0, 0, 0, 0, 1, 1])
     assert (mask.compressed() == 1).all()
 
@@ -121,9 +122,10 @@ def test_what_is_no_object_number_is_refused(
     tmp_path: Path, values: np.ndarray, message: str
 ) -> None:
     np.save(tmp_path / "a.npy", values)
-    for masks in ("objects", "border"):
+    choices: list[Any] = ["objects", "border"]
+    for masks in choices:
         with pytest.raises(FileError, match=f"a.npy' cannot be read: {message}"):
-            FileReader(masks=masks).mask(tmp_path / "a.npy")  # type: ignore[arg-type]
+            FileReader(masks=masks).mask(tmp_path / "a.npy")
 
 
 def test_numbers_that_jpeg_has_changed_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -72,7 +74,7 @@ def test_booleans_become_fractions() -> None:
 def test_masked_pixels_are_left_out_of_means() -> None:
     rng = np.random.default_rng(0)
     image = np.ma.MaskedArray(rng.integers(0, 200, (12, 10)), rng.random((12, 10)) < 0.4)
-    found = resize_linear(image.astype(np.float64), (0, 1), (5, 4))
+    found: Any = resize_linear(image.astype(np.float64), (0, 1), (5, 4))
     # The same by hand: triangles that are two new pixels wide, one row and column at a time.
     weights = []
     for before, after in ((12, 5), (10, 4)):
@@ -104,7 +106,7 @@ def test_the_longest_side_gets_the_size_and_none_vanishes() -> None:
 
 
 def test_padding_is_masked_on_both_sides() -> None:
-    padded = pad(np.ones((2, 1, 4)), (1, 2), 4)
+    padded: Any = pad(np.ones((2, 1, 4)), (1, 2), 4)
     np.testing.assert_array_equal(padded.mask[0].all(1), [True, False, True, True])
     image = np.ones((4, 4))
     assert pad(image, (0, 1), 4) is image

@@ -38,16 +38,13 @@ class Advice(NamedTuple):
     any_classes : str
         The same if the labels are not known.
     objects : str
-        How to turn object numbers into classes.
+        How to make numbered objects one class.
     """
 
     ignore: str = "Pass ignore_index={label}"
     classes: str = "pass classes={labels}"
     any_classes: str = "list them as classes="
-    objects: str = (
-        "Make objects one class: mask > 0, or reader=FileReader(masks='objects') for masks in "
-        "files; masks='border' also separates objects that touch"
-    )
+    objects: str = "mask > 0, or for files reader=FileReader(masks='objects')"
 
     def if_classes(self, labels: Sequence[int]) -> str:
         """Return what to do if all labels are classes."""
@@ -59,8 +56,7 @@ COMMAND_LINE = Advice(
     ignore="Pass --ignore-index {label}",
     classes="compare losses in Python, with UNetSegmenter(classes={labels})",
     any_classes="compare losses in Python, with UNetSegmenter(classes=...)",
-    objects="Make objects one class: pass --labels objects, or --labels border, which also "
-    "separates objects that touch",
+    objects="pass --labels objects, or --labels border, which also separates objects that touch",
 )
 
 
@@ -96,15 +92,15 @@ def check_classes(
     if len(known) > MAX_CLASSES:
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}. Expected at most {MAX_CLASSES} "
-            f"classes. If they number objects: {_lower(advice.objects)}. If they are "
+            f"classes. If they number objects, make these one class: {advice.objects}. If they are "
             f"gray levels, from JPEG or from resizing, save masks as PNG and resize them without "
             f"interpolation. If they are classes, {advice.if_classes(known)}."
         )
     if numbers.found():
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}, which look like object "
-            f"numbers, not classes: {numbers.reason}, and each is one connected blob. "
-            f"{advice.objects}. If the labels are classes, {advice.if_classes(known)}."
+            f"numbers, not classes: {numbers.reason}, and each is one connected blob. Make objects "
+            f"one class: {advice.objects}. If the labels are classes, {advice.if_classes(known)}."
         )
 
 
@@ -159,10 +155,6 @@ def _check_jpeg(labels: Sequence[int], jpegs: Sequence[str], advice: Advice) -> 
             f"resizing produces from a mask of 0 and 255. Threshold them: mask > 127. If all are "
             f"classes, {advice.if_classes(labels)}."
         )
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
 
 
 def _listed(labels: Sequence[int]) -> str:

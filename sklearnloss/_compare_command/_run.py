@@ -238,7 +238,7 @@ class _Run:
     def _describe_model(self, best: str) -> list[str]:
         return [
             f"{MODEL} was trained on all images, with {best}.",
-            *describe_usage(self.data, self.options, self.output / MODEL, best),
+            *describe_usage(self.data, self.output / MODEL, best),
         ]
 
 

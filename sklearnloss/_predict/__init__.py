@@ -1,5 +1,11 @@
 """Predictions for files, written to files, without torch or scikit-learn.
 
 ``model`` says what is needed of a model, whatever runs it. ``tiles`` cuts large images into
-overlapping tiles and blends their scores.
+overlapping tiles and blends their scores, and ``decide`` turns probabilities into labels.
+
+``run`` predicts the files that ``inputs`` finds: ``workers`` calls ``predict_one`` for each of
+them, which reads it with ``read_input``, numbers objects with ``instances``, draws ``overlays``
+and writes each ``whole_file``. ``options`` says what is written, ``record`` knows what is
+finished, and ``results`` writes tables. ``open_onnx`` opens exported models, and ``command`` is
+the command line.
 """

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from .._files.read import PICTURES
+from .._files.formats import SUFFIXES, is_image_folder, kind_of, stem
 from .._utils.printable import printable
 
 Given = str | bytes | os.PathLike[Any] | Iterable[Any]
-
-SUFFIXES = {*PICTURES, ".npy", ".npz"}
 
 
 class Input(NamedTuple):
@@ -64,8 +62,8 @@ def find_inputs(files: Given, output: Path | None = None) -> list[Input]:
     folders, single = [], []
     for text in map(os.fsdecode, given):
         found = _matches(text)
-        folders += [path for path in found if is_folder(path)]
-        single += [path for path in found if not is_folder(path)]
+        folders += [path for path in found if _is_folder(path)]
+        single += [path for path in found if not _is_folder(path)]
     several = len(folders) > 1 or bool(folders and single)
     inputs = [
         Input(path, PurePath(*([folder.resolve().name] if several else []), *path.parts[skip:]))
@@ -78,9 +76,9 @@ def find_inputs(files: Given, output: Path | None = None) -> list[Input]:
     return list(unique.values())
 
 
-def is_folder(path: Path) -> bool:
+def _is_folder(path: Path) -> bool:
     """Return whether a path is a folder of images, not an image stored as a folder."""
-    return path.is_dir() and path.suffix.lower() not in SUFFIXES
+    return path.is_dir() and not is_image_folder(path)
 
 
 def _matches(text: str) -> list[Path]:
@@ -90,7 +88,7 @@ def _matches(text: str) -> list[Path]:
     if not glob.has_magic(text):
         raise FileNotFoundError(f"There is no file or folder {printable(text)!r}.")
     found = [Path(each) for each in sorted(glob.glob(text, recursive=True))]
-    found = [each for each in found if not is_folder(each)]
+    found = [each for each in found if not _is_folder(each)]
     if not found:
         raise FileNotFoundError(f"There is no file like {printable(text)!r}.")
     return found
@@ -99,20 +97,13 @@ def _matches(text: str) -> list[Path]:
 def _images_below(folder: Path, hidden: str | None) -> list[Path]:
     images = []
     for where, folders, names in os.walk(folder, onerror=_raise):
-        as_folders = [name for name in folders if Path(name).suffix.lower() in SUFFIXES]
-        images += [Path(where, name) for name in as_folders if not name.startswith(".")]
+        below = [Path(where, name) for name in folders if not name.startswith((".", "__"))]
+        stored = [path for path in below if is_image_folder(path)]
         folders[:] = [
-            name
-            for name in folders
-            if not name.startswith((".", "__"))
-            and name not in as_folders
-            and os.path.realpath(os.path.join(where, name)) != hidden
+            path.name for path in below if path not in stored and os.path.realpath(path) != hidden
         ]
-        images += [
-            Path(where, name)
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
-        ]
+        files = [Path(where, name) for name in names if not name.startswith(".")]
+        images += [*stored, *(path for path in files if kind_of(path) is not None)]
     if not images:
         raise ValueError(
             f"{printable(str(folder))!r} holds no images. Expected files of the kinds "
@@ -137,20 +128,6 @@ def _named(paths: list[Path]) -> list[Input]:
     return [
         Input(path, each.relative_to(shared)) for path, each in zip(paths, whole, strict=True)
     ]
-
-
-def stem_of(name: PurePath) -> PurePath:
-    """Return a name without its ending.
-
-    Examples
-    --------
-    >>> from pathlib import PurePosixPath
-    >>> from sklearnloss._predict.inputs import stem_of
-    >>> stem_of(PurePosixPath("a/b.ome.tif")), stem_of(PurePosixPath("a/b.nii.gz"))
-    (PurePosixPath('a/b'), PurePosixPath('a/b'))
-    """
-    stem = name.with_suffix("")
-    return stem.with_suffix("") if stem.suffix.lower() in (".nii", ".ome") else stem
 
 
 def name_outputs(
@@ -180,7 +157,7 @@ def name_outputs(
     """
     inputs = list(inputs)
     paths = [os.path.abspath(each.path) for each in inputs]
-    short = [_names(stem_of(each.name), endings[p]) for each, p in zip(inputs, paths, strict=True)]
+    short = [_names(each.name.with_name(stem(each.name)), endings[p]) for each, p in zip(inputs, paths, strict=True)]
     count = Counter(name.casefold() for names in short for name in names.values())
     others = {name.casefold(): path for name, path in taken.items()}
     outputs: dict[str, dict[str, str]] = {}
@@ -203,8 +180,8 @@ def _is_other(name: str, path: str, count: Mapping[str, int], others: Mapping[st
     return count[name.casefold()] > 1 or others.get(name.casefold(), path) != path
 
 
-def _names(stem: PurePath, endings: Mapping[str, str]) -> dict[str, str]:
+def _names(name: PurePath, endings: Mapping[str, str]) -> dict[str, str]:
     return {
-        kind: (PurePath(*([] if kind == "mask" else [kind])) / f"{stem}{ending}").as_posix()
+        kind: (PurePath(*([] if kind == "mask" else [kind])) / f"{name}{ending}").as_posix()
         for kind, ending in endings.items()
     }

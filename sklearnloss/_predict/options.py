@@ -7,11 +7,15 @@ import numbers
 from pathlib import PurePath
 from typing import Any
 
+from .._files.formats import PICTURES, suffix
 from .._utils.text import did_you_mean
 from .decide import check_threshold
 from .model import Model
 
 FORMATS = ("png", "tiff", "npy")
+# Pictures whose masks are PNG files, and kinds of files that are written as they are.
+_FLAT = PICTURES - {".tif", ".tiff"}
+_LIKE = {".npy": ".npy", ".npz": ".npy", ".nii": ".nii.gz", ".nii.gz": ".nii.gz"}
 _TTA = ("flip", "mirror")
 
 
@@ -73,15 +77,13 @@ class Options:
         Masks are PNG files if the image is a picture other than a TIFF file and their labels
         are of 8 bits, NIfTI and .npy files if the image is one, and otherwise TIFF files.
         """
-        own = {".npy": ".npy", ".npz": ".npy", ".nii": ".nii.gz"}
-        suffixes = [each.lower() for each in name.suffixes[-2:]]
-        kind = ".nii" if suffixes[-2:] == [".nii", ".gz"] else suffixes[-1] if suffixes else ""
-        like = own.get(kind, ".tif")
+        end = suffix(name)
+        like = _LIKE.get(end, ".tif")
         if self.format is not None:
             like = {"png": ".tif", "tiff": ".tif", "npy": ".npy"}[self.format]
         mask = like
         small = not multilabel and all(0 <= float(label) <= 255 for label in classes)
-        if self.format == "png" or (self.format is None and small and kind in _PICTURES):
+        if self.format == "png" or (self.format is None and small and end in _FLAT):
             mask = ".png"
         endings = {"mask": mask}
         if self.probabilities:
@@ -134,6 +136,3 @@ class Options:
                 f"{model.classes[1:]}, of a model with one label per pixel."
             )
         return self.border
-
-
-_PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".webp"}

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._files.read import naming
-from .._files.write import open_writer, smallest_dtype, write_labels, write_probabilities
+from .._files.dtypes import smallest_dtype
+from .._files.formats import suffix
+from .._files.output import replacing
+from .._files.write import open_writer, write_labels, write_probabilities
 from . import read_input as reading
 from .decide import decide
 from .instances import Measurements, number_channels, number_instances
@@ -19,7 +22,7 @@ from .model import Model
 from .options import Options
 from .overlays import draw_overlay
 from .read_input import ReadImage, read_input
-from .whole_file import whole_file
+from .writing import writing
 
 Rows = Callable[[int, int], None]
 
@@ -95,8 +98,8 @@ def _bands(
 
 def label_values(model: Model) -> np.ndarray:
     """Return the numbers that masks of a model hold, in the smallest dtype."""
-    labels = [0, 1] if model.multilabel else model.classes
-    return np.asarray(labels).astype(smallest_dtype(labels))
+    labels = [0, 1] if model.multilabel else [int(label) for label in model.classes]
+    return np.asarray(labels, smallest_dtype(max(labels), min(labels)))
 
 
 def _to_labels(model: Model, options: Options, proba: np.ndarray) -> np.ndarray:
@@ -134,24 +137,21 @@ def _predict_whole(
     if not outputs:
         return Predicted({**row, **arrays}, objects)
     for kind, target in outputs.items():
-        if kind != "mask":
-            _write(kind, arrays[kind], target, path)
-    _write("mask", mask, outputs["mask"], path)
+        _write(kind, arrays[kind], target, path, multilabel=model.multilabel)
     return Predicted(row, objects)
 
 
-def _write(kind: str, values: np.ndarray, target: Path, like: Path) -> None:
-    if kind == "overlays":
-        from PIL import Image
+def _write(kind: str, values: np.ndarray, target: Path, like: Path, *, multilabel: bool) -> None:
+    with writing(target):
+        if kind == "overlays":
+            from PIL import Image
 
-        with whole_file(target) as temporary:
-            Image.fromarray(values).save(temporary)
-        return
-    if kind == "objects":
-        values = values.astype(smallest_dtype([0, int(values.max(initial=0))]))
-    write = write_probabilities if kind == "probabilities" else write_labels
-    with whole_file(target) as temporary:
-        write(temporary, values, like=like)
+            with replacing(target) as (_, file):
+                Image.fromarray(values).save(file, "PNG")
+        elif kind == "probabilities":
+            write_probabilities(target, values, like)
+        else:
+            write_labels(target, values, like, multilabel=multilabel)
 
 
 def _number(
@@ -269,16 +269,42 @@ class _Scene:
 
     @contextlib.contextmanager
     def _writer(self, target: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Any]:
-        with (
-            whole_file(target) as temporary,
-            open_writer(temporary, shape, dtype, like=self.path) as writer,
-        ):
-            yield writer
+        """Open a file that is written band by band, or at once if its kind requires it."""
+        n_axes = len(self.image.size)
+        axes = ("C" if len(shape) > n_axes else "") + "ZYX"[-n_axes:]
+        with writing(target):
+            if suffix(target) in (".tif", ".npy"):
+                with open_writer(target, shape, dtype, axes, like=self.path) as writer:
+                    yield writer
+                return
+            if math.prod(shape) * dtype.itemsize > reading.SCENE_BYTES:
+                raise ValueError(
+                    f"a file {suffix(target)} of {' x '.join(map(str, shape))} pixels cannot be "
+                    f"written in parts. Pass format='tiff' (--format tiff)."
+                )
+            whole = _Collected(np.empty(shape, dtype), has_channels=len(shape) > n_axes)
+            yield whole
+            kind = "probabilities" if dtype.kind == "f" else "mask"
+            _write(kind, whole.values, target, self.path, multilabel=self.model.multilabel)
 
     def _objects(self, mask: np.ndarray, target: Path) -> Predicted:
         numbers, kinds = _number(self.model, mask, self.options, self.image.spacing)
         row_bytes = 4 * math.prod(self.image.shown.shape) // self.image.size[0]
         rows = max(1, reading.SCENE_BYTES // (8 * row_bytes))
         objects = measure(numbers, kinds, self.image.shown, self.image.spacing, rows=rows)
-        _write("objects", numbers, target, self.path)
+        _write("objects", numbers, target, self.path, multilabel=self.model.multilabel)
         return Predicted({"n_objects": len(objects)}, objects)
+
+
+class _Collected:
+    """Bands that are collected in memory."""
+
+    def __init__(self, values: np.ndarray, *, has_channels: bool) -> None:
+        self.values = values
+        self.has_channels = has_channels
+
+    def write(self, start: int, band: np.ndarray) -> None:
+        """Add a band."""
+        values, rows = self.values, band.shape[int(self.has_channels)]
+        here = slice(start, start + rows)
+        values[(slice(None), here) if self.has_channels else here] = band

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from .._files.output import replacing
 from .._utils.printable import printable
-from .whole_file import whole_file
+from .writing import writing
 
 try:
     import fcntl
@@ -74,8 +75,8 @@ class Record:
                 self._log.truncate(0)
             elif path.exists():
                 self._check(_parse(path), json.loads(json.dumps(made_by)))
-            with whole_file(path) as temporary:
-                temporary.write_text(json.dumps(made_by, indent=1) + "\n", encoding="ascii")
+            with writing(path), replacing(path) as (_, file):
+                file.write(json.dumps(made_by, indent=1).encode("ascii") + b"\n")
             self._read()
             yield
 

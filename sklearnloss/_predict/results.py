@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._files.output import replacing
 from .._utils.printable import printable
-from .whole_file import whole_file
+from .writing import writing
 
 #: The tables of a folder of predictions.
 LABELS, OBJECTS = "labels.csv", "objects.csv"
@@ -50,8 +51,8 @@ class Predictions(list[Row]):
 
 def write_table(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as a .csv file, with a column for each of their keys."""
-    with whole_file(path) as temporary:
-        temporary.write_text(table(rows), encoding="utf-8", newline="")
+    with writing(path), replacing(path) as (_, file):
+        file.write(table(rows).encode("utf-8"))
 
 
 def table(rows: Sequence[Row]) -> str:

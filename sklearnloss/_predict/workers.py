@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .model import Model
 from .options import Options
 from .predict_one import Predicted, Rows, predict_one
-from .whole_file import OutputError
+from .writing import OutputError
 
 #: Variables that libraries read when they are imported.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

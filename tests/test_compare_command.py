@@ -455,15 +455,18 @@ def test_what_is_said_of_the_model_works(
     one = ["--losses", "focal", "--trials", "1", "--resize", "8"]
     assert main(command(tmp_path / "data", *one)) == 0
     printed = capsys.readouterr().out
-    assert "resize them to 8 x 8 pixels, as was done here:" in printed
+    assert "which are resized to 8 pixels as here:" in printed
     code = "\n".join(line.strip() for line in printed.splitlines() if line.startswith("  "))
-    code = code[code.index("import numpy") :].replace("new.png", "data/b/b3.png")
+    code = code[code.index("from sklearnloss") :].replace("new.png", "data/b/b3.png")
     monkeypatch.chdir(tmp_path)
     scope: dict[str, Any] = {}
     exec(code, scope)
     trained_on = prepare(tmp_path / "data", "--resize", "8").X[-1]
-    np.testing.assert_allclose(scope["image"].astype(int), trained_on, atol=2)
-    assert scope["classes"].tolist()[0] in "ab"
+    assert trained_on.shape[-2:] == (8, 8)
+    model = scope["load"](next(tmp_path.rglob("best_model.safetensors")))
+    read = model.predict_proba(["data/b/b3.png"])
+    np.testing.assert_array_equal(read, model.predict_proba(trained_on[None]))
+    assert scope["classes"].tolist() == model.classes_[read.argmax(1)].tolist()
 
 
 def run_until(arguments: Sequence[str], done: Any, how: signal.Signals) -> tuple[int, str]:

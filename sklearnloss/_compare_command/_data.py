@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files import FileReader
 from .._utils.printable import printable
 from ..estimators._data.arrays import Channels
 from ._arrays import is_arrays, load_arrays
@@ -81,7 +82,7 @@ def load_data(
     groups : str, default=None
         See :func:`~._groups.groups_of_names`.
     resize : int, default=None
-        Side in pixels to which images are resized, for classification.
+        Longest side in pixels to which images are resized, for classification.
     output : Path, default=None
         Folder of the results; if it is inside the data folder, it is left out.
     channels : {"first", "last"}, default=None
@@ -160,7 +161,7 @@ def _of_files(
     if resize is not None and files.labels is None:
         raise ValueError("--resize is for classification: labels of masks cannot be interpolated.")
     groups = None if spec is None else _groups(files, spec)
-    loaded = load_images(files, resize=resize, channels=channels)
+    loaded = load_images(files, reader=FileReader(resize=resize), channels=channels)
     y = loaded.y if files.labels is None else np.array(files.labels)
     labels: list[Any] = loaded.labels if files.labels is None else sorted(set(files.labels))
     text = _describe(loaded.shapes, files.task, labels, y, groups) + _notes(files, loaded)

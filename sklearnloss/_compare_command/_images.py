@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from .._files import FileReader
+from .._files.pixels import Pixels, arrange
 from .._files.read import PICTURES, FileError, read_image, read_mask
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
 from ..estimators._data.axes import channels_advice
@@ -72,7 +72,7 @@ class Loaded(NamedTuple):
 
 
 def load_images(
-    files: ImageFiles, *, resize: int | None = None, channels: Channels | None = None
+    files: ImageFiles, *, reader: FileReader | None = None, channels: Channels | None = None
 ) -> Loaded:
     """Read all images once, and keep them if they have one shape and fit into memory.
 
@@ -80,8 +80,8 @@ def load_images(
     ----------
     files : ImageFiles
         The files to read.
-    resize : int, default=None
-        Side in pixels to which images are resized, for classification.
+    reader : FileReader, default=None
+        How files become images, for classification; None is ``FileReader()``.
     channels : {"first", "last"}, default=None
         Channel axis of arrays and of pages of TIFF files, if it is not clear.
 
@@ -98,7 +98,7 @@ def load_images(
         If the library that reads pictures is missing.
     """
     _check_libraries([*files.images, *(files.masks or [])])
-    samples, kept = _read_and_check(files, resize, channels)
+    samples, kept = _read_and_check(files, reader or FileReader(), channels)
     shapes = [sample.image.shape for sample in samples]
     labels = sorted(set().union(*(sample.labels for sample in samples)))
     has_masks = files.masks is not None
@@ -116,20 +116,21 @@ def load_images(
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
     if kept <= IN_MEMORY and len(set(shapes)) == 1:
-        X = np.stack([sample.image for sample in samples])
+        images = [sample.image for sample in samples]
+        X = np.ma.stack(images) if any(map(np.ma.is_masked, images)) else np.stack(images)
         masks = [cast(Array, sample.mask) for sample in samples]
         y = np.stack(masks).astype(dtype, copy=False) if has_masks else None
     return Loaded(X, y, shapes, labels)
 
 
 def _read_and_check(
-    files: ImageFiles, resize: int | None, channels: Channels | None
+    files: ImageFiles, reader: FileReader, channels: Channels | None
 ) -> tuple[list[_Sample], int]:
     """Return the samples and their total size in bytes; pixels beyond the limit are dropped."""
     masks: Sequence[Path | None] = files.masks or [None] * len(files.images)
     samples, kept = [], 0
     broken: dict[str, list[str]] = {}
-    found = _read_all(list(zip(files.images, masks, strict=True)), resize, channels)
+    found = _read_all(list(zip(files.images, masks, strict=True)), reader, channels)
     for name, sample in zip(files.names, found, strict=True):
         if isinstance(sample, Exception):
             broken.setdefault(_reason(sample), []).append(name)
@@ -164,7 +165,7 @@ def _check_libraries(paths: Sequence[Path]) -> None:
 
 
 def _read_all(
-    jobs: Sequence[tuple[Path, Path | None]], resize: int | None, channels: Channels | None
+    jobs: Sequence[tuple[Path, Path | None]], reader: FileReader, channels: Channels | None
 ) -> Iterator[_Sample | Exception]:
     """Yield each sample, or the error of reading it; files are read in parallel."""
     pool = ThreadPoolExecutor(min(_BLOCK, os.cpu_count() or 1))
@@ -172,21 +173,21 @@ def _read_all(
         # Block by block, or the pool could read more ahead than fits into memory.
         for start in range(0, len(jobs), _BLOCK):
             block = jobs[start : start + _BLOCK]
-            yield from pool.map(lambda job: _try_to_read(job[0], job[1], resize, channels), block)
+            yield from pool.map(lambda job: _try_to_read(job[0], job[1], reader, channels), block)
             bar.update(len(block))
 
 
 def _try_to_read(
-    image: Path, mask: Path | None, resize: int | None, channels: Channels | None
+    image: Path, mask: Path | None, reader: FileReader, channels: Channels | None
 ) -> _Sample | Exception:
     try:
-        return _read(image, mask, resize, channels)
+        return _read(image, mask, reader, channels)
     except Exception as error:  # a broken file may make a library raise anything
         return error
 
 
 def _read(
-    image_path: Path, mask_path: Path | None, resize: int | None, channels: Channels | None
+    image_path: Path, mask_path: Path | None, reader: FileReader, channels: Channels | None
 ) -> _Sample:
     pixels = read_image(image_path)
     read = pixels.values
@@ -196,9 +197,15 @@ def _read(
         raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
     if mask_path is None:
         image = without_mask(pixels, channels)
-        image = image if resize is None else _resized(image, resize)
-        known = pixels.axes is not None and not pixels.is_pages and resize is None
-        return _Sample(image, None, image_path if image is read or known else image, None)
+        known = pixels.axes is not None and not pixels.is_pages
+        as_read = image is read
+        axes = (
+            pixels.axes if known else ("YX" if image.ndim == 2 else f"C{'ZYX'[1 - image.ndim :]}")
+        )
+        image = arrange(reader.convert(Pixels(image, axes)), "first")
+        # True if the estimator's reader does the same.
+        again = known or (as_read and reader == FileReader())
+        return _Sample(image, None, image_path if again else image, None)
     try:
         mask_read = read_mask(mask_path)
     except FileError as error:
@@ -226,14 +233,6 @@ def _slim(sample: _Sample) -> _Sample:
         np.zeros(1, sample.image.dtype), sample.image.shape, [0] * sample.image.ndim
     )
     return sample._replace(image=hollow, mask=None)
-
-
-def _resized(image: Array, side: int) -> Array:
-    tensor = torch.from_numpy(np.ascontiguousarray(image).astype(np.float32))
-    planes = tensor.reshape(1, -1, *image.shape[-2:])
-    resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)
-    done: Array = resized.reshape(*image.shape[:-2], side, side).numpy()
-    return done.round().clip(0, 255).astype(np.uint8) if image.dtype == np.uint8 else done
 
 
 def _check_shapes(

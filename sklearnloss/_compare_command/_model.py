@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from .._files import FileReader
 from .._utils.text import did_you_mean
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..estimators._data.axes import looks_like
@@ -56,6 +57,8 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
     if data.task == "classification":
         if isinstance(data.X, np.ndarray) and looks_like(data.X.shape[1:]) is not None:
             shared["image_shape"] = tuple(data.X.shape[1:])  # the axes have been checked
+        if options.resize is not None:
+            shared["reader"] = FileReader(resize=options.resize)
         return ResNetClassifier(**shared)
     check_void(classes, advice=COMMAND_LINE)
     return UNetSegmenter(ignore_index=options.ignore_index, **shared)

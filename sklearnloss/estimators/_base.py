@@ -25,6 +25,7 @@ from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights, read_weights
 from ._persistence.mixin import PersistenceMixin
+from ._reader_parameter import ReaderParameterMixin
 from ._training.augment_check import make_augmentation
 from ._training.augment_masks import MaskLabels
 from ._training.augmentations import Augmentation
@@ -65,6 +66,7 @@ _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
     CallbackParameterMixin,
+    ReaderParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
@@ -211,6 +213,7 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check and read everything that training needs, before it starts."""
         self._validate_params()
+        self._file_reader.check()
         check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))
         check_fine_tuning(self)
@@ -370,3 +373,4 @@ class ImageEstimator(
         }
         given = {name: getattr(self, name) for name in constraints}
         validate_parameter_constraints(constraints, given, type(self).__name__)
+        self._file_reader.check()

@@ -127,7 +127,9 @@ def test_resizing_makes_classes_of_one_size(tmp_path: Path) -> None:
     data = prepare(tmp_path, "--resize", "12")
     assert data.X.shape == (7, 12, 12)
     assert data.X.dtype == np.uint8
-    assert (data.X[3] == 7).all()  # sorted: dog/large.npy comes first among dogs
+    # Sorted: dog/large.npy comes first among dogs. Its shape is kept.
+    np.testing.assert_array_equal(data.X.mask[3].all(0), np.repeat([1, 0, 1], [3, 6, 3]))
+    assert (data.X[3].compressed() == 7).all()
 
 
 def test_arrays_in_classes_say_where_their_channels_are(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Survey:
             self._check(image, position)
             self._add(image, None if kept is None else kept(target))
             self._shapes.append(tuple(image.shape))
-            dtypes.append(image.dtype)
+            dtypes.append(samples.dtype(position, image))
             with naming_item(f"y[{position}]"):
                 self.seen.append(look(target, tuple(image.shape)))
         samples.sizes = self._sizes()

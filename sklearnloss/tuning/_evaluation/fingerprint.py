@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
+from ..._files import MaskFiles
 from ..._files.formats import is_image_folder
 from ..._files.pictures import is_pillow
 from ...estimators._loss_parameter import module_settings, plain_settings
@@ -134,7 +135,9 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
 
 
 def _is_file(value: Any) -> bool:
-    """Return whether a value is the path of a file, or of a folder that is an image."""
+    """Return whether a value is a file, a folder that is an image, or several files."""
+    if isinstance(value, MaskFiles):
+        return True
     return isinstance(value, str | os.PathLike) and (
         os.path.isfile(value) or (os.path.isdir(value) and is_image_folder(value))
     )
@@ -173,12 +176,12 @@ def _digest_item(item: Any) -> bytes:
     )
 
 
-def _digest_file(path: str | os.PathLike[str]) -> bytes:
+def _digest_file(path: str | os.PathLike[str] | MaskFiles) -> bytes:
     """Return a digest of a file's contents, which are read again only if the file changed."""
+    if isinstance(path, MaskFiles):
+        return b"".join(map(_digest_file, path.paths))
     if os.path.isdir(path):
-        inside = sorted(part for part in Path(path).rglob("*") if part.is_file())
-        text = [(str(part.relative_to(path)), _digest_file(part).hex()) for part in inside]
-        return hashlib.blake2b(repr(text).encode(), digest_size=12).digest()
+        return _digest_folder(Path(path))
     found = os.stat(path)
     written = (found.st_mtime_ns, found.st_ctime_ns)
     key = (found.st_dev, found.st_ino, found.st_size, *written)
@@ -192,6 +195,13 @@ def _digest_file(path: str | os.PathLike[str]) -> bytes:
                 _known_files.clear()
             _known_files[key] = known
     return known
+
+
+def _digest_folder(folder: Path) -> bytes:
+    """Return a digest of the files in a folder, and of their names."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    parts = [(path.relative_to(folder).as_posix().encode(), _digest_file(path)) for path in files]
+    return b"".join(part for pair in parts for part in pair)
 
 
 def _add_object(state: Any, value: Any) -> None:

@@ -26,6 +26,9 @@ from .writing import writing
 
 Rows = Callable[[int, int], None]
 
+#: The size of the numbers of objects above which they are not numbered, in bytes.
+OBJECT_BYTES = 2**30
+
 
 class Predicted(NamedTuple):
     """The prediction of one file.
@@ -224,13 +227,12 @@ class _Scene:
         self.path = path
         self.image = image
         self.options = options
-        limit = reading.SCENE_BYTES
         large = f"the image has {' x '.join(map(str, image.size))} pixels, too many to be"
         if options.overlays:
             raise ValueError(
                 f"{large} drawn. Leave out overlays, or cut the image into smaller ones."
             )
-        if options.instances and 4 * math.prod(image.size) > limit:
+        if options.instances and 4 * math.prod(image.size) > OBJECT_BYTES:
             raise ValueError(
                 f"{large} held in memory to number objects. Leave out instances, or cut the image "
                 f"into smaller ones."

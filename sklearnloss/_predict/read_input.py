@@ -67,9 +67,7 @@ def read_input(model: Model, path: Path) -> Iterator[ReadImage]:
         the message names it.
     """
     with contextlib.ExitStack() as stack:
-        scene = None
-        if model.task == "segmentation" and model.reader.resize is None:
-            scene = stack.enter_context(open_large(path))
+        scene = stack.enter_context(_open_large(model, path))
         if scene is not None:
             with naming(path):
                 windows = _Scene(model, scene)
@@ -81,19 +79,21 @@ def read_input(model: Model, path: Path) -> Iterator[ReadImage]:
             values = shown
             if model.reader.resize is not None:
                 values = _converted(model, model.reader, pixels)
-        yield ReadImage(values, shown, getattr(pixels,"spacing",None), is_scene=False)
+        yield ReadImage(values, shown, pixels.spacing, is_scene=False)
 
 
 @contextlib.contextmanager
-def open_large(path: Path) -> Iterator[Any]:
-    """Open an image of which parts can be read; yield None if it is not large, or not possible."""
+def _open_large(model: Model, path: Path) -> Iterator[Any]:
+    """Open an image of which parts are read; yield None if it is not large, or must be whole."""
+    if model.task != "segmentation" or model.reader.resize is not None or model.n_axes == 1:
+        yield None
+        return
     with contextlib.ExitStack() as stack:
-        scene = None
-        with contextlib.suppress(ValueError, ImportError):  # reading it whole tells what is wrong
-            scene = stack.enter_context(open_scene(path))
-        if scene is not None and 4 * math.prod(scene.shape) <= SCENE_BYTES:
-            scene = None
-        yield scene
+        scene = open_scene(path, n_axes=model.n_axes, channels=model.channels)
+        if scene is not None:
+            stack.enter_context(scene)
+        large = scene is not None and 4 * math.prod(scene.shape) > SCENE_BYTES
+        yield scene if large else None
 
 
 def _plain(reader: FileReader) -> FileReader:
@@ -103,7 +103,7 @@ def _plain(reader: FileReader) -> FileReader:
 
 def _converted(model: Model, reader: FileReader, pixels: Pixels) -> Any:
     """Return an image (C, *spatial)."""
-    read = reader.convert(pixels, n_axes=model.n_axes, channels=model.channels) if hasattr(reader,"convert") else pixels
+    read = reader.convert(pixels, n_axes=model.n_axes, channels=model.channels)
     values = arrange(read, model.channels, None, model.n_axes)
     if values.ndim == model.n_axes:
         values = values[None]
@@ -129,13 +129,20 @@ class _Scene:
     def __init__(self, model: Model, scene: Any) -> None:
         self.model = model
         self.scene = scene
-        first = self._read((slice(None), *[slice(0, 1)] * (len(scene.shape) - 1)))
+        # Colors are S: the last one of 2 or 4 is opacity.
+        letter = "S" if scene.shape[0] in (2, 3, 4) and model.reader.color is not None else "C"
+        self.axes = letter + "ZYX"[-model.n_axes :]
+        first = self._read((slice(None), *[slice(0, 1)] * model.n_axes))
         self.shape = (len(first), *scene.shape[1:])
 
     def __getitem__(self, window: tuple[slice, ...]) -> Any:
-        values = self._read((slice(None), *window[1:]))
-        return values[window[0]]
+        return self._read((slice(None), *window[1:]))[window[0]]
 
     def _read(self, window: tuple[slice, ...]) -> Any:
-        pixels = Pixels(self.scene[window], self.scene.axes, nodata=self.scene.nodata)
-        return _converted(self.model, self.model.reader, pixels)
+        pixels = Pixels(self.scene[window], self.axes, nodata=self.scene.nodata)
+        read = self.model.reader.convert(pixels, n_axes=self.model.n_axes, channels="first")
+        values = arrange(read, "first", None, self.model.n_axes)
+        values = values[None] if values.ndim == self.model.n_axes else values
+        if len(values) != self.model.n_channels:
+            raise ValueError(_unlike(self.model, (len(values), *self.scene.shape[1:])))
+        return values

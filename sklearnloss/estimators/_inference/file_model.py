@@ -35,6 +35,7 @@ class FileModel:
     """
 
     task: Literal["segmentation", "classification"]
+    threshold: float | list[float] | None
 
     def __init__(self, estimator: Any) -> None:
         if not hasattr(estimator, "_reads_masks"):
@@ -52,7 +53,8 @@ class FileModel:
         self.n_channels = int(estimator.input_shape_[0])
         self.channels: Literal["first", "last"] = estimator.channels
         self.reader: FileReader = getattr(estimator, "reader", None) or FileReader()
-        self.threshold: float | list[float] | None = getattr(estimator, "threshold_", None)
+        threshold = estimator.threshold_
+        self.threshold = None if threshold is None else np.asarray(threshold).tolist()
 
     def probabilities(
         self, image: Any, *, tile: Any = None, tta: Any = None
@@ -113,7 +115,7 @@ class FileModel:
             "tile": getattr(model, "tile", None),
             "reader": sorted(self.reader.get_params().items(), key=lambda item: item[0]),
             "threshold": self.threshold,
-            "temperature": getattr(model, "temperature_", None),
+            "temperature": model.temperature_,
         }
         found.update(repr(settings).encode())
         for name, tensor in sorted(_tensors(model).items()):

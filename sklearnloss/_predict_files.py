@@ -89,8 +89,8 @@ def predict_files(
         Own losses and networks by name, to load a .safetensors file, as for
         :func:`sklearnloss.load`.
     device : str, default=None
-        Where a .safetensors file is run, such as "cpu" or "cuda:1"; by default where the
-        estimator's ``device`` says.
+        Where a model in a file is run, such as "cpu" or "cuda"; by default where the
+        estimator's ``device`` says, and an .onnx file on the CPU.
     verbose : int, default=0
         With 1, show a progress bar.
 
@@ -172,7 +172,7 @@ def open_model(
     custom : dict of str to object, default=None
         Own losses and networks by name.
     device : str, default=None
-        Where a .safetensors file is run.
+        Where a model in a file is run.
     """
     if not isinstance(model, (str, bytes, os.PathLike)):
         return _open_estimator(model)
@@ -182,11 +182,9 @@ def open_model(
     if path.suffix.lower() == ".onnx":
         from ._predict.open_onnx import open_onnx
 
-        if custom or device not in (None, "auto", "cpu"):
-            raise ValueError(
-                "custom and device are for .safetensors files; an .onnx file runs on the CPU."
-            )
-        return open_onnx(path)
+        if custom:
+            raise ValueError("custom is for .safetensors files: an .onnx file needs no objects.")
+        return open_onnx(path, device)
     if path.suffix.lower() != ".safetensors":
         raise ValueError(
             f"{printable(str(path))!r} is not a model. Expected a .safetensors file, written by "
@@ -200,12 +198,12 @@ def open_model(
 def _open_estimator(estimator: Any) -> OpenModel:
     import cloudpickle
 
-    from .estimators._inference.file_model import FileModel
+    from .estimators._inference.file_model import FileModel, reopened
 
     model = FileModel(estimator)
     # Losses that a notebook defines can only be pickled by cloudpickle.
     return OpenModel(
         model,
         model.digest(),
-        lambda: cloudpickle.dumps(functools.partial(FileModel, estimator)),
+        lambda: cloudpickle.dumps(functools.partial(reopened, estimator)),
     )

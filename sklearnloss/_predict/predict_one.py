@@ -101,7 +101,7 @@ def _bands(
 
 def label_values(model: Model) -> np.ndarray:
     """Return the numbers that masks of a model hold, in the smallest dtype."""
-    labels = [0, 1] if model.multilabel else [int(label) for label in model.classes]
+    labels = [int(label) for label in model.mask_values or model.classes]
     return np.asarray(labels, smallest_dtype(max(labels), min(labels)))
 
 

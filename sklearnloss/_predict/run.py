@@ -30,7 +30,7 @@ class OpenModel:
     digest : str
         Tells it from others.
     reopen : callable
-        Returns the pickle of a function that returns the model.
+        Returns the pickle of a function that maps a number of threads to the model.
     """
 
     model: Model

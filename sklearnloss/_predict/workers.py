@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -48,7 +47,8 @@ def run_tasks(
     model : Model
         The model.
     reopen : callable
-        Returns the pickle of a function that opens the model in another process.
+        Returns the pickle of a function that opens the model in another process, with a number
+        of threads.
     tasks : sequence of Task
         The files.
     options : Options
@@ -127,10 +127,8 @@ def _start(reopen: bytes, options: Options, n_threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends it
     for name in _THREADS:
         os.environ[name] = str(n_threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(n_threads)
-    opener: Callable[[], Model] = pickle.loads(reopen)
-    _worker.update(model=opener(), options=options)
+    opener: Callable[[int], Model] = pickle.loads(reopen)
+    _worker.update(model=opener(n_threads), options=options)
 
 
 def _work(task: Task) -> Predicted | Exception:

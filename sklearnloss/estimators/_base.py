@@ -21,6 +21,7 @@ from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
 from ._data.reading import ImageReadingMixin, Images
 from ._data.targets import Targets
+from ._export.mixin import ExportMixin
 from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights, read_weights
@@ -72,6 +73,7 @@ class ImageEstimator(
     ImageReadingMixin,
     PersistenceMixin,
     ThresholdMixin,
+    ExportMixin,
     UndoMixin,
     SharedParameters,
     abc.ABC,

@@ -49,6 +49,7 @@ class FileModel:
         self.task = "segmentation" if estimator._reads_masks else "classification"
         self.classes: list[Any] = estimator.classes_.tolist()
         self.multilabel = bool(getattr(estimator, "multilabel", False))
+        self.mask_values = estimator.mask_values_.tolist() if self.multilabel else None
         self.n_axes = len(estimator.input_shape_) - 1
         self.n_channels = int(estimator.input_shape_[0])
         self.channels: Literal["first", "last"] = estimator.channels
@@ -123,6 +124,12 @@ class FileModel:
             found.update(f"{name} {tuple(values.shape)} {values.dtype}".encode())
             found.update(values.reshape(-1).view(torch.uint8).numpy().tobytes())
         return found.hexdigest()
+
+
+def reopened(estimator: Any, n_threads: int) -> FileModel:
+    """Return an estimator as a model in a process that may use a number of threads."""
+    torch.set_num_threads(n_threads)
+    return FileModel(estimator)
 
 
 def _tensors(model: Any) -> Mapping[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from .limits import check_announced
+from .limits import check_memory, check_stored
 from .pixels import Pixels
 
 # NumPy parses array headers with the parser for Python literals, which is not thread-safe in
@@ -21,6 +21,7 @@ _HEADER = threading.Lock()
 def read_npy(path: Path, *, mask: bool) -> Pixels:
     """Read an array; its axes are the user's choice."""
     mapped = map_npy(path)
+    check_memory(mapped.shape, mapped.dtype.itemsize)
     return Pixels(np.array(mapped), None)
 
 
@@ -53,7 +54,7 @@ def read_npz(path: Path, *, mask: bool) -> Pixels:
         name = arrays.files[0]
         for entry in arrays.zip.infolist():
             if entry.filename.removesuffix(".npy") == name:
-                check_announced((entry.file_size,), 1, path.stat().st_size, compression=None)
+                check_memory((entry.file_size,), 1)
                 with arrays.zip.open(entry) as file:
                     _check_header(file, entry.file_size)
         return Pixels(np.asarray(arrays[name]), None)
@@ -72,13 +73,13 @@ def open_archive(path: Path) -> Iterator[Any]:
 
 def _check_header(file: IO[bytes], size: int) -> None:
     """Raise an error if an array is larger than the rest of its file; others are checked later."""
-    version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
+    version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)  # type: ignore[arg-type]
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)  # type: ignore[arg-type]
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:  # only structured arrays, which are no images
         raise ValueError(f"it is of version {version} of the format. Expected an array of numbers.")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, not an array of numbers.")
-    check_announced(shape, dtype.itemsize, size)
+    check_stored(shape, dtype.itemsize, size)

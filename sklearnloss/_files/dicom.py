@@ -12,7 +12,7 @@ import numpy as np
 
 from .._utils.printable import printable
 from .dtypes import as_integers
-from .limits import check_announced
+from .limits import check_memory, check_stored
 from .pixels import Pixels, in_order, spacing_along
 
 DICOM = (".dcm", ".dicom", ".ima")
@@ -91,7 +91,7 @@ def is_series(folder: Path) -> bool:
         return False
     files = dicom_files(folder)
     try:
-        import SimpleITK as itk  # noqa: N813
+        import SimpleITK as itk
     except ImportError:
         return True
     with _quiet(itk):
@@ -205,10 +205,11 @@ def _check(reader: Any, path: Path, *, mask: bool) -> None:
             )
         if _text(reader, _PHOTOMETRIC) == "MONOCHROME1":
             raise ValueError("it is a mask in which white is 0 (MONOCHROME1). Save it otherwise.")
-    is_raw = _transfer_syntax(path) in _RAW
-    bits = int(_text(reader, "0028|0100") or 8)
+    itemsize = -(-int(_text(reader, "0028|0100") or 8) // 8)
     shape = (*reader.GetSize(), reader.GetNumberOfComponents())
-    check_announced(shape, -(-bits // 8), path.stat().st_size, compression=1 if is_raw else None)
+    if _transfer_syntax(path) in _RAW:
+        check_stored(shape, itemsize, path.stat().st_size)
+    check_memory(shape, itemsize)
 
 
 def _transfer_syntax(path: Path) -> str:
@@ -242,7 +243,7 @@ def _quiet(itk: Any) -> Iterator[None]:
 
 def _simple_itk(path: Path) -> Any:
     try:
-        import SimpleITK  # noqa: N813
+        import SimpleITK
     except ImportError as error:
         raise ImportError(
             f"Reading {str(path)!r} needs SimpleITK: pip install 'sklearnloss[medical]'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ MOST_COMPRESSED = 1032
 _HARMLESS = 2**26
 
 
-def check_announced(
-    shape: Sequence[int], itemsize: int, stored: int | None, *, compression: float | None = 1
+def check_stored(
+    shape: Sequence[int], itemsize: int, stored: int, *, compression: float = 1
 ) -> None:
-    """Raise an error before memory is taken for numbers that cannot be there.
+    """Raise an error if a file is too small for the numbers that its header announces.
 
     Parameters
     ----------
@@ -24,49 +25,56 @@ def check_announced(
         The shape that the header announces.
     itemsize : int
         Bytes per number.
-    stored : int or None
-        Bytes that the file has for them; None if this says nothing, as for arrays of which
-        empty parts are not stored.
-    compression : float or None, default=1
-        How many times smaller the stored numbers can be: 1 if they are not compressed;
-        None if there is no limit.
-
-    Raises
-    ------
-    ValueError
-        If the file is too small for them, or the machine's memory is.
+    stored : int
+        Bytes that the file has for them.
+    compression : float, default=1
+        How many times smaller the stored numbers can be: 1 if they are not compressed.
     """
-    sizes = [int(size) for size in shape]
-    if any(size < 0 for size in sizes):
-        raise ValueError(f"its header announces the shape {tuple(sizes)}. It is damaged.")
-    announced = math.prod(sizes) * itemsize
-    text = f"{size_text(announced)} ({' x '.join(map(str, sizes))} numbers of {itemsize} bytes)"
-    if stored is not None and compression is not None and announced > stored * compression:
-        slack = 0 if compression == 1 else _HARMLESS
-        if announced > slack:
-            raise ValueError(
-                f"its header announces {text}, but the file has only {size_text(stored)} for "
-                f"them. It is cut off or damaged: fetch or write it again."
-            )
-    memory = total_memory()
-    if memory is not None and announced > memory:
+    announced = _announced(shape, itemsize)
+    if announced > stored * compression and (compression == 1 or announced > _HARMLESS):
         raise ValueError(
-            f"its header announces {text}, but this machine has {size_text(memory)} of memory. "
-            f"If the file is not damaged, cut it into smaller images."
+            f"its header announces {_text(shape, itemsize)}, but the file has only "
+            f"{size_text(stored)} for them. It is cut off or damaged: fetch or write it again."
         )
+
+
+def check_memory(shape: Sequence[int], itemsize: int) -> None:
+    """Raise an error if the numbers that a header announces do not fit into memory.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape that the header announces.
+    itemsize : int
+        Bytes per number.
+    """
+    memory = total_memory()
+    if memory is not None and _announced(shape, itemsize) > memory:
+        raise ValueError(
+            f"its header announces {_text(shape, itemsize)}, but this machine has "
+            f"{size_text(memory)} of memory. If the file is not damaged, cut it into smaller images."
+        )
+
+
+def _announced(shape: Sequence[int], itemsize: int) -> int:
+    """Return a number of bytes, computed without overflow."""
+    if any(int(size) < 0 for size in shape):
+        raise ValueError(f"its header announces the shape {tuple(shape)}. It is damaged.")
+    return math.prod(map(int, shape)) * int(itemsize)
+
+
+def _text(shape: Sequence[int], itemsize: int) -> str:
+    sizes = " x ".join(str(int(size)) for size in shape)
+    return f"{size_text(_announced(shape, itemsize))} ({sizes} numbers of {itemsize} bytes)"
 
 
 def total_memory() -> int | None:
     """Return the bytes of memory that this process may use at most, if known."""
     found = []
-    try:
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # on Windows
         found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):  # on Windows
-        pass
-    try:
+    with contextlib.suppress(OSError, ValueError):  # no limit
         found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):  # no limit
-        pass
     return min(found, default=None)
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from .dtypes import as_integers
-from .limits import MOST_COMPRESSED, check_announced
+from .limits import MOST_COMPRESSED, check_memory, check_stored
 from .pixels import Pixels
 
 _SIZES = {348: "Nifti1Header", 540: "Nifti2Header"}
@@ -52,9 +52,9 @@ def read_nifti(path: Path, *, mask: bool) -> Pixels:
     size, is_compressed = path.stat().st_size, _is_compressed(path)
     dtype = _checked_dtype(header)
     stored = size if is_compressed else size - int(header.get_data_offset())
-    check_announced(
-        shape, dtype.itemsize, stored, compression=MOST_COMPRESSED if is_compressed else 1
-    )
+    compression = MOST_COMPRESSED if is_compressed else 1
+    check_stored(shape, dtype.itemsize, stored, compression=compression)
+    check_memory(shape, dtype.itemsize)
     values, axes = with_axes(_numbers(path, header))
     zooms = header.get_zooms()
     spacing: tuple[float, ...] | None = tuple(
@@ -98,9 +98,12 @@ def read_header(path: Path) -> Any:
 @contextlib.contextmanager
 def open_nifti(path: Path) -> Iterator[IO[bytes]]:
     """Open a file, decompressing it if needed."""
-    opened: Any = gzip.open(path) if _is_compressed(path) else path.open("rb")
-    with opened as file:
-        yield file
+    with path.open("rb") as file:
+        if not _is_compressed(path):
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield unpacked  # type: ignore[misc]
 
 
 def with_axes(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -133,13 +136,12 @@ def _numbers(path: Path, header: Any) -> np.ndarray:
     is_scaled = (slope, intercept) not in ((None, None), (1, 0))
     with open_nifti(path) as file:
         proxy = ArrayProxy(file, header, mmap=False)
-        values = proxy.get_scaled(np.float32) if is_scaled else proxy.get_unscaled()
-    values = np.asarray(values)
+        values = np.asarray(proxy, np.float32) if is_scaled else np.asarray(proxy.get_unscaled())
     return values.astype(np.float64) if values.dtype == np.longdouble else values
 
 
 def _checked_dtype(header: Any) -> np.dtype:
-    dtype = np.dtype(header.get_data_dtype())
+    dtype: np.dtype = np.dtype(header.get_data_dtype())
     if dtype.kind == "c":
         raise ValueError("it holds complex numbers. Save their magnitudes, for example.")
     if dtype.names is None and dtype.kind not in "biuf":

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .limits import check_memory, check_stored
 from .pictures import from_pillow, open_picture
-from .limits import check_announced
 from .pixels import Pixels, in_order
 from .tiff_tags import nodata_of, spacing_of
 
@@ -58,7 +58,7 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
     except ImportError:
         return _read_without_tifffile(path, mask=mask)
     with tifffile.TiffFile(path) as file:
-        _check_whole(file)
+        check_whole(file)
         check_links(file)
         series = only_series(file)
         page = series.keyframe
@@ -87,6 +87,12 @@ def orientation(page: Any) -> int:
     return 1 if tag is None else int(tag.value)
 
 
+def has_plain_numbers(page: Any) -> bool:
+    """Return whether the numbers in the file are those of the image, in the same place."""
+    kind = int(page.photometric)
+    return kind not in (_WHITE_IS_ZERO, _PALETTE, *_NEEDS_PILLOW) and orientation(page) == 1
+
+
 def check_links(file: Any) -> None:
     """Raise an error if pixels of an OME-TIFF file are in other folders, or in missing files."""
     if not file.is_ome:
@@ -107,12 +113,12 @@ def _check_size(file: Any, series: Any) -> None:
     Pages that are not stored at all are empty, and allowed.
     """
     page = series.keyframe
-    stored = file.filehandle.size if int(page.compression) == 1 and all(page.dataoffsets) else None
-    if len(file.series) == 1 and not series.is_multifile:
-        check_announced(series.shape, series.dtype.itemsize, stored)
+    if not series.is_multifile and int(page.compression) == 1 and all(page.dataoffsets):
+        check_stored(series.shape, series.dtype.itemsize, file.filehandle.size)
+    check_memory(series.shape, series.dtype.itemsize)
 
 
-def _check_whole(file: Any) -> None:
+def check_whole(file: Any) -> None:
     """Raise an error if the file ends before a page that it announces."""
     handle, kind = file.filehandle, file.tiff
     offset, seen = file.pages.first.offset, set()

@@ -11,12 +11,13 @@ from .pixels import spacing_along
 
 # Tags of GeoTIFF: pixel scale, tie points, transformation, and the keys of the coordinate system.
 GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
-_PIXEL_SCALE, _TRANSFORMATION, _NODATA = 33550, 34264, 42113
+NODATA = 42113
+_PIXEL_SCALE, _TRANSFORMATION = 33550, 34264
 
 
 def nodata_of(page: Any) -> float | None:
     """Return the number that GDAL declares to stand for missing data."""
-    tag = page.tags.get(_NODATA)
+    tag = page.tags.get(NODATA)
     if tag is None:
         return None
     try:

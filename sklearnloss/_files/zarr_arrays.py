@@ -11,7 +11,7 @@ import numpy as np
 
 from .._utils.printable import printable
 from .dtypes import as_integers
-from .limits import check_announced
+from .limits import check_memory
 from .pixels import Pixels, in_order, spacing_along
 
 MARKERS = ("zarr.json", ".zarray", ".zgroup")
@@ -75,7 +75,7 @@ def read_zarr(path: Path, *, mask: bool) -> Pixels:
         If zarr is not installed.
     """
     found = find_array(path)
-    values = np.asarray(open_array(found.folder, path)[...])
+    values = np.asarray(open_array(found.folder, path, whole=True)[...])
     if mask:
         values = as_integers(values)
     if found.axes is None:
@@ -104,7 +104,7 @@ def find_array(path: Path) -> ZarrArray:
     return find_array(_inner(path, inside[0].name))
 
 
-def open_array(folder: Path, path: Path) -> Any:
+def open_array(folder: Path, path: Path, *, whole: bool) -> Any:
     """Open an array that holds numbers, after a check of its metadata.
 
     Parameters
@@ -113,6 +113,8 @@ def open_array(folder: Path, path: Path) -> Any:
         The folder of the array.
     path : Path
         The path that the user gave, for errors.
+    whole : bool
+        Whether it is going to be read at once.
     """
     try:
         import zarr
@@ -120,7 +122,7 @@ def open_array(folder: Path, path: Path) -> Any:
         raise ImportError(
             f"Reading {str(path)!r} needs zarr: pip install 'sklearnloss[zarr]'"
         ) from error
-    _check_array(folder)
+    _check_array(folder, whole=whole)
     return zarr.open_array(zarr.storage.LocalStore(folder, read_only=True), mode="r")
 
 
@@ -140,7 +142,7 @@ def _full_resolution(path: Path, multiscales: Any) -> ZarrArray:
         for each in part.get("coordinateTransformations", ())
         if each.get("type") == "scale"
     ]
-    sizes = {}
+    sizes: dict[str, float] = {}
     if factors and all(len(scale) == len(axes) for scale in factors):
         sizes = dict(zip(axes, map(math.prod, zip(*factors, strict=True)), strict=True))
     return ZarrArray(_inner(path, level["path"]), axes, sizes)
@@ -183,8 +185,8 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check_array(folder: Path) -> None:
-    """Raise an error unless an array holds numbers, in chunks that fit into memory."""
+def _check_array(folder: Path, *, whole: bool) -> None:
+    """Raise an error unless an array holds numbers, and its chunks or all fit into memory."""
     if (folder / "zarr.json").is_file():
         content = _json(folder / "zarr.json")
         if content.get("node_type") != "array":
@@ -206,12 +208,11 @@ def _check_array(folder: Path) -> None:
     unknown = [name for name in codecs if str(name).removeprefix("numcodecs.") not in _CODECS]
     if unknown:
         raise ValueError(
-            f"it needs the codec {printable(str(unknown[0]))!r}, which is not supported. Save it with "
-            f"another one: zarr.codecs.ZstdCodec()."
+            f"it needs the codec {printable(str(unknown[0]))!r}, which is not supported. Save it "
+            f"with another one: zarr.codecs.ZstdCodec()."
         )
-    dtype = np.dtype(kind)
-    for shape in (content["shape"], chunk):  # parts that were never written are not stored
-        check_announced(shape, dtype.itemsize, None)
+    for shape in (chunk, content["shape"]) if whole else (chunk,):
+        check_memory(shape, np.dtype(kind).itemsize)
 
 
 def _all_codecs(codecs: Any) -> list[str]:

@@ -155,9 +155,7 @@ def predict_files(
         format=format,
     )
     opened = open_model(model, custom=custom, device=device)
-    return run(
-        opened, inputs, folder, options, n_jobs=n_jobs, overwrite=overwrite, verbose=verbose
-    )
+    return run(opened, inputs, folder, options, n_jobs=n_jobs, overwrite=overwrite, verbose=verbose)
 
 
 def open_model(

@@ -125,9 +125,7 @@ def _named(paths: list[Path]) -> list[Input]:
         shared = Path(os.path.commonpath([path.parent for path in whole]))
     except ValueError:  # on different drives
         return [Input(path, PurePath(path.name)) for path in paths]
-    return [
-        Input(path, each.relative_to(shared)) for path, each in zip(paths, whole, strict=True)
-    ]
+    return [Input(path, each.relative_to(shared)) for path, each in zip(paths, whole, strict=True)]
 
 
 def name_outputs(
@@ -157,7 +155,10 @@ def name_outputs(
     """
     inputs = list(inputs)
     paths = [os.path.abspath(each.path) for each in inputs]
-    short = [_names(each.name.with_name(stem(each.name)), endings[p]) for each, p in zip(inputs, paths, strict=True)]
+    short = [
+        _names(each.name.with_name(stem(each.name)), endings[path])
+        for each, path in zip(inputs, paths, strict=True)
+    ]
     count = Counter(name.casefold() for names in short for name in names.values())
     others = {name.casefold(): path for name, path in taken.items()}
     outputs: dict[str, dict[str, str]] = {}

@@ -122,7 +122,8 @@ def number_channels(
     kinds : list
         The label of each object.
     """
-    channels, kinds = [], []
+    channels: list[Array] = []
+    kinds: list[Any] = []
     for mask, label in zip(masks, classes, strict=True):
         numbers, found = number_instances(mask != 0, [True], min_size=min_size)
         channels.append(np.where(numbers > 0, numbers + len(kinds), 0).astype(np.int32))
@@ -203,7 +204,8 @@ class Measurements:
         for axis, name in enumerate(names):
             row[f"min_{name}"] = int(self.low[k, axis])
             row[f"max_{name}"] = int(self.high[k, axis])
-        assert self.intensity is not None and self.measured is not None
+        assert self.intensity is not None
+        assert self.measured is not None
         for channel, (total, n) in enumerate(
             zip(self.intensity[:, k], self.measured[:, k], strict=True)
         ):

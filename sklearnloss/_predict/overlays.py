@@ -41,7 +41,7 @@ def draw_overlay(image: Any, regions: Array, kinds: Array | None = None) -> Arra
     if image.ndim == 4:
         shown = int((layers != 0).sum(axis=(0, 2, 3)).argmax())
         image, layers = image[:, shown], layers[:, shown]
-    picture = _as_colors(image)
+    picture: Array = _as_colors(image)
     for channel, layer in enumerate(layers):
         edge = _inner_edge(layer)
         region = layer[edge].astype(np.int64)
@@ -58,7 +58,7 @@ def _inner_edge(regions: Array) -> Array:
         differs = regions[(*one, slice(1, None))] != regions[(*one, slice(None, -1))]
         edge[(*one, slice(1, None))] |= differs
         edge[(*one, slice(None, -1))] |= differs
-    return edge & (regions != 0)
+    return np.asarray(edge & (regions != 0))
 
 
 def _as_colors(image: Any) -> Array:

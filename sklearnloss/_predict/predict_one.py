@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._files.read import naming
 from .._files.dtypes import smallest_dtype
 from .._files.formats import suffix
 from .._files.output import replacing
+from .._files.read import naming
 from .._files.write import open_writer, write_labels, write_probabilities
 from . import read_input as reading
 from .decide import decide
@@ -245,11 +245,11 @@ class _Scene:
         model, options, size = self.model, self.options, self.image.size
         values = label_values(model)
         lead = (len(model.classes),)
+        shape = (*(lead if model.multilabel else ()), *size)
         in_memory = None
         if options.instances:
-            in_memory = np.empty((*(lead if model.multilabel else ()), *size), values.dtype)
+            in_memory = _Collected(np.empty(shape, values.dtype), has_channels=model.multilabel)
         with contextlib.ExitStack() as stack:
-            shape = (*(lead if model.multilabel else ()), *size)
             masks = stack.enter_context(self._writer(outputs["mask"], shape, values.dtype))
             proba = None
             if options.probabilities:
@@ -258,16 +258,15 @@ class _Scene:
                 proba = stack.enter_context(self._writer(target, whole, np.dtype(np.float32)))
             for start, band in _bands(model, self.path, self.image, options):
                 labels = _to_labels(model, options, band)
-                rows = slice(start, start + band.shape[1])
                 masks.write(start, labels)
                 if proba is not None:
                     proba.write(start, band)
                 if in_memory is not None:
-                    in_memory[..., rows, *[slice(None)] * (len(size) - 1)] = labels
-                progress(rows.stop, size[0])
+                    in_memory.write(start, labels)
+                progress(start + band.shape[1], size[0])
             if in_memory is None:
                 return Predicted({}, [])
-            return self._objects(in_memory, outputs["objects"])
+            return self._objects(in_memory.values, outputs["objects"])
 
     @contextlib.contextmanager
     def _writer(self, target: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Any]:

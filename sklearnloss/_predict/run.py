@@ -173,9 +173,7 @@ class _Run:
         return Predictions(
             (row for row, _ in rows),
             errors=self.errors,
-            objects=[
-                {"file": row["file"], **each} for row, objects in rows for each in objects
-            ],
+            objects=[{"file": row["file"], **each} for row, objects in rows for each in objects],
             labels=self.opened.model.classes,
             n_skipped=n_skipped,
         )
@@ -269,10 +267,12 @@ class _Bar:
 
 @contextlib.contextmanager
 def _progress_bar(n_files: int, verbose: int) -> Iterator[_Bar]:
-    make = None
+    make: Any = None
     if verbose:
         with contextlib.suppress(ImportError):
-            from tqdm import tqdm as make
+            from tqdm import tqdm
+
+            make = tqdm
     if make is None or not n_files:
         yield _Bar(None, None)
         return

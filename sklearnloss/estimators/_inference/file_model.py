@@ -89,9 +89,7 @@ class FileModel:
                 band = model._as_probabilities(logits[None])[0]
             yield start, band
 
-    def _logits(
-        self, scorer: Scorer, image: _Windows, tile: Any
-    ) -> Iterator[tuple[int, Tensor]]:
+    def _logits(self, scorer: Scorer, image: _Windows, tile: Any) -> Iterator[tuple[int, Tensor]]:
         sides = tile or getattr(scorer.network, "only_size", None)
         multiple = scorer.network.multiple
         tiled = self.task == "segmentation"

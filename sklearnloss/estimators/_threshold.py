@@ -89,10 +89,10 @@ class ThresholdMixin:
         and finer ones near 0 and 1: iou and dice for masks, accuracy, balanced_accuracy, f1,
         precision, recall, jaccard, matthews_corrcoef and their relatives for labels. Images
         are predicted once, in batches, and no probabilities are kept. Each label of
-        multilabel masks gets the threshold with its own highest score. Any other score is computed at 19 thresholds, .05 to .95, with a
-        prediction for each, and cannot be used for multilabel masks. Of thresholds with the
-        same score, the one next to .5 is chosen. Further training resets the threshold, since
-        it belongs to these weights.
+        multilabel masks gets the threshold with its own highest score. Any other score is
+        computed at 19 thresholds, .05 to .95, with a prediction for each, and cannot be used
+        for multilabel masks. Of thresholds with the same score, the one next to
+        .5 is chosen. Further training resets the threshold, since it belongs to these weights.
         """
         model: Any = self
         model._check_fitted()

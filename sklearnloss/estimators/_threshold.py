@@ -15,7 +15,13 @@ from .._predict.decide import Threshold, check_temperature, check_threshold
 from ..metrics._confusion import ConfusionScore, confusion_score
 from ..metrics._named import named_scorers
 from ._inference.predict import Finish
-from ._inference.probability_counts import MIDDLE, Block, ProbabilityCounts, best_position
+from ._inference.probability_counts import (
+    MIDDLE,
+    Block,
+    ProbabilityCounts,
+    best_position,
+    best_positions,
+)
 from ._inference.temperature import best_temperature
 
 # For scores that need the predicted masks or labels themselves, once for each threshold.
@@ -82,11 +88,11 @@ class ThresholdMixin:
         Scores that are computed from counts are exact at 1,053 thresholds, in steps of .001
         and finer ones near 0 and 1: iou and dice for masks, accuracy, balanced_accuracy, f1,
         precision, recall, jaccard, matthews_corrcoef and their relatives for labels. Images
-        are predicted once, one by one. Each label of multilabel masks gets the threshold with
-        its own highest score. Any other score is computed at 19 thresholds, .05 to .95, with a
-        prediction for each, and cannot be used for multilabel masks. Of thresholds with the
-        same score, the one next to .5 is chosen. Further training resets the threshold, since
-        it belongs to these weights.
+        are predicted once, in batches, and no probabilities are kept. Each label of
+        multilabel masks gets the threshold with its own highest score. Any other score is
+        computed at 19 thresholds, .05 to .95, with a prediction for each, and cannot be used
+        for multilabel masks. Of thresholds with the same score, the one next to
+        .5 is chosen. Further training resets the threshold, since it belongs to these weights.
         """
         model: Any = self
         model._check_fitted()
@@ -143,7 +149,7 @@ class ThresholdMixin:
 
         Notes
         -----
-        Images are predicted twice, one by one. Ignored and masked pixels are left out. After
+        Images are predicted twice, in batches. Ignored and masked pixels are left out. After
         training with a sigmoid loss for several classes, the logarithms of the normalized
         probabilities are divided. Further training resets the temperature.
 
@@ -203,19 +209,11 @@ class ThresholdMixin:
     def _best_by_counts(
         self, score: ConfusionScore, X: Any, y: Any, sample_weight: Any
     ) -> float | np.ndarray:
-        n_labels = len(self.classes_) if score.multilabel else 1
-        counts = ProbabilityCounts(n_labels)
-        finish = self._as_probabilities
-        for block in self._blocks(X, y, finish, sample_weight):
+        counts = ProbabilityCounts(len(self.classes_) if score.multilabel else 1)
+        for block in self._blocks(X, y, self._as_probabilities, sample_weight):
             counts.add(block, multilabel=score.multilabel)
-        confusion, thresholds = counts.confusion(), counts.thresholds
-        if not score.multilabel:
-            return float(thresholds[best_position(score(confusion), thresholds)])
-        asked = score.settings.get("labels")
-        best = np.full(n_labels, MIDDLE)
-        for k in range(n_labels) if asked is None else asked:
-            best[k] = thresholds[best_position(score.of_label(confusion, k), thresholds)]
-        return best
+        best = counts.thresholds[best_positions(score, counts.confusion(), counts.thresholds)]
+        return best if score.multilabel else float(best[0])
 
     def _best_by_scorer(self, scorer: Any, X: Any, y: Any, sample_weight: Any) -> float:
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...metrics._confusion import Confusion
+from ...metrics._confusion import Confusion, ConfusionScore
 
 Array = NDArray[Any]
 
@@ -90,6 +90,30 @@ def confusion_above(counts: Array) -> Confusion:
     (negative, positive), total = above[..., 1:].swapaxes(0, 1), above[..., 0]
     (fp, tp), (n_negative, n_positive) = (negative.T, positive.T), total.T
     return Confusion(tp=tp, fp=fp, fn=n_positive - tp, tn=n_negative - fp)
+
+
+def best_positions(score: ConfusionScore, confusion: Confusion, thresholds: Array) -> Array:
+    """Return the position of the best threshold for each label, shape (n_labels,).
+
+    Overlapping labels that the score leaves out get the threshold next to .5.
+
+    Parameters
+    ----------
+    score : ConfusionScore
+        Of each label, if there are several.
+    confusion : Confusion
+        With a row per threshold.
+    thresholds : ndarray of shape (n_thresholds,)
+        The thresholds.
+    """
+    if not score.multilabel:
+        return np.array([best_position(score(confusion), thresholds)])
+    n_labels = len(score.classes)
+    asked = score.settings.get("labels")
+    positions = np.full(n_labels, np.abs(thresholds - MIDDLE).argmin())
+    for k in range(n_labels) if asked is None else asked:
+        positions[k] = best_position(score.of_label(confusion, k), thresholds)
+    return positions
 
 
 def best_position(scores: Array, thresholds: Array) -> int:

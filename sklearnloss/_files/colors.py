@@ -73,7 +73,7 @@ def colors_to_labels(colors: np.ndarray, table: Mapping[Color, int], *, jpeg: bo
     Returns
     -------
     labels : ndarray of shape (*spatial)
-        Of the smallest dtype that holds all labels of the table.
+        Of a dtype that holds all labels of the table.
 
     Raises
     ------

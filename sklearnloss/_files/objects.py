@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-OBJECT, BORDER = 1, 2
+BORDER = 2
 
 
 def as_objects(numbers: np.ndarray) -> np.ndarray:
@@ -63,12 +63,14 @@ def with_border(numbers: np.ndarray) -> np.ndarray:
     plain = np.ma.getdata(numbers)
     check_numbers(plain)
     plain = plain.astype(np.int64)
-    lowest, highest = _extremes(plain, 3)
-    touches_another = (plain > 0) & (lowest < highest)
+    highest = _extreme(plain, np.maximum)
+    lowest = _extreme(np.where(plain > 0, plain, np.iinfo(np.int64).max), np.minimum)
+    border = (plain > 0) & (lowest < highest)
     beside_object = (plain == 0) & (highest > 0)
-    lowest, highest = _extremes(plain, 5)
+    # Once more, for the objects within two pixels.
+    highest, lowest = _extreme(highest, np.maximum), _extreme(lowest, np.minimum)
     labels = (plain > 0).astype(np.uint8)
-    labels[touches_another | (beside_object & (lowest < highest))] = BORDER
+    labels[border | (beside_object & (lowest < highest))] = BORDER
     return _masked_like(numbers, labels)
 
 
@@ -85,15 +87,15 @@ def check_numbers(numbers: np.ndarray) -> None:
         )
 
 
-def _extremes(numbers: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest object number around each pixel; lowest > highest if none."""
-    from scipy.ndimage import maximum_filter, minimum_filter
-
-    none = 2**62  # above all numbers, and the same as a float, which scipy makes of cval
-    highest = maximum_filter(numbers, side, mode="constant", cval=0)
-    objects = np.where(numbers > 0, numbers, none)
-    lowest = minimum_filter(objects, side, mode="constant", cval=none)
-    return lowest, highest
+def _extreme(numbers: np.ndarray, of: np.ufunc) -> np.ndarray:
+    """Return the maximum or minimum over each pixel and those that touch it."""
+    for axis in range(numbers.ndim):
+        values = np.moveaxis(numbers, axis, 0)
+        result = values.copy()
+        of(result[1:], values[:-1], out=result[1:])
+        of(result[:-1], values[1:], out=result[:-1])
+        numbers = np.moveaxis(result, 0, axis)
+    return numbers
 
 
 def _masked_like(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

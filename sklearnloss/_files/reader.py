@@ -136,10 +136,16 @@ class FileReader:
     def convert(
         self, pixels: Pixels, *, n_axes: int | None = None, channels: Channels | None = None
     ) -> Pixels:
-        """Do the same as :meth:`image` with an image that was read without a reader."""
+        """Do the same as :meth:`image` with an image that was read without a reader.
+
+        Properties of the file, such as the size of a pixel, stay what they are in the file.
+        """
         nodata = getattr(pixels, "nodata", None) if self.nodata is None else self.nodata
         if self.color is None and self.resize is None:
             return pixels._replace(values=_mask_value(pixels.values, nodata))
+        values = pixels.values
+        if values.dtype.kind not in "biuf" or values.ndim == 0 or values.size == 0:
+            raise ValueError(f"it has shape {values.shape} and dtype {values.dtype}: no image.")
         pixels, axis = with_known_axes(pixels, n_axes=n_axes, channels=channels)
         if self.color is not None:
             pixels = without_alpha(pixels, axis)
@@ -208,11 +214,16 @@ class FileReader:
         if is_pillow(path):
             pixels = from_pillow(path, mask=True)
             return pixels.values if multilabel else one_label_per_pixel(pixels)
-        return read_mask(path, multilabel=multilabel)
+        labels = read_mask(path, multilabel=multilabel)
+        if self.masks != "classes":
+            _check_jpeg(path, labels)
+        return labels
 
     def _resized_labels(self, labels: np.ndarray, multilabel: bool) -> np.ndarray:
         side = self.resize
         if side is not None:
+            if labels.ndim == 0 or labels.size == 0:
+                raise ValueError(f"it has shape {labels.shape}: no mask.")
             if labels.ndim > 2 and not multilabel and 1 in (labels.shape[0], labels.shape[-1]):
                 labels = labels.squeeze(0 if labels.shape[0] == 1 else -1)
             axes = range(int(multilabel), labels.ndim)
@@ -303,7 +314,7 @@ class FileReader:
         given = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if value is not defaults[name].default
+            if repr(value) != repr(defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(given)})"
 
@@ -340,7 +351,19 @@ def _colors_of_array(pixels: Pixels) -> Channels:
 
 
 def _read_object(path: str) -> np.ndarray:
-    return np.asarray(read_mask(path) > 0)
+    mask = read_mask(path)
+    _check_jpeg(path, mask)
+    return np.asarray(mask > 0)
+
+
+def _check_jpeg(path: Path, numbers: np.ndarray) -> None:
+    """Raise a ValueError if a file has numbers that JPEG compression may have changed."""
+    if reader_check.is_jpeg(path) and len(np.unique(numbers)) > 2:
+        with naming(path):
+            raise ValueError(
+                "it has object numbers that JPEG compression has changed. Save masks as PNG, from "
+                "the originals."
+            )
 
 
 def _mask_value(values: np.ndarray, nodata: float | None) -> np.ndarray:

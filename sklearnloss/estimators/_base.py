@@ -67,8 +67,8 @@ _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", 
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
-    CallbackParameterMixin,
     ReaderParameterMixin,
+    CallbackParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
@@ -142,9 +142,9 @@ class ImageEstimator(
             Pixels without a value can be masked, in a masked array: they are left out of
             the scaling, and become their channel's mean (0 when scaled). Pixels with the
             label ``ignore_index`` are also left out of the scaling, but keep their value.
-            Pictures are rotated according to EXIF, and palettes become colors. The file,
-            the masks or ``image_shape`` determine whether pages of a TIFF file are
-            channels or slices.
+            Pictures are rotated according to EXIF, and palettes become colors; ``reader``
+            changes colors and sizes. The file, the masks or ``image_shape`` determine
+            whether pages of a TIFF file are channels or slices.
         y : array-like, or list of files or arrays
             A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None

@@ -82,4 +82,4 @@ def _check_header(file: IO[bytes], size: int) -> None:
         raise ValueError(f"it is of version {version} of the format. Expected an array of numbers.")
     if dtype.hasobject:
         raise ValueError("it holds Python objects, not an array of numbers.")
-    check_stored(shape, dtype.itemsize, size)
+    check_stored(shape, dtype.itemsize, size - file.tell())

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from .._utils.printable import printable
 from .dtypes import as_integers
 from .limits import check_memory, check_stored
 from .pixels import Pixels, in_order, spacing_along
@@ -105,7 +104,7 @@ def _series(itk: Any, folder: Path) -> list[Path]:
         raise ValueError("it is a folder without DICOM files.")
     found = _series_by_id(itk, files)
     if len(found) > 1:
-        names = [f"{printable(key)} ({len(part)} files)" for key, part in list(found.items())[:5]]
+        names = [f"{key} ({len(part)} files)" for key, part in list(found.items())[:5]]
         more = ", ..." if len(found) > 5 else ""
         raise ValueError(
             f"it is a folder with {len(found)} series: {', '.join(names)}{more}. Expected one: "
@@ -120,7 +119,7 @@ def _series_by_id(itk: Any, files: list[Path]) -> dict[str, list[Path]]:
         try:
             reader = _opened(itk, file)
         except ValueError as error:
-            raise ValueError(f"in it, {printable(file.name)!r}: {error}") from error
+            raise ValueError(f"in it, {file.name!r}: {error}") from error
         found.setdefault(_text(reader, _SERIES), []).append(file)
     return found
 
@@ -161,7 +160,7 @@ def _stacked(slices: list[Any], files: list[Path], *, mask: bool) -> Pixels:
     steps = np.diff(positions)
     if (steps <= 1e-6 * max(1.0, float(np.ptp(positions)))).any():
         first = int(np.argmin(steps))
-        pair = [printable(files[order[first + k]].name) for k in (0, 1)]
+        pair = [files[order[first + k]].name for k in (0, 1)]
         raise ValueError(
             f"its files {pair[0]!r} and {pair[1]!r} are at the same position. Expected one slice "
             f"each: move each volume to a folder of its own."

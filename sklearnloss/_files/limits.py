@@ -52,7 +52,7 @@ def check_memory(shape: Sequence[int], itemsize: int) -> None:
     if memory is not None and _announced(shape, itemsize) > memory:
         raise ValueError(
             f"its header announces {_text(shape, itemsize)}, but this machine has "
-            f"{size_text(memory)} of memory. If the file is not damaged, cut it into smaller images."
+            f"{size_text(memory)} of memory. If the file is not damaged, cut the image into parts."
         )
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._utils.printable import printable
 from .dtypes import as_integers
 from .limits import check_memory
 from .pixels import Pixels, in_order, spacing_along
@@ -99,7 +98,7 @@ def find_array(path: Path) -> ZarrArray:
     children = sorted(child for child in path.iterdir() if child.is_dir() and child.name != "OME")
     inside = [child for child in children if any((child / name).is_file() for name in MARKERS)]
     if len(inside) != 1:
-        names = ", ".join(repr(printable(child.name)) for child in inside[:5])
+        names = ", ".join(repr(child.name) for child in inside[:5])
         raise ValueError(f"it holds {len(inside)} arrays or groups ({names}). Expected one.")
     return find_array(_inner(path, inside[0].name))
 
@@ -161,7 +160,7 @@ def _inner(path: Path, name: str) -> Path:
     inner = path / parts
     inside = path.resolve() in (inner.resolve(), *inner.resolve().parents)
     if parts.is_absolute() or ".." in parts.parts or not inside:
-        raise ValueError(f"its metadata lead out of the folder, to {printable(str(name))!r}.")
+        raise ValueError(f"its metadata lead out of the folder, to {str(name)!r}.")
     return inner
 
 
@@ -204,11 +203,11 @@ def _check_array(folder: Path, *, whole: bool) -> None:
         codecs = [each["id"] for each in used if each]
         chunk = content["chunks"]
     if not known:
-        raise ValueError(f"it holds values of the type {printable(str(kind))}. Expected numbers.")
+        raise ValueError(f"it holds values of the type {kind!r}. Expected numbers.")
     unknown = [name for name in codecs if str(name).removeprefix("numcodecs.") not in _CODECS]
     if unknown:
         raise ValueError(
-            f"it needs the codec {printable(str(unknown[0]))!r}, which is not supported. Save it "
+            f"it needs the codec {str(unknown[0])!r}, which is not supported. Save it "
             f"with another one: zarr.codecs.ZstdCodec()."
         )
     for shape in (chunk, content["shape"]) if whole else (chunk,):

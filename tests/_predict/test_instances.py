@@ -82,6 +82,10 @@ def test_border_pixels_go_to_the_nearest_object_they_are_connected_to() -> None:
     mask = np.array([[1, 2, 2, 2, 0, 1]])
     numbers, _ = number_instances(mask, [1, 2], border=2)
     assert numbers.tolist() == [[1, 1, 1, 1, 0, 2]]
+    # The single pixel is nearest to the end of the border, which belongs to the first object.
+    mask = np.array([[2, 2, 2, 2, 2], [1, 0, 0, 0, 2], [0, 0, 1, 0, 2], [0, 0, 0, 0, 2]])
+    numbers, _ = number_instances(mask, [1, 2], border=2)
+    assert (numbers[mask == 2] == 1).all()
     spacing = (5.0, 1.0)  # rows are far apart
     mask = np.array([[1, 0, 0, 0], [2, 2, 2, 1]])
     numbers, _ = number_instances(mask, [1, 2], border=2, spacing=spacing)

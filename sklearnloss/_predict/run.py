@@ -72,6 +72,8 @@ def run(
     predictions : Predictions
     """
     options = options.checked(opened.model)
+    if n_jobs == 0 or n_jobs < -1:
+        raise ValueError(f"n_jobs={n_jobs}: expected a number of processes, or -1 for all cores.")
     if output is None:
         return _Run(opened, inputs, options, n_jobs, verbose).run([])
     record = Record(output)

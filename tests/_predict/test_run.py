@@ -353,6 +353,7 @@ def test_overlays_outline_regions_of_dim_images(tmp_path: Path) -> None:
         ({"tta": "rotate"}, "tta='rotate'"),
         ({"tile": 0}, "tile=0: expected a positive number"),
         ({"threshold": 2}, "threshold=2"),
+        ({"n_jobs": 0}, "n_jobs=0: expected a number of processes"),
         ({"min_size": 3}, "also set instances=True"),
         ({"min_size": -1, "instances": True}, "min_size=-1"),
         ({"border": 1}, "also set instances=True"),

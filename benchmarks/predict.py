@@ -30,7 +30,7 @@ from rounds import (
 )
 from tasks import Task, all_tasks, blobs
 
-from sklearnloss.estimators._inference.tiling import place_tiles, tile_shape
+from sklearnloss._predict.tiles import place_tiles, tile_shape
 
 BATCH_SIZES = (1, 8, 16, 64, 256)
 

@@ -11,6 +11,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
     from ._files import FileReader, MaskFiles
+    from ._predict_files import predict_files
     from ._show_versions import show_versions
     from .estimators import (
         ImageClassifier,
@@ -40,6 +41,7 @@ _HOMES = {
     "UNetSegmenter": ".estimators",
     "compare_losses": ".tuning",
     "load": ".estimators",
+    "predict_files": "._predict_files",
     "show_versions": "._show_versions",
 }
 
@@ -59,6 +61,7 @@ __all__ = [
     "losses",
     "metrics",
     "networks",
+    "predict_files",
     "show_versions",
     "tuning",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._predict.command import add_predict
 from ._utils.import_object import add_current_folder, import_object
 from ._utils.printable import printable
 from ._version import __version__
@@ -45,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 _AFTER_INTERRUPT = {
     "compare": " Finished work is saved: run the same command to resume.",
+    "predict": " Finished files are kept: run the same command to resume.",
     "worker": " Another worker resumes its last fold.",
 }
 
@@ -57,6 +59,13 @@ def _compare(options: argparse.Namespace) -> int:
     output, only_describe = Path(given.pop("output")), given.pop("describe")
     _print((describe_data if only_describe else run_compare)(Options(**given), output))
     return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from ._predict.command import run_predict
+    from ._predict_files import predict_files
+
+    return run_predict(options, predict_files)
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -110,6 +119,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-loss": _check_loss,
     "compare": _compare,
     "demo": _demo,
+    "predict": _predict,
     "versions": _versions,
     "worker": _worker,
 }
@@ -138,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="the same seed gives the same scores")
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data in each fit")
     _add_compare(commands)
+    add_predict(commands)
     _add_worker(commands)
     check = commands.add_parser("check-loss", help="check a loss against the laws it should obey")
     check.add_argument("loss", help="a name such as focal or dice+bce, or module:attribute")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -94,7 +95,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]
     assert f"was trained on all images, with {compared[0]['loss']}." in printed
-    assert f"load('{results / 'best_model.safetensors'}').predict([" in printed
+    assert f"sklearnloss predict {results / 'best_model.safetensors'} IMAGES" in printed
     pixels = [np.load(file) for file in sorted((folder / "images").iterdir())]
     assert set(np.unique(model.predict(np.stack(pixels)))) <= {0, 255}
 
@@ -376,7 +377,14 @@ def test_a_loss_of_ones_own_is_compared(
     assert [row["loss"] for row in rows(results / "losses.csv")] == ["losses_in_here:squared"]
     assert [row["param_loss"] for row in rows(results / "table.csv")] == ["losses_in_here:squared"]
     code = [line.strip() for line in printed.splitlines() if line.startswith("  from")]
-    assert code == ["from sklearnloss import load", "from losses_in_here import squared"]
+    assert code == [
+        "from losses_in_here import squared",
+        "from sklearnloss import predict_files",
+    ]
+    (line,) = [line for line in printed.splitlines() if "sklearnloss predict" in line]
+    _, *arguments = shlex.split(line.replace("IMAGES", str(folder / "images")))
+    assert main(arguments) == 0
+    assert "masks of labels 0, 255 in predictions." in capsys.readouterr().out
     model = load(
         results / "best_model.safetensors", {"squared": sys.modules["losses_in_here"].squared}
     )
@@ -461,18 +469,18 @@ def test_what_is_said_of_the_model_works(
     one = ["--losses", "focal", "--trials", "1", "--resize", "8"]
     assert main(command(tmp_path / "data", *one)) == 0
     printed = capsys.readouterr().out
-    assert "which are resized to 8 pixels as here:" in printed
-    code = "\n".join(line.strip() for line in printed.splitlines() if line.startswith("  "))
-    code = code[code.index("from sklearnloss") :].replace("new.png", "data/b/b3.png")
+    (line,) = [line for line in printed.splitlines() if "sklearnloss predict" in line]
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, Any] = {}
-    exec(code, scope)
+    _, *arguments = shlex.split(line.replace("IMAGES", "data/b"))
+    assert main(arguments) == 0
     trained_on = prepare(tmp_path / "data", "--resize", "8").X[-1]
     assert trained_on.shape[-2:] == (8, 8)
-    model = scope["load"](next(tmp_path.rglob("best_model.safetensors")))
-    read = model.predict_proba(["data/b/b3.png"])
-    np.testing.assert_array_equal(read, model.predict_proba(trained_on[None]))
-    assert scope["classes"].tolist() == model.classes_[read.argmax(1)].tolist()
+    model = load(next(tmp_path.rglob("best_model.safetensors")))
+    row = rows(tmp_path / "predictions" / "labels.csv")[-1]
+    assert row["file"] == "b3.png"
+    found = [float(row[f"probability_{label}"]) for label in model.classes_]
+    np.testing.assert_allclose(found, model.predict_proba(trained_on[None])[0], rtol=1e-4)
+    assert row["label"] == model.predict(trained_on[None])[0]
 
 
 def run_until(arguments: Sequence[str], done: Any, how: signal.Signals) -> tuple[int, str]:

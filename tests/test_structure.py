@@ -87,7 +87,7 @@ def test_lower_parts_need_few_libraries(part: str) -> None:
 ROOMS = {
     "losses": ["_core", "", "_checks"],
     "networks": ["_adapt", ""],
-    "estimators": ["_data", "_training", "_inference", "_persistence", "", "_displays"],
+    "estimators": ["_data", "_training", "_inference", "_persistence", "_export", "", "_displays"],
     "tuning": ["_evaluation", "_space", "_workers", "_comparison", "_search"],
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from ._data import ImageData
 
 
 def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
-    """Return the Python code that predicts other images like those of the run.
+    """Return the command, and the Python code, that predict other images.
 
     Parameters
     ----------
@@ -27,20 +28,35 @@ def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
         The file of the model.
     loss : str
         The loss that it was trained with: a name, or module:attribute.
+
+    Returns
+    -------
+    lines : list of str
+        The command is quoted for a shell.
     """
     custom = _custom(model, loss) if ":" in loss else {}
     module = loss.partition(":")[0]
+    command = ["sklearnloss", "predict", str(model), "IMAGES", "--output", "predictions"]
+    for value in custom.values():
+        command += ["--custom", f"{module}:{value}"]
     imports = [f"from {module} import {value.removesuffix('()')}" for value in custom.values()]
-    passed = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
-    loaded = f"load({printable(str(model))!r}{f', custom={{{passed}}}' if passed else ''})"
-    code = ["from sklearnloss import load", *dict.fromkeys(imports)]
-    note = f"To predict other {'files' if data.in_files else 'images in an array X'}"
-    if data.reader is not None and data.reader.resize is not None:
-        note += f", which are resized to {data.reader.resize} pixels as here"
-    what = "masks" if data.task == "segmentation" else "classes"
-    given = '["new.png"]' if data.in_files else "X"
-    code.append(f"{what} = {loaded}.predict({given})")
-    return [f"{note}:", *(f"  {line}" for line in code)]
+    items = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
+    passed = f", custom={{{items}}}" if custom else ""
+    what = "masks" if data.task == "segmentation" else "labels"
+    lines = [
+        f"To write the {what} of other images, of a folder IMAGES, into a folder:",
+        f"  {printable(shlex.join(command))}",
+        f"or in Python{'' if data.in_files else ', also for images in an array X'}:",
+        *dict.fromkeys(f"  {line}" for line in imports),
+    ]
+    path = printable(str(model))
+    if data.in_files:
+        lines.append("  from sklearnloss import predict_files")
+        lines.append(f"  predict_files({path!r}, 'IMAGES', 'predictions'{passed})")
+    else:
+        lines.append("  from sklearnloss import load")
+        lines.append(f"  {what} = load({path!r}{passed}).predict(X)")
+    return lines
 
 
 def _custom(model: Path, loss: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,46 @@ try:
     import fcntl
 except ImportError:  # on Windows, no other process can remove an open file
     fcntl = None  # type: ignore[assignment]
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes, check: Callable[[Path], object]) -> None:
+    """Write a complete file, or none at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Replaced atomically, once everything is on the disk.
+    data : bytes
+        The content.
+    check : callable
+        Called with the path of the finished file before it replaces the target;
+        raises an error if the file is invalid.
+    """
+    target = check_target(path)
+    remove_leftovers(target)
+    with temporary_file(target) as (temporary, file):
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        check(temporary)
+        os.replace(temporary, target)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Return a path without links; raise an error unless a file may be written there.
+
+    Devices and pipes are not replaced.
+    """
+    target, name = Path(os.path.realpath(path)), os.fspath(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
+    if target.exists() and not target.is_file():
+        raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {str(target.parent)!r} for {name!r}. Create it first."
+        )
+    return target
 
 
 @contextlib.contextmanager

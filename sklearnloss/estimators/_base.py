@@ -21,11 +21,13 @@ from ._data.dataset import TrainingData
 from ._data.labels import IGNORED, check_classes
 from ._data.reading import ImageReadingMixin, Images
 from ._data.targets import Targets
+from ._export.mixin import ExportMixin
 from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights, read_weights
 from ._persistence.mixin import PersistenceMixin
 from ._reader_parameter import ReaderParameterMixin
+from ._threshold import ThresholdMixin
 from ._training.augment_check import make_augmentation
 from ._training.augment_masks import MaskLabels
 from ._training.augmentations import Augmentation
@@ -70,6 +72,8 @@ class ImageEstimator(
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
+    ThresholdMixin,
+    ExportMixin,
     UndoMixin,
     SharedParameters,
     abc.ABC,
@@ -263,6 +267,7 @@ class ImageEstimator(
         again: bool,
         tasks: FitTasks | None = None,
     ) -> None:
+        self._reset_decisions(again=again)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if not again or self._loss_key() != self._fitted_loss_key:
             self.loss_ = self._prepare_loss(data, again, seed, partial=tasks is None)

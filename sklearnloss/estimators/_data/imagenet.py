@@ -56,9 +56,7 @@ def check_white(scaling: Scaling, dtypes: Collection[str], extremes: tuple[float
     dtypes, extremes
         Of the images, as for :func:`imagenet_scaling`.
     """
-    fitted = float(
-        scaling.scale[0] / imagenet_scaling(len(scaling.mean), ["bool"], (0, 1)).scale[0]
-    )
+    fitted = white_of(scaling)
     high = extremes[1]
     for dtype in dtypes:
         white = _WHITE.get(dtype)
@@ -71,6 +69,12 @@ def check_white(scaling: Scaling, dtypes: Collection[str], extremes: tuple[float
                 f"X of {dtype} seems to have another value for white than the images of fit, where "
                 f"it was {fitted:.6g}. With normalize='imagenet', pass images in the same units."
             )
+
+
+def white_of(scaling: Scaling) -> float:
+    """Return the value of white in the units of a scaling of ImageNet."""
+    unit = imagenet_scaling(len(scaling.mean), ["bool"], (0, 1))
+    return float(scaling.scale[0] / unit.scale[0])
 
 
 def is_imagenet(scaling: Scaling) -> bool:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..._predict.tiles import tile_shape
 from ...networks._adapt.interface import as_network
 from .._data.arrays import Scaling, to_network
 from .._data.lazy import Samples
 from .._data.rows import ArrayImages
 from .._training.net import LossNet
 from .._training.parameters import Mirrored
-from .tiling import finish_tiles, tile_shape
+from .tiling import finish_tiles
 
 Finish = Callable[[Tensor], np.ndarray]
 
@@ -111,7 +112,7 @@ def predict_images(
     tiled : bool, default=False
         Whether large images are cut into tiles.
     tile : int, tuple of int or None, default=None
-        See :func:`tile_shape`.
+        See :func:`~sklearnloss._predict.tiles.tile_shape`.
 
     Returns
     -------

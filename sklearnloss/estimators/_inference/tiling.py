@@ -1,92 +1,30 @@
-"""Large images in overlapping tiles, blended."""
+"""Large images in overlapping tiles, blended on the network's device."""
 
 from __future__ import annotations
 
-import itertools
-import math
-import numbers
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# Sizes above which images are tiled by default, and the sides of tiles, by number of axes.
-WHOLE_PIXELS = 2**22
-_SIDES = {1: 2**20, 2: 1024, 3: 128}
+from ..._predict.tiles import blended_bands
 
 
-class Tiles(NamedTuple):
-    """Where tiles lie along one axis, and their weights.
+class TorchArrays:
+    """Scores in tensors, which stay on their device."""
 
-    Attributes
-    ----------
-    starts : list of int
-        First pixel of each tile.
-    weights : Tensor of shape (n_tiles, side)
-        Weights decrease toward the tile's ends where another tile overlaps it, and
-        sum to 1 at every pixel.
-    """
+    def zeros(self, scores: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Return zeros of the dtype, and on the device, of some scores."""
+        return scores.new_zeros(shape)
 
-    starts: list[int]
-    weights: Tensor
+    def weights(self, weights: np.ndarray, scores: Tensor) -> Tensor:
+        """Return weights on the device of the scores."""
+        return torch.from_numpy(weights).to(scores.device)
 
-
-def tile_shape(
-    tile: int | tuple[int, ...] | None, spatial: tuple[int, ...], multiple: int
-) -> tuple[int, ...] | None:
-    """Return the shape of the tiles, None for an image that is predicted whole.
-
-    Parameters
-    ----------
-    tile : int, tuple of int or None
-        Largest side or sides in pixels; None decides by the image's size.
-    spatial : tuple of int
-        The image's shape.
-    multiple : int
-        The factor by which the network reduces the resolution. Tiles are rounded up
-        to it, so that they and the whole image are sampled at the same points.
-    """
-    n_axes = len(spatial)
-    if tile is None:
-        if math.prod(spatial) <= WHOLE_PIXELS:
-            return None
-        tile = _SIDES[n_axes]
-    sides = tuple(tile) if isinstance(tile, (tuple, list)) else (tile,) * n_axes
-    whole_numbers = all(isinstance(side, numbers.Integral) for side in sides)
-    if len(sides) != n_axes or not whole_numbers or min(sides) < 1:
-        raise ValueError(
-            f"tile={tile!r}: expected a positive number of pixels, or {n_axes} of them, one for "
-            f"each axis of an image of shape {spatial}."
-        )
-    whole = tuple(_round_up(length, multiple) for length in spatial)
-    shape = tuple(_fitted(s, w, multiple) for s, w in zip(sides, whole, strict=True))
-    return None if shape == whole else shape
-
-
-def _fitted(side: int, whole: int, multiple: int) -> int:
-    """Return the smallest side that needs no more tiles than this one, to reduce overlap."""
-    side = min(_round_up(side, multiple), whole)
-    count = _count(whole, side, multiple)
-    while side > multiple and _count(whole, side - multiple, multiple) == count:
-        side -= multiple
-    return side
-
-
-def _count(whole: int, side: int, multiple: int) -> int:
-    """Return how many tiles an axis needs."""
-    step = max(multiple, (side - _overlap(side)) // multiple * multiple)
-    return 1 + math.ceil((whole - side) / step)
-
-
-def _overlap(side: int) -> int:
-    """Return the minimum number of pixels that tiles share.
-
-    An eighth is enough for large tiles. In small ones, the errors near the ends reach
-    further in, by the receptive field of the network.
-    """
-    return max(side // 8, min(side // 4, 32))
+    def copy(self, scores: Tensor) -> Tensor:
+        """Return a copy."""
+        return scores.clone()
 
 
 def finish_tiles(
@@ -120,7 +58,7 @@ def finish_tiles(
     """
     height, *_ = spatial = image.shape[1:]
     finished: np.ndarray | None = None
-    for start, band in _bands(score, image, shape, multiple):
+    for start, band in blended_bands(score, image, shape, multiple, TorchArrays()):
         part = finish(band[None])
         lead = part.shape[: part.ndim - len(spatial)]
         if finished is None:
@@ -129,63 +67,3 @@ def finish_tiles(
         finished[(*[slice(None)] * len(lead), rows)] = part
     assert finished is not None
     return finished
-
-
-def _bands(
-    score: Callable[[Tensor], Tensor], image: Tensor, shape: tuple[int, ...], multiple: int
-) -> Iterator[tuple[int, Tensor]]:
-    """Yield (first row, logits (n_channels, rows, *rest)) that later tiles do not change."""
-    spatial = image.shape[1:]
-    first, *others = (
-        place_tiles(length, side, multiple) for length, side in zip(spatial, shape, strict=True)
-    )
-    kept: Tensor | None = None  # the sum so far, for unfinished rows
-    for row, weight, end in zip(
-        first.starts, first.weights, [*first.starts[1:], spatial[0]], strict=True
-    ):
-        high = min(shape[0], spatial[0] - row)
-        band = None
-        for places in itertools.product(*(zip(*axis, strict=True) for axis in others)):
-            window = [slice(row, row + high), *(slice(s, s + len(w)) for s, w in places)]
-            logits = score(image[(slice(None), *window)][None])[0]
-            for axis, w in enumerate([weight, *(w for _, w in places)], start=1):
-                w = w[: logits.shape[axis]].to(logits.device)
-                logits = logits * w.reshape(-1, *[1] * (logits.ndim - 1 - axis))
-            if band is None:
-                band = logits.new_zeros(len(logits), high, *spatial[1:])
-            band[(slice(None), slice(None), *window[1:])] += logits
-        assert band is not None
-        if kept is not None:
-            band[:, : kept.shape[1]] += kept
-        yield row, band[:, : end - row]
-        kept = band[:, end - row :].clone()
-
-
-def place_tiles(length: int, side: int, multiple: int) -> Tiles:
-    """Spread tiles evenly over an axis, each overlapping the next.
-
-    Parameters
-    ----------
-    length : int
-        Pixels of the image.
-    side : int
-        Pixels of a tile, a multiple of ``multiple``.
-    multiple : int
-        Tiles start at multiples of this.
-    """
-    whole = _round_up(length, multiple)
-    count = _count(whole, side, multiple)
-    last = (whole - side) // multiple
-    starts = [round(k * last / max(1, count - 1)) * multiple for k in range(count)]
-    to_end = torch.arange(side, dtype=torch.float64) + 0.5
-    ramp = torch.minimum(to_end, to_end.flip(0)) / max(1, _overlap(side))
-    window = (ramp.clamp(max=1) * math.pi / 2).sin().square()
-    total = torch.zeros(whole, dtype=torch.float64)
-    for start in starts:
-        total[start : start + side] += window
-    weights = torch.stack([window / total[start : start + side] for start in starts])
-    return Tiles(starts, weights.float())
-
-
-def _round_up(length: int, multiple: int) -> int:
-    return -(-length // multiple) * multiple

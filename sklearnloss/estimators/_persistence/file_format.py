@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..._utils.temporary_file import remove_leftovers, temporary_file
+from ..._utils.temporary_file import check_target, write_whole
 
 #: The version of the format that is written; older versions can be read.
 FORMAT = 1
@@ -46,31 +46,11 @@ def write(
         Called with the path of the finished file before it replaces the target;
         raises an error if the file is invalid.
     """
-    target = Path(os.path.realpath(path))
-    _check_target(target, path)
+    check_target(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": FORMAT, **config}, allow_nan=False)
     metadata = {KEY: text, "sha256": checksum(text, tensors)}
-    remove_leftovers(target)
-    with temporary_file(target) as (temporary, file):
-        file.write(save(dict(tensors), metadata))
-        file.flush()
-        os.fsync(file.fileno())
-        check(temporary)
-        os.replace(temporary, target)
-
-
-def _check_target(target: Path, path: str | os.PathLike[str]) -> None:
-    """Raise an error unless a file may be written here; devices and pipes are not replaced."""
-    name = os.fspath(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"There is no folder {str(target.parent)!r} for {name!r}. Create it first."
-        )
+    write_whole(path, save(dict(tensors), metadata), check)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Tensor]]:

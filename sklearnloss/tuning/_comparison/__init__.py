@@ -3,7 +3,8 @@
 ``settings`` and ``splits`` define what is fitted, ``scorers`` how it is scored. ``fit`` does one
 fit and ``fit_log`` saves it; ``fits`` plans all fits and collects their results, and ``run_fits``
 runs those that are missing. ``statistics`` evaluates them, and ``image_scores`` and
-``image_summary`` do so for single images.
+``image_summary`` do so for single images. ``thresholds`` finds what remains of a difference
+with tuned thresholds.
 ``results`` holds the result returned to the user. ``tables``, ``wording``, ``text``, ``plot``,
 ``html_parts``, ``thumbnails`` and ``html`` present it.
 With several networks, ``effects`` estimates the effects of loss and network.

@@ -30,6 +30,7 @@ from .run_fits import fit_all
 from .scorers import NamedScorers, read_scoring
 from .settings import Settings, combine, read_losses, read_networks
 from .splits import make_splits
+from .thresholds import score_of_classes
 from .thumbnails import thumbnails
 
 
@@ -258,6 +259,7 @@ def compare_losses(
             rope=rope,
             error_score=failed,
             about={**about, **more},
+            score_of=score_of_classes(estimator, scorers),
         )
 
     if not by_network:

@@ -19,6 +19,7 @@ from ...estimators._inference.constant_model import constant_model
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.outcome import Outcome, UndefinedScore, attempt
 from .image_scores import score_images
+from .thresholds import count_held_out
 
 Array = NDArray[Any]
 
@@ -76,8 +77,9 @@ def fit_once(
     -------
     result : dict
         "status" ("ok", "diverged", "undefined" for a score of nan, or "failed"),
-        "reason", "scores" (by name), "fit_seconds", "images" (a score each), and
-        "baseline" (the scores of a constant answer) if requested.
+        "reason", "scores" (by name), "fit_seconds", "images" (a score each),
+        "threshold_counts" (of ``count_held_out``), and "baseline" (the scores of a constant
+        answer) if requested.
     """
     if os.getpid() != data.process:
         torch.set_num_threads(1)
@@ -126,7 +128,7 @@ def _score(fold: FoldFit, per_image: bool) -> dict[str, Any]:
     if per_image:
         scored = score_images(fold.model, fold.X, fold.y).tolist()
         images = [None if math.isnan(score) else round(score, 6) for score in scored]
-    return {"scores": scores, "images": images}
+    return {"scores": scores, "images": images, "threshold_counts": count_held_out(fold)}
 
 
 def _failure(outcome: Outcome, error: Exception) -> dict[str, str]:

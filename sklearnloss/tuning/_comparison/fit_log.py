@@ -15,6 +15,7 @@ from .._evaluation.identity import differences, listed
 from .._workers.journal import damaged, parse_object
 from .._workers.retries import StorageError, is_read_only
 from .._workers.storage import check_file_storage
+from .thresholds import are_counts
 from .wording import FAILURES
 
 try:
@@ -65,6 +66,7 @@ _FIT = {
     "fit_seconds": _is_number,
     "images": _are_images,
     "baseline": lambda value: value is None or _is_score_dict(value),
+    "threshold_counts": are_counts,
 }
 
 
@@ -218,7 +220,8 @@ class FitJournal:
 
     def _parse_fit(self, number: int, line: bytes) -> Line:
         fit = parse_object(str(self.path), number, line)
-        known = _has({"baseline": None, **fit}, _FIT)  # only one of the losses has a baseline
+        # Only one of the losses has a baseline, and only fits of newer versions have counts.
+        known = _has({"baseline": None, "threshold_counts": None, **fit}, _FIT)
         if not known or bool(fit["scores"]) != (fit["status"] == "ok"):
             raise ValueError(damaged(str(self.path), number, line, "no fit of a comparison"))
         return fit

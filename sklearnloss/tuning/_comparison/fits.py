@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -92,6 +92,9 @@ class FitTable:
         Number of images in all.
     repeatable : bool
         Whether the images could be split in other ways.
+    counts : list of list of list of dict
+        What each fit's held-out images say about thresholds, in the nesting of ``images``;
+        see ``count_held_out``. Empty if unknown.
     """
 
     labels: list[str]
@@ -105,6 +108,7 @@ class FitTable:
     n_train: Array
     n_images: int
     repeatable: bool
+    counts: list[Any] = field(default_factory=list)
 
     @property
     def ratio(self) -> float:
@@ -133,6 +137,7 @@ class FitTable:
             reasons=self.reasons[which],
             seconds=self.seconds[which],
             images=[self.images[k] for k in which],
+            counts=[self.counts[k] for k in which] if self.counts else [],
         )
 
 
@@ -180,6 +185,9 @@ def collect(
         n_train=np.array([len(train) for train, _ in plan.splits]),
         n_images=n_images,
         repeatable=plan.repeatable,
+        counts=[
+            [[each.get("threshold_counts") for each in row] for row in rows] for rows in results
+        ],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,8 +15,9 @@ from .fits import FitTable
 from .html import render_report, render_snippet
 from .image_summary import add_image_columns, mean_image_scores, worst_images
 from .plot import check_axes, draw_comparison, new_axes
-from .tables import fill_failures, loss_rows, pair_rows
+from .tables import fill_failures, loss_rows, pair_rows, pair_statistics
 from .text import summarize
+from .thresholds import ScoreOf, add_tuned_columns, tune
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,9 @@ class LossComparison:
         The score of fits that did not finish.
     about : dict of str to str
         Further facts about the comparison, for reports.
+    score_of : callable, default=None
+        Returns the score that is compared as a function of counts, given the classes, or None;
+        see ``score_of_classes``.
 
     Attributes
     ----------
@@ -52,7 +57,9 @@ class LossComparison:
         a split); "p_best", the probability of the highest mean; "diverged", "undefined"
         (a score of nan), "failed" and all "fits"; "mean_finished" of those that did
         finish; "fit_seconds", their mean; "reasons" for failures; and "mean_<scorer>"
-        and "sd_folds_<scorer>" for each further scorer.
+        and "sd_folds_<scorer>" for each further scorer. With tuned thresholds (see
+        ``tuned_scores_``) also "tuned_mean" and "threshold", the median over the fits, a list
+        for several labels.
     pairs_ : list of dict
         A row per pair, the better loss as "a". Columns: "a", "b"; "difference" of the
         means, with "low" and "high" of the corrected 95 % interval; "p" and "p_holm",
@@ -62,11 +69,22 @@ class LossComparison:
         "outcome" ("better", "equivalent", "undecided", "failed" or "unknown"); and
         "verdict", a sentence. Purely descriptive are "image_wins", "image_losses" and
         "image_ties", over the images' mean scores, and "image_difference" with
-        "image_low" and "image_high", of a bootstrap over fits and then images.
+        "image_low" and "image_high", of a bootstrap over fits and then images. With tuned
+        thresholds "tuned_difference", "tuned_low", "tuned_high" and "tuned_outcome": the same
+        as without the prefix. The verdict then says what remains of a difference if this
+        differs from it by more than ``rope`` or has another outcome, unless the tuned
+        thresholds lower the mean of one of the two by more than ``rope``.
     scores_ : ndarray of shape (n_losses, n_splits, n_seeds)
         Scores of the first scorer, with the losses in the order passed.
     all_scores_ : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
         Scores of each scorer.
+    tuned_scores_ : ndarray of shape (n_losses, n_splits, n_seeds) or None
+        Scores at the best threshold instead of .5. It is chosen among 31, from .001 to .999, on
+        the held-out images of the other folds of the same repeat. No image serves to choose the
+        threshold that it is scored with, but the networks of the other folds were trained on
+        it. None if there are more than two classes that exclude each other, the score needs
+        more than counts of right and wrong pixels or labels, or the splits are not folds. nan
+        where a fit did not finish or is from an older version's storage.
     labels_ : list of str
         The losses in that order.
     best_ : str or None
@@ -105,6 +123,7 @@ class LossComparison:
         rope: float,
         error_score: float,
         about: Mapping[str, str],
+        score_of: ScoreOf | None = None,
     ) -> None:
         self.fits_ = fits
         self.settings_ = {label: dict(each) for label, each in settings.items()}
@@ -118,6 +137,12 @@ class LossComparison:
         self.scores_: Array = next(iter(self.all_scores_.values()))
         self.table_ = loss_rows(fits, self.all_scores_)
         self.pairs_ = pair_rows(fits, self.scores_, self.table_, rope)
+        self.tuned_scores_: Array | None = None
+        tuned = None if score_of is None else tune(fits, score_of)
+        if tuned is not None:
+            self.tuned_scores_ = tuned.scores
+            tested = partial(pair_statistics, ratio=fits.ratio, rope=rope)
+            add_tuned_columns(self.table_, self.pairs_, tuned, fits.labels, tested, rope)
         self.baseline_ = {name: _mean(scores) for name, scores in fits.baseline.items()}
         self.best_ = None if np.isnan(self.table_[0]["mean"]) else str(self.table_[0]["loss"])
         self.learned_ = self._is_above_baseline()

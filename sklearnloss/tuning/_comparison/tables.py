@@ -110,14 +110,34 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
     if not pairs:
         return []
     differences = np.array([by_split[a["loss"]] - by_split[b["loss"]] for a, b in pairs])
-    test = corrected_t_test(differences, fits.ratio)
-    adjusted = holm(test.p)
-    probabilities = correlated_t_probabilities(differences, fits.ratio, rope)
+    tested = pair_statistics(differences, fits.ratio, rope)
+    n_pairs = sum(np.isfinite(row["p"]) for row in tested)
     rows = []
-    for k, (a, b) in enumerate(pairs):
+    for (a, b), row, each in zip(pairs, tested, differences, strict=True):
+        row = {"a": a["loss"], "b": b["loss"], **row}
+        row["verdict"] = _verdict(row, a, b, each, fits, rope, n_pairs)
+        rows.append(row)
+    return rows
+
+
+def pair_statistics(differences: Array, ratio: float, rope: float) -> list[Row]:
+    """Return intervals, p-values, probabilities and outcomes of differences, a row per pair.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_pairs, n_splits)
+        Differences of scores.
+    ratio : float
+        ``n_test / n_train``.
+    rope : float
+        Largest difference that does not matter.
+    """
+    test = corrected_t_test(differences, ratio)
+    adjusted = holm(test.p)
+    probabilities = correlated_t_probabilities(differences, ratio, rope)
+    rows = []
+    for k in range(len(differences)):
         row = {
-            "a": a["loss"],
-            "b": b["loss"],
             "difference": float(test.mean[k]),
             "low": float(test.low[k]),
             "high": float(test.high[k]),
@@ -126,9 +146,6 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
         }
         row |= zip(("p_worse", "p_equivalent", "p_better"), probabilities[k].tolist(), strict=True)
         row["outcome"] = _outcome(row, differences.shape[1])
-        row["verdict"] = _verdict(
-            row, a, b, differences[k], fits, rope, int(np.isfinite(test.p).sum())
-        )
         rows.append(row)
     return rows
 

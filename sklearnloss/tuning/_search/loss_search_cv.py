@@ -16,9 +16,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
+from ...metrics._named import named_scorers
 from .._comparison.compare_losses import compare_losses
 from .._comparison.results import LossComparison
-from .._evaluation.scoring import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.parse import read_space
 from .._workers.address import StorageParameter, is_url

@@ -10,6 +10,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
+    from ._files import FileReader, MaskFiles
     from ._show_versions import show_versions
     from .estimators import (
         ImageClassifier,
@@ -30,9 +31,11 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
 _HOMES = {
+    "FileReader": "._files",
     "ImageClassifier": ".estimators",
     "ImageSegmenter": ".estimators",
     "LossSearchCV": ".tuning",
+    "MaskFiles": "._files",
     "ResNetClassifier": ".estimators",
     "UNetSegmenter": ".estimators",
     "compare_losses": ".tuning",
@@ -41,9 +44,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "FileReader",
     "ImageClassifier",
     "ImageSegmenter",
     "LossSearchCV",
+    "MaskFiles",
     "ResNetClassifier",
     "UNetSegmenter",
     "__version__",

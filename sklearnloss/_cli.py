@@ -50,12 +50,12 @@ _AFTER_INTERRUPT = {
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ._compare_command import Options, run_compare
+    from ._compare_command import Options, describe_data, run_compare
 
     given = vars(options)
     del given["command"]
-    output = Path(given.pop("output"))
-    _print(run_compare(Options(**given), output))
+    output, only_describe = Path(given.pop("output")), given.pop("describe")
+    _print((describe_data if only_describe else run_compare)(Options(**given), output))
     return 0
 
 
@@ -153,11 +153,13 @@ def _add_compare(commands: Any) -> None:
         description="Find out which loss is best for your images: search for the best settings of "
         "each loss, and compare the best of them on other folds. Run again, the command resumes "
         "where it was interrupted.",
-        epilog="DATA is a folder of images/ and masks/ with files of the same names, a folder of "
-        "images per class, a folder with X.npy and y.npy, or a .npz file with X and y. Images are "
-        ".npy or .npz files, or pictures such as PNG, JPEG and TIFF. --timeout limits only the "
-        "search: the comparison takes up to top x repeats x folds additional fits, and the best "
-        "loss is then trained on all images.",
+        epilog="DATA is a folder of images/ and masks/ with files of the same names, of images "
+        "with masks beside them (a.tif, a_mask.tif), of images per class, with X.npy and y.npy, or "
+        "a .npz file with X and y. The layouts of nnU-Net, mmsegmentation, Pascal VOC, the 2018 "
+        "Data Science Bowl, Cellpose and StarDist are recognized; for others, pass --images and "
+        "--masks. Images are .npy or .npz files, or pictures such as PNG, JPEG and TIFF. "
+        "--timeout limits only the search: the comparison takes up to top x repeats x folds "
+        "additional fits, and the best loss is then trained on all images.",
     )
     compare.add_argument("data", metavar="DATA", help="folder or file, see below")
     add = compare.add_argument
@@ -194,13 +196,38 @@ def _add_compare(commands: Any) -> None:
 
 
 def _add_reading_options(add: Callable[..., Any]) -> None:
-    """Add the options that say how images and masks are read."""
+    """Add the options that say how images and masks are found and read."""
+    add("--describe", action="store_true", help="only describe the data, and train nothing")
+    add(
+        "--images",
+        metavar="PATTERN",
+        help="which files of DATA are images, as a pattern in quotes: 'raw/*.tif'",
+    )
+    add(
+        "--masks",
+        metavar="PATTERN",
+        help="which files are their masks: 'drawn/*_m.tif'; what * stands for must be the same",
+    )
+    add(
+        "--labels",
+        choices=["classes", "objects", "border"],
+        help="what the numbers in masks are: classes (default); or objects, each with its own "
+        "number, which become object and background; or, with 'border', also the border "
+        "between objects that touch",
+    )
+    add(
+        "--colors",
+        metavar="FILE.csv",
+        help="for masks in color, a table with a line name,r,g,b or r,g,b,label for each color",
+    )
+    add("--color", choices=["gray", "rgb"], help="convert gray and colored pictures to one kind")
+    add("--nodata", type=float, metavar="VALUE", help="value of pixels without data; may be nan")
     add("--ignore-index", type=int, metavar="LABEL", help="label of ignored pixels")
     add(
         "--resize",
         type=int,
         metavar="PIXELS",
-        help="for classification, the side to which images are resized, if their sizes differ",
+        help="longest side to which images and masks are resized; they are padded to a square",
     )
     add(
         "--channels",

@@ -55,18 +55,9 @@ def run_compare(options: Options, output: Path) -> str:
         If something is wrong with the options or the data; raised before any training.
     """
     options.check()
-    if not Path(options.data).exists():
-        raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
     _check_output(Path(options.data), output)
     settings = Settings(output, options)
-    data = load_data(
-        Path(options.data),
-        task=options.task,
-        groups=options.groups,
-        resize=options.resize,
-        output=output,
-        channels=options.channels,
-    )
+    data = _load(options, output)
     say(f"{options.data}: {data.description}.")
     check_folds(data, options.folds)
     run = _Run(options, data, output)
@@ -87,6 +78,32 @@ def run_compare(options: Options, output: Path) -> str:
     summary = run.run()
     settings.finish()
     return summary
+
+
+def describe_data(options: Options, output: Path) -> str:
+    """Return the description of the data, and why it cannot be compared yet, if so.
+
+    Parameters
+    ----------
+    options, output
+        As for :func:`run_compare`.
+    """
+    options.check()
+    data = _load(options, output)
+    text = f"{printable(options.data)}: {data.description}.\n"
+    try:
+        make_estimator(data, options)
+        check_folds(data, options.folds)
+    except ValueError as error:
+        text += f"It cannot be compared yet: {printable(str(error))}\n"
+    return text
+
+
+def _load(options: Options, output: Path) -> ImageData:
+    path = Path(options.data)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
+    return load_data(path, options, task=options.task, groups=options.groups, output=output)
 
 
 def say(text: str) -> None:
@@ -225,7 +242,9 @@ class _Run:
     def _train(self, params: dict[str, Any]) -> None:
         say("Training the best loss on all images.")
         model = clone(self.estimator).set_params(**params)
-        model.fit(self.data.X, self.data.y).save(self.output / MODEL)
+        model.fit(self.data.X, self.data.y)
+        model.data_description_ = self.data.description.to_dict()
+        model.save(self.output / MODEL)
 
     def _write_summary(self, found: Found, more: list[str]) -> str:
         """Write the summary, with further lines about the model."""
@@ -238,7 +257,7 @@ class _Run:
     def _describe_model(self, best: str) -> list[str]:
         return [
             f"{MODEL} was trained on all images, with {best}.",
-            *describe_usage(self.data, self.options, self.output / MODEL, best),
+            *describe_usage(self.data, self.output / MODEL, best),
         ]
 
 

@@ -142,14 +142,14 @@ def arrange(
         return values
     if axes == "QYX" and channels == "last":  # an array (H, W, C), written without its axes
         return values
-    if pixels.is_pages and not _are_slices(pixels, n_axes):
+    if pixels.is_pages and not are_slices(pixels, n_axes):
         axes = "CYX"
     if axes in ("ZYX", "QYX"):
         values = values[None]
     return np.moveaxis(values, 0, -1) if values.ndim > 2 and channels == "last" else values
 
 
-def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
+def are_slices(pixels: Pixels, n_axes: int | None) -> bool:
     """Return whether pages are slices of a volume, rather than channels."""
     color = pixels.values.ndim > 3
     if n_axes == 3 or (n_axes == 2 and not color):

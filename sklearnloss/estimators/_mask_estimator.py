@@ -119,9 +119,11 @@ class MaskEstimator(ImageEstimator):
         files, images = survey.samples.mask_files(), survey.samples.image_files()
         if len(files) == len(images):
             warn_of_order(images, files)
-        if classes is None and not self.multilabel:
+        reader = self._file_reader
+        in_classes = reader.masks == "classes" and reader.colors is None
+        if classes is None and not self.multilabel and in_classes:
             check_palettes(files)
-        jpegs = jpeg_names(files)
+        jpegs = jpeg_names(files) if in_classes else []
         values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
         encode(labels, values, self.ignore_index)  # raises for a label that is not a class
         counts = tally(survey.seen, values)

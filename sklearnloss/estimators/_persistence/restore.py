@@ -31,6 +31,7 @@ SCALING = ("scaling.mean", "scaling.scale")
 # Attributes set by fit, besides the net, the loss and the scaling.
 LEARNT = {
     "classes_": np.ndarray,
+    "data_description_": dict,  # set by the command ``compare``
     "feature_names_in_": np.ndarray,
     "input_shape_": tuple,
     "mask_values_": np.ndarray,

@@ -19,6 +19,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
+from ..._files import MaskFiles
+from ..._files.channel_files import ChannelFiles
 from ..._files.formats import is_image_folder
 from ..._files.pictures import is_pillow
 from ...estimators._loss_parameter import module_settings, plain_settings
@@ -134,7 +136,9 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
 
 
 def _is_file(value: Any) -> bool:
-    """Return whether a value is the path of a file, or of a folder that is an image."""
+    """Return whether a value is a file, a folder that is an image, or several files."""
+    if isinstance(value, MaskFiles | ChannelFiles):
+        return True
     return isinstance(value, str | os.PathLike) and (
         os.path.isfile(value) or (os.path.isdir(value) and is_image_folder(value))
     )
@@ -173,8 +177,10 @@ def _digest_item(item: Any) -> bytes:
     )
 
 
-def _digest_file(path: str | os.PathLike[str]) -> bytes:
+def _digest_file(path: str | os.PathLike[str] | MaskFiles | ChannelFiles) -> bytes:
     """Return a digest of a file's contents, which are read again only if the file changed."""
+    if isinstance(path, MaskFiles | ChannelFiles):
+        return b"".join(map(_digest_file, path.paths))
     if os.path.isdir(path):
         inside = sorted(part for part in Path(path).rglob("*") if part.is_file())
         text = [(str(part.relative_to(path)), _digest_file(part).hex()) for part in inside]

@@ -113,6 +113,10 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 
 def test_another_kind_with_the_suffix_is_not_read(tmp_path: Path) -> None:
+    itk.WriteImage(itk.GetImageFromArray(PIXELS.astype(np.uint8)), str(tmp_path / "a.png"))
+    (tmp_path / "a.png").rename(tmp_path / "b.dcm")
+    with pytest.raises(FileError, match="it is not a DICOM file"):
+        read_image(tmp_path / "b.dcm")
     (tmp_path / "secret.raw").write_bytes(bytes(20))
     header = "ObjectType = Image\nNDims = 2\nDimSize = 4 5\nElementType = MET_UCHAR\n"
     (tmp_path / "a.dcm").write_text(f"{header}ElementDataFile = {tmp_path / 'secret.raw'}\n")

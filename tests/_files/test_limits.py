@@ -108,6 +108,7 @@ def test_names_with_control_characters_are_escaped(tmp_path: Path) -> None:
     with pytest.raises(FileError) as error:
         read_image(tmp_path / "b.npz")
     assert str(error.value).isprintable()
+    assert FileError(Path("a"), "\x1b[2J").reason == r"\x1b[2J"
 
 
 def test_a_link_that_leads_out_of_the_folder_is_read(tmp_path: Path) -> None:

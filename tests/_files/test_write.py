@@ -187,7 +187,9 @@ def test_a_position_in_space_must_fit(tmp_path: Path) -> None:
 def test_the_same_labels_make_the_same_file(tmp_path: Path) -> None:
     for name in ("a.nii.gz", "b.nii.gz"):
         write_labels(tmp_path / name, VOLUME)
-    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+    content = (tmp_path / "a.nii.gz").read_bytes()
+    assert content == (tmp_path / "b.nii.gz").read_bytes()
+    assert content[3:8] == bytes(5)  # neither a name nor a time
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.nii.gz", "a.npy"])

@@ -190,11 +190,11 @@ def test_folders_that_are_images_count_with_their_contents(tmp_path: Path) -> No
     (folder / "c").mkdir(parents=True)
     (folder / "zarr.json").write_text("{}")
     (folder / "c" / "0").write_bytes(b"some numbers")
-    before = digest_data([folder])
+    before = digest_data([folder], None, masks=False)
     (tmp_path / "b.zarr").symlink_to(folder)
-    assert digest_data([tmp_path / "b.zarr"]) == before
+    assert digest_data([tmp_path / "b.zarr"], None, masks=False) == before
     (folder / "c" / "0").write_bytes(b"more numbers")
-    assert digest_data([folder]) != before
+    assert digest_data([folder], None, masks=False) != before
 
 
 def test_names_and_labels_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

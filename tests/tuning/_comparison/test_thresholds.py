@@ -249,6 +249,7 @@ def test_fits_count_their_held_out_pixels(
         assert len(json.dumps(line["threshold_counts"])) < 2000
     resumed = again(path, binary_scenes)
     assert resumed.pairs_ == comparison.pairs_
+    assert resumed.tuned_scores_ is not None
     assert_allclose(resumed.tuned_scores_, comparison.tuned_scores_)
 
 

@@ -51,13 +51,14 @@ def squares() -> Data:
 @pytest.fixture(scope="module")
 def fitted(squares: Data) -> UNetSegmenter:
     X, y = squares
-    return segmenter("tversky", loss__beta=0.9, ignore_index=IGNORED, max_epochs=5).fit(X, y)
+    model = segmenter("tversky", loss__beta=0.9, ignore_index=IGNORED, max_epochs=5)
+    model.fit(X, y)
+    return model
 
 
 @pytest.fixture
 def model(fitted: UNetSegmenter) -> UNetSegmenter:
-    copied: Any = pickle.loads(pickle.dumps(fitted))
-    assert isinstance(copied, UNetSegmenter)
+    copied: UNetSegmenter = pickle.loads(pickle.dumps(fitted))
     return copied
 
 

@@ -51,7 +51,9 @@ def squares() -> Data:
 @pytest.fixture(scope="module")
 def fitted(squares: Data) -> UNetSegmenter:
     X, y = squares
-    return segmenter("tversky", loss__beta=0.9, ignore_index=IGNORED, max_epochs=5).fit(X, y)
+    model = segmenter("tversky", loss__beta=0.9, ignore_index=IGNORED, max_epochs=5)
+    model.fit(X, y)
+    return model
 
 
 @pytest.fixture
@@ -308,7 +310,7 @@ def test_networks_of_the_user(squares: Data, kind: Any) -> None:
     masks_ = kind is ImageSegmenter
     target = (y == 1).astype(np.uint8) if masks_ else (X.mean((1, 2)) > 0.2).astype(int)
     target[0] = 1 - target[0]  # no threshold and no temperature is right for all
-    layers = [nn.Conv2d(1, 2 - masks_, 3, padding=1)]
+    layers: list[nn.Module] = [nn.Conv2d(1, 2 - masks_, 3, padding=1)]
     layers += [] if masks_ else [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     model = kind(nn.Sequential(*layers), max_epochs=9, lr=0.1, random_state=0).fit(X, target)
     before = model.predict(X)

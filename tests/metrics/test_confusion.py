@@ -36,7 +36,8 @@ def test_overlap_of_overlapping_labels(metric: Any, settings: dict[str, Any]) ->
 
 @pytest.mark.parametrize("metric", [dice_score, iou_score])
 @pytest.mark.parametrize(
-    "settings", [{}, {"average": "micro"}, {"labels": [7]}, {"labels": [3, 9]}]
+    "settings",
+    [{}, {"average": "micro"}, {"labels": [7]}, {"labels": [3, 9]}, {"zero_division": 0.0}],
 )
 @pytest.mark.parametrize("empty", [False, True])
 def test_overlap_of_two_classes(metric: Any, settings: dict[str, Any], empty: bool) -> None:

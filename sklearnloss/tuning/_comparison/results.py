@@ -70,21 +70,22 @@ class LossComparison:
         "verdict", a sentence. Purely descriptive are "image_wins", "image_losses" and
         "image_ties", over the images' mean scores, and "image_difference" with
         "image_low" and "image_high", of a bootstrap over fits and then images. With tuned
-        thresholds "tuned_difference", "tuned_low", "tuned_high" and "tuned_outcome": the same
-        as without the prefix. The verdict then says what remains of a difference if this
-        differs from it by more than ``rope`` or has another outcome, unless the tuned
-        thresholds lower the mean of one of the two by more than ``rope``.
+        thresholds "tuned_difference", "tuned_low", "tuned_high", "tuned_p_holm" and
+        "tuned_outcome": the same as without the prefix. The verdict then says what remains
+        of a difference if this differs from it by more than ``rope`` or has another outcome,
+        unless the tuned thresholds lower the mean of one of the two by more than ``rope``.
     scores_ : ndarray of shape (n_losses, n_splits, n_seeds)
         Scores of the first scorer, with the losses in the order passed.
     all_scores_ : dict of str to ndarray of shape (n_losses, n_splits, n_seeds)
         Scores of each scorer.
     tuned_scores_ : ndarray of shape (n_losses, n_splits, n_seeds) or None
-        Scores at the best threshold instead of .5. It is chosen among 31, from .001 to .999, on
-        the held-out images of the other folds of the same repeat. No image serves to choose the
-        threshold that it is scored with, but the networks of the other folds were trained on
-        it. None if there are more than two classes that exclude each other, the score needs
-        more than counts of right and wrong pixels or labels, or the splits are not folds. nan
-        where a fit did not finish or is from an older version's storage.
+        Scores at the best threshold instead of .5. It is chosen among 31, from .001 to .999.
+        The held-out images of a fit form up to five parts; each is scored at the threshold
+        with the best score on the others, so no image serves to choose the threshold that it
+        is scored with. They may be of one group, though. None if there are more than two
+        classes that exclude each other, or if the score needs more than counts of right and
+        wrong pixels or labels. nan where a fit did not finish, has a single held-out image or
+        is from an older version's storage.
     labels_ : list of str
         The losses in that order.
     best_ : str or None

@@ -137,7 +137,7 @@ def pair_statistics(differences: Array, ratio: float, rope: float) -> list[Row]:
     probabilities = correlated_t_probabilities(differences, ratio, rope)
     rows = []
     for k in range(len(differences)):
-        row = {
+        row: Row = {
             "difference": float(test.mean[k]),
             "low": float(test.low[k]),
             "high": float(test.high[k]),

@@ -2,14 +2,15 @@
 
 Some losses, such as Tversky's, shift all probabilities. A score of masks at the threshold .5 then
 differs although another threshold would undo the shift. Each fit counts its held-out pixels at
-several thresholds. Its own threshold is the one with the best score on the other folds of the
-same repeat, so no image serves to choose the threshold that it is scored with; but the networks
-of those folds were trained on some of the images that are scored.
+several thresholds, in up to five parts. A part is scored at the threshold with the best score on
+the fit's other parts: no image serves to choose the threshold that it is scored with, and none of
+them was trained on. Thresholds are not taken from other folds, since their networks may be much
+more or less sure of themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from ..._utils.pipeline import last_step, reach_final
 from ...estimators._base import ImageEstimator
 from ...estimators._inference.probability_counts import (
     MIDDLE,
+    Block,
     ProbabilityCounts,
     best_positions,
     confusion_above,
@@ -30,7 +32,7 @@ from ...metrics._confusion import Confusion, ConfusionScore, confusion_score
 from ...metrics._named import named_scorers
 from .._evaluation.fit_and_score import FoldFit
 from .fits import FitTable
-from .wording import interval, number
+from .wording import interval, number, probability
 
 Array = NDArray[Any]
 Row = dict[str, Any]
@@ -39,19 +41,22 @@ ScoreOf = Callable[[Sequence[Any]], ConfusionScore | None]
 _TAIL = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03]
 GRID: Array = np.array([*_TAIL, *(np.arange(1, 20) / 20), *(1 - np.array(_TAIL[::-1]))])
 
+# Parts of a fit's held-out images.
+_N_PARTS = 5
+
 # Largest difference between a score and the same from counts, from rounding at the threshold.
 _ROUNDING = 1e-3
 
 
 class Tuned(NamedTuple):
-    """Scores with thresholds chosen on other folds.
+    """Scores with thresholds chosen on other held-out images.
 
     Attributes
     ----------
     scores : ndarray of shape (n_losses, n_splits, n_seeds)
         nan where unknown.
     thresholds : ndarray of shape (n_losses, n_splits, n_seeds, n_labels)
-        The thresholds; one label for two classes.
+        The means of the thresholds of the parts; one label for two classes.
     """
 
     scores: Array
@@ -80,22 +85,36 @@ def _score_of(final: Any, scorer: Any, classes: Sequence[Any]) -> ConfusionScore
 
 
 def count_held_out(fold: FoldFit) -> Row | None:
-    """Return the classes of a fit and a histogram of its held-out probabilities.
+    """Return the classes of a fit, and a histogram of its probabilities for each part.
 
-    None if the score cannot be computed from counts: a comparison without them is better than
-    none.
+    None if the score cannot be computed from counts, or there are fewer than two parts: a
+    comparison without them is better than none.
     """
     try:
         final, X = reach_final(fold.model, fold.X)
         score = score_of_classes(final, fold.data.scorer._scorers)(final.classes_.tolist())
         if score is None:
             return None
-        counts = ProbabilityCounts(len(score.classes) if score.multilabel else 1, GRID)
-        for block in final._blocks(X, fold.y, final._as_probabilities, None):
-            counts.add(block, multilabel=score.multilabel)
+        n_labels = len(score.classes) if score.multilabel else 1
+        parts = [ProbabilityCounts(n_labels, GRID) for _ in range(_N_PARTS)]
+        blocks = final._blocks(X, fold.y, final._as_probabilities, None)
+        for part, block in _in_parts(blocks, by_image=final._reads_masks):
+            parts[part].add(block, multilabel=score.multilabel)
     except Exception:
         return None
-    return {"classes": score.classes, "counts": counts.counts.astype(int).tolist()}
+    counts = [part.counts.astype(int).tolist() for part in parts if part.counts.any()]
+    return {"classes": score.classes, "counts": counts} if len(counts) > 1 else None
+
+
+def _in_parts(blocks: Iterable[Block], *, by_image: bool) -> Iterator[tuple[int, Block]]:
+    """Yield the number of a part and images in it; a block is an image, or all images."""
+    for k, block in enumerate(blocks):
+        if by_image:
+            yield k % _N_PARTS, block
+            continue
+        for part in range(_N_PARTS):
+            chosen = slice(part, None, _N_PARTS)
+            yield part, Block(block.codes[chosen], block.values[:, chosen], 1.0)
 
 
 def are_counts(value: Any) -> bool:
@@ -108,63 +127,49 @@ def are_counts(value: Any) -> bool:
         counts = np.array(value.get("counts"))
     except ValueError:
         return False
-    return counts.ndim == 3 and counts.dtype.kind == "i" and bool((counts >= 0).all())
+    return counts.ndim == 4 and counts.dtype.kind == "i" and bool((counts >= 0).all())
 
 
 def tune(fits: FitTable, score_of: ScoreOf) -> Tuned | None:
-    """Return the scores with a threshold that was chosen on other folds.
+    """Return the scores with thresholds that were chosen on other held-out images.
 
-    None if the held-out images of other folds may be the same, or the counts are unknown.
+    None if no fit has counts, or if they do not give the fit's score at the threshold .5.
     """
-    known = [each for of_loss in fits.counts for row in of_loss for each in row if each]
-    if fits.n_folds < 2 or not known:
-        return None
-    shape = (len(known[0]["counts"]), 2, len(GRID) + 1)
-    counts = np.full((*fits.status.shape, *shape), np.nan)
-    for at in np.ndindex(fits.status.shape):
-        k, j, s = at
+    scores = np.full(fits.status.shape, np.nan)
+    limits: dict[tuple[int, ...], Array] = {}
+    decisive = next(iter(fits.scores.values()))
+    for k, j, s in np.ndindex(fits.status.shape) if fits.counts else ():
         each = fits.counts[k][j][s]
-        if each and each["classes"] == known[0]["classes"] and np.shape(each["counts"]) == shape:
-            counts[at] = each["counts"]
-    score = score_of(known[0]["classes"])
-    if score is None or not _reproduces(score, counts, next(iter(fits.scores.values()))):
+        score = score_of(each["classes"]) if each else None
+        if score is None:
+            continue
+        parts = np.array(each["counts"])
+        n_labels = len(score.classes) if score.multilabel else 1
+        if parts.shape[1:] != (n_labels, 2, len(GRID) + 1):
+            continue
+        middle = np.full((len(parts), n_labels), np.abs(GRID - MIDDLE).argmin())
+        if abs(_score_at(score, parts, middle) - decisive[k, j, s]) > _ROUNDING:
+            return None
+        others = parts.sum(0) - parts
+        chosen = np.array([best_positions(score, confusion_above(o), GRID) for o in others])
+        scores[k, j, s] = _score_at(score, parts, chosen)
+        limits[k, j, s] = GRID[chosen].mean(0)
+    if not limits:
         return None
-    tuned = Tuned(
-        np.full(fits.status.shape, np.nan), np.full((*fits.status.shape, shape[0]), np.nan)
-    )
-    for k, j, s in np.ndindex(fits.status.shape):
-        first = j - j % fits.n_folds
-        others = [each for each in range(first, first + fits.n_folds) if each != j]
-        positions = _choose(score, counts[k, others, s])
-        if positions is not None and np.isfinite(counts[k, j, s]).all():
-            tuned.scores[k, j, s] = _score_at(score, counts[k, j, s], positions)
-            tuned.thresholds[k, j, s] = GRID[positions]
-    return tuned
+    thresholds = np.full((*scores.shape, len(next(iter(limits.values())))), np.nan)
+    for at, limit in limits.items():
+        thresholds[at] = limit
+    return Tuned(scores, thresholds)
 
 
-def _reproduces(score: ConfusionScore, counts: Array, scores: Array) -> bool:
-    """Return whether counts at the threshold .5 give the scores of the fits."""
-    middle = np.full(counts.shape[3], np.abs(GRID - MIDDLE).argmin())
-    known = np.isfinite(counts).all((3, 4, 5))
-    return all(
-        abs(_score_at(score, counts[at], middle) - scores[at]) < _ROUNDING
-        for at in zip(*np.nonzero(known), strict=True)
-    )
-
-
-def _choose(score: ConfusionScore, others: Array) -> Array | None:
-    """Return the best positions in the grid for histograms of other folds, None if unknown."""
-    known = np.isfinite(others).all((1, 2, 3))
-    if not known.any():
-        return None
-    return best_positions(score, confusion_above(others[known].sum(0)), GRID)
-
-
-def _score_at(score: ConfusionScore, counts: Array, positions: Array) -> float:
-    """Return the score of a fit whose labels have thresholds at these positions of the grid."""
-    labels = np.arange(len(positions))
-    chosen = (each[positions, labels][None] for each in confusion_above(counts))
-    return float(score(Confusion(*chosen))[0])
+def _score_at(score: ConfusionScore, parts: Array, positions: Array) -> float:
+    """Return the score of a fit, each part of which has thresholds at positions of the grid."""
+    labels = np.arange(positions.shape[1])
+    chosen = [
+        [each[here, labels] for each in confusion_above(part)]
+        for part, here in zip(parts, positions, strict=True)
+    ]
+    return float(score(Confusion(*np.sum(chosen, axis=0)[:, None]))[0])
 
 
 def add_tuned_columns(
@@ -201,17 +206,18 @@ def add_tuned_columns(
     gains = {row["loss"]: row["tuned_mean"] - row["mean"] for row in table}
     rows = tested(np.array([by_split[pair["a"]] - by_split[pair["b"]] for pair in pairs]))
     for pair, row in zip(pairs, rows, strict=True):
-        pair |= {f"tuned_{name}": row[name] for name in ("difference", "low", "high", "outcome")}
+        pair |= {f"tuned_{name}": row[name] for name in _COLUMNS}
         # What a threshold from other images worsens says nothing about the loss.
         useful = min(gains[pair["a"]], gains[pair["b"]]) >= -rope
         note = threshold_note(pair, rope) if useful else ""
         pair["verdict"] += f". {note}" if note else ""
 
 
+_COLUMNS = ("difference", "low", "high", "p_holm", "outcome")
 _OUTCOMES = {
     "better": "a real difference",
     "equivalent": "the two are equivalent",
-    "undecided": "no evidence of a difference",
+    "undecided": "no evidence yet",
 }
 
 
@@ -230,10 +236,10 @@ def threshold_note(pair: Mapping[str, Any], rope: float) -> str:
     >>> from sklearnloss.tuning._comparison.thresholds import threshold_note
     >>> pair = {"a": "tversky", "b": "bce", "difference": 0.12, "outcome": "better",
     ...         "tuned_difference": 0.03, "tuned_low": 0.01, "tuned_high": 0.05,
-    ...         "tuned_outcome": "better"}
+    ...         "tuned_p_holm": 0.01, "tuned_outcome": "better"}
     >>> print(threshold_note(pair, 0.01))
     Of tversky's .120 over bce, .090 is the threshold: with the best threshold for each loss,
-    chosen on other folds, tversky is ahead by .030 [.010, .050], a real difference
+    chosen on other held-out images, tversky is ahead by .030 [.010, .050], a real difference
     """
     before, after = pair["difference"], pair["tuned_difference"]
     known = {pair["outcome"], pair["tuned_outcome"]} <= set(_OUTCOMES)
@@ -241,11 +247,13 @@ def threshold_note(pair: Mapping[str, Any], rope: float) -> str:
     if not known or (abs(moved) <= rope and pair["outcome"] == pair["tuned_outcome"]):
         return ""
     a, b, low, high = pair["a"], pair["b"], pair["tuned_low"], pair["tuned_high"]
-    tuned = "with the best threshold for each loss, chosen on other folds,"
+    tuned = "with the best threshold for each loss, chosen on other held-out images,"
     ahead = f"{a} is ahead by {number(after)} {interval(low, high)}"
     if after < 0:
         ahead = f"{b} is ahead by {number(-after)} {interval(-high, -low)}"
     ahead += f", {_OUTCOMES[pair['tuned_outcome']]}"
+    if pair["tuned_outcome"] == "undecided":
+        ahead += f" (adjusted p {probability(pair['tuned_p_holm'])})"
     if moved > rope and before > 0:
         part = "all" if after <= 0 else number(moved)
         return f"Of {a}'s {number(before)} over {b}, {part} is the threshold: {tuned} {ahead}"

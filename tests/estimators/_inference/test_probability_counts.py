@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from sklearnloss.estimators._inference.probability_counts import (
 def test_counts_are_those_of_every_threshold(dtype: type) -> None:
     rng = np.random.default_rng(0)
     # Many probabilities are thresholds: they are not above them.
-    p = rng.choice(np.concatenate([THRESHOLDS, rng.random(500)]), 4000).astype(dtype)
+    p: Any = rng.choice(np.concatenate([THRESHOLDS, rng.random(500)]), 4000).astype(dtype)
     codes = rng.choice([0, 1, 255], 4000).astype(np.uint8)
     weight = rng.integers(1, 4, 4000)
     counts = ProbabilityCounts(1)

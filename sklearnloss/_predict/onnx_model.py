@@ -128,7 +128,8 @@ class OnnxModel:
         windows = Windows(image, self.metadata)
         shape = None
         if self.task == "segmentation":
-            shape = tile_shape(tile or self._tile, windows.shape[1:], self._multiple)
+            sides = self._tile if tile is None else tile
+            shape = tile_shape(sides, windows.shape[1:], self._multiple)
         if shape is None:
             yield 0, self._finished(self._scores(windows[(slice(None),)][None], tta)[0])
             return

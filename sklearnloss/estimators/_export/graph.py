@@ -135,24 +135,20 @@ def _after(nodes: _Nodes, spatial: str | None, model: Any) -> None:
 
 
 def _add_labels(nodes: _Nodes, model: Any, *, binary: bool) -> None:
-    threshold = getattr(model, "threshold_", None)
+    """Add the labels: without a threshold, those of the highest or of positive scores."""
     multilabel = getattr(model, "multilabel", False)
-    zero = nodes.constant(0, np.float32)
-    n_axes = len(model.input_shape_) - 1 if model._reads_masks else 0
-    if multilabel:
-        if threshold is None:
-            above = nodes.add("Greater", "scores", zero)
-        else:
-            limits = np.broadcast_to(threshold, len(model.classes_)).reshape(-1, *[1] * n_axes)
-            above = nodes.add("Greater", "probabilities", nodes.constant(limits, np.float32))
-    elif threshold is not None or binary:
-        source = "scores" if threshold is None else "probabilities"
-        second = nodes.constant(0 if threshold is None else 1)
-        limit = zero if threshold is None else nodes.constant(threshold, np.float32)
-        above = nodes.add("Greater", nodes.add("Gather", source, second, axis=1), limit)
-    if multilabel or threshold is not None or binary:
+    threshold = getattr(model, "threshold_", None)
+    if multilabel or binary or threshold is not None:
         from onnx import TensorProto
 
+        compared, limit = ("scores", 0.0) if threshold is None else ("probabilities", threshold)
+        if multilabel and np.ndim(limit):
+            n_axes = len(model.input_shape_) - 1
+            limit = np.reshape(limit, (-1, *[1] * n_axes))
+        elif not multilabel:
+            second = nodes.constant(0 if threshold is None else 1)
+            compared = nodes.add("Gather", compared, second, axis=1)
+        above = nodes.add("Greater", compared, nodes.constant(limit, np.float32))
         codes = nodes.add("Cast", above, to=TensorProto.INT64)
     else:
         codes = nodes.add("ArgMax", "scores", axis=1, keepdims=0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import io
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..._predict.onnx_file import MOST_BYTES
+from ..._utils.text import shorten
 from ...networks._adapt.adapted import AdaptedNetwork, inner_network
 from ...networks._adapt.interface import as_network
 
@@ -102,7 +105,13 @@ def _sizes(exported: Exported, n_axes: int) -> tuple[tuple[int, ...], dict[int, 
 
 def _export(module: nn.Module, example: Tensor, dims: dict[int, Any], name: str) -> Any:
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        output = io.StringIO()  # torch prints the network when it fails
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(output),
+            contextlib.redirect_stderr(output),
+            torch.no_grad(),
+        ):
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
@@ -126,8 +135,7 @@ def _reason(error: Exception) -> str:
     """Return the first cause of an error; torch's own text is pages long."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {' '.join(lines)[:600]}"
+    return shorten(f"{type(error).__name__}: {error}", 300)
 
 
 def _name(model: Any, module: nn.Module) -> str:

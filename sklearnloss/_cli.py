@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ _AFTER_INTERRUPT = {
 
 
 def _compare(options: argparse.Namespace) -> int:
+    begun = time.monotonic()  # imports count
     from ._compare_command import Options, fill_in, parse_duration, run_compare
 
     given = vars(options)
@@ -58,7 +60,7 @@ def _compare(options: argparse.Namespace) -> int:
     given = fill_in(given, given.pop("preset"))
     if given["budget"] is not None:
         given["budget"] = parse_duration(given["budget"], "--budget")
-    _print(run_compare(Options(**given), output))
+    _print(run_compare(Options(**given), output, begun))
     return 0
 
 
@@ -212,7 +214,7 @@ def _add_amounts(compare: argparse.ArgumentParser) -> None:
 
 # The values are those of PRESETS, which is not imported here, so that --help is quick.
 _PRESETS = {
-    "quick": "a first verdict: --trials 30 --top 3 --repeats 1 --folds 5 --epochs 20 --width 16",
+    "quick": "a first verdict: --trials 35 --top 3 --repeats 1 --folds 5 --epochs 20 --width 16",
     "medium": "the default: --trials 60 --top 5 --repeats 2 --folds 5 --epochs 20 --width 16",
     "best": "longer training: --trials 150 --top 8 --repeats 5 --folds 5 --epochs 60 --width 16",
 }
@@ -273,5 +275,7 @@ def _add_worker(commands: Any) -> None:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(text: str) -> tuple[str, ...] | None:
+    """Return the names in a list; None for "all", which is the default."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return None if names == ("all",) else names

@@ -16,6 +16,9 @@ _COMPARISON_SHARE = 0.4
 #: What is kept for later fits, in units of their measured time, as they may take longer.
 _RESERVE = 1.1
 
+#: Seconds that are kept for tables and pictures.
+_WRITING = 2.0
+
 #: A comparison needs two losses, and one pass over the folds.
 LEAST_LOSSES, LEAST_REPEATS = 2, 1
 
@@ -76,7 +79,7 @@ class Budget:
     def final_begin(self, times: FitTimes) -> float:
         """Return when the final training has to begin."""
         assert self.end is not None
-        return self.end - _RESERVE * times.final
+        return self.end - _WRITING - _RESERVE * times.final
 
     def divide(
         self,
@@ -132,17 +135,16 @@ class Budget:
         if self.end is None:
             return None
         compared = times.comparison(self.least, self.options.folds * LEAST_REPEATS)
-        needed = times.search(self.least) + compared + times.final
+        needed = times.search(self.least) + compared + times.final + _WRITING
         if moment + needed <= self.end:
             return None
-        seconds = _RESERVE * (moment - self.begun + needed)
-        least = as_option(seconds)
+        least = as_option(_RESERVE * (moment - self.begun + needed))
         n = f"{self.least} losses" if self.least > 1 else "1 loss"
         return (
             f"--budget {as_option(self.end - self.begun)} is too small: a fit takes about "
-            f"{roughly(times.fit)}, and to try and to compare {n} on {self.options.folds} folds "
-            f"takes about {roughly(seconds)}. Pass --budget {least} or more, or fewer --epochs or --folds; "
-            f"finished fits are saved."
+            f"{roughly(times.fit)}, so that {n} cannot be tried and compared on "
+            f"{self.options.folds} folds. Pass --budget {least} or more, or fewer --epochs or "
+            f"--folds. Finished folds are saved."
         )
 
     def nothing_finished(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..tuning import LossComparison
 from ..tuning._comparison.wording import plural
 from ._budget import now
-from ._duration import as_option, spoken
+from ._duration import as_option, roughly, spoken
 from ._estimate import FitTimes
 from ._options import Options
 from ._watch import Watch
@@ -80,12 +80,12 @@ def describe_cut(
         parts.append(_repeats(done, n_splits, options.folds))
     if not parts:
         return None
-    rest = as_option(_rest(watch, watch.times, top * done, planned * n_splits))
+    rest = _rest(watch, watch.times, top * done, planned * n_splits)
     last = f" and {parts[-1]}" if len(parts) > 1 else ""
     listed = ", ".join(parts[:-1] or parts) + last
     return (
         f"The budget of {spoken(options.budget)} left time for {listed}. The same command again "
-        f"continues; about {rest} would finish it (--budget {rest})."
+        f"continues; about {roughly(rest)} more would finish it (--budget {as_option(rest)})."
     )
 
 

@@ -23,7 +23,7 @@ from ._budget import Budget, now
 from ._data import ImageData, load_data
 from ._digests import digest_content, digest_groups
 from ._duration import spoken
-from ._losses import digest_losses, find_losses, labels_to_try
+from ._losses import digest_losses, find_losses, labels_to_try, replace_all
 from ._model import check_folds, make_estimator, make_folds, make_other_folds, make_scoring
 from ._options import Options
 from ._parts import Parts, describe_cut
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SUMMARY, MODEL = "summary.txt", "best_model.safetensors"
 
 
-def run_compare(options: Options, output: Path) -> str:
+def run_compare(options: Options, output: Path, begun: float | None = None) -> str:
     """Find the best loss for images, or resume an earlier call.
 
     Parameters
@@ -49,6 +49,8 @@ def run_compare(options: Options, output: Path) -> str:
         The options of the command.
     output : Path
         The folder of the results, which is created if it does not exist.
+    begun : float, default=None
+        When the command began, by ``time.monotonic()``; None is now.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def run_compare(options: Options, output: Path) -> str:
     FileNotFoundError, ValueError, ImportError
         If something is wrong with the options or the data; raised before any training.
     """
-    parts = Parts(now())
+    parts = Parts(now() if begun is None else begun)
     options.check()
     if not Path(options.data).exists():
         raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
@@ -133,7 +135,7 @@ class _Run:
         self.cut: str | None = None  # what the budget left no time for
         self.estimator = make_estimator(data, options)
         self.scoring = make_scoring(data, options)
-        self.losses = find_losses(options.losses)
+        self.losses = replace_all(find_losses(options.losses), self.estimator)
         self.labels = labels_to_try(self.estimator, self.losses)
         self.other_folds = make_other_folds(data, options.folds, options.repeats, options.seed)
         n_losses = len(self.labels)
@@ -208,10 +210,16 @@ class _Run:
         budget, times = self.watch.budget, self.watch.times
         if budget.end is None or times is None:
             return labels, self.options.repeats
-        settings = {label: best_of_each[label]["params"] for label in labels}
-        stored = count_stored(self.output / FITS, read_losses(self.estimator, settings))
+        stored = self._count_stored(labels, best_of_each)
         share = budget.divide(times, budget.final_begin(times) - now(), labels, stored)
         return labels[: share.top], share.repeats
+
+    def _count_stored(
+        self, labels: list[str], best_of_each: dict[str, dict[str, Any]]
+    ) -> dict[str, int]:
+        """Return the number of fits of the comparison that earlier calls did, by loss."""
+        settings = {label: best_of_each[label]["params"] for label in labels}
+        return count_stored(self.output / FITS, read_losses(self.estimator, settings))
 
     def _note_cut(
         self, search: LossSearchCV, possible: list[str], comparison: LossComparison
@@ -252,7 +260,8 @@ class _Run:
         splits, watch = self._splits(repeats), self.watch
         noun = "loss" if len(labels) == 1 else "losses"
         n_fits = len(splits) * self._n_seeds(repeats)
-        rest = watch.rest(labels, n_fits)
+        stored = self._count_stored(labels, search.best_per_loss_)
+        rest = watch.rest(sum(max(0, n_fits - stored.get(label, 0)) for label in labels))
         say(f"Comparing {len(labels)} {noun}: {plural(n_fits, 'fit')} each{rest}.")
         with _translated_advice(), warnings.catch_warnings():
             # The summary says what the budget left no time for.

@@ -103,11 +103,11 @@ class Watch:
         n_fits = options.folds * options.repeats
         return [search, times.comparison(top, n_fits), times.final]
 
-    def rest(self, labels: Sequence[str], n_fits: int) -> str:
-        """Return how long the comparison and the final training take, to follow a sentence."""
+    def rest(self, n_fits: int) -> str:
+        """Return how long some fits of the comparison and the final training take."""
         if self.times is None:
             return ""
-        comparison = self.times.comparison(len(labels), n_fits)
+        comparison = self.times.comparison(1, n_fits) if n_fits else 0.0
         return f", about {roughly(comparison)}; then final training, {roughly(self.times.final)}"
 
     def compare_timeout(self, labels: Sequence[str]) -> float | None:
@@ -139,7 +139,8 @@ class Watch:
         """Return what would take much less time."""
         options = self.options
         fewer = replace(options, trials=max(self.n_losses, options.trials // 4))
-        choices = [(f"--trials {fewer.trials}", fewer)]
+        # Settings that were tried in an earlier call count.
+        choices = [(f"--trials {fewer.trials}", fewer)] if fewer.trials > times.n_finished else []
         medium = PRESETS["medium"]
         if all(getattr(options, name) == value for name, value in medium.items()):
             quick = PRESETS["quick"]

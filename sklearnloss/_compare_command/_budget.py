@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ._duration import as_option, roughly
+from ._duration import as_option, exactly, roughly
 from ._estimate import FitTimes
 from ._options import Options
 
@@ -111,15 +111,16 @@ class Budget:
         shares = []
         for n, r in choices:
             seconds = 0.0
+            n_jobs = min(times.n_jobs, n * n_folds)
             for label in [None] * n if labels is None else labels[:n]:
                 n_fits = max(0, r * n_folds - (stored or {}).get(label or "", 0))
                 seconds += n_fits * times.compared(label)
-            shares.append(Share(n, r, seconds / min(times.n_jobs, n * n_folds)))
+            shares.append(Share(n, r, times.start + seconds / n_jobs))
         return next((each for each in shares if each.seconds <= limit), shares[-1])
 
     def compare_timeout(self, times: FitTimes, labels: Sequence[str], moment: float) -> float:
         """Return the seconds after which a comparison may begin no further fit."""
-        longest = max(times.compared(label) for label in labels)
+        longest = times.start + max(times.compared(label) for label in labels)
         return max(1e-3, self.final_begin(times) - moment - longest)
 
     def too_small(self, times: FitTimes, moment: float) -> str | None:
@@ -141,7 +142,7 @@ class Budget:
         least = as_option(_RESERVE * (moment - self.begun + needed))
         n = f"{self.least} losses" if self.least > 1 else "1 loss"
         return (
-            f"--budget {as_option(self.end - self.begun)} is too small: a fit takes about "
+            f"--budget {exactly(self.end - self.begun)} is too small: a fit takes about "
             f"{roughly(times.fit)}, so that {n} cannot be tried and compared on "
             f"{self.options.folds} folds. Pass --budget {least} or more, or fewer --epochs or "
             f"--folds. Finished folds are saved."
@@ -151,7 +152,7 @@ class Budget:
         """Return that the budget ended before any setting was trained on all folds."""
         assert self.end is not None
         return (
-            f"--budget {as_option(self.end - self.begun)} is too small: no setting was trained on "
+            f"--budget {exactly(self.end - self.begun)} is too small: no setting was trained on "
             f"all folds in this time. Finished folds are saved, so the same command again "
             f"continues; or pass a larger --budget, or fewer --epochs or --folds."
         )

@@ -60,6 +60,21 @@ def as_option(seconds: float) -> str:
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
 
 
+def exactly(seconds: float) -> str:
+    """Return a duration as the value of an option, to the second.
+
+    Examples
+    --------
+    >>> from sklearnloss._compare_command._duration import exactly
+    >>> exactly(45), exactly(5400), exactly(3600)
+    ('45s', '1h30m', '1h')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "m"), (rest, "s"))
+    return "".join(f"{number}{unit}" for number, unit in parts if number) or f"{seconds:g}s"
+
+
 def spoken(seconds: float) -> str:
     """Return a measured duration, to the second below an hour.
 

@@ -26,6 +26,8 @@ class FitTimes:
         test part.
     by_loss : dict of str to float
         ``fit`` of each loss that has finished a fold.
+    slowest : float
+        The slowest fit, usually the first one of a process.
     share : float
         Share of all epochs that a candidate trains before it ends or is stopped.
     n_measured : int
@@ -43,6 +45,7 @@ class FitTimes:
     fit: float
     score: float
     by_loss: dict[str, float]
+    slowest: float
     share: float
     n_measured: int
     n_finished: int
@@ -69,7 +72,12 @@ class FitTimes:
     def comparison(self, n_losses: int, n_fits: int) -> float:
         """Return the time of a comparison with some fits of each loss."""
         n = n_losses * n_fits
-        return n * self.compared() / min(self.n_jobs, n)
+        return self.start + n * self.compared() / min(self.n_jobs, n)
+
+    @property
+    def start(self) -> float:
+        """The time that the processes of a comparison take to start."""
+        return self.slowest - self.fit if self.n_jobs > 1 else 0.0
 
     @property
     def final(self) -> float:
@@ -99,6 +107,7 @@ def measure(
         fit=fmean(by_loss.values()),
         score=median_low(scores),
         by_loss=by_loss,
+        slowest=max(time for each in times.values() for time in each),
         share=(prior + sum(shares)) / (_PRIOR + len(shares)),
         n_finished=len(ended),
         n_measured=len(scores),

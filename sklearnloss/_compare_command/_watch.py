@@ -55,11 +55,14 @@ class Watch:
         self.too_small: str | None = None
         self.ended_search = False
         self._is_accepted = False
+        self._n_before: int | None = None  # folds of earlier calls
         self._tried: dict[str, bool] = {}  # losses with a candidate that ended; if complete
 
     def update(self, candidates: Sequence[Progress]) -> None:
         """Note the candidates so far; say how long the run takes as soon as it is known."""
         options = self.options
+        if self._n_before is None:
+            self._n_before = sum(len(state.folds) for _, state in candidates)
         self.times = measure(candidates, options.folds, options.epochs, self.n_jobs)
         self._tried = {}
         for label, state in candidates:
@@ -75,8 +78,8 @@ class Watch:
         if refused is None:
             self._is_accepted = True
             tqdm.write(printable(self.describe(times)), file=sys.stderr)
-        # The first fit of a process takes some seconds longer than the others.
-        elif times.n_measured > 1 or times.fit > _WARM_UP:
+        # The first fit of each process takes some seconds longer than the others.
+        elif times.n_measured - (self._n_before or 0) > self.n_jobs or times.fit > _WARM_UP:
             self.too_small = refused
 
     def is_over(self) -> bool:

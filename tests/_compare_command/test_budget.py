@@ -30,6 +30,7 @@ OPTIONS = Options(data="x", trials=40, epochs=10, budget=1000.0)
 TIMES = FitTimes(
     fit=8.0,
     score=1.0,
+    slowest=8.0,
     by_loss={"dice": 8.0},
     share=0.3,
     n_measured=1,
@@ -58,6 +59,15 @@ def test_fits_of_an_earlier_call_take_no_time() -> None:
     assert (share.top, share.repeats) == (3, 2)
 
 
+def test_processes_of_a_comparison_take_time_to_start() -> None:
+    times = replace(TIMES, slowest=18.0, n_jobs=2)
+    budget = Budget(OPTIONS, n_losses=9, begun=0.0)
+    assert budget.divide(times, 260).seconds == 10 + 500 / 2
+    assert budget.divide(times, 259).repeats == 1
+    ends = [budget.compare_timeout(each, ["dice"], 0.0) for each in (TIMES, times)]
+    assert ends[0] - ends[1] == 10
+
+
 def test_time_is_kept_for_what_follows_the_search() -> None:
     budget = Budget(OPTIONS, n_losses=9, begun=100.0)
     end = budget.search_end(TIMES)
@@ -72,7 +82,7 @@ def test_a_budget_that_cannot_suffice_is_refused_with_one_that_does() -> None:
     refused = budget.too_small(TIMES, 18.0)
     assert refused is not None
     # 9 folds of 18 s, 10 fits of 10 s, a training of 10 s
-    assert "--budget 60s is too small: a fit takes about 8 s, so that 2 losses" in refused
+    assert "--budget 1m is too small: a fit takes about 8 s, so that 2 losses" in refused
     assert "Pass --budget 6m or more" in refused
     assert Budget(replace(OPTIONS, budget=360.0), 9, 0.0).too_small(TIMES, 18.0) is None
     assert Budget(replace(OPTIONS, budget=None), 9, 0.0).too_small(TIMES, 18.0) is None
@@ -135,6 +145,14 @@ def test_a_search_is_ended_in_time_but_not_before_there_are_two_losses(
     watch.update([done, ("bce", state(2, Outcome.PRUNED))])
     assert watch.is_over()
     assert watch.ended_search
+
+
+def test_times_of_an_earlier_call_alone_do_not_refuse_a_budget(clock: SimpleNamespace) -> None:
+    options = replace(OPTIONS, budget=60.0)
+    watch = Watch(options, Budget(options, 9, clock.seconds), 9)
+    for n_folds, is_refused in ((3, False), (4, False), (5, True)):
+        watch.update([("dice", state(n_folds))])
+        assert (watch.too_small is not None) == is_refused == watch.is_over()
 
 
 @pytest.fixture

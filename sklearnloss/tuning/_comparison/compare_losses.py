@@ -168,9 +168,10 @@ def compare_losses(
         Fits that raised an exception are tried again. A second comparison on the same
         file waits for the first one.
     timeout : float, default=None
-        Seconds after which no further fit is begun, except on the first split. The result is
-        that of the splits that all losses finished: of whole repeats, if there is one. A
-        warning says how many are missing. With ``storage``, the same call continues.
+        Seconds after which no further fit is begun, except those of the first split with
+        the first seed. The result is that of the splits and seeds that all losses
+        finished: of whole repeats, if there is one. A warning says how many are missing.
+        With ``storage``, the same call continues.
     verbose : int, default=0
         1 shows a progress bar, 2 also a line per fit.
 

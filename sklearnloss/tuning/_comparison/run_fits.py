@@ -36,12 +36,14 @@ def fit_all(
 ) -> FitTable:
     """Do the fits that are not in the log yet, and collect all results.
 
-    After the deadline, only fits of the first split are begun, and only splits that all
-    losses finished are collected.
+    With a deadline, all splits are done with one seed before the next; after it, only fits
+    of the first split are begun, and only what all losses finished is collected.
     """
     work = plan_fits(settings, plan)
     done = {} if journal is None else _stored(journal, work, data.per_image)
     left = [fit for fit in work if fit.key not in done]
+    if deadline is not None:
+        left.sort(key=lambda fit: fit.position[::-1])
     with _interruptible(journal, len(work)):
         for fit, result in _run(left, data, n_workers, verbose, deadline):
             done[fit.key] = result
@@ -129,8 +131,8 @@ def _run(
 
 def _in_time(fits: Iterable[Fit], deadline: Deadline | None) -> Iterator[Fit]:
     """Yield fits until the deadline, and those of the first split in any case."""
-    for fit in fits:  # grouped by split
-        if fit.position[0] > 0 and deadline is not None and deadline.is_past():
+    for fit in fits:
+        if fit.position != (0, 0) and deadline is not None and deadline.is_past():
             return
         yield fit
 
@@ -138,19 +140,25 @@ def _in_time(fits: Iterable[Fit], deadline: Deadline | None) -> Iterator[Fit]:
 def _finished_part(
     plan: PairedSplits, work: Sequence[Fit], done: Mapping[FitKey, Result], n_images: int
 ) -> PairedSplits:
-    """Return the splits that all losses finished, of whole repeats if there are any."""
-    unfinished = [fit.position[0] for fit in work if fit.key not in done]
+    """Return the seeds that all losses finished on all splits, or else the splits.
+
+    If there are whole repeats of the splits, only these are returned.
+    """
+    unfinished = [fit.position for fit in work if fit.key not in done]
     if not unfinished:
         return plan
-    n_splits, n_folds = min(unfinished), folds_per_repeat([t for _, t in plan.splits], n_images)
-    kept = n_splits // n_folds * n_folds or n_splits
+    n_splits, n_seeds = plan.seeds.shape[0], min(seed for _, seed in unfinished)
+    if n_seeds == 0:
+        n_splits, n_seeds = min(split for split, seed in unfinished if seed == 0), 1
+        n_folds = folds_per_repeat([test for _, test in plan.splits], n_images)
+        n_splits = n_splits // n_folds * n_folds or n_splits
     warnings.warn(
         f"The timeout ended the comparison after {len(work) - len(unfinished)} of {len(work)} "
-        f"fits. The results are those of {kept} of {len(plan.splits)} splits. With storage, the "
-        f"same call continues.",
+        f"fits. The results are those of {n_splits * n_seeds} of {plan.seeds.size} fits of each "
+        f"loss. With storage, the same call continues.",
         stacklevel=4,
     )
-    return PairedSplits(plan.splits[:kept], plan.seeds[:kept], plan.repeatable)
+    return PairedSplits(plan.splits[:n_splits], plan.seeds[:n_splits, :n_seeds], plan.repeatable)
 
 
 def _parallel(n_jobs: int, pre_dispatch: str) -> Parallel:

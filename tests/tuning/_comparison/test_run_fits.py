@@ -11,7 +11,7 @@ from typing import Any
 import joblib
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.model_selection import RepeatedKFold
+from sklearn.model_selection import KFold, RepeatedKFold
 
 from sklearnloss import compare_losses
 from sklearnloss.tuning import LossComparison
@@ -27,9 +27,9 @@ LOSSES = ["focal", "cross_entropy"]
 def compare(data: Data, storage: Path | None = None, **more: Any) -> LossComparison:
     model = classifier(width=2, batch_size=64)
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
-    return compare_losses(
-        model, LOSSES, *data, cv=cv, per_image=False, storage=storage, random_state=0, **more
-    )
+    options: dict[str, Any] = {"cv": cv, "per_image": False, "random_state": 0, **more}
+    found: LossComparison = compare_losses(model, LOSSES, *data, storage=storage, **options)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_timeout_leaves_the_splits_that_all_losses_finished(
     storage = tmp_path / "fits.jsonl"
     with monkeypatch.context() as patch:
         past_after(n_looks, patch)
-        told = rf"after {n_fits} of 12 fits\. The results are those of {n_splits} of 6 splits\."
+        told = rf"after {n_fits} of 12 fits\. The results are those of {n_splits} of 6 fits of each"
         with pytest.warns(UserWarning, match=told):
             found = compare(digits, storage, timeout=60)
     assert_array_equal(found.scores_, whole.scores_[:, :n_splits])
@@ -73,6 +73,16 @@ def test_a_timeout_leaves_the_splits_that_all_losses_finished(
     again = compare(digits, storage)
     assert_array_equal(again.scores_, whole.scores_)
     assert storage.read_text().splitlines()[: len(lines)] == lines
+
+
+@pytest.mark.parametrize(("n_looks", "shape"), [(1, (1, 1)), (3, (2, 1)), (4, (3, 1)), (9, (3, 1))])
+def test_all_splits_come_before_a_second_seed(
+    digits: Data, monkeypatch: pytest.MonkeyPatch, n_looks: int, shape: tuple[int, int]
+) -> None:
+    past_after(n_looks, monkeypatch)
+    with pytest.warns(UserWarning, match="of 9 fits of each loss"):
+        found = compare(digits, n_seeds=3, timeout=60, cv=KFold(3))
+    assert found.scores_.shape[1:] == shape
 
 
 def test_a_timeout_that_is_not_reached_changes_nothing(digits: Data, whole: LossComparison) -> None:

@@ -47,7 +47,8 @@ def fitted(watch: Ends | None, data: Data, storage: Path | None, **more: Any) ->
         **more,
     )
     search._watch = watch
-    return search.fit(*data)
+    search.fit(*data)
+    return search
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from ..estimators._training.optimizers import resolve_device
 from ._losses import find_losses
 from ._reading_options import ReadingOptions, read_colors
 
-# These may change when a run is resumed: they affect how much is done and where, not what.
-_WHERE = ("jobs", "device")
+# These may change when a run is resumed: they affect how much is done when and where, not what.
+_WHERE = ("jobs", "device", "budget")
 _HOW_MUCH = ("trials", "timeout", "top", "repeats")
 # The contents of these are compared instead, since the data may have been moved.
 _LEAD_TO_DATA = ("data", "groups")
@@ -49,6 +49,8 @@ class Options(ReadingOptions):
         Total number of settings to try.
     timeout : float or None
         Time limit of the search in seconds.
+    budget : float or None
+        Time limit of the whole call in seconds.
     top : int
         Number of best losses to compare.
     repeats : int
@@ -72,6 +74,7 @@ class Options(ReadingOptions):
     groups: str | None = None
     trials: int = 60
     timeout: float | None = None
+    budget: float | None = None
     top: int = 5
     repeats: int = 2
     epochs: int = 20

@@ -21,6 +21,7 @@ from ...estimators._mask_estimator import MaskEstimator
 from .._evaluation.fingerprint import digest, digest_contents
 from .._evaluation.fit_and_score import seed_estimator
 from .._evaluation.identity import Identity, shape, short
+from .._workers.deadline import Deadline
 from .._workers.pool import count_workers
 from .fit import PairedData
 from .fit_log import FitJournal, open_fit_journal
@@ -54,6 +55,7 @@ def compare_losses(
     error_score: float | str = ...,
     random_state: Any = ...,
     storage: str | os.PathLike[str] | None = ...,
+    timeout: float | None = ...,
     verbose: int = ...,
 ) -> LossComparison: ...
 @overload
@@ -76,6 +78,7 @@ def compare_losses(
     error_score: float | str = ...,
     random_state: Any = ...,
     storage: str | os.PathLike[str] | None = ...,
+    timeout: float | None = ...,
     verbose: int = ...,
 ) -> NetworkComparison: ...
 
@@ -99,6 +102,7 @@ def compare_losses(
     error_score: float | str = math.nan,
     random_state: Any = None,
     storage: str | os.PathLike[str] | None = None,
+    timeout: float | None = None,
     verbose: int = 0,
 ) -> LossComparison | NetworkComparison:
     """Compare losses on held-out data, and test whether the differences are real.
@@ -164,6 +168,11 @@ def compare_losses(
         was interrupted; with more losses, repeats or seeds, only those are fitted.
         Fits that raised an exception are tried again. A second comparison on the same
         file waits for the first one.
+    timeout : float, default=None
+        Seconds after which no further fit is begun, except those of the first split with
+        the first seed. The result is that of the splits and seeds that all losses
+        finished: of whole repeats, if there is one. A warning says how many are missing.
+        With ``storage``, the same call continues.
     verbose : int, default=0
         1 shows a progress bar, 2 also a line per fit.
 
@@ -225,7 +234,8 @@ def compare_losses(
     by_loss = read_losses(estimator, losses)
     by_network = {} if networks is None else read_networks(estimator, networks)
     settings = combine(estimator, by_network, by_loss) if by_network else by_loss
-    _check_numbers(rope, error_score)
+    _check_numbers(rope, error_score, timeout)
+    deadline = None if timeout is None else Deadline(timeout)
     n_workers = count_workers(n_jobs)
     scorers = read_scoring(estimator, scoring)
     with open_fit_journal(storage) as journal:
@@ -248,7 +258,7 @@ def compare_losses(
             identity = _identity(data, groups)
             _add_settings(identity, scoring, scorers, per_image, random_state, seed)
             journal.begin({**identity.digests, "random_state": seed}, identity.details)
-        fits = fit_all(settings, plan, data, journal, n_workers, verbose)
+        fits = fit_all(settings, plan, data, journal, n_workers, verbose, deadline)
     about = _about(data, next(iter(fits.scores)), seed)
     failed = math.nan if isinstance(error_score, str) else float(error_score)
 
@@ -283,12 +293,14 @@ def _illustrated(comparison: LossComparison, data: PairedData) -> LossComparison
     return comparison
 
 
-def _check_numbers(rope: float, error_score: float | str) -> None:
+def _check_numbers(rope: float, error_score: float | str, timeout: float | None) -> None:
     if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
         raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
     known = isinstance(error_score, numbers.Real) and not math.isinf(error_score)
     if not known and error_score != "raise":
         raise ValueError(f"error_score={error_score!r}: expected a finite number, nan or 'raise'.")
+    if timeout is not None and not (isinstance(timeout, numbers.Real) and timeout > 0):
+        raise ValueError(f"timeout={timeout!r}: expected a number of seconds above 0, or None.")
 
 
 def _read_seed(random_state: Any, journal: FitJournal | None) -> int:

@@ -35,6 +35,7 @@ from .sampler import check_sampler
 from .setup import make_task, open_search
 from .sklearn_callbacks import SearchTasks, warn_of_workers
 from .store import CandidateStore
+from .watch import SearchWatch
 from .worker import Budget
 
 
@@ -216,6 +217,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     # A parameter of scikit-learn's own searches.
     return_train_score = False
+
+    #: Set by the command line, to say how long a search takes, and to end it in time.
+    _watch: SearchWatch | None = None
 
     storage: Any = StorageParameter()
 

@@ -92,6 +92,8 @@ class FitTable:
         Number of images in all.
     repeatable : bool
         Whether the images could be split in other ways.
+    kept : list of list of list of (dict or None), or None
+        What each fit keeps for reports, in the nesting of ``images``.
     """
 
     labels: list[str]
@@ -105,6 +107,7 @@ class FitTable:
     n_train: Array
     n_images: int
     repeatable: bool
+    kept: list[Any] | None = None
 
     @property
     def ratio(self) -> float:
@@ -133,7 +136,13 @@ class FitTable:
             reasons=self.reasons[which],
             seconds=self.seconds[which],
             images=[self.images[k] for k in which],
+            kept=None if self.kept is None else [self.kept[k] for k in which],
         )
+
+    def kept_of(self, loss: int) -> list[dict[str, Any]]:
+        """Return what the fits of a loss keep for reports, without those that keep nothing."""
+        rows = [] if self.kept is None else self.kept[loss]
+        return [each for row in rows for each in row if each]
 
 
 def collect(
@@ -180,6 +189,7 @@ def collect(
         n_train=np.array([len(train) for train, _ in plan.splits]),
         n_images=n_images,
         repeatable=plan.repeatable,
+        kept=[[[each.get("kept") for each in row] for row in rows] for rows in results],
     )
 
 

@@ -153,7 +153,8 @@ def test_a_constant_answer_that_no_loss_beats_is_told(
     assert "scored by balanced_accuracy" in printed
     (row,) = rows(tmp_path / "results" / "losses.csv")
     assert float(row["baseline"]) == float(row["mean"]) == 0.5
-    assert "No loss beats always answering 'ship': train longer (--epochs)." in printed
+    assert "Nothing was learned: the best loss, focal, scores .500, and a constant" in printed
+    assert "Train longer: --epochs 3 and another --output; so far 1." in printed
     assert "max_epochs" not in printed
 
 
@@ -176,7 +177,7 @@ def test_without_matplotlib_only_pictures_are_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(command(folder)) == 0
-    assert files(folder.parent / "results") == TABLES | STORED
+    assert files(folder.parent / "results") == TABLES | STORED | {"report.html"}
     assert "pip install 'sklearnloss[plot]'" in capsys.readouterr().out
 
 

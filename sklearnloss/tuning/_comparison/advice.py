@@ -88,11 +88,10 @@ def _nothing_learned(comparison: LossComparison, options: Options) -> list[str]:
         f"Nothing was learned: the best loss, {best['loss']}, scores {cell(best['mean'])}, and a "
         f"constant answer, the most frequent label everywhere, {cell(score)}."
     )
-    check = (
-        "If that does not help, check that images and labels match, and that the score weights "
-        "the classes equally."
-    )
-    return [found, f"{_train_longer(comparison, options, 3)}. {check}"]
+    check = "If that does not help, check that images and labels match"
+    if comparison.about_["metric"] == "accuracy":
+        check += ", or use a score that weights the classes equally, such as balanced_accuracy"
+    return [found, f"{_train_longer(comparison, options, 3)}. {check}."]
 
 
 def _train_longer(comparison: LossComparison, options: Options, factor: int) -> str:
@@ -129,8 +128,9 @@ def _choice(comparison: LossComparison, options: Options) -> list[str]:
 def _sort_rivals(comparison: LossComparison) -> dict[str, list[str]]:
     """Return the losses that the best one beats, that are equal, open, or probably worse."""
     groups: dict[str, list[str]] = {"better": [], "equal": [], "open": [], "worse": []}
+    idle = _idle(comparison)
     for pair in comparison.pairs_:
-        if pair["a"] != comparison.best_:
+        if pair["a"] != comparison.best_ or pair["b"] in idle:
             continue
         if pair["outcome"] in ("undecided", "unknown"):
             groups["worse" if pair["p_better"] >= PROBABLE else "open"].append(pair["b"])
@@ -195,17 +195,21 @@ def _hint(comparison: LossComparison, options: Options, more: int) -> str:
 
 def _idle_losses(comparison: LossComparison) -> list[str]:
     """Name losses that scored no higher than a constant answer."""
-    score = next(iter(comparison.baseline_.values()), math.nan)
-    if math.isnan(score):
-        return []
-    idle = [row["loss"] for row in comparison.table_ if row["mean"] - score <= comparison.rope_]
+    idle = _idle(comparison)
     if not idle:
         return []
+    score = next(iter(comparison.baseline_.values()))
     verb = "scores" if len(idle) == 1 else "score"
     return [
         f"{listed(idle)} {verb} no higher than a constant answer ({cell(score)}): nothing was "
         f"learned with {'it' if len(idle) == 1 else 'them'} in so few epochs."
     ]
+
+
+def _idle(comparison: LossComparison) -> list[str]:
+    """Return the losses that score no higher than a constant answer."""
+    score = next(iter(comparison.baseline_.values()), math.nan)
+    return [row["loss"] for row in comparison.table_ if row["mean"] - score <= comparison.rope_]
 
 
 def _longer(

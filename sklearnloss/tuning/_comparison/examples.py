@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from ...estimators._displays.chosen_images import take
 from ...estimators._displays.planes import plane
 from ...estimators._mask_estimator import MaskEstimator
 from .fits import FitTable
-from .held_out import shrink, unpack, worst_median_best
+from .held_out import shrink, spread, unpack, worst_median_best
 from .thumbnails import as_thumbnail
 
 Array = NDArray[Any]
@@ -84,46 +85,42 @@ def _chosen_masks(kept: Iterable[Row]) -> list[Row]:
 
 
 def _chosen_labels(kept: Iterable[Row]) -> list[Row]:
-    """Return the images that most fits classify wrongly."""
-    counts: dict[tuple[int, str], int] = {}
+    """Return images that fits classify wrongly: different mistakes, the most frequent first."""
+    counts: Counter[tuple[int, str, str]] = Counter()
     for each in kept:
         for example in each.get("examples", []):
             if isinstance(example["prediction"], int):
-                name = each["confusion"]["labels"][example["prediction"]]
-                key = (example["image"], name)
-                counts[key] = counts.get(key, 0) + 1
-    order = sorted(counts, key=lambda key: (-counts[key], key))
-    first = dict(reversed(order))  # the most frequent one stays
-    images = list(dict.fromkeys(image for image, _ in order))[:MOST_MISTAKES]
+                names = each["confusion"]["labels"]
+                kind = names[example["truth"]], names[example["prediction"]]
+                counts[(example["image"], *kind)] += 1
+    found = sorted(counts, key=lambda key: (-counts[key], key))
+    first = {key[0]: key for key in reversed(found)}  # of each image the most frequent mistake
+    keys = [key for key in found if first[key[0]] == key]
+    chosen = [keys[k] for k in spread([key[1:] for key in keys])[:MOST_MISTAKES]]
     return [
-        {"kind": "mistake", "image": image, "score": 0.0, "names": [], "prediction": first[image]}
-        for image in images
+        {
+            "kind": "mistake",
+            "image": image,
+            "score": 0.0,
+            "names": [],
+            "truth": true,
+            "prediction": predicted,
+        }
+        for image, true, predicted in chosen
     ]
 
 
 def _read(part: Any, X: Any, y: Any, positions: Sequence[int], masks: bool) -> dict[int, Any]:
-    """Return image and truth by position; none if X holds no images for the last step."""
+    """Return image and true mask by position; none if X holds no images for the last step."""
     try:
-        truth = None if y is None else take(y, positions)
-        if masks:
-            pairs = list(part._samples(take(X, positions), truth))
-        else:
-            labels = None if y is None else np.asarray(y).reshape(-1)[positions].tolist()
-            pairs = list(part._samples(take(X, positions)))
-            pairs = [
-                (image, target if labels is None else labels[k])
-                for k, (image, target) in enumerate(pairs)
-            ]
+        truth = take(y, positions) if masks and y is not None else None
+        pairs = list(part._samples(take(X, positions), truth))
     except (TypeError, ValueError, AttributeError, IndexError, OSError):
         return {}  # a report without examples is better than none
-    read = {}
-    for position, (image, target) in zip(positions, pairs, strict=True):
-        if masks:
-            target = _mask(part, target, tuple(image.shape))
-        else:
-            target = str(np.asarray(target).item())
-        read[position] = (image, target)
-    return read
+    return {
+        position: (image, _mask(part, target, tuple(image.shape)) if masks else None)
+        for position, (image, target) in zip(positions, pairs, strict=True)
+    }
 
 
 def _mask(part: Any, target: Any, shape: tuple[int, ...]) -> Array | None:
@@ -143,11 +140,11 @@ def _mask(part: Any, target: Any, shape: tuple[int, ...]) -> Array | None:
 
 def _with_picture(row: Row, image: Any, truth: Any) -> Row:
     """Add the picture, and the truth at the size of the prediction."""
+    if isinstance(row["prediction"], str):
+        return {**row, "picture": None if image is None else as_thumbnail(image)}
     row = {**row, "picture": None, "truth": None}
     if image is None or truth is None:
         return row
-    if isinstance(row["prediction"], str):
-        return {**row, "picture": as_thumbnail(image), "truth": truth}
     multilabel = row["prediction"].ndim == 3
     small = shrink(plane(truth, truth.ndim - multilabel, None))
     if small.shape != row["prediction"].shape:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,24 @@ def worst_median_best(scores: Sequence[float] | Array) -> list[int]:
     return list(dict.fromkeys(map(int, chosen)))
 
 
+def spread(kinds: Sequence[Hashable]) -> list[int]:
+    """Return positions in an order that takes one of each kind in turn, frequent kinds first.
+
+    Examples
+    --------
+    >>> from sklearnloss.tuning._comparison.held_out import spread
+    >>> spread(["b", "a", "a", "a", "b", "c"])
+    [1, 0, 5, 2, 4, 3]
+    """
+    counts = Counter(kinds)
+    turn: Counter[Hashable] = Counter()
+    order = []
+    for k, kind in enumerate(kinds):
+        order.append((turn[kind], -counts[kind], k))
+        turn[kind] += 1
+    return [k for *_, k in sorted(order)]
+
+
 def label_record(final: Any, truth: Array, predicted: Array, positions: Array) -> Record | None:
     """Return the confusion counts of labels, and some of the mistakes, as for masks.
 
@@ -141,10 +160,17 @@ def label_record(final: Any, truth: Array, predicted: Array, positions: Array) -
         return None
     codes, found = label_codes(truth, classes), label_codes(predicted, classes)
     counts = _count(codes, found, np.ones(len(codes), dtype=bool), classes)
-    wrong = np.flatnonzero(codes != found)[:MOST_MISTAKES]
+    wrong = np.flatnonzero((codes != found) & (codes < len(classes)))
+    kinds = [(int(codes[k]), int(found[k])) for k in wrong]
     examples = [
-        {"image": int(positions[k]), "score": 0.0, "shape": [], "prediction": int(found[k])}
-        for k in wrong
+        {
+            "image": int(positions[wrong[k]]),
+            "score": 0.0,
+            "shape": [],
+            "truth": kinds[k][0],
+            "prediction": kinds[k][1],
+        }
+        for k in spread(kinds)[:MOST_MISTAKES]
     ]
     names = list(map(str, classes.tolist()))
     return {"confusion": _confusion(names, counts), "examples": examples}
@@ -211,8 +237,10 @@ def _is_example(value: Any, confusion: Any) -> bool:
     if not isinstance(value, dict) or confusion is None:
         return False
     image, predicted = value.get("image"), value.get("prediction")
-    if type(predicted) is int and not 0 <= predicted < len(confusion["labels"]):
-        return False
+    if type(predicted) is int:
+        n, true = len(confusion["labels"]), value.get("truth")
+        if type(true) is not int or not (0 <= predicted < n and 0 <= true < n):
+            return False
     return (
         type(image) is int
         and image >= 0

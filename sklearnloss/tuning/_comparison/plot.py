@@ -125,6 +125,7 @@ def _draw_interval(axes: Axes, height: int, pair: dict[str, Any]) -> None:
     if np.isfinite(pair["low"]):
         low, high = -pair["high"], -pair["low"]
         axes.plot([low, high], [height, height], color=color, lw=2.5, solid_capstyle="round")
+    if np.isfinite(pair["difference"]):
         axes.plot([-pair["difference"]], [height], "o", color=color, ms=7)
     _annotate(axes, height, word, ink)
 

@@ -59,7 +59,8 @@ def test_a_loss_that_is_probably_worse_is_not_called_as_good() -> None:
 
 
 def test_the_model_is_named() -> None:
-    assert advise(made_up(SCORES), COMMAND)[0].startswith("Use fine: best_model.safetensors. ")
+    found = made_up(SCORES)
+    assert advise(found, COMMAND)[0].startswith(f"Use {found.best_}: best_model.safetensors. ")
     some = {"a": [0.5, 0.6], "b": [0.5, 0.7], "c": [0.4, 0.75]}
     text = advise(made_up(some), COMMAND)[0]
     assert text.endswith("has the highest score and is the loss of best_model.safetensors.")
@@ -121,10 +122,9 @@ def test_nothing_learned_asks_for_more_epochs() -> None:
 
 def test_a_single_loss_that_learned_nothing_is_named() -> None:
     found = made_up({"a": [0.9, 0.9, 0.91], "b": [0.5, 0.5, 0.5]}, baseline=0.5)
-    assert any(
-        line.startswith("b scores no higher than a constant answer (.500)")
-        for line in advise(found)
-    )
+    first, *others = advise(found)
+    assert first == "Use a."
+    assert any(line.startswith("b scores no higher than a constant answer") for line in others)
 
 
 def test_a_score_that_still_rises_asks_for_more_epochs() -> None:

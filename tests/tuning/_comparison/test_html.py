@@ -148,7 +148,10 @@ def test_a_report_of_real_fits_has_their_hardest_images(scenes: Data, tmp_path: 
     X, y = scenes
     found = compare_losses(segmenter(), ["dice", FocalLoss(gamma=3)], X, y, cv=2, random_state=0)
     page = Page(found.to_html(tmp_path / "report.html").read_text(encoding="utf-8"))
-    _, *small = page.images()
+    scores, differences, *examples, curves = page.images()[:-10]
+    assert min(each.shape[1] for each in (scores, differences, curves)) > 700
+    assert [picture.shape[:2] for picture in examples] == [(16, 16)] * (2 * 3 * 4)
+    small = page.images()[-10:]
     assert [picture.shape[:2] for picture in small] == [(16, 16)] * 10
     worst = X[found.worst_images_[0]["image"]].astype(float)
     shown = small[0][..., 0]

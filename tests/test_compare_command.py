@@ -86,6 +86,14 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
     assert f"{images[0]['image']}</td>" in report
+    first = printed.splitlines()[0]
+    assert "best_model.safetensors" in first
+    assert f"<strong>{first}" in report
+    assert f"Which loss for {folder}?" in report
+    assert f"sklearnloss compare {folder} --losses dice,bce --folds 2 --groups" in report
+    for part in ("Predictions", "Classes", "Learning curves", "What was tried", "Using the model"):
+        assert f"<h2>{part}</h2>" in report
+    assert "Worst: " in report
     model = load(results / "best_model.safetensors")
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]

@@ -201,7 +201,7 @@ def _idle_losses(comparison: LossComparison) -> list[str]:
     score = next(iter(comparison.baseline_.values()))
     verb = "scores" if len(idle) == 1 else "score"
     return [
-        f"{listed(idle)} {verb} no higher than a constant answer ({cell(score)}): nothing was "
+        f"{listed(idle)} {verb} no better than a constant answer ({cell(score)}): nothing was "
         f"learned with {'it' if len(idle) == 1 else 'them'} in so few epochs."
     ]
 

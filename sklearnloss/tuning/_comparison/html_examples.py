@@ -78,7 +78,8 @@ def _explain(comparison: LossComparison, is_mask: bool, keys: dict[str, Key]) ->
     errors = (
         ""
         if "false negative" in keys
-        else " Errors: wrong pixels in the color of their true label."
+        else " Errors: wrong pixels in the color of their true label; false alarms on the "
+        "background are white."
     )
     return (
         f"The worst, the median and the best held-out image of each loss, by "

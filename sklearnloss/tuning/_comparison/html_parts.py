@@ -66,7 +66,7 @@ figcaption { font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
   vertical-align: -.12em; border: 1px solid #0008; border-radius: 2px; }
 .confusion td { text-align: center; } .confusion small { display: block; color: var(--soft); }
 .confusion td:first-child, .confusion th:first-child { text-align: left; }
-.confusion th { text-align: center; max-width: 9em; overflow-wrap: anywhere; }
+.confusion th { text-align: center; max-width: 9em; overflow-wrap: break-word; }
 details { margin: .8em 0; } summary { cursor: pointer; }
 summary h2, summary h3, summary h4 { display: inline; }
 @media (max-width: 640px) { main { margin: 0; padding: 1em; border-radius: 0; }

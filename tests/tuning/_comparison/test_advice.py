@@ -124,7 +124,7 @@ def test_a_single_loss_that_learned_nothing_is_named() -> None:
     found = made_up({"a": [0.9, 0.9, 0.91], "b": [0.5, 0.5, 0.5]}, baseline=0.5)
     first, *others = advise(found)
     assert first == "Use a."
-    assert any(line.startswith("b scores no higher than a constant answer") for line in others)
+    assert any(line.startswith("b scores no better than a constant answer") for line in others)
 
 
 def test_a_score_that_still_rises_asks_for_more_epochs() -> None:

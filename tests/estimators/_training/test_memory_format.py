@@ -36,6 +36,14 @@ def test_channels_are_innermost(n_axes: int, order: tuple[int, ...]) -> None:
         assert layer.weight.permute(order).is_contiguous()  # type: ignore[union-attr,operator]
 
 
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_outputs_of_the_first_layer_are_channels_last(n_channels: int) -> None:
+    layer = nn.Conv2d(n_channels, 4, 3)
+    put_channels_last(layer)
+    scores = layer(torch.randn(2, n_channels, 8, 8))
+    assert scores.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_a_fused_step_after_alignment_is_a_plain_step() -> None:
     torch.manual_seed(0)
     start = torch.randn(4, 3, 3, 3)

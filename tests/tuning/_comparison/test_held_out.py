@@ -94,6 +94,18 @@ def test_labels_that_may_overlap_are_counted_each() -> None:
     np.testing.assert_array_equal(dense(kept["confusion"]), multilabel_confusion_matrix(*flat))
 
 
+def test_ignored_pixels_of_labels_that_may_overlap_are_not_counted() -> None:
+    X, y = scenes([0, 1])
+    masks = np.stack([y, np.roll(y, 2, 1)], 1)
+    model = Known(multilabel=True, ignore_index=9, **SMALL).fit(X, masks)
+    model.answers = np.roll(masks, 1, 2)
+    ignored = masks.copy()
+    ignored[:, 0, :5] = 9
+    _, kept = score_images(model, X, ignored)
+    assert kept is not None
+    assert dense(kept["confusion"]).sum((1, 2)).tolist() == [y[:, 5:].size, y.size]
+
+
 def dense(confusion: dict[str, Any]) -> Array:
     counts = np.zeros(confusion["shape"], dtype=int)
     for *at, count in confusion["counts"]:

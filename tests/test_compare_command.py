@@ -91,6 +91,13 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
     assert f"{images[0]['image']}</td>" in report
+    first = printed.splitlines()[0]
+    assert f"<strong>{first}" in report
+    assert f"Which loss for {folder}?" in report
+    assert f"sklearnloss compare {folder} --losses dice,bce --folds 2 --groups" in report
+    for part in ("Predictions", "Classes", "Learning curves", "What was tried", "Using the model"):
+        assert f"<h2>{part}</h2>" in report
+    assert "Worst: " in report
     model = load(results / "best_model.safetensors")
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]
@@ -160,7 +167,8 @@ def test_a_constant_answer_that_no_loss_beats_is_told(
     assert "scored by balanced_accuracy" in printed
     (row,) = rows(tmp_path / "results" / "losses.csv")
     assert float(row["baseline"]) == float(row["mean"]) == 0.5
-    assert "No loss beats always answering 'ship': train longer (--epochs)." in printed
+    assert "Nothing was learned: the best loss, focal, scores .500, and a constant" in printed
+    assert "Train longer: --epochs 3 and another --output; so far 1." in printed
     assert "max_epochs" not in printed
 
 
@@ -183,7 +191,7 @@ def test_without_matplotlib_only_pictures_are_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(command(folder)) == 0
-    assert files(folder.parent / "results") == TABLES | STORED
+    assert files(folder.parent / "results") == TABLES | STORED | {"report.html"}
     assert "pip install 'sklearnloss[plot]'" in capsys.readouterr().out
 
 

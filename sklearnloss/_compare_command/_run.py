@@ -26,6 +26,7 @@ from ._duration import spoken
 from ._losses import digest_losses, find_losses, labels_to_try, replace_all
 from ._model import check_folds, make_estimator, make_folds, make_other_folds, make_scoring
 from ._options import Options
+from ._origin import make_origin
 from ._parts import Parts, describe_cut
 from ._settings import FITS, JOURNAL, Settings
 from ._summary import Found, describe_found, draw
@@ -36,6 +37,7 @@ from ._watch import Watch
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison, LossSearchCV
+    from ..tuning._comparison.origin import Origin
 
 SUMMARY, MODEL = "summary.txt", "best_model.safetensors"
 
@@ -174,14 +176,26 @@ class _Run:
             settings={label: best_of_each[label]["params"] for label in chosen},
             not_tried=search.untried_losses_,
             images=image_rows(self.data.names, comparison),
+            origin=self._origin(search),
         )
         self._write_tables(found)
         self._write_summary(found, [])
         best = comparison.best_ or chosen[0]
         with self.parts.timing("final training"):
             self._train(best_of_each[best]["params"])
-        return self._write_summary(
-            found, [*self._describe_model(best), draw(found, self.output), self.parts.describe()]
+        usage = self._describe_model(best)
+        drawn = draw(found, self.output, usage)
+        return self._write_summary(found, [*usage, drawn, self.parts.describe()])
+
+    def _origin(self, search: LossSearchCV) -> Origin:
+        return make_origin(
+            self.options,
+            self.data,
+            self.output,
+            model=MODEL,
+            repeatable=len(self.other_folds) == self.options.repeats,
+            results=search.cv_results_,
+            score_curves=search.score_curves_,
         )
 
     def _search(self) -> LossSearchCV:

@@ -131,11 +131,8 @@ def test_what_the_file_declares_is_used_unless_a_value_is_given() -> None:
     assert FileReader(nodata=8).convert(pixels).values.tolist() == [[7, None]]
 
 
-def _declared(values: np.ndarray, nodata: float) -> Any:
-    if "nodata" in Pixels._fields:
-        return Pixels(values, None, nodata=nodata)  # type: ignore[call-arg]
-    kind = type("Declared", (Pixels,), {"nodata": nodata})
-    return kind(values, None)
+def _declared(values: np.ndarray, nodata: float) -> Pixels:
+    return Pixels(values, None, nodata=nodata)
 
 
 def test_gray_has_no_value_where_a_color_has_none(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, overload
 
@@ -23,6 +24,7 @@ from .._evaluation.fit_and_score import seed_estimator
 from .._evaluation.identity import Identity, shape, short
 from .._workers.deadline import Deadline
 from .._workers.pool import count_workers
+from .examples import examples
 from .fit import PairedData
 from .fit_log import FitJournal, open_fit_journal
 from .network_results import NetworkComparison
@@ -270,6 +272,7 @@ def compare_losses(
             error_score=failed,
             about={**about, **more},
             score_of=score_of_classes(estimator, scorers),
+            default_cv=cv is None,
         )
 
     if not by_network:
@@ -286,10 +289,11 @@ def compare_losses(
 
 
 def _illustrated(comparison: LossComparison, data: PairedData) -> LossComparison:
-    """Add the names of the images, and thumbnails of the hardest ones."""
+    """Add the names of the images, and pictures of the hardest ones and of examples."""
     worst = [row["image"] for row in comparison.worst_images_]
     comparison.pictures_ = thumbnails(data.estimator, data.X, worst)
     comparison.image_names_ = _file_names(data.X)
+    comparison.examples_ = examples(comparison.fits_, data.estimator, data.X, data.y)
     return comparison
 
 
@@ -360,4 +364,5 @@ def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
         "image metric": "the mean IoU" if masks else "the accuracy",
         "estimator": " ".join(repr(data.estimator).split()),
         "seed of splits and fits": str(seed),
+        "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
     }

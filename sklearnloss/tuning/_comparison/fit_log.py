@@ -15,6 +15,7 @@ from .._evaluation.identity import differences, listed
 from .._workers.journal import damaged, parse_object
 from .._workers.retries import StorageError, is_read_only
 from .._workers.storage import check_file_storage
+from .held_out import is_record
 from .thresholds import are_counts
 from .wording import FAILURES
 
@@ -67,7 +68,10 @@ _FIT = {
     "images": _are_images,
     "baseline": lambda value: value is None or _is_score_dict(value),
     "threshold_counts": are_counts,
+    "kept": is_record,
 }
+#: What some fits lack: only one of the losses has a baseline, and older versions kept less.
+_ABSENT: Line = {"baseline": None, "kept": None, "threshold_counts": None}
 
 
 @contextlib.contextmanager
@@ -220,8 +224,7 @@ class FitJournal:
 
     def _parse_fit(self, number: int, line: bytes) -> Line:
         fit = parse_object(str(self.path), number, line)
-        # Only one of the losses has a baseline, and only fits of newer versions have counts.
-        known = _has({"baseline": None, "threshold_counts": None, **fit}, _FIT)
+        known = _has({**_ABSENT, **fit}, _FIT)
         if not known or bool(fit["scores"]) != (fit["status"] == "ok"):
             raise ValueError(damaged(str(self.path), number, line, "no fit of a comparison"))
         return fit

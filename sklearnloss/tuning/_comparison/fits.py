@@ -95,6 +95,8 @@ class FitTable:
     counts : list of list of list of dict
         What each fit's held-out images say about thresholds, in the nesting of ``images``;
         see ``count_held_out``. Empty if unknown.
+    kept : list of list of list of (dict or None), or None
+        What each fit keeps for reports, in the nesting of ``images``.
     """
 
     labels: list[str]
@@ -109,6 +111,7 @@ class FitTable:
     n_images: int
     repeatable: bool
     counts: list[Any] = field(default_factory=list)
+    kept: list[Any] | None = None
 
     @property
     def ratio(self) -> float:
@@ -138,7 +141,13 @@ class FitTable:
             seconds=self.seconds[which],
             images=[self.images[k] for k in which],
             counts=[self.counts[k] for k in which] if self.counts else [],
+            kept=None if self.kept is None else [self.kept[k] for k in which],
         )
+
+    def kept_of(self, loss: int) -> list[dict[str, Any]]:
+        """Return what the fits of a loss keep for reports, without those that keep nothing."""
+        rows = [] if self.kept is None else self.kept[loss]
+        return [each for row in rows for each in row if each]
 
 
 def collect(
@@ -188,6 +197,7 @@ def collect(
         counts=[
             [[each.get("threshold_counts") for each in row] for row in rows] for rows in results
         ],
+        kept=[[[each.get("kept") for each in row] for row in rows] for rows in results],
     )
 
 

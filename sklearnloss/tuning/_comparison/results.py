@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .advice import advise
+from .confusion import sum_confusion
 from .fits import FitTable
 from .html import render_report, render_snippet
 from .image_summary import add_image_columns, mean_image_scores, worst_images
 from .plot import check_axes, draw_comparison, new_axes
+from .reported import Reported
 from .tables import fill_failures, loss_rows, pair_rows, pair_statistics
 from .text import summarize
 from .thresholds import ScoreOf, add_tuned_columns, tune
@@ -27,7 +28,7 @@ Array = NDArray[Any]
 Row = dict[str, Any]
 
 
-class LossComparison:
+class LossComparison(Reported):
     """Scores of losses on the same splits, with intervals and verdicts.
 
     Made by :func:`compare_losses`.
@@ -47,6 +48,8 @@ class LossComparison:
     score_of : callable, default=None
         Returns the score that is compared as a function of counts, given the classes, or None;
         see ``score_of_classes``.
+    default_cv : bool, default=False
+        Whether the splits are those of ``cv=None``, of which there can be more.
 
     Attributes
     ----------
@@ -66,8 +69,9 @@ class LossComparison:
         adjusted for the number of pairs; "p_worse", "p_equivalent", "p_better", the
         probabilities that a is worse than b by more than ``rope``, differs by at most
         that, or is better by more, all nan if every split has the same difference;
-        "outcome" ("better", "equivalent", "undecided", "failed" or "unknown"); and
-        "verdict", a sentence. Purely descriptive are "image_wins", "image_losses" and
+        "outcome" ("better", "equivalent", "undecided", "failed" or "unknown");
+        "more_repeats", the number that would decide, None if none would; and "verdict", a
+        sentence. Purely descriptive are "image_wins", "image_losses" and
         "image_ties", over the images' mean scores, and "image_difference" with
         "image_low" and "image_high", of a bootstrap over fits and then images. With tuned
         thresholds "tuned_difference", "tuned_low", "tuned_high", "tuned_p_holm" and
@@ -105,10 +109,23 @@ class LossComparison:
     worst_images_ : list of dict
         The ten images with the lowest mean over the losses.
     pictures_ : dict of int to ndarray
-        Thumbnails of those, by position.
+        Small pictures of those, by position.
+    confusion_ : dict of str to ndarray
+        By loss, how many held-out pixels or images of each true class (rows) were predicted
+        as each class (columns), over all fits: shape (n_classes, n_classes), or
+        (n_classes, 2, 2) if labels may overlap. Empty without ``per_image``, for more than
+        100 classes, and for fits from a storage of an older version.
+    class_names_ : list of str
+        The classes in that order.
+    examples_ : list of dict
+        Held-out images with their predictions. For masks the worst, the median and the best
+        of each loss; for labels the images that were most often wrong. Columns: "loss";
+        "kind" ("worst", "median", "best" or "mistake"); "image", its position; "score";
+        "picture", uint8 of at most 160 pixels a side, or None; "truth" and "prediction",
+        the class as text, or of each pixel its position in "names", -1 for ignored pixels.
     fits_ : FitTable
         The result of each fit.
-    settings_, rope_, error_score_, about_
+    settings_, rope_, error_score_, about_, default_cv_
         The parameters.
 
     See Also
@@ -125,12 +142,14 @@ class LossComparison:
         error_score: float,
         about: Mapping[str, str],
         score_of: ScoreOf | None = None,
+        default_cv: bool = False,
     ) -> None:
         self.fits_ = fits
         self.settings_ = {label: dict(each) for label, each in settings.items()}
         self.rope_ = rope
         self.error_score_ = error_score
         self.about_ = dict(about)
+        self.default_cv_ = default_cv
         self.labels_ = list(fits.labels)
         self.all_scores_ = {
             name: fill_failures(scores, error_score) for name, scores in fits.scores.items()
@@ -154,6 +173,8 @@ class LossComparison:
             add_image_columns(self.pairs_, fits, self.image_scores_)
             self.worst_images_ = worst_images(self.labels_, self.image_scores_, 10)
         self.pictures_: dict[int, Array] = {}
+        self.class_names_, self.confusion_ = sum_confusion(fits)
+        self.examples_: list[Row] = []
 
     def _is_above_baseline(self) -> bool | None:
         baseline = next(iter(self.baseline_.values()), np.nan)
@@ -220,31 +241,15 @@ class LossComparison:
         draw_comparison(axes, self)
         return axes
 
-    def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write a report: a single, self-contained HTML file.
+    def advice(self) -> list[str]:
+        """Return sentences that say what to do, the most important one first."""
+        return advise(self)
 
-        Needs matplotlib: ``pip install 'sklearnloss[report]'``.
+    def _render_report(self) -> str:
+        return render_report(self)
 
-        Parameters
-        ----------
-        path : str or path-like
-            The file; missing folders are created.
-
-        Returns
-        -------
-        path : Path
-        """
-        target = Path(path)
-        text = render_report(self)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        return target
-
-    def _repr_html_(self) -> str:
+    def _render_snippet(self) -> str:
         return render_snippet(self)
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def __repr__(self) -> str:
         n_splits, n_seeds = self.scores_.shape[1:]

@@ -140,6 +140,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Seconds that this training took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
+    score_curves_ : dict of str to list of (int, float)
+        With these settings, the score after each epoch: the mean over the finished folds.
+        Only of losses whose epochs were scored.
     untried_losses_ : list of str
         Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray

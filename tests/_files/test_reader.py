@@ -133,7 +133,7 @@ def test_what_the_file_declares_is_used_unless_a_value_is_given() -> None:
 
 def _declared(values: np.ndarray, nodata: float) -> Any:
     if "nodata" in Pixels._fields:
-        return Pixels(values, None, nodata=nodata)  # type: ignore[call-arg]
+        return Pixels(values, None, nodata=nodata)
     kind = type("Declared", (Pixels,), {"nodata": nodata})
     return kind(values, None)
 

@@ -6,12 +6,16 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._utils.import_object import import_object
 from .._utils.printable import printable
-from .options import FORMATS
-from .results import LABELS, OBJECTS, Predictions, table
+
+if TYPE_CHECKING:
+    from .results import Predictions
+
+# Those of ``options.FORMATS``, which is not imported here, so that --help is quick.
+_FORMATS = ("png", "tiff", "npy")
 
 _SHOWN = 5
 
@@ -55,7 +59,7 @@ def add_predict(commands: Any) -> None:
     add("--tile", type=int, metavar="PIXELS", help="side of the tiles of large images")
     add(
         "--format",
-        choices=FORMATS,
+        choices=_FORMATS,
         help="kind of files to write (default: PNG for pictures, otherwise like the image)",
     )
     add("--jobs", type=int, default=1, help="processes; -1 is one per core (default: 1)")
@@ -133,6 +137,8 @@ def run_predict(options: argparse.Namespace, predict_files: Callable[..., Predic
 
 def describe(predictions: Predictions, output: Path) -> list[str]:
     """Return lines that say what was done, with the first rows of the table."""
+    from .results import LABELS, OBJECTS, table
+
     folder = printable(str(output))
     rows, what = list(predictions), "label"
     if any("mask" in row for row in rows):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,4 +45,6 @@ def write_slice(
     writer.KeepOriginalImageUIDOn()
     writer.SetImageIO("GDCMImageIO")
     writer.SetFileName(str(path))
+    before = locale.setlocale(locale.LC_ALL)
     writer.Execute(image)
+    locale.setlocale(locale.LC_ALL, before)  # GDCM changes it

@@ -81,7 +81,7 @@ def test_gradients_do_not_depend_on_where_channels_lie(depth: int) -> None:
             parameter.grad.double(),
             expected[name],
             rtol=1e-2,
-            atol=1e-3 * expected[name].abs().max().item(),
+            atol=5e-3 * expected[name].abs().max().item(),
         )
 
 

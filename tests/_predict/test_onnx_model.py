@@ -73,6 +73,18 @@ def test_softmax_sigmoids_and_normalized_sigmoids(tmp_path: Path, image: np.ndar
         np.testing.assert_allclose(joined(model.probabilities(image)), p, rtol=1e-5)
 
 
+def test_log_probabilities_are_divided_by_the_temperature(
+    tmp_path: Path, image: np.ndarray
+) -> None:
+    z = scores_of(image, 3)
+    expected = {"softmax": np.exp(z / 2.5), "normalized_sigmoid": sigmoid(z) ** (1 / 2.5)}
+    for activation, p in expected.items():
+        model = opened(tmp_path, 3, activation=activation, classes=[0, 1, 2], temperature=2.5)
+        np.testing.assert_allclose(joined(model.probabilities(image)), p / p.sum(0), rtol=1e-5)
+    p = joined(opened(tmp_path, temperature=2.5).probabilities(image))[1]
+    np.testing.assert_allclose(p, sigmoid(scores_of(image)[0] / 2.5), rtol=1e-6)
+
+
 def test_scores_of_any_size_have_finite_probabilities(tmp_path: Path) -> None:
     image = np.array([[[-1e30, -1e3, 0, 1e3, 1e30]]], np.float32)
     for activation in ("softmax", "normalized_sigmoid"):

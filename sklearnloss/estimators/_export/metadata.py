@@ -9,7 +9,7 @@ from ..._predict.onnx_file import FORMAT
 from ..._version import __version__
 from ...networks._adapt.interface import as_network
 from .._data.imagenet import white_of
-from .graph import activation
+from .graph import activation, threshold_of
 from .network import Exported
 
 
@@ -46,7 +46,7 @@ def describe_model(model: Any, exported: Exported) -> dict[str, Any]:
         "tta": model.tta,
         "activation": activation(model),
         "temperature": getattr(model, "temperature_", None),
-        "threshold": getattr(model, "threshold_", None),
+        "threshold": threshold_of(model),
         "versions": _versions(),
     }
 

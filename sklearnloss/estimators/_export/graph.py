@@ -151,6 +151,7 @@ def _add_labels(nodes: _Nodes, model: Any, *, binary: bool) -> None:
     if multilabel or binary or threshold is not None:
         from onnx import TensorProto
 
+        limit: Any
         compared, limit = ("scores", 0.0) if threshold is None else ("probabilities", threshold)
         if multilabel and np.ndim(limit):
             n_axes = len(model.input_shape_) - 1

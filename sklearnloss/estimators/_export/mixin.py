@@ -35,8 +35,8 @@ class ExportMixin(BaseEstimator):  # type: ignore[misc]
         The outputs are "probabilities", as of ``predict_proba`` but always float32;
         "labels", int64, as of ``predict``, or positions in ``classes_`` if these are not
         integers; and "scores", the network's raw scores. A temperature and a threshold that
-        were chosen for the estimator are part of the file. Segmenters take images of any size, classifiers those of the shape
-        used in ``fit``.
+        were chosen for the estimator are part of the file. Segmenters take images of any
+        size, classifiers those of the shape used in ``fit``.
 
         The metadata entry "sklearnloss" is JSON with the classes, the reader of files, the
         size of tiles and the like. Tiles and ``tta`` are not in the graph. The file cannot

@@ -10,6 +10,8 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from . import datasets, estimators, losses, metrics, networks, tuning
+    from ._files import FileReader, MaskFiles
+    from ._predict_files import predict_files
     from ._show_versions import show_versions
     from .estimators import (
         ImageClassifier,
@@ -30,20 +32,25 @@ if "OMP_WAIT_POLICY" not in os.environ:
 # Loaded on first use, so that importing one part does not import all.
 _PARTS = ("datasets", "estimators", "losses", "metrics", "networks", "tuning")
 _HOMES = {
+    "FileReader": "._files",
     "ImageClassifier": ".estimators",
     "ImageSegmenter": ".estimators",
     "LossSearchCV": ".tuning",
+    "MaskFiles": "._files",
     "ResNetClassifier": ".estimators",
     "UNetSegmenter": ".estimators",
     "compare_losses": ".tuning",
     "load": ".estimators",
+    "predict_files": "._predict_files",
     "show_versions": "._show_versions",
 }
 
 __all__ = [
+    "FileReader",
     "ImageClassifier",
     "ImageSegmenter",
     "LossSearchCV",
+    "MaskFiles",
     "ResNetClassifier",
     "UNetSegmenter",
     "__version__",
@@ -54,6 +61,7 @@ __all__ = [
     "losses",
     "metrics",
     "networks",
+    "predict_files",
     "show_versions",
     "tuning",
 ]

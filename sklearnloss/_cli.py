@@ -7,10 +7,12 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._predict.command import add_predict
 from ._utils.import_object import add_current_folder, import_object
 from ._utils.printable import printable
 from ._version import __version__
@@ -45,18 +47,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 _AFTER_INTERRUPT = {
     "compare": " Finished work is saved: run the same command to resume.",
+    "predict": " Finished files are kept: run the same command to resume.",
     "worker": " Another worker resumes its last fold.",
 }
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from ._compare_command import Options, run_compare
+    begun = time.monotonic()  # imports count
+    from ._compare_command import Options, describe_data, fill_in, parse_duration, run_compare
 
     given = vars(options)
     del given["command"]
-    output = Path(given.pop("output"))
-    _print(run_compare(Options(**given), output))
+    output, only_describe = Path(given.pop("output")), given.pop("describe")
+    given = fill_in(given, given.pop("preset"))
+    if given["budget"] is not None:
+        given["budget"] = parse_duration(given["budget"], "--budget")
+    if only_describe:
+        _print(describe_data(Options(**given), output))
+    else:
+        _print(run_compare(Options(**given), output, begun))
     return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from ._predict.command import run_predict
+    from ._predict_files import predict_files
+
+    return run_predict(options, predict_files)
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -110,6 +127,7 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "check-loss": _check_loss,
     "compare": _compare,
     "demo": _demo,
+    "predict": _predict,
     "versions": _versions,
     "worker": _worker,
 }
@@ -138,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=0, help="the same seed gives the same scores")
     demo.add_argument("--epochs", type=int, default=12, help="passes over the data in each fit")
     _add_compare(commands)
+    add_predict(commands)
     _add_worker(commands)
     check = commands.add_parser("check-loss", help="check a loss against the laws it should obey")
     check.add_argument("loss", help="a name such as focal or dice+bce, or module:attribute")
@@ -153,11 +172,19 @@ def _add_compare(commands: Any) -> None:
         description="Find out which loss is best for your images: search for the best settings of "
         "each loss, and compare the best of them on other folds. Run again, the command resumes "
         "where it was interrupted.",
-        epilog="DATA is a folder of images/ and masks/ with files of the same names, a folder of "
-        "images per class, a folder with X.npy and y.npy, or a .npz file with X and y. Images are "
-        ".npy or .npz files, or pictures such as PNG, JPEG and TIFF. --timeout limits only the "
-        "search: the comparison takes up to top x repeats x folds additional fits, and the best "
-        "loss is then trained on all images.",
+        epilog="DATA is a folder of images/ and masks/ with files of the same names, of images "
+        "with masks beside them (a.tif, a_mask.tif), of images per class, with X.npy and y.npy, or "
+        "a .npz file with X and y. The layouts of nnU-Net, mmsegmentation, Pascal VOC, the 2018 "
+        "Data Science Bowl, Cellpose and StarDist are recognized; for others, pass --images and "
+        "--masks. Images are .npy or .npz files, pictures such as PNG, JPEG and TIFF, NIfTI, DICOM "
+        "or zarr. After the first fit, the command says about how long it takes. --timeout limits "
+        "only the search: the comparison takes up to top x repeats x folds additional fits, and "
+        "the best loss is then trained on all images. --budget limits all of it, in each call "
+        "anew: time is kept for comparing at least two losses on all folds and for the final "
+        "training, and fewer losses are compared, with fewer repeats, if there is no time for "
+        "more; the same command again continues. A preset sets the options that are not given. "
+        "--medium continues a run of --quick; --best trains longer, so it needs another --output, "
+        "unless --epochs 20 is given.",
     )
     compare.add_argument("data", metavar="DATA", help="folder or file, see below")
     add = compare.add_argument
@@ -165,22 +192,17 @@ def _add_compare(commands: Any) -> None:
     add(
         "--losses",
         type=_names,
-        help="such as dice,focal,dice+bce, or module:attribute for one of your own (default: all "
-        "suitable losses)",
+        help="names such as dice,focal,dice+bce; module:attribute for each of your own, as in "
+        "dice,my_losses:first,my_losses:Second with my_losses.py in the current folder; all for "
+        "all suitable losses of this library, as in all,my_losses:first (default: all)",
     )
-    add("--folds", type=int, default=5, help="number of folds (default: 5)")
+    _add_amounts(compare)
     add(
         "--groups",
         help="images that belong together: a regular expression to search in each file name, "
         "whose parenthesized parts together are the group; or 'folder'; or a .csv file of names "
         "and groups (file.csv:column if there are several columns)",
     )
-    add("--trials", type=int, default=60, help="total number of settings to try (default: 60)")
-    add("--timeout", type=float, metavar="SECONDS", help="limit of the search, see below")
-    add("--top", type=int, default=5, help="number of best losses to compare (default: 5)")
-    add("--repeats", type=int, default=2, help="cross-validations to compare by (default: 2)")
-    add("--epochs", type=int, default=20, help="passes over the images (default: 20)")
-    add("--width", type=int, default=16, help="channels of the network's first stage (default: 16)")
     add(
         "--scoring",
         help="iou, dice, boundary_iou, ... or a scikit-learn score for classes (default: iou; "
@@ -193,14 +215,69 @@ def _add_compare(commands: Any) -> None:
     add("--output", default="sklearnloss-results", help="folder for the results")
 
 
+def _add_amounts(compare: argparse.ArgumentParser) -> None:
+    """Add the options that say how much is done, and the presets that set them."""
+    presets = compare.add_mutually_exclusive_group()
+    for name, what in _PRESETS.items():
+        presets.add_argument(
+            f"--{name}", dest="preset", action="store_const", const=name, help=what
+        )
+    add = compare.add_argument
+    add("--budget", metavar="TIME", help="limit of the whole call such as 2h or 1h30m, see below")
+    add("--timeout", type=float, metavar="SECONDS", help="limit of the search, see below")
+    for name, what in _AMOUNTS.items():
+        add(f"--{name}", type=int, help=f"{what}, see the presets")
+
+
+# The values are those of PRESETS, which is not imported here, so that --help is quick.
+_PRESETS = {
+    "quick": "a first verdict: --trials 35 --top 3 --repeats 1 --folds 5 --epochs 20 --width 16",
+    "medium": "the default: --trials 60 --top 5 --repeats 2 --folds 5 --epochs 20 --width 16",
+    "best": "longer training: --trials 150 --top 8 --repeats 5 --folds 5 --epochs 60 --width 16",
+}
+_AMOUNTS = {
+    "trials": "total number of settings to try",
+    "top": "number of best losses to compare",
+    "repeats": "cross-validations to compare by",
+    "folds": "number of folds",
+    "epochs": "passes over the images",
+    "width": "channels of the network's first stage",
+}
+
+
 def _add_reading_options(add: Callable[..., Any]) -> None:
-    """Add the options that say how images and masks are read."""
+    """Add the options that say how images and masks are found and read."""
+    add("--describe", action="store_true", help="only describe the data, and train nothing")
+    add(
+        "--images",
+        metavar="PATTERN",
+        help="which files of DATA are images, as a pattern in quotes: 'raw/*.tif'",
+    )
+    add(
+        "--masks",
+        metavar="PATTERN",
+        help="which files are their masks: 'drawn/*_m.tif'; what * stands for must be the same",
+    )
+    add(
+        "--labels",
+        choices=["classes", "objects", "border"],
+        help="what the numbers in masks are: classes (default); or objects, each with its own "
+        "number, which become object and background; or, with 'border', also the border "
+        "between objects that touch",
+    )
+    add(
+        "--colors",
+        metavar="FILE.csv",
+        help="for masks in color, a table with a line name,r,g,b or r,g,b,label for each color",
+    )
+    add("--color", choices=["gray", "rgb"], help="convert gray and colored pictures to one kind")
+    add("--nodata", type=float, metavar="VALUE", help="value of pixels without data; may be nan")
     add("--ignore-index", type=int, metavar="LABEL", help="label of ignored pixels")
     add(
         "--resize",
         type=int,
         metavar="PIXELS",
-        help="for classification, the side to which images are resized, if their sizes differ",
+        help="longest side to which images and masks are resized; they are padded to a square",
     )
     add(
         "--channels",
@@ -240,5 +317,7 @@ def _add_worker(commands: Any) -> None:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+def _names(text: str) -> tuple[str, ...] | None:
+    """Return the names in a list; None for "all", which is the default."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return None if names == ("all",) else names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -65,7 +66,11 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     results = folder.parent / "results"
     assert files(results) == TABLES | STORED | PICTURES
     assert printed == (results / "summary.txt").read_text()
-    assert "8 images (16 x 16), masks of the labels 0, 255; 4 groups: p0 (2), p1 (2)" in printed
+    assert (
+        "8 images, 1 channel, uint8, 16 x 16 pixels; masks of the labels 0 (81 %), 255 (19 %); "
+        in printed
+    )
+    assert "; 4 groups: p0 (2), p1 (2)" in printed
     assert "Tried 3 settings of 2 losses: " in printed
     assert "Searching: 3 settings on 2 folds." in progress
     table = rows(results / "table.csv")
@@ -86,11 +91,18 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
     assert f"{images[0]['image']}</td>" in report
+    first = printed.splitlines()[0]
+    assert f"<strong>{first}" in report
+    assert f"Which loss for {folder}?" in report
+    assert f"sklearnloss compare {folder} --losses dice,bce --folds 2 --groups" in report
+    for part in ("Predictions", "Classes", "Learning curves", "What was tried", "Using the model"):
+        assert f"<h2>{part}</h2>" in report
+    assert "Worst: " in report
     model = load(results / "best_model.safetensors")
     assert isinstance(model, UNetSegmenter)
     assert model.get_params(deep=False)["loss"] == compared[0]["loss"]
     assert f"was trained on all images, with {compared[0]['loss']}." in printed
-    assert f"load('{results / 'best_model.safetensors'}').predict([" in printed
+    assert f"sklearnloss predict {results / 'best_model.safetensors'} IMAGES" in printed
     pixels = [np.load(file) for file in sorted((folder / "images").iterdir())]
     assert set(np.unique(model.predict(np.stack(pixels)))) <= {0, 255}
 
@@ -149,11 +161,14 @@ def test_a_constant_answer_that_no_loss_beats_is_told(
     np.savez(tmp_path / "data.npz", X=X, y=["ship"] * 16 + ["plane"] * 4)
     assert main(command(tmp_path / "data.npz", "--losses", "focal", "--trials", "1")) == 0
     printed = capsys.readouterr().out
-    assert "20 images (8 x 8), 2 classes: plane (4), ship (16)." in printed
+    assert (
+        "20 images, 1 channel, float64, 8 x 8 pixels; 2 classes: plane (4), ship (16)." in printed
+    )
     assert "scored by balanced_accuracy" in printed
     (row,) = rows(tmp_path / "results" / "losses.csv")
     assert float(row["baseline"]) == float(row["mean"]) == 0.5
-    assert "No loss beats always answering 'ship': train longer (--epochs)." in printed
+    assert "Nothing was learned: the best loss, focal, scores .500, and a constant" in printed
+    assert "Train longer: --epochs 3 and another --output; so far 1." in printed
     assert "max_epochs" not in printed
 
 
@@ -176,7 +191,7 @@ def test_without_matplotlib_only_pictures_are_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(command(folder)) == 0
-    assert files(folder.parent / "results") == TABLES | STORED
+    assert files(folder.parent / "results") == TABLES | STORED | {"report.html"}
     assert "pip install 'sklearnloss[plot]'" in capsys.readouterr().out
 
 
@@ -275,7 +290,7 @@ def test_results_inside_the_data_are_no_data(
     assert main([*here, "--trials", "2"]) == 0
     assert main([*here, "--output", "second"]) == 0
     printed = capsys.readouterr().out
-    assert printed.count(".: 16 images (16 x 16), 2 classes: of_images (8), of_masks (8).") == 3
+    assert printed.count("16 x 16 pixels; 2 classes: of_images (8), of_masks (8).") == 3
     assert main([*here, "--output", "of_images"]) == 2
     assert "is a folder of DATA that holds something other" in capsys.readouterr().err
     (folder / "file").touch()
@@ -370,7 +385,14 @@ def test_a_loss_of_ones_own_is_compared(
     assert [row["loss"] for row in rows(results / "losses.csv")] == ["losses_in_here:squared"]
     assert [row["param_loss"] for row in rows(results / "table.csv")] == ["losses_in_here:squared"]
     code = [line.strip() for line in printed.splitlines() if line.startswith("  from")]
-    assert code == ["from sklearnloss import load", "from losses_in_here import squared"]
+    assert code == [
+        "from losses_in_here import squared",
+        "from sklearnloss import predict_files",
+    ]
+    (line,) = [line for line in printed.splitlines() if "sklearnloss predict" in line]
+    _, *arguments = shlex.split(line.replace("IMAGES", str(folder / "images")))
+    assert main(arguments) == 0
+    assert "masks of labels 0, 255 in predictions." in capsys.readouterr().out
     model = load(
         results / "best_model.safetensors", {"squared": sys.modules["losses_in_here"].squared}
     )
@@ -455,15 +477,18 @@ def test_what_is_said_of_the_model_works(
     one = ["--losses", "focal", "--trials", "1", "--resize", "8"]
     assert main(command(tmp_path / "data", *one)) == 0
     printed = capsys.readouterr().out
-    assert "resize them to 8 x 8 pixels, as was done here:" in printed
-    code = "\n".join(line.strip() for line in printed.splitlines() if line.startswith("  "))
-    code = code[code.index("import numpy") :].replace("new.png", "data/b/b3.png")
+    (line,) = [line for line in printed.splitlines() if "sklearnloss predict" in line]
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, Any] = {}
-    exec(code, scope)
+    _, *arguments = shlex.split(line.replace("IMAGES", "data/b"))
+    assert main(arguments) == 0
     trained_on = prepare(tmp_path / "data", "--resize", "8").X[-1]
-    np.testing.assert_allclose(scope["image"].astype(int), trained_on, atol=2)
-    assert scope["classes"].tolist()[0] in "ab"
+    assert trained_on.shape[-2:] == (8, 8)
+    model = load(next(tmp_path.rglob("best_model.safetensors")))
+    row = rows(tmp_path / "predictions" / "labels.csv")[-1]
+    assert row["file"] == "b3.png"
+    found = [float(row[f"probability_{label}"]) for label in model.classes_]
+    np.testing.assert_allclose(found, model.predict_proba(trained_on[None])[0], rtol=1e-4)
+    assert row["label"] == model.predict(trained_on[None])[0]
 
 
 def run_until(arguments: Sequence[str], done: Any, how: signal.Signals) -> tuple[int, str]:

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 from .._files.read import naming, open_archive
 from ..estimators._data.arrays import Channels
 from ..estimators._data.labels import distinct_labels, read_labels, read_masks
-from ..estimators._data.mask_classes import number_objects
+from ..estimators._data.mask_classes import COMMAND_LINE, number_objects
 from ..tuning._evaluation.folds import check_groups
 from ._groups import groups_of_rows
 from ._image_axes import channel_axis, fit_to_mask
 from ._images import check_labels
 
 Array = NDArray[Any]
+
+
+# There are no files that options could convert.
+_ADVICE = COMMAND_LINE._replace(objects="mask > 0")
 
 
 class ArrayData(NamedTuple):
@@ -159,5 +163,5 @@ def _with_masks(X: Array, y: Array, groups: Array | None, channels: Channels | N
         found = "first" if first.strides == X.strides[1:] else "last"
     masks = read_masks(y, y.shape)
     labels = distinct_labels(masks)
-    check_labels(labels.tolist(), number_objects(masks, labels, None))
+    check_labels(labels.tolist(), number_objects(masks, labels, None), advice=_ADVICE)
     return ArrayData(X, y, groups, found, labels.tolist())

@@ -55,10 +55,12 @@ def describe_settings(settings: Mapping[str, Settings]) -> list[str]:
     ['  focal  gamma=1.23', '  bce    its defaults']
     """
     width = max(map(len, settings))
-    return [
-        f"  {label.ljust(width)}  {', '.join(map(_spoken, _own(params))) or 'its defaults'}"
-        for label, params in settings.items()
-    ]
+    return [f"  {label.ljust(width)}  {describe_own(params)}" for label, params in settings.items()]
+
+
+def describe_own(params: Settings) -> str:
+    """Return the parameters of a loss in words."""
+    return ", ".join(map(_spoken, _own(params))) or "its defaults"
 
 
 def _own(params: Settings) -> list[tuple[str, Any]]:

@@ -82,13 +82,24 @@ def read_rows(spec: str, n: int) -> list[str]:
         If it has a different number of lines, or it is unclear which column is meant.
     """
     path, column = _parts(spec)
-    text = _read(path)
-    rows = max((_split(text, each) for each in _DELIMITERS), key=lambda rows: len(rows[0]))
+    rows = read_cells(path)
     if len(rows) not in (n, n + 1):
         raise ValueError(f"{str(path)!r} has {len(rows)} lines, but there are {n} images.")
     header = rows[0] if len(rows) > n else []
     chosen = _choose(path, column, header, rows[0], range(len(rows[0])))
     return [row[chosen] for row in rows[len(rows) - n :]]
+
+
+def read_cells(path: Path) -> list[Row]:
+    """Return the rows of a table, whatever its delimiter and encoding.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    text = _read(path)
+    return max((_split(text, each) for each in _DELIMITERS), key=lambda rows: len(rows[0]))
 
 
 def _parts(spec: str) -> tuple[Path, str | None]:

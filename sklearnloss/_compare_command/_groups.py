@@ -99,19 +99,18 @@ def groups_of_rows(spec: str | Path, n: int) -> Array:
     return np.array([printable(group) for group in groups])
 
 
-def describe_groups(groups: Array) -> str:
-    """Return a text that says how many images each group has.
+def count_groups(groups: Array | None) -> dict[str, int]:
+    """Return how many images each group has; nothing if there are no groups.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearnloss._compare_command._groups import describe_groups
-    >>> describe_groups(np.array(["ctrl", "drug", "ctrl"]))
-    '2 groups: ctrl (2), drug (1)'
+    >>> from sklearnloss._compare_command._groups import count_groups
+    >>> count_groups(np.array(["ctrl", "drug", "ctrl"]))
+    {'ctrl': 2, 'drug': 1}
     """
-    sizes = sorted(Counter(groups.tolist()).items())
-    noun = "group" if len(sizes) == 1 else "groups"
-    return f"{len(sizes)} {noun}: {first_few([f'{name} ({n})' for name, n in sizes])}"
+    counts = Counter([] if groups is None else groups.tolist())
+    return {str(name): n for name, n in sorted(counts.items())}
 
 
 def _from_pattern(pattern: str, names: Sequence[str]) -> list[str]:

@@ -136,7 +136,8 @@ def _mismatch(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
 def without_channel(mask: Array) -> Array:
     """Return a mask without a channel axis of length 1."""
     if mask.ndim > 2 and len(mask) == 1:
-        return np.asarray(mask[0])
+        first: Array = mask[0]
+        return first
     if mask.ndim > 2 and mask.shape[-1] == 1:
         return np.squeeze(mask, -1)
     return mask

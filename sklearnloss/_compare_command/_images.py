@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from .._files.read import PICTURES, FileError, read_image, read_mask
+from .._files import FileReader, MaskFiles
+from .._files.pixels import Pixels
+from .._files.read import PICTURES, FileError
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
 from ..estimators._data.axes import channels_advice
-from ..estimators._data.labels import distinct_labels, in_mask_dtype, read_masks
+from ..estimators._data.labels import count_labels, in_mask_dtype, read_masks
 from ..estimators._data.mask_classes import (
     COMMAND_LINE,
+    Advice,
     Blobs,
     ObjectNumbers,
     check_classes,
@@ -29,15 +30,53 @@ from ..estimators._data.mask_classes import (
     jpeg_names,
 )
 from ..estimators._data.palettes import check_palettes
+from ._color_masks import ColorMask, count_colors, explain_colors
 from ._file_names import first_few
 from ._image_axes import with_mask, without_channel, without_mask
-from ._layout import ImageFiles
+from ._image_files import ImageFiles, ImageItem, MaskItem, files_of
 
 Array = NDArray[Any]
 
 # Bytes of data that are kept in memory; larger data are read again in each epoch.
 IN_MEMORY = 2 * 2**30
 _BLOCK = 16
+
+
+class Seen(NamedTuple):
+    """What a description of the data needs of one image.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The shape of the image as it is read, channels first.
+    size : tuple of int
+        The spatial shape that it has in its file.
+    dtype : str
+        Its dtype.
+    spacing : tuple of float or None
+        Distance of pixels along each spatial axis.
+    nodata : float or None
+        The value that the file declares for pixels without data.
+    n_hidden, n_values : int
+        How many values are masked, of how many.
+    values : tuple of float
+        The lowest and the highest value that is not masked; empty if all are.
+    counts : dict of int to int
+        Pixels of each label.
+    n_objects : int
+        Labels in its mask, apart from 0, or mask files.
+    """
+
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+    dtype: str
+    spacing: tuple[float, ...] | None = None
+    nodata: float | None = None
+    n_hidden: int = 0
+    n_values: int = 0
+    values: tuple[float, ...] = ()
+    counts: dict[int, int] = {}
+    n_objects: int = 0
 
 
 class _Sample(NamedTuple):
@@ -47,7 +86,7 @@ class _Sample(NamedTuple):
     mask: Array | None
     image_item: Any
     mask_item: Any
-    labels: frozenset[int] = frozenset()
+    seen: Seen
     mask_dtype: np.dtype[Any] | None = None
     blobs: Blobs = Blobs((), 0, 0)
 
@@ -59,20 +98,20 @@ class Loaded(NamedTuple):
     ----------
     X : ndarray of shape (n, *image), or list of Path and ndarray
     y : ndarray of shape (n, *spatial), list of Path and ndarray, or None
-    shapes : list of tuple of int
-        Shapes of the images, channels first.
+    seen : list of Seen
+        What was found in each image and its mask.
     labels : list of int
         The distinct labels of the masks.
     """
 
     X: Any
     y: Any
-    shapes: list[tuple[int, ...]]
+    seen: list[Seen]
     labels: list[int]
 
 
 def load_images(
-    files: ImageFiles, *, resize: int | None = None, channels: Channels | None = None
+    files: ImageFiles, reader: FileReader, *, channels: Channels | None = None
 ) -> Loaded:
     """Read all images once, and keep them if they have one shape and fit into memory.
 
@@ -80,8 +119,8 @@ def load_images(
     ----------
     files : ImageFiles
         The files to read.
-    resize : int, default=None
-        Side in pixels to which images are resized, for classification.
+    reader : FileReader
+        What reads them.
     channels : {"first", "last"}, default=None
         Channel axis of arrays and of pages of TIFF files, if it is not clear.
 
@@ -97,45 +136,66 @@ def load_images(
     ImportError
         If the library that reads pictures is missing.
     """
-    _check_libraries([*files.images, *(files.masks or [])])
-    samples, kept = _read_and_check(files, resize, channels)
-    shapes = [sample.image.shape for sample in samples]
-    labels = sorted(set().union(*(sample.labels for sample in samples)))
+    _check_libraries(files_of([*files.images, *(files.masks or [])]))
+    samples, kept = _read_and_check(files, reader, channels)
+    seen = [sample.seen for sample in samples]
+    shapes = [each.shape for each in seen]
+    labels = sorted(set().union(*(each.counts for each in seen)))
     has_masks = files.masks is not None
     _check_shapes(files.names, shapes, any_size=has_masks)
     warn_of_unlike_dtypes([sample.image.dtype for sample in samples], files.names.__getitem__)
-    dtype = None
-    if files.masks is not None:
-        numbers = ObjectNumbers()
-        for sample in samples:
-            numbers.add(sample.blobs)
-        check_palettes(files.masks, advice=COMMAND_LINE)
-        check_labels(labels, numbers, jpegs=jpeg_names(files.masks))
-        dtypes = {sample.mask_dtype for sample in samples if sample.mask_dtype is not None}
-        dtype = in_mask_dtype(np.array(labels), dtypes).dtype
+    dtype = _check_masks(files, samples, labels, reader) if has_masks else None
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
     if kept <= IN_MEMORY and len(set(shapes)) == 1:
-        X = np.stack([sample.image for sample in samples])
-        masks = [cast(Array, sample.mask) for sample in samples]
-        y = np.stack(masks).astype(dtype, copy=False) if has_masks else None
-    return Loaded(X, y, shapes, labels)
+        X = _stack([sample.image for sample in samples])
+        masks = [cast(Array, sample.mask) for sample in samples] if has_masks else []
+        y = _stack(masks).astype(dtype, copy=False) if has_masks else None
+    return Loaded(X, y, seen, labels)
+
+
+def _stack(arrays: Sequence[Array]) -> Array:
+    masked = any(isinstance(array, np.ma.MaskedArray) for array in arrays)
+    stacked: Array = np.ma.stack(arrays) if masked else np.stack(arrays)
+    return stacked
+
+
+def _check_masks(
+    files: ImageFiles, samples: Sequence[_Sample], labels: Sequence[int], reader: FileReader
+) -> Any:
+    """Check that labels are classes, and return the dtype of masks."""
+    numbers = ObjectNumbers()
+    for sample in samples:
+        numbers.add(sample.blobs)
+    paths = files_of(files.masks or [])
+    if reader.colors is None and reader.masks == "classes":
+        check_palettes(paths, advice=COMMAND_LINE)
+    check_labels(labels, numbers, jpegs=jpeg_names(paths))
+    dtypes = {sample.mask_dtype for sample in samples if sample.mask_dtype is not None}
+    return in_mask_dtype(np.array(labels), dtypes).dtype
 
 
 def _read_and_check(
-    files: ImageFiles, resize: int | None, channels: Channels | None
+    files: ImageFiles, reader: FileReader, channels: Channels | None
 ) -> tuple[list[_Sample], int]:
     """Return the samples and their total size in bytes; pixels beyond the limit are dropped."""
-    masks: Sequence[Path | None] = files.masks or [None] * len(files.images)
+    masks: Sequence[MaskItem | None] = files.masks or [None] * len(files.images)
     samples, kept = [], 0
     broken: dict[str, list[str]] = {}
-    found = _read_all(list(zip(files.images, masks, strict=True)), resize, channels)
+    in_color: dict[str, ColorMask] = {}
+    found = _read_all(list(zip(files.images, masks, strict=True)), reader, channels)
     for name, sample in zip(files.names, found, strict=True):
-        if isinstance(sample, Exception):
+        if isinstance(sample, ImportError):
+            raise sample
+        if isinstance(sample, ColorMask):
+            in_color[name] = sample
+        elif isinstance(sample, Exception):
             broken.setdefault(_reason(sample), []).append(name)
-            continue
-        kept += sample.image.nbytes + (0 if sample.mask is None else sample.mask.nbytes)
-        samples.append(sample if kept <= IN_MEMORY else _slim(sample))
+        else:
+            kept += sample.image.nbytes + (0 if sample.mask is None else sample.mask.nbytes)
+            samples.append(sample if kept <= IN_MEMORY else _slim(sample))
+    if in_color:
+        broken[explain_colors(list(in_color.values()))] = list(in_color)
     if broken:
         n_broken = sum(map(len, broken.values()))
         why = [f"{first_few(names)} ({reason})" for reason, names in broken.items()]
@@ -146,12 +206,16 @@ def _read_and_check(
 
 
 def check_labels(
-    labels: Sequence[int], numbers: ObjectNumbers, *, jpegs: Sequence[str] = ()
+    labels: Sequence[int],
+    numbers: ObjectNumbers,
+    *,
+    jpegs: Sequence[str] = (),
+    advice: Advice = COMMAND_LINE,
 ) -> None:
     """Raise unless the distinct labels of masks can be classes."""
     if len(labels) == 1:
         raise ValueError(f"The masks hold only one label, {labels[0]}. Expected two or more.")
-    check_classes(labels, numbers, advice=COMMAND_LINE, jpegs=jpegs)
+    check_classes(labels, numbers, advice=advice, jpegs=jpegs)
 
 
 def _check_libraries(paths: Sequence[Path]) -> None:
@@ -164,7 +228,9 @@ def _check_libraries(paths: Sequence[Path]) -> None:
 
 
 def _read_all(
-    jobs: Sequence[tuple[Path, Path | None]], resize: int | None, channels: Channels | None
+    jobs: Sequence[tuple[ImageItem, MaskItem | None]],
+    reader: FileReader,
+    channels: Channels | None,
 ) -> Iterator[_Sample | Exception]:
     """Yield each sample, or the error of reading it; files are read in parallel."""
     pool = ThreadPoolExecutor(min(_BLOCK, os.cpu_count() or 1))
@@ -172,52 +238,104 @@ def _read_all(
         # Block by block, or the pool could read more ahead than fits into memory.
         for start in range(0, len(jobs), _BLOCK):
             block = jobs[start : start + _BLOCK]
-            yield from pool.map(lambda job: _try_to_read(job[0], job[1], resize, channels), block)
+            yield from pool.map(lambda job: _try_to_read(job[0], job[1], reader, channels), block)
             bar.update(len(block))
 
 
 def _try_to_read(
-    image: Path, mask: Path | None, resize: int | None, channels: Channels | None
+    image: ImageItem, mask: MaskItem | None, reader: FileReader, channels: Channels | None
 ) -> _Sample | Exception:
     try:
-        return _read(image, mask, resize, channels)
+        return _read(image, mask, reader, channels)
     except Exception as error:  # a broken file may make a library raise anything
         return error
 
 
 def _read(
-    image_path: Path, mask_path: Path | None, resize: int | None, channels: Channels | None
+    image_item: ImageItem,
+    mask_item: MaskItem | None,
+    reader: FileReader,
+    channels: Channels | None,
 ) -> _Sample:
-    pixels = read_image(image_path)
-    read = pixels.values
+    # As in the file, for the description and to compare the sizes of image and mask.
+    params = reader.get_params() | {"resize": None, "masks": "classes"}
+    as_stored = FileReader(**params)
+    stored_mask = None if mask_item is None else _read_mask(mask_item, as_stored)
+    mask = None if stored_mask is None else without_channel(stored_mask)
+    n_axes = None if mask is None else mask.ndim
+    pixels = as_stored.image(image_item, n_axes=n_axes, channels=channels)
+    _check_numbers(pixels.values)
+    image = (
+        without_mask(pixels, channels) if mask is None else with_mask(pixels, mask.shape, channels)
+    )
+    # True if the estimators read the file in the same way.
+    again = pixels.axes is not None and not pixels.is_pages
+    again |= image is pixels.values and reader.resize is None
+    if mask is not None and pixels.is_pages:
+        again |= image.strides[-3:] == pixels.values.strides[-3:]
+    seen = _see(pixels, image, mask)
+    if reader.resize is not None:
+        image = _resized(image, reader.resize)
+    seen = seen._replace(shape=image.shape)
+    passed_image = image_item if again else image
+    if mask is None or mask_item is None:
+        return _Sample(image, None, passed_image, None, seen)
+    if isinstance(mask_item, MaskFiles):
+        seen = seen._replace(n_objects=len(mask_item.paths))
+    passed_mask = mask_item if mask is stored_mask else mask
+    if reader != as_stored:
+        mask, passed_mask = without_channel(reader.mask(mask_item)), mask_item
+    found, counts = count_labels(read_masks(mask[None], (1, *mask.shape)))
+    labels = found.astype(int).tolist()
+    seen = seen._replace(counts=dict(zip(labels, counts.tolist(), strict=True)))
+    blobs = find_blobs(mask, labels)
+    return _Sample(image, mask, passed_image, passed_mask, seen, mask.dtype, blobs)
+
+
+def _see(pixels: Pixels, image: Array, mask: Array | None) -> Seen:
+    """Return what is in a file, before it is resized."""
+    return Seen(
+        image.shape,
+        _size(image, mask),
+        str(image.dtype),
+        pixels.spacing,
+        pixels.nodata,
+        int(np.ma.count_masked(image)),
+        image.size,
+        () if np.ma.getmask(image).all() else (float(image.min()), float(image.max())),
+        n_objects=0 if mask is None else int(np.count_nonzero(count_labels(mask)[0])),
+    )
+
+
+def _size(image: Array, mask: Array | None) -> tuple[int, ...]:
+    """Return the spatial shape of an image with channels first, or without channels."""
+    if mask is not None:
+        return mask.shape
+    return image.shape if image.ndim == 2 else image.shape[1:]
+
+
+def _resized(image: Array, side: int) -> Array:
+    axes = "YX" if image.ndim == 2 else f"C{'ZYX'[1 - image.ndim :]}"
+    return FileReader(resize=side).convert(Pixels(image, axes)).values
+
+
+def _check_numbers(read: Array) -> None:
     if read.dtype.kind not in "biuf" or read.size == 0 or read.ndim < 2:
         raise ValueError(f"shape {read.shape} and dtype {read.dtype}, which is not an image")
-    if read.dtype.kind == "f" and not np.isfinite(read).all():
-        raise ValueError("NaN or infinity: fill such pixels, or mask them in Python")
-    if mask_path is None:
-        image = without_mask(pixels, channels)
-        image = image if resize is None else _resized(image, resize)
-        known = pixels.axes is not None and not pixels.is_pages and resize is None
-        return _Sample(image, None, image_path if image is read or known else image, None)
+    if read.dtype.kind == "f" and not np.isfinite(np.ma.compressed(read)).all():
+        raise ValueError(
+            "NaN or infinity: pass --nodata nan if these are pixels without data, or fill them"
+        )
+
+
+def _read_mask(item: MaskItem, reader: FileReader) -> Array:
     try:
-        mask_read = read_mask(mask_path)
+        return reader.mask(item)
     except FileError as error:
+        colors = None if isinstance(item, MaskFiles) or reader.colors else count_colors(item)
+        if colors is not None:
+            raise ColorMask(colors) from error
         raise ValueError(f"its mask: {error.reason}") from error
-    mask = without_channel(mask_read)
-    image = with_mask(pixels, mask.shape, channels)
-    found = distinct_labels(read_masks(mask[None], (1, *mask.shape)))
-    # True if the estimators themselves read the file in the same way.
-    known = pixels.axes is not None and not pixels.is_pages
-    in_order = pixels.is_pages and image.strides[-3:] == read.strides[-3:]
-    return _Sample(
-        image,
-        mask,
-        image_path if image is read or known or in_order else image,
-        mask_path if mask is mask_read else mask,
-        frozenset(found.astype(int).tolist()),
-        mask.dtype,
-        find_blobs(mask, found.astype(int).tolist()),
-    )
 
 
 def _slim(sample: _Sample) -> _Sample:
@@ -226,14 +344,6 @@ def _slim(sample: _Sample) -> _Sample:
         np.zeros(1, sample.image.dtype), sample.image.shape, [0] * sample.image.ndim
     )
     return sample._replace(image=hollow, mask=None)
-
-
-def _resized(image: Array, side: int) -> Array:
-    tensor = torch.from_numpy(np.ascontiguousarray(image).astype(np.float32))
-    planes = tensor.reshape(1, -1, *image.shape[-2:])
-    resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)
-    done: Array = resized.reshape(*image.shape[:-2], side, side).numpy()
-    return done.round().clip(0, 255).astype(np.uint8) if image.dtype == np.uint8 else done
 
 
 def _check_shapes(
@@ -249,27 +359,30 @@ def _check_shapes(
         if kind != usual
     ]
     if others:
+        unlike = [shape for shape, kind in zip(shapes, kinds, strict=True) if kind != usual]
         raise ValueError(
             f"Most images have shape {typical} (channels first), but {len(others)} of "
             f"{len(names)} do not: {first_few(others)}. Expected the same channels"
-            + ("." if any_size else " and size.")
-            + _advice(
-                typical, next(s for s, kind in zip(shapes, kinds, strict=True) if kind != usual)
-            )
+            f"{'.' if any_size else ' and size.'}{_advice(typical, unlike)}"
         )
 
 
-def _advice(typical: tuple[int, ...], other: tuple[int, ...]) -> str:
-    """Return what to do about an image of a different shape, with a leading space."""
-    if max(len(typical), 3) != max(len(other), 3):
+def _advice(typical: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> str:
+    """Return what to do about images of different shapes, with a leading space."""
+    if any(max(len(typical), 3) != max(len(other), 3) for other in others):
         return " Flat images and volumes cannot be mixed."
-    one, most = (shape[0] if len(shape) > 2 else 1 for shape in (other, typical))
-    if one != most:
-        return channels_advice(one, most)
-    return " Crop them, or pass --resize PIXELS."
+    most, *channels = (shape[0] if len(shape) > 2 else 1 for shape in (typical, *others))
+    unlike = [number for number in channels if number != most]
+    advice = ""
+    if unlike and {most, *unlike} <= {1, 2, 3, 4}:
+        said = channels_advice(unlike[0], most).partition(":")[0]
+        advice = f"{said}: pass --color gray, or --color rgb."
+    if len(unlike) < len(channels):
+        advice += " Images of other sizes: crop them, or pass --resize PIXELS."
+    return advice
 
 
 def _reason(error: Exception) -> str:
     said = error.reason if isinstance(error, FileError) else str(error)
     text = " ".join(said.split()).removesuffix(".") or type(error).__name__
-    return text if len(text) < 160 else f"{text[:157]}..."
+    return text if len(text) < 300 else f"{text[:297]}..."

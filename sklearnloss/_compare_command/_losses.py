@@ -1,4 +1,4 @@
-"""The losses given by ``--losses``: names, and ``module:attribute``."""
+"""The losses given by ``--losses``: names, ``module:attribute``, and "all"."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from ._model import Estimator
 
 
+ALL = "all"
+
+
 def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
     """Return losses by label: names unchanged, and objects for ``module:attribute``.
 
     Parameters
     ----------
     names : sequence of str or None
-        None stands for all suitable losses.
+        None stands for all suitable losses, and so does "all" among others; see
+        :func:`replace_all`.
 
     Raises
     ------
@@ -37,7 +41,20 @@ def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
     return {name: _find(name) for name in names}
 
 
+def replace_all(losses: dict[str, Any] | None, estimator: Estimator) -> dict[str, Any] | None:
+    """Replace "all" by the names of all suitable losses that are not named as well."""
+    if losses is None or ALL not in losses:
+        return losses
+    from ..tuning._space.parse import suitable_losses
+
+    others = {label: loss for label, loss in losses.items() if label != ALL}
+    names = [name for name in suitable_losses(estimator) if name not in others]
+    return {**dict(zip(names, names, strict=True)), **others}
+
+
 def _find(name: str) -> Any:
+    if name == ALL:
+        return name
     if ":" in name:
         return _made(name, import_object(name))
     get_search_space(name)  # raises for an unknown name, and suggests the nearest one

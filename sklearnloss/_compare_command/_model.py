@@ -36,12 +36,12 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
         If an ignored label is given for classification, or it leaves nothing to learn, or
         a label probably marks pixels to ignore.
     """
-    classes = [label for label in data.labels if label != options.ignore_index]
-    ignored = f"--ignore-index {options.ignore_index}"
-    if options.ignore_index is not None and data.task == "classification":
+    classes = [label for label in data.labels if label != data.ignore_index]
+    ignored = f"--ignore-index {data.ignore_index}"
+    if data.ignore_index is not None and data.task == "classification":
         raise ValueError(f"{ignored} is for masks. Leave images of a class out of the folder.")
     if len(classes) < 2:
-        left = f"{ignored} leaves" if options.ignore_index in data.labels else "There is"
+        left = f"{ignored} leaves" if data.ignore_index in data.labels else "There is"
         found = f"only the label {classes[0]}" if classes else "no label"
         raise ValueError(f"{left} {found}. Expected two or more.")
     shared: dict[str, Any] = {
@@ -53,12 +53,14 @@ def make_estimator(data: ImageData, options: Options) -> Estimator:
         "classes": classes,
         "random_state": options.seed,
     }
+    if data.reader is not None:
+        shared["reader"] = data.reader
     if data.task == "classification":
         if isinstance(data.X, np.ndarray) and looks_like(data.X.shape[1:]) is not None:
             shared["image_shape"] = tuple(data.X.shape[1:])  # the axes have been checked
         return ResNetClassifier(**shared)
     check_void(classes, advice=COMMAND_LINE)
-    return UNetSegmenter(ignore_index=options.ignore_index, **shared)
+    return UNetSegmenter(ignore_index=data.ignore_index, **shared)
 
 
 def make_scoring(data: ImageData, options: Options) -> Any:

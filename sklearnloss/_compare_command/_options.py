@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from ..estimators._training.optimizers import resolve_device
 from ._losses import find_losses
+from ._reading_options import ReadingOptions, read_colors
 
-# These may change when a run is resumed: they affect how much is done and where, not what.
-_WHERE = ("jobs", "device")
+# These may change when a run is resumed: they affect how much is done when and where, not what.
+_WHERE = ("jobs", "device", "budget")
 _HOW_MUCH = ("trials", "timeout", "top", "repeats")
 # The contents of these are compared instead, since the data may have been moved.
 _LEAD_TO_DATA = ("data", "groups")
@@ -28,8 +30,8 @@ _MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of ``sklearnloss compare``.
+class Options(ReadingOptions):
+    """The options of ``sklearnloss compare``, besides those for reading files.
 
     Attributes
     ----------
@@ -47,6 +49,8 @@ class Options:
         Total number of settings to try.
     timeout : float or None
         Time limit of the search in seconds.
+    budget : float or None
+        Time limit of the whole call in seconds.
     top : int
         Number of best losses to compare.
     repeats : int
@@ -55,12 +59,6 @@ class Options:
         Epochs per fit, and channels of the network's first stage.
     scoring : str or None
         The name of the score.
-    ignore_index : int or None
-        Label of ignored pixels.
-    resize : int or None
-        Side in pixels to which images are resized.
-    channels : {"first", "last"} or None
-        Channel axis of the images, if it is not clear.
     jobs : int
         Number of parallel fits.
     seed : int
@@ -76,14 +74,12 @@ class Options:
     groups: str | None = None
     trials: int = 60
     timeout: float | None = None
+    budget: float | None = None
     top: int = 5
     repeats: int = 2
     epochs: int = 20
     width: int = 16
     scoring: str | None = None
-    ignore_index: int | None = None
-    resize: int | None = None
-    channels: Literal["first", "last"] | None = None
     jobs: int = 1
     seed: int = 0
     device: str = "auto"
@@ -98,6 +94,7 @@ class Options:
             raise ValueError(f"--timeout {self.timeout:g}: expected a number of seconds above 0.")
         if not 0 <= self.seed <= _MAX_SEED:
             raise ValueError(f"--seed {self.seed}: expected 0 to {_MAX_SEED}.")
+        self.check_reading()
         resolve_device(self.device)
         if self.jobs == 0:
             raise ValueError("--jobs 0: expected a number of processes, or -1 for all cores.")
@@ -123,4 +120,8 @@ class Options:
 
     def _as_json(self) -> dict[str, Any]:
         losses = None if self.losses is None else list(self.losses)
-        return asdict(self) | {"losses": losses}
+        colors = None
+        if self.colors is not None:  # its contents, not where they are
+            table, _ = read_colors(Path(self.colors))
+            colors = [[*color, label] for color, label in sorted(table.items())]
+        return asdict(self) | {"losses": losses, "colors": colors}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._utils.printable import printable
+from ..tuning._comparison.html import render_report
+from ..tuning._comparison.origin import Origin
+from ..tuning._comparison.text import advise_in, describe_scores
 from ..tuning._comparison.wording import cell
 from ._best import describe_search, describe_settings
 from ._data import ImageData
@@ -37,6 +40,8 @@ class Found:
         Losses that were not tried for lack of time or trials.
     images : list of dict
         A row per image, the worst first.
+    origin : Origin
+        What the report says of the run.
     """
 
     results: dict[str, Any]
@@ -44,6 +49,7 @@ class Found:
     settings: dict[str, dict[str, Any]]
     not_tried: list[str]
     images: list[dict[str, Any]]
+    origin: Origin
 
     @property
     def not_compared(self) -> list[str]:
@@ -67,6 +73,8 @@ def describe_found(found: Found, data: ImageData, name: str, others: str) -> lis
     """
     not_tried, not_compared = found.not_tried, found.not_compared
     return [
+        *advise_in(found.comparison, found.origin),
+        "",
         f"{printable(name)}: {data.description}.",
         *describe_search(found.results),
         *([f"Not tried: {', '.join(not_tried)}."] if not_tried else []),
@@ -74,20 +82,10 @@ def describe_found(found: Found, data: ImageData, name: str, others: str) -> lis
         *describe_settings(found.settings),
         *([f"Not compared: {', '.join(not_compared)}."] if not_compared else []),
         "",
-        found.comparison.summary().replace("(max_epochs)", "(--epochs)"),
-        *_describe_baseline(found, data),
+        describe_scores(found.comparison),
         *_describe_worst(found),
         "",
     ]
-
-
-def _describe_baseline(found: Found, data: ImageData) -> list[str]:
-    if found.comparison.learned_ is not False:
-        return []
-    answer = "the most frequent label"
-    if data.task == "classification":
-        answer = f"'{Counter(data.y.tolist()).most_common(1)[0][0]}'"
-    return ["", f"No loss beats always answering {answer}: train longer (--epochs)."]
 
 
 def _describe_worst(found: Found) -> list[str]:
@@ -97,32 +95,34 @@ def _describe_worst(found: Found) -> list[str]:
     return ["", f"Worst predicted images: {first_few(named)}."] if named else []
 
 
-def draw(found: Found, output: Path) -> str:
+def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
     """Write the report and the picture; return a line that lists the files.
 
     Parameters
     ----------
     found : Found
-        The results. The losses that are not compared are added to ``about_``.
+        The results.
     output : Path
         The folder.
+    usage : list of str
+        Lines that say how to use the model.
     """
+    comparison = found.comparison
+    origin = replace(
+        found.origin, not_tried=found.not_tried, not_compared=found.not_compared, usage=usage
+    )
+    report = output / "report.html"
     try:
         import matplotlib as mpl
     except ImportError:
-        return f"Written: {TABLES}. A picture and a report need: pip install 'sklearnloss[plot]'"
+        report.write_text(render_report(comparison, origin), encoding="utf-8")
+        needed = "Pictures need: pip install 'sklearnloss[plot]'"
+        return f"Written: {TABLES}, report.html without pictures. {needed}"
     mpl.use("agg")
-    comparison = found.comparison
-    comparison.about_.update(_further(found))
-    comparison.to_html(output / "report.html")
+    report.write_text(render_report(comparison, origin), encoding="utf-8")
     from matplotlib import pyplot as plt
 
     figure = comparison.plot()[0].figure
     figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
     plt.close(figure)  # type: ignore[arg-type]
     return f"Written: {TABLES}, comparison.png, report.html."
-
-
-def _further(found: Found) -> dict[str, str]:
-    about = {"not tried": ", ".join(found.not_tried), "not compared": ", ".join(found.not_compared)}
-    return {name: text for name, text in about.items() if text}

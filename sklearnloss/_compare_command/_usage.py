@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -14,59 +15,48 @@ from .._utils.printable import printable
 from ..estimators._persistence.file_format import read
 from ..losses import Loss
 from ._data import ImageData
-from ._options import Options
 
 
-def describe_usage(data: ImageData, options: Options, model: Path, loss: str) -> list[str]:
-    """Return the Python code that predicts other images like those of the run.
+def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
+    """Return the command, and the Python code, that predict other images.
 
     Parameters
     ----------
     data : ImageData
         The training data of the model.
-    options : Options
-        Among them the size to which images were resized.
     model : Path
         The file of the model.
     loss : str
         The loss that it was trained with: a name, or module:attribute.
+
+    Returns
+    -------
+    lines : list of str
+        The command is quoted for a shell.
     """
     custom = _custom(model, loss) if ":" in loss else {}
     module = loss.partition(":")[0]
+    command = ["sklearnloss", "predict", str(model), "IMAGES", "--output", "predictions"]
+    for value in custom.values():
+        command += ["--custom", f"{module}:{value}"]
     imports = [f"from {module} import {value.removesuffix('()')}" for value in custom.values()]
-    passed = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
-    loaded = f"load({printable(str(model))!r}{f', custom={{{passed}}}' if passed else ''})"
-    code = ["from sklearnloss import load", *dict.fromkeys(imports)]
-    if options.resize is not None:
-        side = f"{options.resize} x {options.resize}"
-        note = f"To predict other images, resize them to {side} pixels, as was done here:"
-        if PurePosixPath(data.names[0]).suffix.lower() in (".npy", ".npz"):
-            shape = ", ".join(map(str, ["n", *data.X[0].shape]))
-            code.append(f"classes = {loaded}.predict(images)  # of shape ({shape})")
-        else:
-            code = [*_RESIZING, *code, *_resized(data, options.resize, loaded)]
-    else:
-        note = f"To predict other {'files' if data.in_files else 'images in an array X'}:"
-        what = "masks" if data.task == "segmentation" else "classes"
-        given = '["new.png"]' if data.in_files else "X"
-        code.append(f"{what} = {loaded}.predict({given})")
-    return [note, *(f"  {line}" for line in code)]
-
-
-_RESIZING = ("import numpy as np", "from PIL import Image, ImageOps")
-
-
-def _resized(data: ImageData, side: int, loaded: str) -> list[str]:
-    colors = len(data.X[0].shape) > 2
-    kind = {1: "L", 3: "RGB", 4: "RGBA"}.get(len(data.X[0])) if colors else None
-    opened = 'ImageOps.exif_transpose(Image.open("new.png"))'
-    opened = f'{opened}.convert("{kind}")' if kind else opened
-    image = f"np.asarray(image.resize(({side}, {side}), Image.Resampling.BILINEAR))"
-    return [
-        f"image = {opened}",
-        f"image = {f'np.moveaxis({image}, -1, 0)' if colors else image}",
-        f"classes = {loaded}.predict(image[None])",
+    items = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
+    passed = f", custom={{{items}}}" if custom else ""
+    what = "masks" if data.task == "segmentation" else "labels"
+    lines = [
+        f"To write the {what} of other images, of a folder IMAGES, into a folder:",
+        f"  {printable(shlex.join(command))}",
+        f"or in Python{'' if data.in_files else ', also for images in an array X'}:",
+        *dict.fromkeys(f"  {line}" for line in imports),
     ]
+    path = printable(str(model))
+    if data.in_files:
+        lines.append("  from sklearnloss import predict_files")
+        lines.append(f"  predict_files({path!r}, 'IMAGES', 'predictions'{passed})")
+    else:
+        lines.append("  from sklearnloss import load")
+        lines.append(f"  {what} = load({path!r}{passed}).predict(X)")
+    return lines
 
 
 def _custom(model: Path, loss: str) -> dict[str, str]:

@@ -7,10 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._files.read import PICTURES
+from .._files.formats import SUFFIXES, is_image_folder, kind_of, suffix
 from ._file_names import first_few
-
-SUFFIXES = {*PICTURES, ".npy", ".npz"}
 
 #: The file that marks a folder as the results of a run.
 SETTINGS = "settings.json"
@@ -45,6 +43,10 @@ class Walk:
         """Return whether a folder holds results, of this run or another."""
         return os.path.realpath(folder) == self.output or is_results(folder)
 
+    def is_folder(self, path: Path) -> bool:
+        """Return whether a path is a folder of files, and not one that is itself an image."""
+        return path.is_dir() and not is_image_folder(path)
+
     def children(self, folder: Path) -> list[Path]:
         """Return the contents of a folder, sorted, without results and hidden names."""
         return sorted(
@@ -53,8 +55,15 @@ class Walk:
             if not is_hidden(child.name) and not (child.is_dir() and self.is_results(child))
         )
 
-    def images(self, folder: Path) -> tuple[list[Path], list[str]]:
+    def images(self, folder: Path, *, deep: bool = True) -> tuple[list[Path], list[str]]:
         """Return the images below a folder, sorted, and the names of other files.
+
+        Parameters
+        ----------
+        folder : Path
+            The folder.
+        deep : bool, default=True
+            Whether to look into subfolders.
 
         Raises
         ------
@@ -67,14 +76,19 @@ class Walk:
         images: list[Path] = []
         others: list[Path] = []
         links: list[str] = []
+        if is_image_folder(folder):
+            return [folder], []
         for where, folders, files in os.walk(folder, onerror=_raise):
             folders[:] = [name for name in folders if not name.startswith(".")]
             linked = [path for name in folders if (path := Path(where, name)).is_symlink()]
             links += [path.relative_to(folder).as_posix() for path in linked]
             folders[:] = [name for name in folders if not self.is_results(Path(where, name))]
+            whole = [name for name in folders if is_image_folder(Path(where, name))]
+            images += [Path(where, name) for name in whole]
+            folders[:] = [name for name in folders if name not in whole] if deep else []
             for path in [Path(where, name) for name in files if not name.startswith(".")]:
-                (images if _may_be_read(path) else others).append(path)
-        _refuse_links(folder, links)
+                (images if may_be_read(path) else others).append(path)
+        _refuse_links(folder, links if deep else [])
         _refuse_broken(folder, images)
         return sorted(images), [describe(path) for path in sorted(others)]
 
@@ -86,9 +100,21 @@ def describe(path: Path) -> str:
     return path.name if path.exists() else f"{path.name} (a broken link)"
 
 
-def _may_be_read(path: Path) -> bool:
-    """Return whether a path is named like an image, and is not a pipe or a device."""
-    return path.suffix.lower() in SUFFIXES and (path.is_file() or not path.exists())
+def listing(children: Sequence[Path]) -> str:
+    """Return the first of several paths, for errors."""
+    return first_few([describe(child) for child in children]) or "nothing"
+
+
+def kinds() -> str:
+    """Return which files are images, for errors."""
+    return f"files that end in {', '.join(sorted(SUFFIXES))}"
+
+
+def may_be_read(path: Path) -> bool:
+    """Return whether a path may be an image, and is not a folder, a pipe or a device."""
+    if suffix(path) in SUFFIXES:
+        return path.is_file() or not path.exists()
+    return path.is_file() and kind_of(path) is not None  # DICOM files may have any name
 
 
 def _raise(error: OSError) -> None:

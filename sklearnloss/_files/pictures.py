@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .limits import check_memory
 from .pixels import Pixels
 
 # Modes whose numbers directly represent gray levels or colors.
@@ -42,8 +43,9 @@ def open_picture(path: Path) -> Iterator[Any]:
         # Not by name: Pillow 13 would then map the file into memory, and mix up the rows of a
         # TIFF that it rotates.
         with path.open("rb") as file, Image.open(file) as picture:
+            check_memory((picture.height, picture.width, len(picture.getbands())), 1)
             yield picture
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(
             f"{error} If you trust the file, set PIL.Image.MAX_IMAGE_PIXELS = None."
         ) from error

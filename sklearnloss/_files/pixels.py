@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,20 +21,90 @@ class Pixels(NamedTuple):
         (and alpha) of each pixel, Z for slices of a volume or Q for pages that may be slices
         or channels, Y for rows, X for columns; for example "YX", "SYX", "CYX" or "CZYX".
         None stands for an array whose axes only the user knows.
+    spacing : tuple of float or None
+        The distance between the centers of neighboring pixels along each spatial axis, in
+        the order of ``axes`` and in the unit of the file; None if the file does not say it.
+    nodata : float or None
+        The number that the file itself declares to stand for missing data.
     """
 
     values: np.ndarray
     axes: str | None
+    spacing: tuple[float, ...] | None = None
+    nodata: float | None = None
 
     def native(self) -> Pixels:
         """Convert the numbers to the machine's native byte order, as torch requires."""
         dtype = self.values.dtype.newbyteorder("=")
-        return Pixels(self.values.astype(dtype, copy=False), self.axes)
+        return self._replace(values=self.values.astype(dtype, copy=False))
 
     @property
     def is_pages(self) -> bool:
         """Whether pages may be slices or channels."""
         return self.axes is not None and "Q" in self.axes
+
+
+# The meaning of axes by their letters in TIFF and Zarr. Others with more than one element are
+# refused.
+_MEANING = {"S": "S", "C": "C", "E": "C", "Z": "Z", "Q": "Q", "I": "Q", "Y": "Y", "X": "X"}
+
+
+def axis_order(shape: Sequence[int], axes: str) -> tuple[list[int], str]:
+    """Return which axes of an array are kept, in order, and what they are.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of the array.
+    axes : str
+        A letter for each axis.
+
+    Returns
+    -------
+    order : list of int
+        The positions of channels, slices, rows and columns, as far as there are any. Axes
+        of one element, except rows and columns, are left out.
+    ordered : str
+        A letter for each of them, as in :class:`Pixels`.
+
+    Raises
+    ------
+    ValueError
+        If the array is neither an image nor a volume.
+    """
+    kept = [k for k, letter in enumerate(axes) if letter in "YX" or shape[k] > 1]
+    letters = {k: _MEANING.get(axes[k], axes[k]) for k in kept}
+    for k, letter in letters.items():
+        if letter not in _MEANING:
+            what = "points in time" if letter == "T" else f"elements along the axis {letter}"
+            raise ValueError(
+                f"it holds {shape[k]} {what}. Expected one: save each as a separate file."
+            )
+    found = "".join(letters.values())
+    order = [k for letter in "CSZQYX" for k, other in letters.items() if other == letter]
+    ordered = "".join(letters[k] for k in order)
+    if not re.fullmatch("[CS]?[ZQ]?YX", ordered):
+        sizes = "x".join(str(shape[k]) for k in kept)
+        raise ValueError(
+            f"it holds the axes {found} with {sizes} elements. Expected an image (Y, X) or a "
+            f"volume (Z, Y, X), possibly with channels."
+        )
+    if "S" in found[: found.index("Y")]:  # one plane per color; some writers save slices so
+        ordered = ordered.replace("S", "C")
+    return order, ordered
+
+
+def in_order(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
+    """Return an array with channels, slices, rows and columns in this order, and their letters."""
+    order, ordered = axis_order(values.shape, axes)
+    dropped = tuple(k for k in range(values.ndim) if k not in order)
+    return values.transpose(*dropped, *order).reshape([values.shape[k] for k in order]), ordered
+
+
+def spacing_along(axes: str, sizes: Mapping[str, float]) -> tuple[float, ...] | None:
+    """Return the size of a pixel along each spatial axis, or None if one is not known."""
+    spacing = tuple(float(sizes.get(letter, 0)) for letter in axes if letter in "ZQYX")
+    return spacing if all(np.isfinite(size) and size > 0 for size in spacing) else None
 
 
 def arrange(
@@ -65,19 +137,19 @@ def arrange(
     ValueError
         If there are pages and it is not known what they are.
     """
-    values, axes = pixels
+    values, axes = pixels.values, pixels.axes
     if axes is None or (pixels.is_pages and image_shape is not None):
         return values
     if axes == "QYX" and channels == "last":  # an array (H, W, C), written without its axes
         return values
-    if pixels.is_pages and not _are_slices(pixels, n_axes):
+    if pixels.is_pages and not are_slices(pixels, n_axes):
         axes = "CYX"
     if axes in ("ZYX", "QYX"):
         values = values[None]
     return np.moveaxis(values, 0, -1) if values.ndim > 2 and channels == "last" else values
 
 
-def _are_slices(pixels: Pixels, n_axes: int | None) -> bool:
+def are_slices(pixels: Pixels, n_axes: int | None) -> bool:
     """Return whether pages are slices of a volume, rather than channels."""
     color = pixels.values.ndim > 3
     if n_axes == 3 or (n_axes == 2 and not color):
@@ -102,7 +174,7 @@ def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
     ValueError
         If it has channels, or colors that are not gray.
     """
-    values, axes = pixels
+    values, axes = pixels.values, pixels.axes
     if axes is None or axes[0] not in "CS":
         return values
     if axes[0] == "C":

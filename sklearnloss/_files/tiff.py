@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .limits import check_memory, check_stored
 from .pictures import from_pillow, open_picture
-from .pixels import Pixels
+from .pixels import Pixels, in_order
+from .tiff_tags import nodata_of, spacing_of
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # Photometric interpretations by number.
@@ -19,8 +21,6 @@ _NEEDS_PILLOW = {5, 6, 8}  # CMYK, YCbCr and Lab become red, green and blue
 # Images that are not independent, by the bits of the tag NewSubfileType: a smaller copy, and a
 # transparency mask.
 _AUXILIARY = 1 | 4
-# The meaning of axes by tifffile's letters. Others with more than one element are refused.
-_MEANING = {"S": "S", "C": "C", "E": "C", "Z": "Z", "Q": "Q", "I": "Q", "Y": "Y", "X": "X"}
 _WAY = "Reading it needs tifffile: pip install 'sklearnloss[images]'"
 
 
@@ -58,9 +58,11 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
     except ImportError:
         return _read_without_tifffile(path, mask=mask)
     with tifffile.TiffFile(path) as file:
-        _check_whole(file)
-        series = _only_series(file)
+        check_whole(file)
+        check_links(file)
+        series = only_series(file)
         page = series.keyframe
+        _check_size(file, series)
         if int(page.photometric) in _NEEDS_PILLOW and not mask:
             return _read_with_pillow(path, mask=mask)
         try:
@@ -71,12 +73,52 @@ def read_tiff(path: Path, *, mask: bool) -> Pixels:
             return _read_with_pillow(path, mask=mask, unread=str(error))
         if not mask:
             values, axes = _as_shown(values, axes, page)
-        tag = page.tags.get("Orientation")
-    values, axes = _ordered(values, axes)
-    return Pixels(_turned(values, 1 if tag is None else int(tag.value)), axes)
+        turn = orientation(page)
+        values, axes = in_order(values, axes)
+        spacing = spacing_of(file, page, axes)
+        if spacing is not None and turn >= 5:  # rows become columns
+            spacing = (*spacing[:-2], spacing[-1], spacing[-2])
+        return Pixels(_turned(values, turn), axes, spacing, nodata_of(page))
 
 
-def _check_whole(file: Any) -> None:
+def orientation(page: Any) -> int:
+    """Return the number that says how to rotate an image; 1 is not at all."""
+    tag = page.tags.get("Orientation")
+    return 1 if tag is None else int(tag.value)
+
+
+def has_plain_numbers(page: Any) -> bool:
+    """Return whether the numbers in the file are those of the image, in the same place."""
+    kind = int(page.photometric)
+    return kind not in (_WHITE_IS_ZERO, _PALETTE, *_NEEDS_PILLOW) and orientation(page) == 1
+
+
+def check_links(file: Any) -> None:
+    """Raise an error if pixels of an OME-TIFF file are in other folders, or in missing files."""
+    if not file.is_ome:
+        return
+    text = file.ome_metadata or ""
+    own = re.search(r'<(?:\w+:)?OME\b[^>]*\bUUID="([^"]*)"', text)
+    for name, uuid in re.findall(r'FileName="([^"]*)"[^>]*>([^<]*)', text):
+        if "/" in name or "\\" in name:
+            raise ValueError(f"its metadata lead out of the folder, to {name!r}.")
+        is_own = name.lower() == file.filename.lower() or (own and own[1] == uuid.strip())
+        if not is_own and not (Path(file.filehandle.dirname) / name).is_file():
+            raise ValueError(f"a part of it is in {name!r}, which is missing in the same folder.")
+
+
+def _check_size(file: Any, series: Any) -> None:
+    """Raise an error if the numbers fit neither into the file nor into memory.
+
+    Pages that are not stored at all are empty, and allowed.
+    """
+    page = series.keyframe
+    if not series.is_multifile and int(page.compression) == 1 and all(page.dataoffsets):
+        check_stored(series.shape, series.dtype.itemsize, file.filehandle.size)
+    check_memory(series.shape, series.dtype.itemsize)
+
+
+def check_whole(file: Any) -> None:
     """Raise an error if the file ends before a page that it announces."""
     handle, kind = file.filehandle, file.tiff
     offset, seen = file.pages.first.offset, set()
@@ -95,7 +137,7 @@ def _order(kind: Any) -> Any:
     return "little" if kind.byteorder == "<" else "big"
 
 
-def _only_series(file: Any) -> Any:
+def only_series(file: Any) -> Any:
     """Return the only image, without smaller copies of it."""
     found = [s for s in file.series if not int(s.keyframe.subfiletype) & _AUXILIARY]
     shapes = [tuple(series.shape) for series in found]
@@ -125,30 +167,6 @@ def _as_shown(values: np.ndarray, axes: str, page: Any) -> tuple[np.ndarray, str
     if (colors == colors[:1]).all():
         return colors[0][values], axes
     return colors[:, values], f"S{axes}"
-
-
-def _ordered(values: np.ndarray, axes: str) -> tuple[np.ndarray, str]:
-    """Return channels, slices, rows and columns, if there are any, in this order."""
-    kept = [k for k, letter in enumerate(axes) if letter in "YX" or values.shape[k] > 1]
-    values = values.reshape([values.shape[k] for k in kept])
-    letters = [_MEANING.get(axes[k], axes[k]) for k in kept]
-    for letter, length in zip(letters, values.shape, strict=True):
-        if letter not in _MEANING:
-            what = "points in time" if letter == "T" else f"elements along the axis {letter}"
-            raise ValueError(
-                f"it holds {length} {what}. Expected one: save each as a separate file."
-            )
-    found = "".join(letters)
-    order = [k for letter in "CSZQYX" for k, other in enumerate(letters) if other == letter]
-    ordered = "".join(letters[k] for k in order)
-    if not re.fullmatch("[CS]?[ZQ]?YX", ordered):
-        raise ValueError(
-            f"it holds the axes {found} with {'x'.join(map(str, values.shape))} elements. Expected "
-            f"an image (Y, X) or a volume (Z, Y, X), possibly with channels."
-        )
-    if "S" in found[: found.index("Y")]:  # one plane per color; some writers save slices so
-        ordered = ordered.replace("S", "C")
-    return values.transpose(order), ordered
 
 
 def _turned(values: np.ndarray, orientation: int) -> np.ndarray:
@@ -187,7 +205,7 @@ def _read_with_pillow(path: Path, *, mask: bool, unread: str | None = None) -> P
             raise ValueError(f"it has {samples} channels, but a mask has one label per pixel.")
         white_is_zero = picture.tag_v2.get(262) == _WHITE_IS_ZERO
         is_inverted = white_is_zero and picture.mode in ("1", "L")  # by Pillow
-        values, axes = from_pillow(picture, mask=mask)
+        values, axes = from_pillow(picture, mask=mask)[:2]
     if is_inverted == (white_is_zero and not mask) or values.dtype.kind not in "bu":
         return Pixels(values, axes)
     return Pixels(~values, axes)

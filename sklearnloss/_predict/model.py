@@ -23,6 +23,8 @@ class Model(Protocol):
         The labels, in the order of the probabilities.
     multilabel : bool
         Whether labels may overlap: one probability per label, each on its own.
+    mask_values : list of int or None
+        The values in multilabel masks where a label is not, and where it is.
     n_axes : int
         Number of spatial axes.
     n_channels : int
@@ -39,6 +41,7 @@ class Model(Protocol):
     task: Task
     classes: list[Any]
     multilabel: bool
+    mask_values: list[int] | None
     n_axes: int
     n_channels: int
     channels: Literal["first", "last"]

@@ -1,6 +1,6 @@
 """Helpers used by all parts of the package.
 
 ``text`` writes messages and unique names, ``printable`` escapes text for terminals,
-``import_object`` imports by name, ``pipeline`` finds the last step of a pipeline or search, and
-``rows`` selects some of the images or masks.
+``temporary_file`` replaces a file atomically, ``import_object`` imports by name, ``pipeline`` finds
+the last step of a pipeline or search, and ``rows`` selects some of the images or masks.
 """

@@ -26,6 +26,8 @@ from ._inference.predict import Scorer, as_numpy, predict_images
 from ._loss_parameter import LossParameterMixin, module_settings
 from ._persistence.initial_weights import load_weights, read_weights
 from ._persistence.mixin import PersistenceMixin
+from ._reader_parameter import ReaderParameterMixin
+from ._threshold import ThresholdMixin
 from ._training.augment_check import make_augmentation
 from ._training.augment_masks import MaskLabels
 from ._training.augmentations import Augmentation
@@ -65,10 +67,12 @@ _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", 
 
 class ImageEstimator(
     CallbackSupportMixin,  # type: ignore[misc]
+    ReaderParameterMixin,
     CallbackParameterMixin,
     LossParameterMixin,
     ImageReadingMixin,
     PersistenceMixin,
+    ThresholdMixin,
     ExportMixin,
     UndoMixin,
     SharedParameters,
@@ -138,9 +142,9 @@ class ImageEstimator(
             Pixels without a value can be masked, in a masked array: they are left out of
             the scaling, and become their channel's mean (0 when scaled). Pixels with the
             label ``ignore_index`` are also left out of the scaling, but keep their value.
-            Pictures are rotated according to EXIF, and palettes become colors. The file,
-            the masks or ``image_shape`` determine whether pages of a TIFF file are
-            channels or slices.
+            Pictures are rotated according to EXIF, and palettes become colors; ``reader``
+            changes colors and sizes. The file, the masks or ``image_shape`` determine
+            whether pages of a TIFF file are channels or slices.
         y : array-like, or list of files or arrays
             A label per image, or per pixel. Not needed if X has them.
         sample_weight : array-like of shape (n,), default=None
@@ -213,6 +217,7 @@ class ImageEstimator(
     ) -> TrainingData:
         """Check and read everything that training needs, before it starts."""
         self._validate_params()
+        self._file_reader.check()
         check_default_dtype()
         check_net_params(self.net_params, resolve_optimizer(self.optimizer))
         check_fine_tuning(self)
@@ -262,6 +267,7 @@ class ImageEstimator(
         again: bool,
         tasks: FitTasks | None = None,
     ) -> None:
+        self._reset_decisions(again=again)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if not again or self._loss_key() != self._fitted_loss_key:
             self.loss_ = self._prepare_loss(data, again, seed, partial=tasks is None)
@@ -372,3 +378,4 @@ class ImageEstimator(
         }
         given = {name: getattr(self, name) for name in constraints}
         validate_parameter_constraints(constraints, given, type(self).__name__)
+        self._file_reader.check()

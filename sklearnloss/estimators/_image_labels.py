@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._files import FileReader
 from ._data.labels import as_masks, count_labels
 from ._data.open_item import open_mask
 
@@ -21,6 +21,7 @@ def image_level_labels(
     min_count: int = 2,
     ignore_index: int | None = None,
     multilabel: bool = False,
+    reader: FileReader | None = None,
 ) -> Array:
     """Summarize each mask in one label, for similar splits.
 
@@ -42,6 +43,8 @@ def image_level_labels(
         A label whose pixels are ignored.
     multilabel : bool, default=False
         Whether masks have one channel per label, for K labels.
+    reader : FileReader, default=None
+        How files become masks; None is ``FileReader()``.
 
     Returns
     -------
@@ -67,7 +70,9 @@ def image_level_labels(
     """
     if n_bins is not None and n_bins < 2:
         raise ValueError(f"n_bins={n_bins!r}: expected at least 2 bins, or None.")
-    shares = [_shares(mask, ignore_index, multilabel) for mask in _masks(y, multilabel)]
+    reader = FileReader() if reader is None else reader
+    masks = (as_masks(open_mask(item, reader, multilabel=multilabel)) for item in y)
+    shares = [_shares(mask, ignore_index, multilabel) for mask in masks]
     if not shares:
         raise ValueError("y contains no masks.")
     names = sorted({name for share in shares for name in share})
@@ -76,11 +81,6 @@ def image_level_labels(
         return _merge_rare((table > 0).astype(int), min_count)
     foreground = table if multilabel else table[:, 1:]
     return _merge_rare(_bins(foreground.sum(1), n_bins)[:, None], min_count)
-
-
-def _masks(y: Any, multilabel: bool) -> Iterator[Array]:
-    for item in y:
-        yield as_masks(open_mask(item, multilabel=multilabel))
 
 
 def _shares(mask: Array, ignore: int | None, multilabel: bool) -> dict[int, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .._files import FileReader
 from ._network_parameter import NETWORK_CONSTRAINTS, NetworkParameterMixin
 from ._segmenter_base import SegmenterBase
 from ._training.parameters import Mirrored
@@ -72,6 +73,11 @@ class ImageSegmenter(NetworkParameterMixin, SegmenterBase):
         W), D counts channels; with (1, D, H, W), slices of a volume.
     channels : {"first", "last"}, default="first"
         Position of the channel axis of the images.
+    reader : FileReader, default=None
+        How files among X and y become images and masks: colors, size, pixels without data,
+        object numbers; None is ``FileReader()``. It is used by ``fit``, ``predict`` and
+        ``score``, and has no effect on arrays. Its parameters can be set as
+        ``reader__resize`` and so on. With ``resize``, predictions have the resized shape.
     optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
@@ -256,6 +262,7 @@ class ImageSegmenter(NetworkParameterMixin, SegmenterBase):
         lr_scale: dict[str, float] | float | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
+        reader: FileReader | None = None,
         optimizer: Any = "adamw",
         lr: float = 3e-3,
         weight_decay: float = 0.1,

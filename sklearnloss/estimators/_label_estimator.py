@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 
+from .._predict.decide import decide
 from ..losses._core.foreign import AnyLoss, loss_form
+from ..metrics._masks import check_weight
 from ._base import ImageEstimator
 from ._data.dataset import TrainingData
 from ._data.labels import encode, one_label, read_labels
 from ._data.reading import Images
 from ._data.targets import ArrayCodes
+from ._inference.predict import Finish
+from ._inference.probability_counts import Block
 from ._loss_parameter import resolve_loss
 
 
@@ -39,7 +44,7 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         """
         return self._as_probabilities(self._scores(X))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, threshold: Any = None) -> np.ndarray:
         """Return the most probable labels.
 
         Parameters
@@ -47,12 +52,21 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         X : array-like
             Images of the shape used in ``fit``. Masked pixels get the mean of their channel
             in the training images.
+        threshold : float, default=None
+            Probability above which an image belongs to the second of two classes. None is
+            ``threshold_``, or .5 if it was not chosen.
 
         Returns
         -------
         labels : ndarray of shape (n,)
         """
-        codes = self._scores(X).argmax(1).numpy()
+        self._check_fitted()
+        limit = self._read_threshold(threshold)
+        scores = self._scores(X)
+        if limit is None:
+            codes = scores.argmax(1).numpy()
+        else:
+            codes = decide(self._as_probabilities(scores), limit, axis=1)
         labels: np.ndarray = self.classes_[codes]
         return labels
 
@@ -92,7 +106,7 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         """
         self._check_targets(X, y)
         if y is None:
-            y = [one_label(target, k) for k, (_, target) in enumerate(self._samples(X))]
+            y = self._labels_of(X)
         accuracy: float = super().score(X, y, sample_weight)
         return accuracy
 
@@ -122,11 +136,29 @@ class LabelEstimator(ClassifierMixin, ImageEstimator):  # type: ignore[misc]
         self.classes_ = known if classes is not None else np.unique(labels)
         return ArrayCodes(encode(labels, self.classes_), len(self.classes_))
 
-    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+    def _blocks(self, X: Any, y: Any, finish: Finish, sample_weight: Any) -> Iterator[Block]:
+        labels = read_labels(self._labels_of(X) if y is None else y)
+        codes = encode(labels, self.classes_).numpy()
+        weight = check_weight(sample_weight, len(labels))
+        results = finish(self._scores(X))
+        if len(labels) != len(results):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has "
+                f"{len(results)}, y has {len(labels)}."
+            )
+        yield Block(codes, results.T, weight)
+
+    def _labels_of(self, X: Any) -> list[Any]:
+        """Return the labels of a Dataset of pairs."""
+        return [one_label(target, k) for k, (_, target) in enumerate(self._samples(X))]
+
+    def _log_scores(self, logits: Tensor) -> Tensor:
         logits = logits.double()
-        if loss_form(self.loss_) == "sigmoid":
-            return F.logsigmoid(logits).softmax(1).numpy()  # p / sum p, also if all underflow
-        return logits.softmax(1).numpy()
+        # p / sum p after the softmax, also if all underflow
+        return F.logsigmoid(logits) if loss_form(self.loss_) == "sigmoid" else logits
+
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        return self._tempered(logits).softmax(1).numpy()
 
     def _resolve_loss(self) -> AnyLoss:
         return resolve_loss(self.loss, self._loss_params)

@@ -21,7 +21,12 @@ _OWN: dict[str, type[ImageEstimator]] = {
 }
 
 
-def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) -> Any:
+def load(
+    path: str | os.PathLike[str],
+    custom: Mapping[str, Any] | None = None,
+    *,
+    device: str | None = None,
+) -> Any:
     """Load a fitted estimator that was written by its ``save``.
 
     Nothing in the file is run or imported, no matter who wrote it: it only names
@@ -37,6 +42,9 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
         Your own objects by name: losses, as for :meth:`ResNetClassifier.load`, networks
         (the class, the function, or a module like the one that was passed), and subclasses
         of the estimators.
+    device : str, default=None
+        Where the network is put, such as "cpu" or "cuda:1"; by default where the estimator's
+        ``device`` says, or on the CPU if there is no such device.
 
     Returns
     -------
@@ -66,4 +74,4 @@ def load(path: str | os.PathLike[str], custom: Mapping[str, Any] | None = None) 
     """
     custom = custom or {}
     own = {k: v for k, v in custom.items() if isinstance(v, type) and issubclass(v, ImageEstimator)}
-    return load_estimator(path, {**_OWN, **own}, custom)
+    return load_estimator(path, {**_OWN, **own}, custom, device)

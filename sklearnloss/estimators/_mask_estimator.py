@@ -11,7 +11,9 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 from torch.nn import functional as F
 
+from .._predict.decide import Threshold, decide
 from ..losses._core.foreign import AnyLoss, loss_form
+from ..metrics._masks import check_weight
 from ..metrics._pairs import MaskPairs
 from ._base import ImageEstimator
 from ._data.axes import check_masks_shape
@@ -44,6 +46,7 @@ from ._data.rows import ArrayImages
 from ._data.survey import Survey, tally
 from ._data.targets import ArrayCodes, MaskCodes
 from ._inference.predict import Finish, Scorer, as_numpy, predict_images
+from ._inference.probability_counts import Block
 from ._training.augment_masks import MaskLabels
 from ._training.torch_settings import usual_torch
 
@@ -62,6 +65,7 @@ class MaskEstimator(ImageEstimator):
     tile: int | tuple[int, ...] | None
     mask_values_: np.ndarray
     _reads_masks = True
+    _own_scoring = "iou"
     _min_images = 1
     # Whether some pixels were masked in the masks that were read last.
     _masked = False
@@ -119,9 +123,11 @@ class MaskEstimator(ImageEstimator):
         files, images = survey.samples.mask_files(), survey.samples.image_files()
         if len(files) == len(images):
             warn_of_order(images, files)
-        if classes is None and not self.multilabel:
+        reader = self._file_reader
+        in_classes = reader.masks == "classes" and reader.colors is None
+        if classes is None and not self.multilabel and in_classes:
             check_palettes(files)
-        jpegs = jpeg_names(files)
+        jpegs = jpeg_names(files) if in_classes else []
         values = self._find_classes(labels, len(survey.seen[0]), classes, dtypes, jpegs)
         encode(labels, values, self.ignore_index)  # raises for a label that is not a class
         counts = tally(survey.seen, values)
@@ -239,7 +245,8 @@ class MaskEstimator(ImageEstimator):
         pairs: Iterable[tuple[np.ndarray, np.ndarray]]
         if is_lazy(X) or is_lazy(y):
             samples = self._samples(X if is_lazy(X) else self._read_images(X, reset=False), y)
-            n, pairs = len(samples), self._predict_samples(samples, method)
+            finish = self._as_labels if method == "predict" else self._as_probabilities
+            n, pairs = len(samples), self._predict_samples(samples, finish)
         else:
             predicted = call(X)
             first = 2 if self.multilabel or method == "predict_proba" else 1
@@ -288,9 +295,8 @@ class MaskEstimator(ImageEstimator):
             super()._check_image_shape(images)
 
     def _predict_samples(
-        self, samples: Samples, method: str
+        self, samples: Samples, finish: Finish
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        finish = {"predict": self._as_labels, "predict_proba": self._as_probabilities}[method]
         scorer = Scorer(self.net_, self.scaling_, self.tta)
         for images, targets in samples.batches(scorer.batch_size):
             predicted = self._finished(ArrayImages(images), finish)
@@ -298,23 +304,46 @@ class MaskEstimator(ImageEstimator):
             for target, mask in zip(targets, predicted, strict=True):
                 yield self._read_mask(target, shape)[0], mask
 
-    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
-        if self.multilabel:
-            return as_numpy(logits.sigmoid())
-        if logits.shape[1] == 1:
-            p = logits.sigmoid()
-            return as_numpy(torch.cat([1 - p, p], 1))
-        if loss_form(self.loss_) == "sigmoid":
-            return as_numpy(F.logsigmoid(logits).softmax(1))  # p / sum p, also if all underflow
-        return as_numpy(logits.softmax(1))
+    def _blocks(self, X: Any, y: Any, finish: Finish, sample_weight: Any) -> Iterator[Block]:
+        images = X
+        if not is_lazy(X):
+            images = self._read_images(X, reset=False)
+            y = y if is_lazy(y) else self._read_masks(y, images)
+        samples = self._samples(images, y)
+        weight = check_weight(sample_weight, len(samples))
+        values = self.mask_values_ if self.multilabel else self.classes_
+        for (mask, result), w in zip(
+            self._predict_samples(samples, finish), weight.tolist(), strict=True
+        ):
+            codes = encode(mask[None], values, self.ignore_index)[0].numpy()
+            yield Block(codes, result, w)
 
-    def _as_labels(self, logits: Tensor) -> np.ndarray:
+    def _log_scores(self, logits: Tensor) -> Tensor:
+        if self.multilabel or logits.shape[1] == 1 or loss_form(self.loss_) != "sigmoid":
+            return logits
+        return F.logsigmoid(logits)  # p / sum p after the softmax, also if all underflow
+
+    def _as_probabilities(self, logits: Tensor) -> np.ndarray:
+        scores = self._tempered(logits)
         if self.multilabel:
-            labels: np.ndarray = self.mask_values_[as_numpy((logits > 0).byte())]
+            return as_numpy(scores.sigmoid())
+        if scores.shape[1] == 1:
+            p = scores.sigmoid()
+            return as_numpy(torch.cat([1 - p, p], 1))
+        return as_numpy(scores.softmax(1))
+
+    def _as_labels(self, logits: Tensor, threshold: Threshold = None) -> np.ndarray:
+        threshold = self._read_threshold(threshold)
+        if threshold is not None:
+            proba = self._as_probabilities(logits)
+            codes = decide(proba, threshold, multilabel=self.multilabel, axis=1)
+        elif self.multilabel:
+            codes = as_numpy((logits > 0).byte())
         elif logits.shape[1] == 1:
-            labels = self.classes_[as_numpy((logits[:, 0] > 0).byte())]
+            codes = as_numpy((logits[:, 0] > 0).byte())
         else:
-            labels = self.classes_[as_numpy(logits.argmax(1))]
+            codes = as_numpy(logits.argmax(1))
+        labels: np.ndarray = (self.mask_values_ if self.multilabel else self.classes_)[codes]
         return labels
 
     def _n_channels(self, loss: AnyLoss) -> int:

@@ -64,8 +64,8 @@ class NetworkParameterMixin(BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include parameters of the loss and the network that were left at
-            their defaults.
+            Whether to include parameters of the loss, the network and the reader that were
+            left at their defaults.
 
         Returns
         -------

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from .._files import FileReader
 from ..networks import ResNet
 from ..networks._build import choose_stem
 from ._label_estimator import LabelEstimator
@@ -51,6 +52,11 @@ class ResNetClassifier(LabelEstimator):
         W), D counts channels; with (1, D, H, W), slices of a volume.
     channels : {"first", "last"}, default="first"
         Position of the channel axis of the images.
+    reader : FileReader, default=None
+        How files among X and y become images and masks: colors, size, pixels without data,
+        object numbers; None is ``FileReader()``. It is used by ``fit``, ``predict`` and
+        ``score``, and has no effect on arrays. Its parameters can be set as
+        ``reader__resize`` and so on. With ``resize``, predictions have the resized shape.
     optimizer : str, torch optimizer class or functools.partial of one, default="adamw"
         A name in ``torch.optim``. "sgd" has Nesterov momentum of 0.9.
     lr : float, default=3e-3
@@ -200,6 +206,7 @@ class ResNetClassifier(LabelEstimator):
         lr_scale: dict[str, float] | float | None = None,
         image_shape: tuple[int, ...] | None = None,
         channels: str = "first",
+        reader: FileReader | None = None,
         optimizer: Any = "adamw",
         lr: float = 3e-3,
         weight_decay: float = 0.1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -43,7 +44,7 @@ class SegmenterBase(MaskEstimator):
         """
         return self._finished(X, self._as_probabilities)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, threshold: Any = None) -> np.ndarray:
         """Return the most probable label of each pixel, or multilabel masks.
 
         Parameters
@@ -51,6 +52,10 @@ class SegmenterBase(MaskEstimator):
         X : array-like, list of files or arrays, or Dataset
             Images as in :meth:`fit`; their sizes may differ from training and from each
             other. Masked pixels get the mean of their channel in the training images.
+        threshold : float, list or dict, default=None
+            Probability above which a pixel belongs to the second of two classes or,
+            multilabel, to each label: one number, or one for each label, in order or by
+            label. None is ``threshold_``, or .5 if it was not chosen.
 
         Returns
         -------
@@ -59,7 +64,9 @@ class SegmenterBase(MaskEstimator):
             dtypes, the smallest that holds the labels; or object, with one mask per
             image, if X is a list of images of different sizes.
         """
-        return self._finished(X, self._as_labels)
+        self._check_fitted()
+        limits = self._read_threshold(threshold)
+        return self._finished(X, partial(self._as_labels, threshold=limits))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the network's raw scores.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sklearnloss._compare_command._layout import ImageFiles, find_files
+from sklearnloss._compare_command._image_files import ImageFiles
+from sklearnloss._compare_command._layout import find_files
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -20,7 +21,8 @@ def touch(folder: Path, *names: str) -> None:
 
 def pairs(files: ImageFiles) -> list[tuple[str, str]]:
     masks = [] if files.masks is None else files.masks
-    return [(i.name, m.name) for i, m in zip(files.images, masks, strict=True)]
+    paired = zip(files.images, masks, strict=True)
+    return [(os.path.basename(i), os.path.basename(m)) for i, m in paired]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -117,14 +119,16 @@ def test_names_of_classes_are_left_alone(tmp_path: Path) -> None:
     assert find_files(tmp_path).labels == names
 
 
-def test_a_folder_for_each_image_is_refused(tmp_path: Path) -> None:
-    for name in ("id1", "id2"):
-        touch(tmp_path / name, f"images/{name}.png", "masks/1.png", "masks/2.png")
+def test_folders_with_several_images_and_masks_each_are_refused(tmp_path: Path) -> None:
+    for name in ("site1", "site2"):
+        touch(tmp_path / name, "images/a.png", "images/b.png", "masks/a.png", "masks/b.png")
     for task in ("auto", "segmentation", "classification"):
-        with pytest.raises(ValueError, match=r"2 folders with separate images and masks.*id1"):
+        with pytest.raises(ValueError, match=r"2 folders with separate images and masks.*site1"):
             find_files(tmp_path, task)
-    (tmp_path / "id1").rename(tmp_path.parent / f"{tmp_path.name}-id1")
-    with pytest.raises(ValueError, match=r"holds only id2/\. Pass that as DATA: '.*id2'\."):
+    files = find_files(tmp_path, images="*/images/*", masks="*/masks/*")
+    assert files.names == [f"site{k}/images/{name}.png" for k in (1, 2) for name in "ab"]
+    (tmp_path / "site1").rename(tmp_path.parent / f"{tmp_path.name}-site1")
+    with pytest.raises(ValueError, match=r"holds only site2/\. Pass that as DATA: '.*site2'\."):
         find_files(tmp_path)
 
 
@@ -141,8 +145,8 @@ def test_of_two_folders_of_masks_one_must_go(tmp_path: Path) -> None:
 
 
 def test_what_lies_beside_is_left_out_by_name(tmp_path: Path) -> None:
-    touch(tmp_path, "imagesTr/a.png", "labelsTr/a.png", "imagesTs/b.png", "dataset.json")
-    assert find_files(tmp_path).others == ["dataset.json", "imagesTs/"]
+    touch(tmp_path, "imagesTr/a.png", "labelsTr/a.png", "imagesTs/b.png", "notes.json")
+    assert find_files(tmp_path).others == ["imagesTs/", "notes.json"]
     touch(tmp_path / "classes", "cat/a.png", "dog/b.png", "stray.png", "cat/notes.txt")
     assert find_files(tmp_path / "classes").others == ["stray.png", "notes.txt"]
 
@@ -209,6 +213,6 @@ def test_images_and_masks_may_write_letters_in_two_ways(tmp_path: Path) -> None:
 
 
 def test_channels_in_files_of_their_own_are_refused(tmp_path: Path) -> None:
-    touch(tmp_path, "imagesTr/a_0000.png", "imagesTr/a_0001.png", "labelsTr/a.png")
+    touch(tmp_path, "images/a_0000.png", "images/a_0001.png", "labels/a.png")
     with pytest.raises(ValueError, match=r"a_0001\.png: further channels of an image\? Expected"):
         find_files(tmp_path)

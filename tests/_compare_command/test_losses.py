@@ -91,3 +91,13 @@ def test_by_default_all_that_suit_are_tried(tmp_path: Path) -> None:
         prepared = prepare(data, "--top", "1000", losses=None)
         assert prepared.search.losses is None
         assert f"each of the best {len(suiting) + n_sums} losses" in prepared.told
+
+
+def test_all_stands_for_all_that_suit_beside_those_of_ones_own(losses_of_mine: Path) -> None:
+    data = save_masks(losses_of_mine.parent, labels=(0, 255))
+    assert prepare(data, losses="all").search.losses is None
+    found = prepare(data, losses="all,losses_of_mine:squared,focal").search.losses
+    assert isinstance(found, dict)
+    assert list(found)[-2:] == ["losses_of_mine:squared", "focal"]
+    assert {*list_losses("segmentation"), "dice+bce"} < set(found)
+    assert len(found) == len(list_losses("segmentation")) + 3 + 1

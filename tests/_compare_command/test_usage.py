@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from sklearnloss._compare_command._data import ImageData
-from sklearnloss._compare_command._options import Options
 from sklearnloss._compare_command._usage import describe_usage
 
 MODEL = Path("out/best_model.safetensors")
@@ -24,27 +23,30 @@ def data(task: str = "segmentation", **changes: Any) -> ImageData:
         "channels": "first",
         "labels": [0, 1],
     }
-    given |= {"names": ["a/0.png", "a/1.png"], "description": "", **changes}
+    given |= {"names": ["a/0.png", "a/1.png"], "description": None, **changes}
     return ImageData(task, **given)
 
 
-def test_two_lines_predict_files_and_arrays() -> None:
-    loaded = "load('out/best_model.safetensors')"
-    note, first, second = describe_usage(data(), Options(data=""), MODEL, "dice")
-    assert note == "To predict other files:"
-    assert first == "  from sklearnloss import load"
-    assert second == f'  masks = {loaded}.predict(["new.png"])'
-    arrays = data("classification", in_files=False)
-    note, _, second = describe_usage(arrays, Options(data=""), MODEL, "focal")
-    assert note == "To predict other images in an array X:"
-    assert second == f"  classes = {loaded}.predict(X)"
+def test_a_command_and_two_lines_of_python_predict_files() -> None:
+    lines = describe_usage(data(), MODEL, "dice")
+    assert lines[0] == "To write the masks of other images, of a folder IMAGES, into a folder:"
+    command = "sklearnloss predict out/best_model.safetensors IMAGES --output predictions"
+    assert lines[1].strip() == command
+    assert [line.strip() for line in lines[3:]] == [
+        "from sklearnloss import predict_files",
+        "predict_files('out/best_model.safetensors', 'IMAGES', 'predictions')",
+    ]
 
 
-@pytest.mark.parametrize("name", ["a/0.npy", "a/0.NPZ"])
-def test_arrays_in_files_are_resized_as_the_user_can(name: str) -> None:
-    lines = describe_usage(
-        data("classification", names=[name]), Options(data="", resize=8), MODEL, ""
-    )
-    assert lines[0] == "To predict other images, resize them to 8 x 8 pixels, as was done here:"
-    assert lines[-1].endswith(".predict(images)  # of shape (n, 3, 8, 8)")
-    assert not any("Image" in line for line in lines)
+def test_two_lines_of_python_predict_arrays() -> None:
+    lines = describe_usage(data("classification", in_files=False), MODEL, "focal")
+    assert lines[-2:] == [
+        "  from sklearnloss import load",
+        "  labels = load('out/best_model.safetensors').predict(X)",
+    ]
+
+
+def test_the_command_is_quoted_for_the_shell() -> None:
+    path = Path("my results; rm -rf/it's/best_model.safetensors")
+    _, command, *_ = describe_usage(data(), path, "dice")
+    assert shlex.split(command)[2] == str(path)

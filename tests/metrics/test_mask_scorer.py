@@ -100,8 +100,8 @@ def test_labels_that_overlap_are_scored_each(
 class Nothing(UNetSegmenter):
     """Finds nothing."""
 
-    def predict(self, X: Any) -> np.ndarray:
-        return np.zeros_like(super().predict(X))
+    def predict(self, X: Any, threshold: Any = None) -> np.ndarray:
+        return np.zeros_like(super().predict(X, threshold))
 
 
 def test_a_multilabel_segmenter_that_finds_nothing_scores_nothing() -> None:
@@ -225,9 +225,9 @@ def test_the_last_step_of_pipelines_and_searches_is_asked(model: UNetSegmenter) 
 class Counting(UNetSegmenter):
     """Counts how often it predicts."""
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, threshold: Any = None) -> np.ndarray:
         self.n_calls_ = getattr(self, "n_calls_", 0) + 1
-        return super().predict(X)
+        return super().predict(X, threshold)
 
 
 def test_several_metrics_share_predictions() -> None:

@@ -25,6 +25,9 @@ def made_up(
     rope: float = 0.01,
     repeatable: bool = True,
     baseline: float = math.nan,
+    kept: Mapping[str, Mapping[str, Any]] | None = None,
+    default_cv: bool = False,
+    seconds: float = 2.0,
     **others: Mapping[str, Any],
 ) -> LossComparison:
     """Return a comparison on repeats of five folds.
@@ -43,6 +46,12 @@ def made_up(
         Of the comparison.
     baseline : float
         The score of a constant answer in each split.
+    kept : dict of str to dict
+        What every fit of a loss keeps for reports.
+    default_cv : bool
+        Of the comparison.
+    seconds : float
+        Duration of each fit.
     **others : dict of str to array-like
         Scores of further scorers.
     """
@@ -62,13 +71,16 @@ def made_up(
         scores=tables,
         status=status,
         reasons=np.where(status == "ok", "", "the <loss> became nan").astype(object),
-        seconds=np.full(status.shape, 2.0),
+        seconds=np.full(status.shape, seconds),
         baseline={"score": np.full(n_splits, baseline)},
         images=_images(tables["score"], tests, images),
         tests=tests,
         n_train=np.array([len(train) for train, _ in splits]),
         n_images=n_images,
         repeatable=repeatable,
+        kept=None
+        if kept is None
+        else [[[kept.get(label)] * status.shape[2]] * n_splits for label in labels],
     )
     return LossComparison(
         fits,
@@ -80,6 +92,7 @@ def made_up(
             "image metric": "the mean IoU",
             "estimator": "UNetSegmenter()",
         },
+        default_cv=default_cv,
     )
 
 

@@ -190,6 +190,6 @@ def channels_advice(one: int, other: int) -> str:
         return ""
     what = "Gray and colored pictures" if both == {1, 3} else "Pictures with and without alpha"
     return (
-        f" {what} do not mix: make all alike, as with Pillow's "
-        f"ImageOps.exif_transpose(Image.open(file)).convert('RGB').save(copy)."
+        f" {what} do not mix: make all alike, with reader=FileReader(color='rgb') in Python, or as "
+        f"with Pillow's ImageOps.exif_transpose(Image.open(file)).convert('RGB').save(copy)."
     )

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
+from ..._files import FileReader
 from ..._files.pictures import is_pillow
 from ..._files.pixels import arrange
 from ...losses._core.seeding import unseeded
-from .arrays import Channels, as_image, is_masked
+from .arrays import _KEPT, Channels, as_image, given_dtype, is_masked
 from .axes import check_mask_shape, n_axes_by_mask
 from .open_item import (
+    MASK_PATHS,
     PATHS,
     is_image,
     name_item,
@@ -35,20 +37,21 @@ from .rows import ArrayImages
 # are in memory.
 _GROUP = 2
 _MOST_THREADS = 16
+_KEPT_NAMES = {np.dtype(kept).name for kept in _KEPT}
 
 
 def is_lazy(values: Any) -> bool:
     """Return whether images or masks should be read one by one.
 
-    True for a torch ``Dataset``, and for lists of paths, of Pillow images, of
-    memory-mapped arrays, of arrays of different shapes, or of (image, target) pairs.
+    True for a torch ``Dataset``, and for lists of paths or ``MaskFiles``, of Pillow images,
+    of memory-mapped arrays, of arrays of different shapes, or of (image, target) pairs.
     """
     if isinstance(values, Dataset):
         return True
     items = _as_list(values)
     if items is None or len(items) == 0:
         return False
-    if _is_pair(items[0]) or any(isinstance(item, PATHS) or is_pillow(item) for item in items):
+    if _is_pair(items[0]) or any(isinstance(item, MASK_PATHS) or is_pillow(item) for item in items):
         return True
     if not all(isinstance(item, (np.ndarray, Tensor)) and item.ndim > 1 for item in items):
         return False
@@ -111,6 +114,8 @@ class Samples:
     fill : callable, default=None
         Replaces NaN, which stands for masked pixels, in images (n, C, *spatial).
         By default they stay NaN.
+    reader : FileReader, default=None
+        Turns files into images and masks.
 
     Attributes
     ----------
@@ -136,6 +141,7 @@ class Samples:
         ready: bool = False,
         n_axes: int | None = None,
         fill: Callable[[Tensor], Tensor] | None = None,
+        reader: FileReader | None = None,
     ) -> None:
         items = X if isinstance(X, (Dataset, ArrayImages)) else _as_list(X)
         check_indexable(X if items is None else items)
@@ -154,8 +160,10 @@ class Samples:
         self.ready = ready
         self.n_axes = n_axes
         self.fill = fill
+        self.reader = FileReader() if reader is None else reader
         self.of_arrays = False
         self._mask_files: dict[int, Path] = {}
+        self._given_dtypes: dict[int, str] = {}
         self._of_dataset = any(isinstance(each, Dataset) for each in (self.items, self.targets))
         if self.ready and self.targets is None:  # nothing to read
             self.n_threads = 0
@@ -179,9 +187,9 @@ class Samples:
         if masked:
             if isinstance(target, PATHS):
                 self._mask_files[position] = Path(os.fsdecode(target))
-            target = open_mask(target, multilabel=self.multilabel)
+            target = open_mask(target, self.reader, multilabel=self.multilabel)
         mask = tuple(np.shape(target)) if masked else None
-        image, hidden = (item, True) if self.ready else self._read_image(item, names[0], mask)
+        image, hidden = (item, True) if self.ready else self._read_image(item, position, mask)
         if hidden and self.fill is not None and image.is_floating_point():
             image = self.fill(image[None])[0]
         if mask is not None:
@@ -212,10 +220,13 @@ class Samples:
         return name_item("X", position, split_item(self.items[position], position)[0])
 
     def _read_image(
-        self, item: Any, name: str, mask: tuple[int, ...] | None
+        self, item: Any, position: int, mask: tuple[int, ...] | None
     ) -> tuple[Tensor, bool]:
         """Return an image (C, *spatial), and whether some of its pixels are masked."""
-        pixels = open_image(item)
+        name = name_item("X", position, item)
+        pixels = open_image(
+            item, self.reader, n_axes=self._known_axes(mask), channels=self.channels
+        )
         n_axes = self.n_axes
         if mask is not None and pixels.is_pages:
             n_axes = n_axes or n_axes_by_mask(pixels.values.shape, mask, multilabel=self.multilabel)
@@ -225,7 +236,25 @@ class Samples:
             self.of_arrays = True
         with naming_item(name):
             image = as_image(values, self.image_shape, self.channels, name)
-        return image, is_masked(values)
+        hidden = is_masked(values)
+        if hidden:
+            given = str(given_dtype(values))
+            if given in _KEPT_NAMES:
+                self._given_dtypes[position] = given
+        return image, hidden
+
+    def _known_axes(self, mask: tuple[int, ...] | None) -> int | None:
+        """Return the number of spatial axes, as far as the mask or ``image_shape`` tells."""
+        if self.n_axes is not None:
+            return self.n_axes
+        if self.image_shape is not None:
+            return 3 if len(self.image_shape) == 4 else 2
+        return None if mask is None else len(mask) - int(self.multilabel)
+
+    def dtype(self, position: int, image: Tensor) -> torch.dtype:
+        """Return the dtype of an image before pixels were masked."""
+        given = self._given_dtypes.get(position)
+        return image.dtype if given is None else getattr(torch, given)
 
     def read(self, batches: Iterable[Sequence[int]]) -> Iterator[list[tuple[Tensor, Any]]]:
         """Yield batches of images and targets while the next batch is read."""

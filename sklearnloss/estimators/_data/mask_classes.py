@@ -37,11 +37,14 @@ class Advice(NamedTuple):
         What to do if labels are classes after all; contains ``{labels}``.
     any_classes : str
         The same if the labels are not known.
+    objects : str
+        How to make numbered objects one class.
     """
 
     ignore: str = "Pass ignore_index={label}"
     classes: str = "pass classes={labels}"
     any_classes: str = "list them as classes="
+    objects: str = "mask > 0, or for files reader=FileReader(masks='objects')"
 
     def if_classes(self, labels: Sequence[int]) -> str:
         """Return what to do if all labels are classes."""
@@ -53,6 +56,7 @@ COMMAND_LINE = Advice(
     ignore="Pass --ignore-index {label}",
     classes="compare losses in Python, with UNetSegmenter(classes={labels})",
     any_classes="compare losses in Python, with UNetSegmenter(classes=...)",
+    objects="pass --labels objects, or --labels border, which also separates objects that touch",
 )
 
 
@@ -88,7 +92,7 @@ def check_classes(
     if len(known) > MAX_CLASSES:
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}. Expected at most {MAX_CLASSES} "
-            f"classes. If they number objects, make these one class: mask > 0. If they are "
+            f"classes. If they number objects, make these one class: {advice.objects}. If they are "
             f"gray levels, from JPEG or from resizing, save masks as PNG and resize them without "
             f"interpolation. If they are classes, {advice.if_classes(known)}."
         )
@@ -96,7 +100,7 @@ def check_classes(
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}, which look like object "
             f"numbers, not classes: {numbers.reason}, and each is one connected blob. Make objects "
-            f"one class: mask > 0. If the labels are classes, {advice.if_classes(known)}."
+            f"one class: {advice.objects}. If the labels are classes, {advice.if_classes(known)}."
         )
 
 

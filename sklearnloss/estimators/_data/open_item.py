@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..._files.pictures import from_pillow, is_pillow
-from ..._files.pixels import Pixels, one_label_per_pixel
-from ..._files.read import naming, read_image, read_mask
+from ..._files import FileReader, MaskFiles
+from ..._files.pictures import is_pillow
+from ..._files.pixels import Pixels
+from ..._files.read import naming
 
 #: The types of file names.
 PATHS = (str, bytes, os.PathLike)
+#: What a mask is read from.
+MASK_PATHS = (*PATHS, MaskFiles)
 
 
 def is_image(item: Any) -> bool:
@@ -57,6 +60,7 @@ def name_item(what: str, position: int, item: Any) -> str:
     "X[3] ('images/a.png')"
     """
     file = f" ({os.fsdecode(item)!r})" if isinstance(item, PATHS) else ""
+    file = f" ({item!r})" if isinstance(item, MaskFiles) else file
     return f"{what}[{position}]{file}"
 
 
@@ -71,22 +75,29 @@ def naming_item(name: str) -> Iterator[None]:
         raise ValueError(f"{name}: {error}") from error
 
 
-def open_image(item: Any) -> Pixels:
-    """Return an image, read if it is a path; the axes of arrays and tensors are unknown."""
-    if isinstance(item, PATHS):
-        return read_image(item)
-    if is_pillow(item):
-        return from_pillow(item, mask=False)
+def open_image(
+    item: Any, reader: FileReader, *, n_axes: int | None = None, channels: Any = None
+) -> Pixels:
+    """Return an image, read if it is a path or a Pillow image; other axes are unknown.
+
+    Parameters
+    ----------
+    item : path, Pillow image, array or tensor
+        The image.
+    reader : FileReader
+        Reads paths and Pillow images.
+    n_axes, channels
+        What is known of the axes, see :meth:`FileReader.image`.
+    """
+    if isinstance(item, PATHS) or is_pillow(item):
+        return reader.image(item, n_axes=n_axes, channels=channels)
     return Pixels(item, None)
 
 
-def open_mask(item: Any, *, multilabel: bool) -> Any:
-    """Return a mask, read if it is a path."""
-    if isinstance(item, PATHS):
-        return read_mask(item, multilabel=multilabel)
-    if is_pillow(item):
-        pixels = from_pillow(item, mask=True)
-        return pixels.values if multilabel else one_label_per_pixel(pixels)
+def open_mask(item: Any, reader: FileReader, *, multilabel: bool) -> Any:
+    """Return a mask, read if it is a path, several paths, or a Pillow image."""
+    if isinstance(item, MASK_PATHS) or is_pillow(item):
+        return reader.mask(item, multilabel=multilabel)
     return item
 
 

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from ..._files import FileReader
 from .arrays import Scaling, given_dtype, is_masked, read_images
 from .axes import channels_advice, looks_like, mask_fits
 from .check_images import check_images
@@ -28,6 +29,7 @@ Images = ArrayImages | Survey
 class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     """Convert the user's data to tensors (n, C, *spatial), or to :class:`Samples`."""
 
+    reader: FileReader | None
     image_shape: tuple[int, ...] | None
     channels: Any
     normalize: str | None
@@ -95,7 +97,9 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
     def _check_units_of_first(self, samples: Samples) -> None:
         """Do the same for images that are read later, by the first of them."""
         if self.normalize == "imagenet" and self.scaling_ is not None and len(samples):
-            first = ArrayImages(next(iter(samples))[0][None])
+            image = next(iter(samples))[0]
+            dtype = str(samples.dtype(0, image)).removeprefix("torch.")
+            first = ArrayImages(image[None], dtype=dtype)
             check_white(self.scaling_, first.dtypes, first.extremes())
 
     def _learn_scaling(self, images: Images, targets: Targets) -> Scaling | None:
@@ -154,7 +158,13 @@ class ImageReadingMixin(BaseEstimator):  # type: ignore[misc]
             ready=isinstance(X, ArrayImages),
             n_axes=None if like is None else len(like) - 1,
             fill=None if like is None else self._fill,
+            reader=self._file_reader,
         )
+
+    @property
+    def _file_reader(self) -> FileReader:
+        """What reads files."""
+        return FileReader() if self.reader is None else self.reader
 
     def _check_several(self, X: Any, y: Any) -> None:
         """Raise a ValueError if X may be one image and y its mask."""

@@ -77,7 +77,7 @@ class Survey:
             self._check(image, position)
             self._add(image, None if kept is None else kept(target))
             self._shapes.append(tuple(image.shape))
-            dtypes.append(image.dtype)
+            dtypes.append(samples.dtype(position, image))
             with naming_item(f"y[{position}]"):
                 self.seen.append(look(target, tuple(image.shape)))
         samples.sizes = self._sizes()
@@ -137,7 +137,7 @@ class Survey:
         if len(image) != self.shape[1]:
             advice = channels_advice(len(image), self.shape[1])
             return f"Expected the same channels in all images.{advice}"
-        return "Expected images of the same size: resize or crop them."
+        return "Expected images of the same size: crop them, or set reader=FileReader(resize=...)."
 
     def _add(self, image: Tensor, kept: np.ndarray | None) -> None:
         pixels = image.flatten(1)[None]

@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from ..._predict.onnx_file import KEY, MOST_BYTES, graph_digest
-from .._persistence.temporary_file import check_target, write_whole
+from ..._utils.temporary_file import check_target, write_whole
 from .._training.torch_settings import check_default_dtype, usual_torch
 from .check import check_file
 from .graph import complete

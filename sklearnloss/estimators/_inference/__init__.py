@@ -1,4 +1,6 @@
 """From images to scores: ``predict`` in batches, ``tiling`` in tiles.
 
-``constant_model`` is a model that gives the same answer for every image and pixel.
+``file_model`` lets a fitted estimator predict files. ``constant_model`` is a model that gives the
+same answer for every image and pixel. ``probability_counts`` counts how often probabilities are
+above thresholds, and ``temperature`` finds the factor by which scores are too large.
 """

@@ -45,6 +45,7 @@ def constant_model(model: Any) -> Any:
         constant.steps = [*model.steps[:-1], (name, constant_model(last))]
         return constant
     constant = copy.copy(model)
+    constant.threshold_ = constant.temperature_ = None
     constant.net_ = _ConstantNet(model.net_, _constant_scores(model), masks=model._reads_masks)
     return constant
 

@@ -1,7 +1,6 @@
 """Saves fitted estimators to files that run nothing when they are loaded.
 
 ``mixin`` adds ``save`` to the estimators, and ``restore`` reads what it wrote. ``codec`` writes
-parameters as JSON, ``file_format`` stores them in a file with the tensors, and ``temporary_file``
-replaces a file atomically. ``initial_weights`` reads the weights of other networks, and
-``weight_layers`` determines the layers that they are for.
+parameters as JSON, and ``file_format`` stores them in a file with the tensors. ``initial_weights``
+reads the weights of other networks, and ``weight_layers`` determines the layers that they are for.
 """

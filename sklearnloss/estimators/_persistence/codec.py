@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..._files import FileReader
 from ..._utils.text import describe as shown
 from ..._utils.text import unique_name
 from ...losses import CompoundLoss, Loss, Penalty
@@ -75,7 +76,8 @@ def describe(value: Any, names: Names | None = None) -> Node:
     ----------
     value : object
         None, a number, a string, a numpy array or number, a tensor, a path, a
-        device, a torch optimizer class, a list, tuple or dict of these, or a loss or network.
+        device, a torch optimizer class, a list, tuple or dict of these, a FileReader, or a loss
+        or network.
     names : Names, default=None
         Collects the user's own losses and networks; None refuses them.
 
@@ -124,6 +126,9 @@ def _describe_object(value: Any) -> Node:
             return None
         values = [describe(each) for each in value.detach().cpu().reshape(-1).tolist()]
         return {"is": "tensor", "dtype": dtype, "shape": [*value.shape], "values": values}
+    if type(value) is FileReader:
+        params = {name: describe(each) for name, each in value.get_params().items()}
+        return {"is": "reader", "params": params}
     if isinstance(value, PurePath):
         return {"is": "path", "value": str(value)}
     if isinstance(value, torch.device):
@@ -264,6 +269,7 @@ _BUILDERS: dict[str, Callable[[Node, Mapping[str, Any]], Any]] = {
     "tensor": _build_tensor,
     "path": lambda node, custom: Path(node["value"]),
     "device": lambda node, custom: torch.device(node["value"]),
+    "reader": lambda node, custom: FileReader(**_build_params(node["params"], custom)),
     "optimizer": lambda node, custom: resolve_optimizer(node["name"]),
     "loss": lambda node, custom: OWN_LOSSES[node["name"]](**_build_params(node["params"], custom)),
     "torch loss": lambda node, custom: TORCH_LOSSES[node["name"]](

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .temporary_file import check_target, write_whole
+from ..._utils.temporary_file import check_target, write_whole
 
 #: The version of the format that is written; older versions can be read.
 FORMAT = 1

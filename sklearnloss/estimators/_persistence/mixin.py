@@ -135,7 +135,9 @@ def _contents(model: Any) -> tuple[dict[str, Any], dict[str, Tensor], dict[str, 
         "same_loss": model._loss_key() == model._fitted_loss_key,
         "class_counts": describe(net.class_counts_),
         "frozen": [name for name, p in net.module_.named_parameters() if not p.requires_grad],
-        "learnt": {key: describe(vars(model)[key]) for key in LEARNT if key in vars(model)},
+        "learnt": {
+            key: describe(vars(model)[key]) for key in LEARNT if vars(model).get(key) is not None
+        },
     }
     custom = names.objects | loss_names.objects
     for name, ours in names.objects.items():

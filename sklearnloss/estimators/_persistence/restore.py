@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from skorch.history import History
 from torch import Tensor, nn
 
+from ..._predict.decide import check_temperature
 from ...losses import Loss
 from ...losses._core.names import USER_LOSSES
 from ...networks._build import expected_tensors
@@ -29,13 +30,16 @@ HISTORY = "history"
 SCALING = ("scaling.mean", "scaling.scale")
 
 # Attributes set by fit, besides the net, the loss and the scaling.
-LEARNT = {
+LEARNT: dict[str, type | tuple[type, ...]] = {
     "classes_": np.ndarray,
+    "data_description_": dict,  # set by the command ``compare``
     "feature_names_in_": np.ndarray,
     "input_shape_": tuple,
     "mask_values_": np.ndarray,
     "n_features_in_": int,
     "stem_": str,
+    "temperature_": float,
+    "threshold_": (float, np.ndarray),
 }
 
 
@@ -125,13 +129,19 @@ def _fill_learnt(model: Any, learnt: Node, tensors: dict[str, Tensor]) -> None:
     for name, node in learnt.items():
         value = build(node, {})
         if not isinstance(value, LEARNT[name]):
-            raise ValueError(f"its {name} is {value!r}; expected a {LEARNT[name].__name__}")
+            raise ValueError(f"its {name} is {value!r}; expected a {_names(LEARNT[name])}")
         setattr(model, name, value)
+    check_temperature(model.temperature_)
+    model._read_threshold(None)
     model.scaling_ = None
     if any(name in tensors for name in SCALING):
         model.scaling_ = Scaling(*(tensors.pop(name) for name in SCALING))
         expected = torch.empty(model.input_shape_[0], device="meta")
         _check_tensors(model.scaling_._asdict(), dict.fromkeys(Scaling._fields, expected))
+
+
+def _names(kinds: type | tuple[type, ...]) -> str:
+    return " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
 
 
 def _fill_network(model: Any, weights: dict[str, Tensor], device: str | None) -> None:

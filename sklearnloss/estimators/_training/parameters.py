@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from ..._files import FileReader
+
 Mirrored = Literal["flip", "mirror"] | None
 # Stands for a default that differs between estimators.
 OWN = object()
@@ -84,6 +86,7 @@ class SharedParameters:
     channels: Annotated[
         str, Parameter("first", [StrOptions({"first", "last"})], used_after_fit=True)
     ]
+    reader: Annotated[FileReader | None, Parameter(None, [FileReader, None], used_after_fit=True)]
     optimizer: Annotated[Any, Parameter("adamw", may_be_code=True)]
     lr: Annotated[float, Parameter(3e-3, [_real_number("neither")])]
     weight_decay: Annotated[float, Parameter(0.1, [_real_number("left")])]

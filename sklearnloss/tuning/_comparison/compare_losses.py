@@ -7,6 +7,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, overload
 
@@ -21,7 +22,9 @@ from ...estimators._mask_estimator import MaskEstimator
 from .._evaluation.fingerprint import digest, digest_contents
 from .._evaluation.fit_and_score import seed_estimator
 from .._evaluation.identity import Identity, shape, short
+from .._workers.deadline import Deadline
 from .._workers.pool import count_workers
+from .examples import examples
 from .fit import PairedData
 from .fit_log import FitJournal, open_fit_journal
 from .network_results import NetworkComparison
@@ -30,6 +33,7 @@ from .run_fits import fit_all
 from .scorers import NamedScorers, read_scoring
 from .settings import Settings, combine, read_losses, read_networks
 from .splits import make_splits
+from .thresholds import score_of_classes
 from .thumbnails import thumbnails
 
 
@@ -53,6 +57,7 @@ def compare_losses(
     error_score: float | str = ...,
     random_state: Any = ...,
     storage: str | os.PathLike[str] | None = ...,
+    timeout: float | None = ...,
     verbose: int = ...,
 ) -> LossComparison: ...
 @overload
@@ -75,6 +80,7 @@ def compare_losses(
     error_score: float | str = ...,
     random_state: Any = ...,
     storage: str | os.PathLike[str] | None = ...,
+    timeout: float | None = ...,
     verbose: int = ...,
 ) -> NetworkComparison: ...
 
@@ -98,6 +104,7 @@ def compare_losses(
     error_score: float | str = math.nan,
     random_state: Any = None,
     storage: str | os.PathLike[str] | None = None,
+    timeout: float | None = None,
     verbose: int = 0,
 ) -> LossComparison | NetworkComparison:
     """Compare losses on held-out data, and test whether the differences are real.
@@ -163,6 +170,11 @@ def compare_losses(
         was interrupted; with more losses, repeats or seeds, only those are fitted.
         Fits that raised an exception are tried again. A second comparison on the same
         file waits for the first one.
+    timeout : float, default=None
+        Seconds after which no further fit is begun, except those of the first split with
+        the first seed. The result is that of the splits and seeds that all losses
+        finished: of whole repeats, if there is one. A warning says how many are missing.
+        With ``storage``, the same call continues.
     verbose : int, default=0
         1 shows a progress bar, 2 also a line per fit.
 
@@ -224,7 +236,8 @@ def compare_losses(
     by_loss = read_losses(estimator, losses)
     by_network = {} if networks is None else read_networks(estimator, networks)
     settings = combine(estimator, by_network, by_loss) if by_network else by_loss
-    _check_numbers(rope, error_score)
+    _check_numbers(rope, error_score, timeout)
+    deadline = None if timeout is None else Deadline(timeout)
     n_workers = count_workers(n_jobs)
     scorers = read_scoring(estimator, scoring)
     with open_fit_journal(storage) as journal:
@@ -247,7 +260,7 @@ def compare_losses(
             identity = _identity(data, groups)
             _add_settings(identity, scoring, scorers, per_image, random_state, seed)
             journal.begin({**identity.digests, "random_state": seed}, identity.details)
-        fits = fit_all(settings, plan, data, journal, n_workers, verbose)
+        fits = fit_all(settings, plan, data, journal, n_workers, verbose, deadline)
     about = _about(data, next(iter(fits.scores)), seed)
     failed = math.nan if isinstance(error_score, str) else float(error_score)
 
@@ -258,6 +271,8 @@ def compare_losses(
             rope=rope,
             error_score=failed,
             about={**about, **more},
+            score_of=score_of_classes(estimator, scorers),
+            default_cv=cv is None,
         )
 
     if not by_network:
@@ -274,19 +289,22 @@ def compare_losses(
 
 
 def _illustrated(comparison: LossComparison, data: PairedData) -> LossComparison:
-    """Add the names of the images, and thumbnails of the hardest ones."""
+    """Add the names of the images, and pictures of the hardest ones and of examples."""
     worst = [row["image"] for row in comparison.worst_images_]
     comparison.pictures_ = thumbnails(data.estimator, data.X, worst)
     comparison.image_names_ = _file_names(data.X)
+    comparison.examples_ = examples(comparison.fits_, data.estimator, data.X, data.y)
     return comparison
 
 
-def _check_numbers(rope: float, error_score: float | str) -> None:
+def _check_numbers(rope: float, error_score: float | str, timeout: float | None) -> None:
     if not (isinstance(rope, numbers.Real) and 0 <= rope < math.inf):
         raise ValueError(f"rope={rope!r}: expected a number of at least 0.")
     known = isinstance(error_score, numbers.Real) and not math.isinf(error_score)
     if not known and error_score != "raise":
         raise ValueError(f"error_score={error_score!r}: expected a finite number, nan or 'raise'.")
+    if timeout is not None and not (isinstance(timeout, numbers.Real) and timeout > 0):
+        raise ValueError(f"timeout={timeout!r}: expected a number of seconds above 0, or None.")
 
 
 def _read_seed(random_state: Any, journal: FitJournal | None) -> int:
@@ -346,4 +364,5 @@ def _about(data: PairedData, first: str, seed: int) -> dict[str, str]:
         "image metric": "the mean IoU" if masks else "the accuracy",
         "estimator": " ".join(repr(data.estimator).split()),
         "seed of splits and fits": str(seed),
+        "date": datetime.now().strftime("%Y-%m-%d %H:%M"),
     }

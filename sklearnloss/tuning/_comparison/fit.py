@@ -18,7 +18,9 @@ from ..._utils.text import shorten
 from ...estimators._inference.constant_model import constant_model
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.outcome import Outcome, UndefinedScore, attempt
+from .held_out import training_curve
 from .image_scores import score_images
+from .thresholds import count_held_out
 
 Array = NDArray[Any]
 
@@ -76,8 +78,9 @@ def fit_once(
     -------
     result : dict
         "status" ("ok", "diverged", "undefined" for a score of nan, or "failed"),
-        "reason", "scores" (by name), "fit_seconds", "images" (a score each), and
-        "baseline" (the scores of a constant answer) if requested.
+        "reason", "scores" (by name), "fit_seconds", "images" (a score each),
+        "threshold_counts" (of ``count_held_out``), "kept" (what reports show of it: "confusion",
+        "examples" and "curve"), and "baseline" (the scores of a constant answer) if requested.
     """
     if os.getpid() != data.process:
         torch.set_num_threads(1)
@@ -88,7 +91,8 @@ def fit_once(
         fold = FoldFit(data, settings, train, test, seed=seed, reseed=True)
         fold.fit()
         constant = {"baseline": _score_constant(fold)} if baseline else {}
-        return {"fit_seconds": fold.fit_time, **constant, **_score(fold, data.per_image)}
+        scored = _score(fold, data.per_image, test)
+        return {"fit_seconds": fold.fit_time, **constant, **scored}
 
     def fail(outcome: Outcome, error: Exception) -> dict[str, Any]:
         if not data.catch:
@@ -117,16 +121,22 @@ def _score_constant(fold: FoldFit) -> dict[str, float] | None:
     return scores if all(map(math.isfinite, scores.values())) else None
 
 
-def _score(fold: FoldFit, per_image: bool) -> dict[str, Any]:
+def _score(fold: FoldFit, per_image: bool, test: Array) -> dict[str, Any]:
     scores = fold.score()
     for name, score in scores.items():
         if not math.isfinite(score):
             raise UndefinedScore(f"{name} is {score} on the held-out part.")
-    images = None
+    images, kept = None, None
     if per_image:
-        scored = score_images(fold.model, fold.X, fold.y).tolist()
-        images = [None if math.isnan(score) else round(score, 6) for score in scored]
-    return {"scores": scores, "images": images}
+        found, kept = score_images(fold.model, fold.X, fold.y, test)
+        images = [None if math.isnan(score) else round(score, 6) for score in found.tolist()]
+    curve = training_curve(last_step(fold.model)[1])
+    return {
+        "scores": scores,
+        "images": images,
+        "threshold_counts": count_held_out(fold),
+        "kept": {**(kept or {}), "curve": curve},
+    }
 
 
 def _failure(outcome: Outcome, error: Exception) -> dict[str, str]:

@@ -15,6 +15,8 @@ from .._evaluation.identity import differences, listed
 from .._workers.journal import damaged, parse_object
 from .._workers.retries import StorageError, is_read_only
 from .._workers.storage import check_file_storage
+from .held_out import is_record
+from .thresholds import are_counts
 from .wording import FAILURES
 
 try:
@@ -65,7 +67,11 @@ _FIT = {
     "fit_seconds": _is_number,
     "images": _are_images,
     "baseline": lambda value: value is None or _is_score_dict(value),
+    "threshold_counts": are_counts,
+    "kept": is_record,
 }
+#: What some fits lack: only one of the losses has a baseline, and older versions kept less.
+_ABSENT: Line = {"baseline": None, "kept": None, "threshold_counts": None}
 
 
 @contextlib.contextmanager
@@ -218,7 +224,7 @@ class FitJournal:
 
     def _parse_fit(self, number: int, line: bytes) -> Line:
         fit = parse_object(str(self.path), number, line)
-        known = _has({"baseline": None, **fit}, _FIT)  # only one of the losses has a baseline
+        known = _has({**_ABSENT, **fit}, _FIT)
         if not known or bool(fit["scores"]) != (fit["status"] == "ok"):
             raise ValueError(damaged(str(self.path), number, line, "no fit of a comparison"))
         return fit

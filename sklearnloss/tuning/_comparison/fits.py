@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -92,6 +92,11 @@ class FitTable:
         Number of images in all.
     repeatable : bool
         Whether the images could be split in other ways.
+    counts : list of list of list of dict
+        What each fit's held-out images say about thresholds, in the nesting of ``images``;
+        see ``count_held_out``. Empty if unknown.
+    kept : list of list of list of (dict or None), or None
+        What each fit keeps for reports, in the nesting of ``images``.
     """
 
     labels: list[str]
@@ -105,6 +110,8 @@ class FitTable:
     n_train: Array
     n_images: int
     repeatable: bool
+    counts: list[Any] = field(default_factory=list)
+    kept: list[Any] | None = None
 
     @property
     def ratio(self) -> float:
@@ -133,7 +140,14 @@ class FitTable:
             reasons=self.reasons[which],
             seconds=self.seconds[which],
             images=[self.images[k] for k in which],
+            counts=[self.counts[k] for k in which] if self.counts else [],
+            kept=None if self.kept is None else [self.kept[k] for k in which],
         )
+
+    def kept_of(self, loss: int) -> list[dict[str, Any]]:
+        """Return what the fits of a loss keep for reports, without those that keep nothing."""
+        rows = [] if self.kept is None else self.kept[loss]
+        return [each for row in rows for each in row if each]
 
 
 def collect(
@@ -180,6 +194,10 @@ def collect(
         n_train=np.array([len(train) for train, _ in plan.splits]),
         n_images=n_images,
         repeatable=plan.repeatable,
+        counts=[
+            [[each.get("threshold_counts") for each in row] for row in rows] for rows in results
+        ],
+        kept=[[[each.get("kept") for each in row] for row in rows] for rows in results],
     )
 
 

@@ -2,92 +2,130 @@
 
 from __future__ import annotations
 
-import io
+import platform
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from ..._utils.text import describe, shorten
 from ..._version import __version__
-from .html_parts import Cell, data_uri, draw_uri, page, settings_table, snippet, table
-from .plot import draw_comparison, figure_size
-from .text import baseline_line, cells, design, headings, image_name, legend
-from .wording import cell, interval, listed, number, probability, setting
+from .html_classes import class_section
+from .html_examples import example_section
+from .html_parts import (
+    Cell,
+    advice_box,
+    draw_uri,
+    figures,
+    folded,
+    note,
+    page,
+    pixels_uri,
+    settings_table,
+    snippet,
+    table,
+)
+from .html_training import curve_section, tried_section
+from .origin import Origin
+from .plot import draw_differences, draw_scores, part_size
+from .text import advise_in, baseline_line, cells, design, headings, image_name, legend
+from .wording import cell, interval, number, probability, setting
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .results import LossComparison
 
 
-def render_report(comparison: LossComparison) -> str:
+def render_report(comparison: LossComparison, origin: Origin | None = None) -> str:
     """Return the whole page."""
+    origin = origin or Origin()
+    where = f" for {origin.data}" if origin.data else ""
+    done = f"{design(comparison)}, scored by {comparison.about_['metric']} on held-out images."
     sections = [
-        f"<h1>Which loss? {escape(comparison.about_['metric'])} on held-out data</h1>",
-        f'<p class="note">{escape(design(comparison))}</p>',
-        f'<p class="headline">{escape(headline(comparison))}</p>',
-        f'<img alt="Scores and differences of the losses" src="{_picture(comparison)}">',
-        "<h2>Losses</h2>",
+        f"<h1>Which loss{escape(where)}?</h1>",
+        advice_box(advise_in(comparison, origin)),
+        note(done),
+        note(f"Data: {origin.description}" if origin.description else ""),
+        "<h2>Scores</h2>",
+        note(f"{_explain_picture(comparison)} {baseline_line(comparison)}".strip()),
+        _pictures(comparison),
         loss_table(comparison),
-        f'<p class="note">{escape(baseline_line(comparison))}</p>',
+        note(_explain_table(comparison)),
         reasons(comparison),
-        pair_section(comparison),
+        example_section(comparison),
+        class_section(comparison),
+        curve_section(comparison, origin.score_curves),
         image_section(comparison),
-        "<h2>Settings</h2>",
-        _settings(comparison),
-        "<h2>How to read this</h2>",
-        f'<p class="note">{escape(_explanation(comparison))}</p>',
+        tried_section(origin),
+        _usage(origin),
+        pair_section(comparison),
+        folded("<h2>Settings</h2>", _settings(comparison, origin)),
+        folded("<h2>How it was computed</h2>", note(_explanation(comparison))),
     ]
     return page("Comparison of losses", sections)
 
 
 def render_snippet(comparison: LossComparison) -> str:
-    """Return the table and the verdicts, for notebooks."""
+    """Return the advice, the table and the verdicts, for notebooks."""
     verdicts = [
         f'<li class="{pair["outcome"]}">{escape(pair["verdict"])}</li>'
         for pair in comparison.pairs_
     ]
+    first = comparison.advice()[0]
     done = f"{design(comparison)}, scored by {comparison.about_['metric']}"
     return snippet(
         [
-            f'<p class="note">{escape(done)}</p>',
+            f"<p><strong>{escape(first)}</strong></p>",
+            note(done),
             loss_table(comparison),
             f"<ul>{''.join(verdicts)}</ul>",
         ]
     )
 
 
-def headline(comparison: LossComparison) -> str:
-    """Return a sentence that sums up the result."""
-    best = comparison.best_
-    if best is None:
-        return "No loss finished all its fits."
-    pairs = [pair for pair in comparison.pairs_ if pair["a"] == best]
-    beaten = [pair["b"] for pair in pairs if pair["outcome"] == "better"]
-    equal = [pair["b"] for pair in pairs if pair["outcome"] == "equivalent"]
-    open_ = [pair["b"] for pair in pairs if pair["outcome"] in ("undecided", "unknown")]
-    failed = [pair["b"] for pair in pairs if pair["outcome"] == "failed"]
-    if comparison.learned_ is False:
-        return (
-            f"Nothing was learned: {best}, the best loss, scores no higher than a constant answer."
-        )
-    parts = [f"{best} has the highest score"]
-    parts += [f"it beats {listed(beaten)}"] if beaten else []
-    verb = "is" if len(equal) == 1 else "are"
-    parts += [f"{listed(equal)} {verb} as good in practice"] if equal else []
-    parts += [f"whether it is better than {listed(open_)} is open"] if open_ else []
-    parts += (
-        [f"there is no verdict on {listed(failed)}, not all of whose fits finished"]
-        if failed
-        else []
+def _explain_picture(comparison: LossComparison) -> str:
+    if len(comparison.labels_) < 2:
+        return ""
+    return (
+        f"Second picture: how far each loss is from the best one. A line that crosses 0 leaves "
+        f"open which is better; one inside the green band, up to {setting(comparison.rope_)}, "
+        f"does not matter."
     )
-    return "; ".join(parts) + "."
 
 
-def _picture(comparison: LossComparison) -> str:
-    """Return the figure as a data URI."""
-    return draw_uri(
-        lambda figure: draw_comparison(list(figure.subplots(1, 2)), comparison),
-        figure_size(len(comparison.labels_)),
-        "LossComparison.to_html",
+def _pictures(comparison: LossComparison) -> str:
+    """Return the scores and the differences as two pictures."""
+    size = part_size(len(comparison.labels_))
+    drawn = [(draw_scores, "Scores of the losses")]
+    if len(comparison.labels_) > 1 and comparison.best_ is not None:
+        drawn.append((draw_differences, "Differences of the losses from the best one"))
+    return figures((_picture(draw, size, comparison), text) for draw, text in drawn)
+
+
+def _picture(
+    draw: Callable[[Axes, LossComparison], None],
+    size: tuple[float, float],
+    comparison: LossComparison,
+) -> str | None:
+    return draw_uri(lambda figure: draw(figure.subplots(), comparison), size)
+
+
+def _explain_table(comparison: LossComparison) -> str:
+    seeds = " sd seeds: the part that is due to initial weights and batches alone."
+    several = comparison.scores_.shape[2] > 1
+    return (
+        f"sd folds: how much the score varies between splits of the images.{seeds * several} "
+        f"P(best): the probability that this loss has the highest mean score."
     )
+
+
+def _usage(origin: Origin) -> str:
+    if not origin.usage:
+        return ""
+    lines = escape("\n".join(origin.usage))
+    return f"<h2>Using the model</h2><pre>{lines}</pre>"
 
 
 def loss_table(comparison: LossComparison) -> str:
@@ -118,8 +156,13 @@ def pair_section(comparison: LossComparison, heading: str = "h2") -> str:
         ]
         for pair in comparison.pairs_
     ]
-    note = f'<p class="note">{escape(legend(comparison))}.</p>'
-    return f"<{heading}>Pairs</{heading}>{table([*head, 'P(better)'], rows)}{note}"
+    told = (
+        f"{legend(comparison)}. p: how often equally good losses would differ this much by chance; "
+        f"p (Holm): the same, adjusted for the number of pairs. P(worse), P(equiv.) and P(better): "
+        f"that the first loss is worse by more than what matters, differs by less, or is better."
+    )
+    shown = f"{note(told)}{table([*head, 'P(better)'], rows)}"
+    return folded(f"<{heading}>Details of the pairs</{heading}>", shown)
 
 
 _PROBABILITIES = ("p_worse", "p_equivalent", "p_better")
@@ -130,23 +173,6 @@ def image_section(comparison: LossComparison, heading: str = "h2") -> str:
     if comparison.image_scores_ is None:
         return ""
     metric = comparison.about_["image metric"]
-    note = (
-        f"Descriptive, no test: {metric} of each image, from fits that did not train on it. "
-        f"Images of one fold share one trained network, so even many images do not prove that a "
-        f"loss is better. Intervals: bootstrap over fits, then over the images of each fit."
-    )
-    rows = [
-        [
-            f"{pair['a']} - {pair['b']}",
-            number(pair["image_difference"]),
-            interval(pair["image_low"], pair["image_high"]),
-            *(str(pair[f"image_{key}"]) for key in ("wins", "losses", "ties")),
-        ]
-        for pair in comparison.pairs_
-        if pair["outcome"] != "failed"
-    ]
-    head = ["pair", "difference", "bootstrap interval", "images won", "lost", "tied"]
-    pairs = table(head, rows) if rows else ""
     worst = [
         [
             _thumbnail(comparison, row["image"]),
@@ -156,25 +182,51 @@ def image_section(comparison: LossComparison, heading: str = "h2") -> str:
         for row in comparison.worst_images_
     ]
     hard = table(["hardest images", "mean", *comparison.labels_], worst)
-    return f'<{heading}>Single images</{heading}><p class="note">{escape(note)}</p>{pairs}{hard}'
+    told = f"{metric} of each image, from fits that did not train on it."
+    return (
+        f"<{heading}>Single images</{heading}>{note(told[0].upper() + told[1:])}{hard}"
+        f"{_images_won(comparison)}"
+    )
+
+
+def _images_won(comparison: LossComparison) -> str:
+    """Return how many images each loss won, and why that proves little."""
+    rows = [
+        [
+            f"{pair['a']} - {pair['b']}",
+            *(str(pair[f"image_{key}"]) for key in ("wins", "losses", "ties")),
+            number(pair["image_difference"]),
+            interval(pair["image_low"], pair["image_high"]),
+        ]
+        for pair in comparison.pairs_
+        if pair["outcome"] != "failed"
+    ]
+    if not rows:
+        return ""
+    told = (
+        "Descriptive, no test: a loss can win most images without evidence that it is better, "
+        "because images are not independent: those of one fold were predicted by the same "
+        "network, and the networks of different folds share training images. Intervals: bootstrap "
+        "over fits, then over the images of each fit."
+    )
+    head = ["pair", "images won", "lost", "tied", "difference", "bootstrap interval"]
+    return f"{note(told)}{table(head, rows)}"
 
 
 def _thumbnail(comparison: LossComparison, image: int) -> Cell:
     """Return a cell with the image's name, and its picture if there is one."""
     picture = comparison.pictures_.get(image)
-    shown = ""
-    if picture is not None:
-        from matplotlib.image import imsave
-
-        buffer = io.BytesIO()
-        imsave(buffer, picture, cmap="gray", vmin=0, vmax=255, format="png")
-        shown = f'<img class="thumb" alt="image {image}" src="{data_uri(buffer)}"> '
-    return Cell(f"<td>{shown}{escape(image_name(comparison, image))}</td>")
+    uri = None if picture is None else pixels_uri(picture)
+    name = escape(image_name(comparison, image))
+    shown = "" if uri is None else f'<img class="thumb" alt="" src="{uri}"> '
+    return Cell(f'<td class="name">{shown}{name}</td>')
 
 
-def _settings(comparison: LossComparison) -> str:
+def _settings(comparison: LossComparison, origin: Origin) -> str:
     given = {label: written(params) for label, params in comparison.settings_.items()}
-    return settings_table({**given, **about(comparison, design(comparison))})
+    named = {"data": origin.data, "command": origin.command}
+    found = {name: text for name, text in named.items() if text}
+    return settings_table({**found, **given, **about(comparison, design(comparison))})
 
 
 def about(comparison: LossComparison, splits: str) -> dict[str, str]:
@@ -185,7 +237,8 @@ def about(comparison: LossComparison, splits: str) -> dict[str, str]:
         "test / train": number(comparison.fits_.ratio),
         "rope": setting(comparison.rope_),
         "score of fits that did not finish": str(comparison.error_score_),
-        "sklearnloss": __version__,
+        "versions": f"sklearnloss {__version__}, torch {torch.__version__}, "
+        f"python {platform.python_version()}",
     }
 
 

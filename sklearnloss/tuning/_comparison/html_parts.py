@@ -4,46 +4,90 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...estimators._displays.style import import_pyplot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Array = NDArray[Any]
+
 _STYLE = """
-:root { color-scheme: light; }
-.slc { font: 15px/1.5 system-ui, sans-serif; color: #1f2937; }
-.slc table { border-collapse: collapse; margin: .6em 0 1.2em; font-variant-numeric: tabular-nums; }
-.slc th, .slc td { padding: .3em .8em; text-align: right; border-bottom: 1px solid #e5e7eb; }
-.slc th { font-weight: 600; color: #4b5563; border-bottom: 2px solid #d1d5db; }
-.slc td { white-space: nowrap; } .slc td.words { white-space: normal; min-width: 22em; }
-.slc td:first-child { white-space: normal; } .slc img.thumb { height: 44px; vertical-align: middle;
-  image-rendering: pixelated; margin-right: .5em; }
-.slc th:first-child, .slc td:first-child, .slc td.words { text-align: left; }
-.slc tr.best td { background: #eaf3fa; font-weight: 600; }
-.slc .note { color: #6b7280; font-size: 13px; max-width: 60em; }
+.slc { font: 15px/1.5 system-ui, sans-serif; color: #1f2937; --line: #d1d5db; --soft: #6b7280;
+  --mark: #eaf3fa; }
+.slc .scroll { overflow-x: auto; max-width: 100%; margin: .6em 0 1.2em; }
+.slc table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.slc th, .slc td { padding: .3em .8em; text-align: right; border-bottom: 1px solid var(--line); }
+.slc th { font-weight: 600; color: var(--soft); border-bottom-width: 2px; }
+.slc td { white-space: nowrap; } .slc td.words { white-space: normal; min-width: 15em; }
+.slc td.name { white-space: normal; min-width: 8em; overflow-wrap: break-word; }
+.slc th:first-child, .slc td:first-child, .slc .words { text-align: left; }
+.slc img.thumb { height: 44px; vertical-align: middle; image-rendering: pixelated;
+  margin-right: .5em; }
+.slc tr.best td { background: var(--mark); font-weight: 600; }
+.slc .note { color: var(--soft); font-size: 13px; max-width: 60em; overflow-wrap: anywhere; }
 .slc .better { color: #a05a00; } .slc .equivalent { color: #00734f; }
-.slc .undecided, .slc .unknown { color: #4b5563; } .slc .failed { color: #b42318; }
-.slc code { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+.slc .undecided, .slc .unknown { color: var(--soft); } .slc .failed { color: #b42318; }
+.slc code, .slc pre { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere; }
+.slc pre { white-space: pre-wrap; margin: .4em 0; }
 """
 _PAGE_STYLE = """
+:root { color-scheme: light dark; }
 body { margin: 0; background: #f3f4f6; }
 main { max-width: 1060px; margin: 2em auto; padding: 1.6em 2.4em; background: #fff;
-       border-radius: 8px; box-shadow: 0 1px 4px #0002; overflow-x: auto; }
-h1 { font-size: 1.5em; margin: 0 0 .1em; } h2 { font-size: 1.1em; margin: 1.6em 0 .2em; }
-h3 { font-size: 1em; margin: 1em 0 .2em; color: #4b5563; }
+  border-radius: 8px; box-shadow: 0 1px 4px #0002; box-sizing: border-box; }
+h1 { font-size: 1.5em; margin: 0 0 .3em; overflow-wrap: anywhere; line-height: 1.3; }
+h2 { font-size: 1.15em; margin: 1.8em 0 .3em; }
+h3 { font-size: 1em; margin: 1em 0 .2em; } h4 { font-size: .95em; margin: .8em 0 .2em; }
 img { max-width: 100%; }
-.pictures { display: flex; flex-wrap: wrap; gap: .5em 1.5em; align-items: center; }
-.pictures img { flex: 2 1 380px; min-width: 0; }
-.pictures img + img { flex: 1 1 230px; max-width: 340px; }
-@media print { body { background: #fff; } main { margin: 0; padding: 0; overflow: visible;
-  box-shadow: none; } h2, h3 { break-after: avoid; } tr, img { break-inside: avoid; } }
-.slc .headline { font-size: 1.1em; margin: .8em 0; padding: .6em 1em; background: #eaf3fa;
-                 border-left: 4px solid #0072b2; }
+.slc .headline { font-size: 1.1em; margin: .8em 0; padding: .7em 1em; background: var(--mark);
+  border-left: 4px solid #0072b2; overflow-wrap: anywhere; }
+.headline p { margin: 0; } .headline ul { margin: .4em 0 0; padding-left: 1.2em; }
+.headline ul { font-size: .92em; } .slc .headline code { white-space: nowrap; }
+.pictures { display: flex; flex-wrap: wrap; gap: .5em 1.5em; align-items: flex-start; }
+.pictures img { flex: 1 1 300px; min-width: 0; max-width: 560px; border-radius: 4px; }
+.panels { display: grid; grid-template-columns: repeat(4, minmax(0, 190px)); gap: .5em; }
+.panels figure { margin: 0; } .panels img { width: 100%; image-rendering: pixelated;
+  display: block; border-radius: 3px; }
+.mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr));
+  gap: .8em; } .mistakes figure { margin: 0; }
+.mistakes img { width: 100%; max-width: 150px; image-rendering: pixelated; display: block;
+  border-radius: 3px; }
+figcaption { font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
+.key { display: inline-block; margin: 0 1em .3em 0; font-size: 13px; }
+.key i { display: inline-block; width: 1em; height: 1em; margin-right: .35em;
+  vertical-align: -.12em; border: 1px solid #0008; border-radius: 2px; }
+.confusion td { text-align: center; } .confusion small { display: block; color: var(--soft); }
+.confusion td:first-child, .confusion th:first-child { text-align: left; }
+.confusion th { text-align: center; max-width: 9em; overflow-wrap: break-word; }
+details { margin: .8em 0; } summary { cursor: pointer; }
+summary h2, summary h3, summary h4 { display: inline; }
+@media (max-width: 640px) { main { margin: 0; padding: 1em; border-radius: 0; }
+  .slc th, .slc td { padding: .3em .5em; }
+  .panels { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (prefers-color-scheme: dark) {
+  body { background: #0f1216; } main { background: #1a1e24; }
+  .slc { color: #e5e7eb; --line: #3b4250; --soft: #a3abb8; --mark: #1d3346; }
+  .slc .better { color: #f0b25e; } .slc .equivalent { color: #4fc79b; }
+  .slc .failed { color: #ff9a8c; } .pictures img { background: #fff; } }
+@media print { body, main { background: #fff; } main { margin: 0; padding: 0; max-width: none;
+  box-shadow: none; } .slc { color: #000; } h2, h3, h4 { break-after: avoid; }
+  .slc { --soft: #444; --line: #bbb; --mark: #eaf3fa; }
+  tr, img, figure, .panels { break-inside: avoid; } .scroll { overflow: visible; }
+  .slc table { font-size: 12px; } .slc td { white-space: normal; }
+  details::details-content { content-visibility: visible; display: block; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
+
+#: Said where pictures are left out.
+NO_PICTURES = "Pictures are left out: they need pip install 'sklearnloss[plot]'."
 
 
 def page(title: str, sections: Iterable[str]) -> str:
@@ -66,8 +110,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float], name: str) -> str:
-    """Return a figure as a data URI.
+def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float]) -> str | None:
+    """Return a figure as a data URI, None without matplotlib.
 
     Parameters
     ----------
@@ -75,10 +119,9 @@ def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float], name: str
         Called with the figure to draw on.
     size : tuple of float
         Width and height in inches.
-    name : str
-        Names what needs matplotlib in the error message.
     """
-    import_pyplot(name)
+    if not has_matplotlib():
+        return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -90,9 +133,62 @@ def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float], name: str
     return data_uri(buffer)
 
 
+def has_matplotlib() -> bool:
+    """Return whether pictures can be drawn."""
+    try:
+        import_pyplot("A report")
+    except ImportError:
+        return False
+    return True
+
+
+def pixels_uri(picture: Array) -> str | None:
+    """Return pixels, uint8 of shape (H, W) or (H, W, 3), as a data URI; None without matplotlib."""
+    if not has_matplotlib():
+        return None
+    from matplotlib.image import imsave
+
+    if picture.shape[0] == 1:  # a signal is a strip
+        picture = np.repeat(picture, 24, axis=0)
+    buffer = io.BytesIO()
+    imsave(buffer, picture, cmap="gray", vmin=0, vmax=255, format="png")
+    return data_uri(buffer)
+
+
 def data_uri(png: io.BytesIO) -> str:
     """Return a picture as a data URI."""
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+
+
+def figures(pictures: Iterable[tuple[str | None, str]]) -> str:
+    """Return pictures next to each other, from their data URIs and their texts."""
+    known = [(uri, text) for uri, text in pictures if uri is not None]
+    if not known:
+        return note(NO_PICTURES)
+    images = [f'<img alt="{escape(text)}" src="{uri}">' for uri, text in known]
+    return f'<div class="pictures">{"".join(images)}</div>'
+
+
+def note(text: str) -> str:
+    """Return a small paragraph, "" without text."""
+    return f'<p class="note">{escape(text)}</p>' if text else ""
+
+
+def folded(heading: str, content: str) -> str:
+    """Return content that is shown when its heading, which is HTML, is clicked."""
+    return f"<details><summary>{heading}</summary>{content}</details>" if content else ""
+
+
+def advice_box(advice: Sequence[str]) -> str:
+    """Return what to do, the first sentence in bold."""
+    first, *others = (_OPTION.sub(r"<code>\g<0></code>", escape(text)) for text in advice)
+    items = "".join(f"<li>{text}</li>" for text in others)
+    more = f"<ul>{items}</ul>" if items else ""
+    return f'<div class="headline"><p><strong>{first}</strong></p>{more}</div>'
+
+
+#: Options of the command, which must not be broken into two lines.
+_OPTION = re.compile(r"--[a-z][a-z-]+(?: \d+)?")
 
 
 class Cell(str):
@@ -100,18 +196,49 @@ class Cell(str):
 
 
 def table(
-    head: Iterable[str], rows: Iterable[Sequence[str]], classes: Sequence[str] | None = None
+    head: Iterable[str],
+    rows: Iterable[Sequence[str]],
+    classes: Sequence[str] | None = None,
+    *,
+    kind: str = "",
 ) -> str:
-    """Return a table of texts and cells."""
-    body = []
+    """Return a table of texts and cells, which scrolls if it is too wide.
+
+    Parameters
+    ----------
+    head : iterable of str
+        The headings of the columns.
+    rows : iterable of sequences of str
+        The first cell of each is its name.
+    classes : sequence of str, default=None
+        A CSS class for each row.
+    kind : str, default=""
+        A CSS class for the table.
+    """
+    body, words = [], set()
     for k, row in enumerate(rows):
-        kind = f' class="{classes[k]}"' if classes and classes[k] else ""
-        inner = "".join(
-            text if isinstance(text, Cell) else f"<td>{escape(text)}</td>" for text in row
-        )
-        body.append(f"<tr{kind}>{inner}</tr>")
-    top = "".join(f"<th>{escape(name)}</th>" for name in head)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+        words |= {n for n, text in enumerate(row) if isinstance(text, Cell) and _WORDS in text}
+        of_row = f' class="{classes[k]}"' if classes and classes[k] else ""
+        inner = "".join(_cell(text, number == 0) for number, text in enumerate(row))
+        body.append(f"<tr{of_row}>{inner}</tr>")
+    top = "".join(
+        f'<th scope="col"{_LEFT if number in words else ""}>{escape(name)}</th>'
+        for number, name in enumerate(head)
+    )
+    style = f' class="{kind}"' if kind else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table{style}><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+_WORDS, _LEFT = 'class="words', ' class="words"'
+
+
+def _cell(text: str, is_name: bool) -> str:
+    if isinstance(text, Cell):
+        return text
+    return f'<td class="name">{escape(text)}</td>' if is_name else f"<td>{escape(text)}</td>"
 
 
 def settings_table(settings: dict[str, str]) -> str:
@@ -120,4 +247,4 @@ def settings_table(settings: dict[str, str]) -> str:
         [name, Cell(f'<td class="words"><code>{escape(text)}</code></td>')]
         for name, text in settings.items()
     ]
-    return table(["", ""], rows)
+    return table(["setting", "value"], rows)

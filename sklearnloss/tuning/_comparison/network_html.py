@@ -7,7 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from .html import about, image_section, loss_table, pair_section, reasons, written
-from .html_parts import draw_uri, page, settings_table, snippet, table
+from .html_classes import class_section
+from .html_examples import example_section
+from .html_parts import draw_uri, figures, folded, note, page, settings_table, snippet, table
+from .html_training import curve_section
 from .network_plot import WIDTHS, draw_scores, draw_shares, figure_size
 from .network_text import (
     best_table,
@@ -32,23 +35,21 @@ def render_report(comparison: NetworkComparison) -> str:
     sections = [
         f"<h1>Which loss with which network? {escape(comparison.about_['metric'])} on held-out "
         f"data</h1>",
-        _note(networks_design(comparison)),
         f'<p class="headline">{escape(_sentence(comparison.verdict_))}</p>',
+        note(networks_design(comparison)),
         _list(comparison.notes_, "failed"),
         _pictures(comparison),
         "<h2>Mean scores</h2>",
         _mean_table(comparison),
-        _note(f"{means_legend(comparison)}. {' '.join(learning_lines(comparison))}"),
+        note(f"{means_legend(comparison)}. {' '.join(learning_lines(comparison))}"),
         "<h2>The spread of the scores</h2>",
         _with_head(effect_table(comparison)),
-        _note(f"{_sentence(effects_legend(comparison))}"),
+        note(f"{_sentence(effects_legend(comparison))}"),
         "<h2>The best loss of each network</h2>",
         _with_head(best_table(comparison)),
         *(_network_section(name, each) for name, each in comparison.comparisons_.items()),
-        "<h2>Settings</h2>",
-        _settings(comparison),
-        "<h2>How to read this</h2>",
-        _note(_explanation(first)),
+        folded("<h2>Settings</h2>", _settings(comparison)),
+        folded("<h2>How it was computed</h2>", note(_explanation(first))),
     ]
     return page("Comparison of losses and networks", sections)
 
@@ -57,17 +58,13 @@ def render_snippet(comparison: NetworkComparison) -> str:
     """Return the tables and the verdict, for notebooks."""
     return snippet(
         [
-            _note(f"{networks_design(comparison)}, scored by {comparison.about_['metric']}"),
+            note(f"{networks_design(comparison)}, scored by {comparison.about_['metric']}"),
             _mean_table(comparison),
             _with_head(effect_table(comparison)),
             f"<p>{escape(_sentence(comparison.verdict_))}</p>",
             _list(comparison.notes_, "failed"),
         ]
     )
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{escape(text)}</p>'
 
 
 def _sentence(text: str) -> str:
@@ -99,22 +96,16 @@ def _pictures(comparison: NetworkComparison) -> str:
         (draw_scores, left, "Scores of the losses over the networks"),
         (draw_shares, right, "Shares of the spread"),
     )
-    images = [
-        f'<img alt="{text}" src="{_picture(draw, (size, height), comparison)}">'
-        for draw, size, text in drawn
-    ]
-    return f'<div class="pictures">{"".join(images)}</div>'
+    return figures((_picture(draw, (size, height), comparison), text) for draw, size, text in drawn)
 
 
 def _picture(
     draw: Callable[[Axes, NetworkComparison], None],
     size: tuple[float, float],
     comparison: NetworkComparison,
-) -> str:
-    """Return one picture as a data URI."""
-    return draw_uri(
-        lambda figure: draw(figure.subplots(), comparison), size, "NetworkComparison.to_html"
-    )
+) -> str | None:
+    """Return one picture as a data URI, None without matplotlib."""
+    return draw_uri(lambda figure: draw(figure.subplots(), comparison), size)
 
 
 def _network_section(name: str, comparison: LossComparison) -> str:
@@ -123,8 +114,11 @@ def _network_section(name: str, comparison: LossComparison) -> str:
         f"<h2>Losses with {escape(name)}</h2>",
         loss_table(comparison),
         reasons(comparison),
-        pair_section(comparison, "h3"),
+        example_section(comparison, "h3", "h4"),
+        class_section(comparison, "h3", "h4"),
+        curve_section(comparison, {}, "h3"),
         image_section(comparison, "h3"),
+        pair_section(comparison, "h3"),
     ]
     return "".join(parts)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,6 +21,7 @@ from .network_tables import (
 )
 from .network_text import summarize
 from .plot import check_axes
+from .reported import Reported
 from .results import LossComparison, import_pandas
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ Row = dict[str, Any]
 Table = Literal["effects", "best", "ranks", "losses", "pairs", "fits"]
 
 
-class NetworkComparison:
+class NetworkComparison(Reported):
     """Scores of losses with several networks, on the same splits with the same seeds.
 
     Made by :func:`compare_losses` with ``networks``.
@@ -169,31 +168,11 @@ class NetworkComparison:
         draw_networks(axes, self)
         return axes
 
-    def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write a report: a single, self-contained HTML file.
+    def _render_report(self) -> str:
+        return render_report(self)
 
-        Needs matplotlib: ``pip install 'sklearnloss[report]'``.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file; missing folders are created.
-
-        Returns
-        -------
-        path : Path
-        """
-        target = Path(path)
-        text = render_report(self)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        return target
-
-    def _repr_html_(self) -> str:
+    def _render_snippet(self) -> str:
         return render_snippet(self)
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def __repr__(self) -> str:
         n_splits, n_seeds = self.scores_.shape[2:]

@@ -24,6 +24,11 @@ def figure_size(n_losses: int) -> tuple[float, float]:
     return 10.5, 1.5 + 0.42 * n_losses
 
 
+def part_size(n_losses: int) -> tuple[float, float]:
+    """Return width and height of one of the two parts, drawn by itself."""
+    return 5.2, 1.5 + 0.42 * n_losses
+
+
 def new_axes(n_losses: int) -> list[Axes]:
     """Return two axes on a new figure."""
     plt = import_pyplot("LossComparison.plot")
@@ -49,12 +54,13 @@ def check_axes(ax: Any, what: str) -> list[Axes]:
 
 def draw_comparison(axes: Sequence[Axes], comparison: LossComparison) -> None:
     """Draw the scores on the first axes, and the differences from the best on the second."""
-    _draw_scores(axes[0], comparison)
+    draw_scores(axes[0], comparison)
     if len(axes) > 1:
-        _draw_differences(axes[1], comparison)
+        draw_differences(axes[1], comparison)
+        axes[1].set_yticklabels([])
 
 
-def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
+def draw_scores(axes: Axes, comparison: LossComparison) -> None:
     """Draw a dot per split and a line at the mean, the best loss at the top."""
     raw = next(iter(comparison.fits_.scores.values()))
     finished = dict(zip(comparison.labels_, raw, strict=True))
@@ -75,7 +81,10 @@ def _draw_scores(axes: Axes, comparison: LossComparison) -> None:
     _draw_baseline(axes, next(iter(comparison.baseline_.values()), np.nan))
     _finish(axes, [row["loss"] for row in comparison.table_])
     axes.set_title(
-        f"{plain_text(comparison.about_['metric'])} on held-out data", fontsize="medium", loc="left"
+        f"{plain_text(comparison.about_['metric'])} on held-out data",
+        fontsize="medium",
+        loc="left",
+        pad=14,  # above the name of the dotted line
     )
     axes.set_xlabel("one dot per fit, line at the mean", fontsize="small", color=GREY)
 
@@ -88,7 +97,7 @@ def _draw_baseline(axes: Axes, score: float) -> None:
         axes.text(score, 1.0, " constant answer", transform=where, fontsize="x-small", color=GREY)
 
 
-def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
+def draw_differences(axes: Axes, comparison: LossComparison) -> None:
     """Draw the corrected intervals of the differences, and the range that does not matter."""
     rope, best = comparison.rope_, comparison.best_
     if best is None:
@@ -103,10 +112,9 @@ def _draw_differences(axes: Axes, comparison: LossComparison) -> None:
         if label in pairs:
             _draw_interval(axes, heights[label], pairs[label])
     _finish(axes, [row["loss"] for row in comparison.table_])
-    axes.set_yticklabels([])
     axes.set_title(f"difference from {plain_text(best)}", fontsize="medium", loc="left")
     axes.set_xlabel(
-        f"corrected 95 % interval; green: differences up to {setting(rope)}, which do not matter",
+        f"corrected 95 % interval; green: up to {setting(rope)}, which does not matter",
         fontsize="small",
         color=GREY,
     )
@@ -117,6 +125,7 @@ def _draw_interval(axes: Axes, height: int, pair: dict[str, Any]) -> None:
     if np.isfinite(pair["low"]):
         low, high = -pair["high"], -pair["low"]
         axes.plot([low, high], [height, height], color=color, lw=2.5, solid_capstyle="round")
+    if np.isfinite(pair["difference"]):
         axes.plot([-pair["difference"]], [height], "o", color=color, ms=7)
     _annotate(axes, height, word, ink)
 
@@ -158,6 +167,7 @@ def _annotate(axes: Axes, height: int, text: str, color: str) -> None:
 def _finish(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(range(len(labels)), [plain_text(label) for label in labels])
     _widen(axes)
+    axes.locator_params(axis="x", nbins=5)  # labels of tiny differences are long
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)

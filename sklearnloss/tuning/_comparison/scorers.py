@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.metrics import check_scoring
 
 from ..._utils.text import shorten, text_keys, unique_name
-from .._evaluation.scoring import named_scorers
+from ...metrics._named import named_scorers
 from .._evaluation.sklearn_private import MultimetricScorer
 
 

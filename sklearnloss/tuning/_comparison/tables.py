@@ -110,14 +110,35 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
     if not pairs:
         return []
     differences = np.array([by_split[a["loss"]] - by_split[b["loss"]] for a, b in pairs])
-    test = corrected_t_test(differences, fits.ratio)
-    adjusted = holm(test.p)
-    probabilities = correlated_t_probabilities(differences, fits.ratio, rope)
+    tested = pair_statistics(differences, fits.ratio, rope)
+    n_pairs = sum(np.isfinite(row["p"]) for row in tested)
     rows = []
-    for k, (a, b) in enumerate(pairs):
-        row = {
-            "a": a["loss"],
-            "b": b["loss"],
+    for (a, b), row, each in zip(pairs, tested, differences, strict=True):
+        row = {"a": a["loss"], "b": b["loss"], **row}
+        row["more_repeats"] = _repeats_needed(row, each, fits, rope, n_pairs)
+        row["verdict"] = _verdict(row, a, b, fits, rope)
+        rows.append(row)
+    return rows
+
+
+def pair_statistics(differences: Array, ratio: float, rope: float) -> list[Row]:
+    """Return intervals, p-values, probabilities and outcomes of differences, a row per pair.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_pairs, n_splits)
+        Differences of scores.
+    ratio : float
+        ``n_test / n_train``.
+    rope : float
+        Largest difference that does not matter.
+    """
+    test = corrected_t_test(differences, ratio)
+    adjusted = holm(test.p)
+    probabilities = correlated_t_probabilities(differences, ratio, rope)
+    rows = []
+    for k in range(len(differences)):
+        row: Row = {
             "difference": float(test.mean[k]),
             "low": float(test.low[k]),
             "high": float(test.high[k]),
@@ -126,9 +147,6 @@ def pair_rows(fits: FitTable, scores: Array, ranked: list[Row], rope: float) -> 
         }
         row |= zip(("p_worse", "p_equivalent", "p_better"), probabilities[k].tolist(), strict=True)
         row["outcome"] = _outcome(row, differences.shape[1])
-        row["verdict"] = _verdict(
-            row, a, b, differences[k], fits, rope, int(np.isfinite(test.p).sum())
-        )
         rows.append(row)
     return rows
 
@@ -143,25 +161,29 @@ def _outcome(row: Row, n_splits: int) -> str:
     return "better" if row["p_holm"] < ALPHA else "undecided"
 
 
-def _verdict(
-    row: Row, a: Row, b: Row, differences: Array, fits: FitTable, rope: float, n_pairs: int
-) -> str:
+def _repeats_needed(
+    row: Row, differences: Array, fits: FitTable, rope: float, n_pairs: int
+) -> int | None:
+    """Return how many more repeats would decide about a pair, None if they would not help."""
+    if row["outcome"] != "undecided" or np.isnan(row["p"]) or not fits.repeatable:
+        return None
+    n_folds = fits.n_folds
+    return repeats_needed(
+        row["difference"],
+        float(differences.std(ddof=1)),
+        fits.ratio,
+        n_folds,
+        len(differences) // n_folds,
+        level=ALPHA / n_pairs,
+        rope=rope,
+        certainty=CERTAIN,
+        at_most=MANY_SPLITS if n_folds == 1 else MANY_REPEATS,
+    )
+
+
+def _verdict(row: Row, a: Row, b: Row, fits: FitTable, rope: float) -> str:
     failed = [f"{loss['loss']} {failures(loss)}" for loss in (a, b) if failures(loss)]
     if row["outcome"] == "failed":
         return f"no verdict on {a['loss']} and {b['loss']}: {', '.join(failed)}"
-    more = None
-    if row["outcome"] == "undecided" and np.isfinite(row["p"]) and fits.repeatable:
-        n_folds = fits.n_folds
-        more = repeats_needed(
-            row["difference"],
-            float(differences.std(ddof=1)),
-            fits.ratio,
-            n_folds,
-            len(differences) // n_folds,
-            level=ALPHA / n_pairs,
-            rope=rope,
-            certainty=CERTAIN,
-            at_most=MANY_SPLITS if n_folds == 1 else MANY_REPEATS,
-        )
-    text = verdict(row, rope=rope, n_folds=fits.n_folds, more=more)
+    text = verdict(row, rope=rope, n_folds=fits.n_folds, more=row["more_repeats"])
     return f"{text} (counted with a bad score: {', '.join(failed)})" if failed else text

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .advice import advise
+from .origin import Origin
 from .wording import cell, failures, plural, probability, setting
 
 if TYPE_CHECKING:
@@ -67,20 +69,19 @@ def baseline_line(comparison: LossComparison) -> str:
     score = next(iter(comparison.baseline_.values()), math.nan)
     if math.isnan(score):
         return ""
-    text = f"A constant answer, the most frequent label everywhere, scores {cell(score)}."
-    if comparison.learned_ is False:
-        text += (
-            " No loss scores higher: the networks have learned nothing that this score shows. "
-            "Train longer (max_epochs), check that images and labels match, or use a score "
-            "that weights the classes equally."
-        )
-    return text
+    return f"A constant answer, the most frequent label everywhere, scores {cell(score)}."
+
+
+def advise_in(comparison: LossComparison, origin: Origin) -> list[str]:
+    """Return what to do, with the words for settings that its origin has."""
+    curve = origin.score_curves.get(str(comparison.best_))
+    return advise(comparison, origin.options, curve)
 
 
 def image_name(comparison: LossComparison, image: int) -> str:
     """Return the name of an image, or its number."""
     names = comparison.image_names_
-    return str(image) if names is None else names[image]
+    return f"image {image}" if names is None else names[image]
 
 
 def align(table: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
@@ -97,6 +98,11 @@ def align(table: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
 
 
 def summarize(comparison: LossComparison) -> str:
+    """Return what to do, and the scores."""
+    return "\n".join([*advise(comparison), "", describe_scores(comparison)])
+
+
+def describe_scores(comparison: LossComparison) -> str:
     """Return the table of losses, the reasons for failures, and the verdicts."""
     table = [["", *headings(comparison)]]
     table += [[row["loss"], *cells(comparison, row)] for row in comparison.table_]

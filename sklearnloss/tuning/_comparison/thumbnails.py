@@ -1,4 +1,4 @@
-"""Thumbnails of some images, for reports."""
+"""Small pictures of some images, for reports."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ..._utils.pipeline import last_step
 from ...estimators._displays.chosen_images import take
 from ...estimators._displays.planes import as_picture, plane
+from .held_out import shrink
 
 Array = NDArray[Any]
-
-SIDE = 96
 
 
 def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Array]:
@@ -32,23 +31,24 @@ def thumbnails(estimator: Any, X: Any, positions: Sequence[int]) -> dict[int, Ar
     Returns
     -------
     pictures : dict of int to ndarray of shape (H, W) or (H, W, 3), uint8
-        Sides are at most 96 pixels. Empty if X has no images, such as when a pipeline
+        Sides are at most 160 pixels. Empty if X has no images, such as when a pipeline
         creates them from something else.
     """
     part = last_step(estimator)[1]
     try:
         samples = list(part._samples(take(X, positions)))
-        return {k: _shrunk(image) for k, (image, _) in zip(positions, samples, strict=True)}
+        return {k: as_thumbnail(image) for k, (image, _) in zip(positions, samples, strict=True)}
     except (TypeError, ValueError):  # a report without pictures is better than none
         return {}
 
 
-def _shrunk(image: Any) -> Array:
+def as_thumbnail(image: Any) -> Array:
+    """Return an image tensor (C, *spatial) as a small picture, as :func:`thumbnails` does."""
     array = np.asarray(image.float() if image.is_floating_point() else image)
     masked = np.isnan(array)
     if masked.any():
         array = np.where(masked, 0 if masked.all() else array[~masked].mean(), array)
     picture = as_picture(plane(array, array.ndim - 1, None))
-    step = max(1, -(-max(picture.shape[:2]) // SIDE))
-    small: Array = (255 * picture[::step, ::step]).round().astype(np.uint8)
-    return small
+    small = np.moveaxis(shrink(np.moveaxis(picture, (0, 1), (-2, -1))), (-2, -1), (0, 1))
+    codes: Array = (255 * small).round().astype(np.uint8)
+    return codes

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
 
+from ..._files import MaskFiles
+from ..._files.channel_files import ChannelFiles
+from ..._files.formats import is_image_folder
 from ..._files.pictures import is_pillow
 from ...estimators._loss_parameter import module_settings, plain_settings
 from .function_text import describe_function
@@ -132,7 +136,12 @@ def _add(state: Any, value: Any, files: bool = False) -> None:
 
 
 def _is_file(value: Any) -> bool:
-    return isinstance(value, str | os.PathLike) and os.path.isfile(value)
+    """Return whether a value is a file, a folder that is an image, or several files."""
+    if isinstance(value, MaskFiles | ChannelFiles):
+        return True
+    return isinstance(value, str | os.PathLike) and (
+        os.path.isfile(value) or (os.path.isdir(value) and is_image_folder(value))
+    )
 
 
 def _listed_files(value: Any) -> list[Any] | None:
@@ -168,8 +177,14 @@ def _digest_item(item: Any) -> bytes:
     )
 
 
-def _digest_file(path: str | os.PathLike[str]) -> bytes:
+def _digest_file(path: str | os.PathLike[str] | MaskFiles | ChannelFiles) -> bytes:
     """Return a digest of a file's contents, which are read again only if the file changed."""
+    if isinstance(path, MaskFiles | ChannelFiles):
+        return b"".join(map(_digest_file, path.paths))
+    if os.path.isdir(path):
+        inside = sorted(part for part in Path(path).rglob("*") if part.is_file())
+        text = [(str(part.relative_to(path)), _digest_file(part).hex()) for part in inside]
+        return hashlib.blake2b(repr(text).encode(), digest_size=12).digest()
     found = os.stat(path)
     written = (found.st_mtime_ns, found.st_ctime_ns)
     key = (found.st_dev, found.st_ino, found.st_size, *written)

@@ -7,6 +7,7 @@ values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by
 ``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``.
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
 Sampler and pruner read one ``cached_study`` in memory. ``crashes`` abandons candidates that crash
-processes, ``progress`` and ``sklearn_callbacks`` inform the user, ``fitted_attributes`` sets the
-results, and ``cv_results`` and ``display`` present them.
+processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
+``fitted_attributes`` sets the results, and ``cv_results``, ``score_curves`` and ``display`` present
+them.
 """

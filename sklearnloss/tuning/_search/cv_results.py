@@ -112,17 +112,27 @@ def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
 
 def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]]:
     """Return the best settings of each loss: by score, or by last report if none is complete."""
+    return {
+        label: {
+            "params": space.params(row.values),
+            "score": row.results.last_report,
+            "state": row.state.name,
+        }
+        for label, row in best_rows(rows, space).items()
+    }
+
+
+def best_rows(rows: Sequence[Row], space: Space) -> dict[str, Row]:
+    """Return the candidate with the best settings of each loss."""
     best: dict[str, tuple[bool, float]] = {}
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Row] = {}
     for row in rows:
         label, score = space.loss(row.values), row.results.last_report
         if row.state == TrialState.FAIL or row.results.is_infeasible or math.isnan(score):
             continue
         rank = (row.state == TrialState.COMPLETE, score)
         if label not in best or rank > best[label]:
-            best[label] = rank
-            params = space.params(row.values)
-            found[label] = {"params": params, "score": score, "state": row.state.name}
+            best[label], found[label] = rank, row
     return found
 
 

@@ -14,6 +14,7 @@ from .attempts import Row
 from .cached_study import as_study
 from .cv_results import best_per_loss, complete_rows, format_results, has_complete, untried
 from .evaluate import Task
+from .score_curves import score_curves
 from .sklearn_callbacks import SearchTasks
 from .store import CandidateStore
 
@@ -52,6 +53,7 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
     search.multimetric_ = isinstance(first, dict)
     if space.has_losses:
         search.best_per_loss_ = best_per_loss(rows, space)
+        search.score_curves_ = score_curves(rows, space, search.estimator)
     if search.multimetric_:
         search._check_refit_for_multimetric(first)
     if has_complete(rows):

@@ -121,6 +121,7 @@ def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
             pruner=search.pruner,
             budget=budget,
             on_finish=reporter.report,
+            watch=search._watch,
         )
         if n_workers > 1 and not is_done:
             address = _reveal(store.address)

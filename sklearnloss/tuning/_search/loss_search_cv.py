@@ -16,9 +16,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.validation import check_is_fitted
 
+from ...metrics._named import named_scorers
 from .._comparison.compare_losses import compare_losses
 from .._comparison.results import LossComparison
-from .._evaluation.scoring import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.parse import read_space
 from .._workers.address import StorageParameter, is_url
@@ -35,6 +35,7 @@ from .sampler import check_sampler
 from .setup import make_task, open_search
 from .sklearn_callbacks import SearchTasks, warn_of_workers
 from .store import CandidateStore
+from .watch import SearchWatch
 from .worker import Budget
 
 
@@ -139,6 +140,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Seconds that this training took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
+    score_curves_ : dict of str to list of (int, float)
+        With these settings, the score after each epoch: the mean over the finished folds.
+        Only of losses whose epochs were scored.
     untried_losses_ : list of str
         Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
@@ -216,6 +220,9 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
 
     # A parameter of scikit-learn's own searches.
     return_train_score = False
+
+    #: Set by the command line, to say how long a search takes, and to end it in time.
+    _watch: SearchWatch | None = None
 
     storage: Any = StorageParameter()
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from .attempts import Row
 from .cached_study import add_trials, as_study, stoppable
 from .store import CandidateStore
+from .watch import progress
 from .worker import Worker
 
 
@@ -23,8 +24,8 @@ class ProgressReporter:
     Parameters
     ----------
     search : LossSearchCV
-        Its ``verbose`` and ``callbacks`` determine what to do; its ``refit`` is checked
-        against the metrics as soon as they are known.
+        Its ``verbose``, ``callbacks`` and ``_watch`` determine what to do; its ``refit`` is
+        checked against the metrics as soon as they are known.
     store : CandidateStore
         The candidates.
     """
@@ -34,6 +35,7 @@ class ProgressReporter:
         self.checked = False
         self.store = store
         self.verbose = search.verbose
+        self.watch = search._watch
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
         self.study: optuna.Study | None = None  # passed to callbacks
@@ -48,6 +50,8 @@ class ProgressReporter:
         for row in former:
             self._check(row)
             self._count(row)
+        if self.watch is not None:
+            self.watch.update(progress(self.store))
         if self.callbacks:
             self.study = as_study(former, self.store.space, self.store.study.study_name)
         return self
@@ -58,9 +62,12 @@ class ProgressReporter:
 
     def report(self, worker: Worker) -> None:
         """Report the candidates that have been finished since the last call."""
-        if not self.callbacks and not self.verbose and self.checked:
+        if not self.callbacks and not self.verbose and self.checked and self.watch is None:
             return
         rows = self.store.rows()
+        if self.watch is not None:
+            self.watch.update(progress(self.store))
+            worker.stopped |= self.watch.is_over()
         for row in rows:
             if not row.is_finished or row.trial._trial_id in self.seen:
                 continue

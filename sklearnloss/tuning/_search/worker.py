@@ -22,6 +22,7 @@ from .intermediate_results import IntermediateResults
 from .pruner import HalvingPruner
 from .sampler import CandidateSampler
 from .store import CandidateStore, LostCandidate
+from .watch import OutOfTime, SearchWatch, progress
 
 
 @dataclass
@@ -88,6 +89,8 @@ class Worker:
         Defines when to end.
     on_finish : callable, default=None
         Called with the worker after each candidate.
+    watch : SearchWatch, default=None
+        May end the search at any epoch.
     """
 
     def __init__(
@@ -99,11 +102,13 @@ class Worker:
         pruner: BasePruner | None,
         budget: Budget,
         on_finish: Callable[[Worker], None] | None = None,
+        watch: SearchWatch | None = None,
     ) -> None:
         self.task = task
         self.store = store
         self.budget = budget
         self.on_finish = on_finish
+        self.watch = watch
         self.pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
         self._given_sampler = sampler
         self.stopped = False
@@ -128,7 +133,7 @@ class Worker:
             candidate = self.store.claim(self._propose, self._has_enough)
             if candidate is None:
                 return
-            with contextlib.suppress(LostCandidate):
+            with contextlib.suppress(LostCandidate, OutOfTime):
                 self._work_on(candidate)
             if self.on_finish is not None:
                 self.on_finish(self)
@@ -158,7 +163,7 @@ class Worker:
             self.task,
             self.store.space.params(candidate.values),
             candidate.results,
-            results.report,
+            functools.partial(self._report, candidate, results),
             results.save,
             watch=not isinstance(self.pruner, NopPruner),
         )
@@ -170,7 +175,7 @@ class Worker:
                 evaluation.run()
             except LostCandidate:
                 raise
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, OutOfTime):
                 results.release()
                 raise
             except BaseException:
@@ -180,3 +185,17 @@ class Worker:
                     self.store.release(candidate)
                 raise
         results.finish()
+
+    def _report(
+        self, candidate: RunningCandidate, results: IntermediateResults, step: int, value: float
+    ) -> bool:
+        """Report a score to the pruner, and end the search if its time is up."""
+        stop, n_folds = results.report(step, value), len(candidate.results.folds)
+        if stop or self.watch is None or n_folds == len(self.task.splits):
+            return stop  # the candidate ends anyway
+        if step == n_folds * self.task.n_epochs:
+            self.watch.update(progress(self.store, candidate))
+        if self.watch.is_over():
+            self.stopped = True
+            raise OutOfTime
+        return False

@@ -319,9 +319,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, files: Files, scenes: Data
     X, y = scenes
     model = segmenter()
     with pytest.raises(
-        ValueError, match=r"a.dcm' is of an unknown kind. Expected .npy, .npz or a p"
+        ValueError, match=r"a.lsm5' is of an unknown kind. Expected .npy, .npz or a p"
     ):
-        model.fit([tmp_path / "a.dcm", tmp_path / "b.dcm"], y[:2])
+        model.fit([tmp_path / "a.lsm5", tmp_path / "b.lsm5"], y[:2])
     with pytest.raises(FileNotFoundError, match="a.npy"):
         model.fit([tmp_path / "a.npy", tmp_path / "b.npy"], y[:2])
     np.savez(tmp_path / "two.npz", a=X[0], b=X[1])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sklearnloss import load
-from sklearnloss.estimators._persistence.temporary_file import remove_leftovers, temporary_file
+from sklearnloss._utils.temporary_file import remove_leftovers, temporary_file
 
 from ..conftest import Data, classifier
 
@@ -23,7 +23,7 @@ LEFTOVER = f".{FILE}.{'0123456789abcdef' * 2}"
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from sklearnloss.estimators._persistence.temporary_file import temporary_file
+from sklearnloss._utils.temporary_file import temporary_file
 
 with temporary_file(Path(sys.argv[1])) as (path, file):
     file.write(b"half")

@@ -323,7 +323,9 @@ def test_images_that_are_never_held_out_have_no_score() -> None:
 
 def test_the_summary_shows_losses_failures_and_verdicts() -> None:
     text = made_up({**SCORES, "bad": SCORES["poor"]}, diverged={"bad": [0, 1]}).summary()
-    lines = text.splitlines()
+    advice, _, scores = text.partition("\n\n")
+    assert advice.endswith("There is no verdict on bad: not all fits finished.")
+    lines = scores.splitlines()
     assert lines[0] == "4 losses, 15 splits (3 x 5 folds) x 1 seed, 50 images, scored by mean IoU"
     assert lines[2].split("  ")[-1] == "not finished"
     assert re.match(r"(fine|same) +\.\d{3} +\.0\d\d +\.\d+ +2 +-$", lines[3])

@@ -185,6 +185,18 @@ def test_a_file_that_was_not_written_to_is_read_once(
     assert read[6:] == [paths[0]]
 
 
+def test_folders_that_are_images_count_with_their_contents(tmp_path: Path) -> None:
+    folder = tmp_path / "a.zarr"
+    (folder / "c").mkdir(parents=True)
+    (folder / "zarr.json").write_text("{}")
+    (folder / "c" / "0").write_bytes(b"some numbers")
+    before = digest_data([folder], None, masks=False)
+    (tmp_path / "b.zarr").symlink_to(folder)
+    assert digest_data([tmp_path / "b.zarr"], None, masks=False) == before
+    (folder / "c" / "0").write_bytes(b"more numbers")
+    assert digest_data([folder], None, masks=False) != before
+
+
 def test_names_and_labels_are_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = {"loss": "dice", "callbacks": ["dice"]}

@@ -7,10 +7,10 @@ from typing import Any
 
 from sklearn.metrics import get_scorer_names
 
-from ..._utils.pipeline import reach_final
-from ..._utils.text import did_you_mean
-from ...metrics._mask_scorer import as_mask_scorer
-from ...metrics._scorers import NAMED
+from .._utils.pipeline import reach_final
+from .._utils.text import did_you_mean
+from ._mask_scorer import as_mask_scorer
+from ._scorers import NAMED
 
 
 def named_scorers(scoring: Any, estimator: Any = None) -> Any:

@@ -6,8 +6,8 @@ from sklearn.pipeline import make_pipeline
 from sklearnloss import LossSearchCV, ResNetClassifier, UNetSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, dice_scorer, iou_scorer
+from sklearnloss.metrics._named import named_scorers
 from sklearnloss.metrics._scorers import NAMED
-from sklearnloss.tuning._evaluation.scoring import named_scorers
 
 
 def test_our_names_stand_beside_scikit_learns() -> None:

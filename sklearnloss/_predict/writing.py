@@ -1,0 +1,26 @@
+"""Errors of writing, which unlike those of reading end a call."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from .._utils.printable import printable
+
+
+class OutputError(OSError):
+    """A file cannot be written, as when the disk is full."""
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Create the folder of a file to write, and name the file in errors of the disk."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        why = error.strerror or error
+        raise OutputError(f"{printable(str(target))!r} cannot be written: {why}.") from error

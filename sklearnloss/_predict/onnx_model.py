@@ -246,8 +246,10 @@ def _mirrored_axes(tta: str | None, n_axes: int) -> list[tuple[int, ...]]:
 
 
 def _reader_params(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a reader; JSON has no dicts with colors as keys."""
+    """Return the parameters of a reader; JSON has neither dicts by color nor NaN."""
     params = dict(described)
+    if isinstance(params.get("nodata"), str):
+        params["nodata"] = float(params["nodata"])
     if params.get("colors") is not None:
         params["colors"] = {tuple(color): label for color, label in params["colors"]}
     return params

@@ -212,9 +212,10 @@ def test_a_graph_that_onnx_runtime_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_parameters_of_the_reader_are_read(tmp_path: Path) -> None:
-    reader = {"resize": 64, "colors": [[[255, 0, 0], 1], [[0, 0, 0], 0]]}
+    reader = {"resize": 64, "nodata": "nan", "colors": [[[255, 0, 0], 1], [[0, 0, 0], 0]]}
     found = opened(tmp_path, reader=reader).reader
     assert found.resize == 64
+    assert np.isnan(found.nodata or 0)
     assert found.colors == {(255, 0, 0): 1, (0, 0, 0): 0}
 
 

@@ -95,7 +95,7 @@ def _file(model: Any, exported: Exported) -> bytes:
     metadata = describe_model(model, exported)
     metadata["graph_sha256"] = graph_digest(proto.SerializeToString())
     entry = proto.metadata_props.add()
-    entry.key, entry.value = KEY, json.dumps(metadata)
+    entry.key, entry.value = KEY, json.dumps(metadata, allow_nan=False)
     data: bytes = proto.SerializeToString()
     return data
 

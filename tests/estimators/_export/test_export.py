@@ -127,7 +127,8 @@ def test_multilabel_masks_of_pictures_scaled_as_imagenet(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_classifiers_of_names(tmp_path: Path) -> None:
     reader = FileReader(nodata=np.nan, colors={(255, 0, 0): 1})
-    model = classifier(reader=reader).fit(np.concatenate([images_of((8, 9))] * 3)[:, 0], list("abcabc"))
+    X = np.concatenate([images_of((8, 9))] * 3)[:, 0]
+    model = classifier(reader=reader).fit(X, list("abcabc"))
     model.export(tmp_path / "model.onnx")
     check(model, tmp_path / "model.onnx", [(8, 9)])
     exported = OnnxModel(tmp_path / "model.onnx")

@@ -96,6 +96,7 @@ class OnnxModel:
         self.threshold: float | list[float] | None = metadata["threshold"]
         self.reader = FileReader(**_reader_params(metadata["reader"]))
         self._activation = _one_of(metadata["activation"], tuple(_ACTIVATIONS))
+        self._temperature = np.float32(metadata["temperature"] or 1)
         self._tta = metadata["tta"]
         tile = metadata["tile"]
         sides = tile["tile"] or metadata["padding"]["only_size"]
@@ -160,7 +161,7 @@ class OnnxModel:
         """Return the probabilities of scores (n_scores, ...)."""
         if self.task == "classification":
             scores = scores.astype(np.float64)
-        probabilities = _ACTIVATIONS[self._activation](scores)
+        probabilities = _ACTIVATIONS[self._activation](scores, self._temperature)
         if len(probabilities) == 1 and not self.multilabel:
             return np.concatenate([1 - probabilities, probabilities])
         return probabilities
@@ -212,19 +213,19 @@ def _n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _sigmoid(x: Array) -> Array:
+def _sigmoid(x: Array, temperature: np.float32) -> Array:
     with np.errstate(over="ignore"):
-        return np.asarray(1 / (1 + np.exp(-x)))
+        return np.asarray(1 / (1 + np.exp(-x / temperature)))
 
 
-def _softmax(x: Array) -> Array:
-    e = np.exp(x - x.max(0))
+def _softmax(x: Array, temperature: np.float32) -> Array:
+    e = np.exp((x - x.max(0)) / temperature)
     return np.asarray(e / e.sum(0))
 
 
-def _normalized_sigmoid(x: Array) -> Array:
+def _normalized_sigmoid(x: Array, temperature: np.float32) -> Array:
     log_p = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
-    return _softmax(log_p)  # p / sum p, also if all underflow
+    return _softmax(log_p, temperature)  # p / sum p, also if all underflow
 
 
 _ACTIVATIONS = {
@@ -245,8 +246,10 @@ def _mirrored_axes(tta: str | None, n_axes: int) -> list[tuple[int, ...]]:
 
 
 def _reader_params(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a reader; JSON has no dicts with colors as keys."""
+    """Return the parameters of a reader; JSON has neither dicts by color nor NaN."""
     params = dict(described)
+    if isinstance(params.get("nodata"), str):
+        params["nodata"] = float(params["nodata"])
     if params.get("colors") is not None:
         params["colors"] = {tuple(color): label for color, label in params["colors"]}
     return params

@@ -80,7 +80,7 @@ def _external(tensor: Any) -> None:
     tensor.ClearField("raw_data")
 
 
-@pytest.mark.parametrize("place", ["weight", "constant", "branch"])
+@pytest.mark.parametrize("place", ["weight", "constant", "sparse", "branch"])
 def test_weights_in_other_files_are_refused(path: Path, place: str) -> None:
     model = proto()
     if place == "weight":
@@ -89,6 +89,10 @@ def test_weights_in_other_files_are_refused(path: Path, place: str) -> None:
         tensor = onnx.numpy_helper.from_array(np.ones(3), "values")
         _external(tensor)
         node = onnx.helper.make_node("Constant", [], ["values"], value=tensor)
+        if place == "sparse":
+            del node.attribute[:]
+            attribute = node.attribute.add(name="sparse_value")
+            attribute.sparse_tensor.values.CopyFrom(tensor)
         if place == "branch":
             branch = onnx.helper.make_graph([node], "branch", [], [])
             node = onnx.helper.make_node("If", ["missing"], ["y"], then_branch=branch)

@@ -73,6 +73,18 @@ def test_softmax_sigmoids_and_normalized_sigmoids(tmp_path: Path, image: np.ndar
         np.testing.assert_allclose(joined(model.probabilities(image)), p, rtol=1e-5)
 
 
+def test_log_probabilities_are_divided_by_the_temperature(
+    tmp_path: Path, image: np.ndarray
+) -> None:
+    z = scores_of(image, 3)
+    expected = {"softmax": np.exp(z / 2.5), "normalized_sigmoid": sigmoid(z) ** (1 / 2.5)}
+    for activation, p in expected.items():
+        model = opened(tmp_path, 3, activation=activation, classes=[0, 1, 2], temperature=2.5)
+        np.testing.assert_allclose(joined(model.probabilities(image)), p / p.sum(0), rtol=1e-5)
+    p = joined(opened(tmp_path, temperature=2.5).probabilities(image))[1]
+    np.testing.assert_allclose(p, sigmoid(scores_of(image)[0] / 2.5), rtol=1e-6)
+
+
 def test_scores_of_any_size_have_finite_probabilities(tmp_path: Path) -> None:
     image = np.array([[[-1e30, -1e3, 0, 1e3, 1e30]]], np.float32)
     for activation in ("softmax", "normalized_sigmoid"):
@@ -200,9 +212,10 @@ def test_a_graph_that_onnx_runtime_refuses_is_named(tmp_path: Path) -> None:
 
 
 def test_parameters_of_the_reader_are_read(tmp_path: Path) -> None:
-    reader = {"resize": 64, "colors": [[[255, 0, 0], 1], [[0, 0, 0], 0]]}
+    reader = {"resize": 64, "nodata": "nan", "colors": [[[255, 0, 0], 1], [[0, 0, 0], 0]]}
     found = opened(tmp_path, reader=reader).reader
     assert found.resize == 64
+    assert np.isnan(found.nodata or 0)
     assert found.colors == {(255, 0, 0): 1, (0, 0, 0): 0}
 
 

@@ -20,6 +20,14 @@ def activation(model: Any) -> str:
     return "normalized_sigmoid" if loss_form(model.loss_) == "sigmoid" else "softmax"
 
 
+def threshold_of(model: Any) -> float | list[float] | None:
+    """Return the threshold that an estimator predicts with, None if none was chosen."""
+    if not hasattr(model, "_read_threshold"):
+        return None
+    threshold: float | list[float] | None = model._read_threshold(None)
+    return threshold
+
+
 def integer_classes(model: Any) -> list[int] | None:
     """Return the classes if they are integers that fit into int64."""
     classes = model.classes_
@@ -117,10 +125,14 @@ def _after(nodes: _Nodes, spatial: str | None, model: Any) -> None:
     if spatial is not None:
         starts, axes = nodes.constant([0] * n_axes), nodes.constant(range(2, 2 + n_axes))
         scores = nodes.add("Slice", scores, starts, spatial, axes)
-    temperature = getattr(model, "temperature_", None) or 1.0
-    scores = nodes.add("Div", scores, nodes.constant(temperature, np.float32), output="scores")
+    nodes.add("Identity", scores, output="scores")
     kind = activation(model)
     binary = kind == "sigmoid" and not getattr(model, "multilabel", False)
+    if kind == "normalized_sigmoid":  # softmax(log sigmoid(x)) = p / sum p
+        scores = nodes.add("Neg", nodes.add("Softplus", nodes.add("Neg", scores)))
+    temperature = getattr(model, "temperature_", None)
+    if temperature is not None:
+        scores = nodes.add("Div", scores, nodes.constant(temperature, np.float32))
     if binary:
         p = nodes.add("Sigmoid", scores)
         q = nodes.add("Sub", nodes.constant(1, np.float32), p)
@@ -128,8 +140,6 @@ def _after(nodes: _Nodes, spatial: str | None, model: Any) -> None:
     elif kind == "sigmoid":
         nodes.add("Sigmoid", scores, output="probabilities")
     else:
-        if kind == "normalized_sigmoid":  # softmax(log sigmoid(x)) = p / sum p
-            scores = nodes.add("Neg", nodes.add("Softplus", nodes.add("Neg", scores)))
         nodes.add("Softmax", scores, axis=1, output="probabilities")
     _add_labels(nodes, model, binary=binary)
 
@@ -137,10 +147,11 @@ def _after(nodes: _Nodes, spatial: str | None, model: Any) -> None:
 def _add_labels(nodes: _Nodes, model: Any, *, binary: bool) -> None:
     """Add the labels: without a threshold, those of the highest or of positive scores."""
     multilabel = getattr(model, "multilabel", False)
-    threshold = getattr(model, "threshold_", None)
+    threshold = threshold_of(model)
     if multilabel or binary or threshold is not None:
         from onnx import TensorProto
 
+        limit: Any
         compared, limit = ("scores", 0.0) if threshold is None else ("probabilities", threshold)
         if multilabel and np.ndim(limit):
             n_axes = len(model.input_shape_) - 1

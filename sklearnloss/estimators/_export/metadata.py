@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..._files import FileReader
@@ -9,7 +10,7 @@ from ..._predict.onnx_file import FORMAT
 from ..._version import __version__
 from ...networks._adapt.interface import as_network
 from .._data.imagenet import white_of
-from .graph import activation
+from .graph import activation, threshold_of
 from .network import Exported
 
 
@@ -46,7 +47,7 @@ def describe_model(model: Any, exported: Exported) -> dict[str, Any]:
         "tta": model.tta,
         "activation": activation(model),
         "temperature": getattr(model, "temperature_", None),
-        "threshold": getattr(model, "threshold_", None),
+        "threshold": threshold_of(model),
         "versions": _versions(),
     }
 
@@ -62,8 +63,10 @@ def _description(model: Any) -> str:
 
 
 def _describe_reader(reader: FileReader) -> dict[str, Any]:
-    """Return the parameters of a reader, with a list of colors and labels."""
+    """Return the parameters of a reader, without dicts by color and NaN, which JSON lacks."""
     params = reader.get_params()
+    if params.get("nodata") is not None and not math.isfinite(params["nodata"]):
+        params["nodata"] = str(params["nodata"])
     if params.get("colors") is not None:
         params["colors"] = [[list(color), label] for color, label in params["colors"].items()]
     return params

@@ -34,9 +34,9 @@ class ExportMixin(BaseEstimator):  # type: ignore[misc]
         files; NaN marks pixels without a value, which become the mean of their channel.
         The outputs are "probabilities", as of ``predict_proba`` but always float32;
         "labels", int64, as of ``predict``, or positions in ``classes_`` if these are not
-        integers; and "scores", the network's raw scores divided by the temperature, if
-        there is one. Segmenters take images of any size, classifiers those of the shape
-        used in ``fit``.
+        integers; and "scores", the network's raw scores. A temperature and a threshold that
+        were chosen for the estimator are part of the file. Segmenters take images of any
+        size, classifiers those of the shape used in ``fit``.
 
         The metadata entry "sklearnloss" is JSON with the classes, the reader of files, the
         size of tiles and the like. Tiles and ``tta`` are not in the graph. The file cannot
@@ -95,7 +95,7 @@ def _file(model: Any, exported: Exported) -> bytes:
     metadata = describe_model(model, exported)
     metadata["graph_sha256"] = graph_digest(proto.SerializeToString())
     entry = proto.metadata_props.add()
-    entry.key, entry.value = KEY, json.dumps(metadata)
+    entry.key, entry.value = KEY, json.dumps(metadata, allow_nan=False)
     data: bytes = proto.SerializeToString()
     return data
 

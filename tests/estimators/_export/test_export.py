@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sklearnloss import ImageSegmenter, UNetSegmenter
+from sklearnloss import FileReader, ImageSegmenter, UNetSegmenter
 from sklearnloss._predict.onnx_file import KEY
 from sklearnloss._predict.onnx_model import OnnxModel
 from sklearnloss.estimators._export import mixin, network
@@ -126,10 +126,14 @@ def test_multilabel_masks_of_pictures_scaled_as_imagenet(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_classifiers_of_names(tmp_path: Path) -> None:
-    model = classifier().fit(np.concatenate([images_of((8, 9))] * 3)[:, 0], list("abcabc"))
+    reader = FileReader(nodata=np.nan, colors={(255, 0, 0): 1})
+    X = np.concatenate([images_of((8, 9))] * 3)[:, 0]
+    model = classifier(reader=reader).fit(X, list("abcabc"))
     model.export(tmp_path / "model.onnx")
     check(model, tmp_path / "model.onnx", [(8, 9)])
-    assert OnnxModel(tmp_path / "model.onnx").classes == ["a", "b", "c"]
+    exported = OnnxModel(tmp_path / "model.onnx")
+    assert exported.classes == ["a", "b", "c"]
+    assert repr(exported.reader.get_params()) == repr(reader.get_params())
 
 
 class OnlySize(nn.Module):

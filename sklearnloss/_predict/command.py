@@ -128,8 +128,9 @@ def run_predict(options: argparse.Namespace, predict_files: Callable[..., Predic
         verbose=1,
         **given,
     )
-    for line in describe(predictions, Path(options.output)):
-        _print(line)
+    if predictions:
+        for line in describe(predictions, Path(options.output)):
+            _print(line)
     if predictions.errors:
         n = len(predictions.errors)
         _tell(f"{n} {'file' if n == 1 else 'files'} could not be predicted:")

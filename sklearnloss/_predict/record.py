@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ try:
 except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
-#: The model and the options, and a line of JSON for each finished file.
+#: The model and the options; and lines of JSON, for names of files to write and finished inputs.
 RECORD, FINISHED = "predictions.json", "predictions.jsonl"
 
 Entry = dict[str, Any]
@@ -37,16 +37,22 @@ class Record:
     entries : dict of str to dict
         For each input, by its absolute path: its state when it was predicted, the names of its
         outputs and its rows in tables.
+    own : set of str
+        Names of files in the folder that may be replaced, since this or an earlier call wrote
+        them or was about to.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.entries: dict[str, Entry] = {}
+        self.own: set[str] = set()
         self._log: IO[bytes] | None = None
 
     @contextlib.contextmanager
     def opened(self, made_by: Mapping[str, Any], *, overwrite: bool) -> Iterator[None]:
         """Read the record, or begin it, and keep other processes from writing to the folder.
+
+        A record that was begun is removed again if nothing was written.
 
         Parameters
         ----------
@@ -67,18 +73,45 @@ class Record:
                     f"Cannot write to {_shown(self.folder)}: {_shown(each)} is a file. Pass "
                     f"another folder as output."
                 )
+        begun = [] if self.folder.exists() else [self.folder]  # removed if nothing is written
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / FINISHED, "ab") as self._log:
-            self._lock()
-            path = self.folder / RECORD
-            if overwrite:
-                self._log.truncate(0)
-            elif path.exists():
-                self._check(_parse(path), json.loads(json.dumps(made_by)))
-            with writing(path), replacing(path) as (_, file):
-                file.write(json.dumps(made_by, indent=1).encode("ascii") + b"\n")
-            self._read()
-            yield
+        try:
+            with open(self.folder / FINISHED, "ab") as self._log:
+                self._lock()
+                if not self._path.exists():
+                    begun[:0] = [self._path, self.folder / FINISHED]
+                if self._path.exists() and not overwrite:
+                    self._check(_parse(self._path), json.loads(json.dumps(made_by)))
+                self._read()
+                if overwrite:
+                    self._begin_anew()
+                with writing(self._path), replacing(self._path) as (_, file):
+                    file.write(json.dumps(made_by, indent=1).encode("ascii") + b"\n")
+                yield
+        except ValueError:
+            if not self.own:
+                _remove(begun)
+            raise
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / RECORD
+
+    def _begin_anew(self) -> None:
+        assert self._log is not None
+        self._log.truncate(0)
+        self.entries = {}
+        own, self.own = self.own, set()
+        self.plan(sorted(own))
+
+    def plan(self, names: Sequence[str]) -> None:
+        """Note the names of files in the folder before they are written."""
+        if self.own.issuperset(names):
+            return
+        self.own.update(names)
+        assert self._log is not None
+        self._log.write(json.dumps([None, list(names)]).encode("ascii") + b"\n")
+        self._log.flush()
 
     def finished(self, path: Path) -> Entry | None:
         """Return the entry of an input if its outputs are there and it has not changed."""
@@ -130,12 +163,15 @@ class Record:
         )
 
     def _read(self) -> None:
-        self.entries = {}
+        self.entries, self.own = {}, set()
         data = (self.folder / FINISHED).read_bytes()
         for line in data.split(b"\n"):
             with contextlib.suppress(ValueError, TypeError):  # cut off when a process was killed
                 key, entry = json.loads(line)
-                self.entries[key] = entry
+                if key is None:
+                    self.own.update(entry)
+                else:
+                    self.entries[key] = entry
         if data and not data.endswith(b"\n"):
             assert self._log is not None
             self._log.write(b"\n")
@@ -155,6 +191,13 @@ def _parse(path: Path) -> dict[str, Any]:
     raise ValueError(
         f"{_shown(path)} is damaged, or was not written by predict. Pass another output."
     )
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    """Remove files, and a folder if nothing else is in it."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _shown(path: Path) -> str:

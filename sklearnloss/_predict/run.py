@@ -14,7 +14,7 @@ from .inputs import Input, name_outputs
 from .model import Model
 from .options import Options
 from .predict_one import Predicted, Rows
-from .record import RECORD, Record, state_of
+from .record import Record, state_of
 from .results import LABELS, OBJECTS, Predictions, Row, write_table
 from .workers import Task, run_tasks
 
@@ -77,11 +77,10 @@ def run(
     if output is None:
         return _Run(opened, inputs, options, n_jobs, verbose).run([])
     record = Record(output)
-    is_new = not (output / RECORD).exists()
     made_by = {"model": opened.digest, **options.as_json()}
     with record.opened(made_by, overwrite=overwrite):
         runner = _Run(opened, inputs, options, n_jobs, verbose, record)
-        return runner.run(runner.name_outputs(replace=overwrite or not is_new))
+        return runner.run(runner.name_outputs(replace=overwrite))
 
 
 class _Run:
@@ -115,34 +114,44 @@ class _Run:
             If a file is in the way.
         """
         assert self.record is not None
-        folder, model = self.record.folder, self.opened.model
+        model = self.opened.model
         left = [each for each in self.inputs if self._is_left(each)]
-        if model.task == "classification":
-            return [{} for _ in left]
-        endings = {
-            os.path.abspath(each.path): self.options.ending(
-                each.name, model.classes, multilabel=model.multilabel
-            )
-            for each in left
-        }
-        named = name_outputs(left, endings, self.record.taken())
-        outputs = [
-            {kind: folder / name for kind, name in named[os.path.abspath(each.path)].items()}
-            for each in left
-        ]
-        self._check_free([path for names in outputs for path in names.values()], replace)
-        return outputs
+        outputs: list[dict[str, str]] = [{} for _ in left]
+        if model.task == "segmentation":
+            endings = {
+                os.path.abspath(each.path): self.options.ending(
+                    each.name, model.classes, multilabel=model.multilabel
+                )
+                for each in left
+            }
+            named = name_outputs(left, endings, self.record.taken())
+            outputs = [named[os.path.abspath(each.path)] for each in left]
+        names = [name for each in outputs for name in each.values()]
+        names += [self._table] if self._table else []
+        self._check_free(names, replace)
+        self.record.plan(names)
+        folder = self.record.folder
+        return [{kind: folder / name for kind, name in each.items()} for each in outputs]
 
-    def _check_free(self, outputs: Sequence[Path], replace: bool) -> None:
+    @property
+    def _table(self) -> str | None:
+        """The name of the table to write, if any."""
+        if self.opened.model.task == "classification":
+            return LABELS
+        return OBJECTS if self.options.instances else None
+
+    def _check_free(self, names: Sequence[str], replace: bool) -> None:
         """Raise an error if an output is one of the inputs, or somebody's file."""
+        assert self.record is not None
         sources = {os.path.realpath(each.path) for each in self.inputs}
-        for path in outputs:
+        for name in names:
+            path = self.record.folder / name
             if os.path.realpath(path) in sources:
                 raise ValueError(
                     f"{printable(str(path))!r} is an image to predict, and would be replaced by "
                     f"its mask. Pass another output."
                 )
-            if path.exists() and not replace:
+            if path.exists() and not replace and name not in self.record.own:
                 raise ValueError(
                     f"{printable(str(path))!r} exists and was not written by predict. Pass another "
                     f"output, or overwrite=True (--overwrite) to replace it."
@@ -220,17 +229,15 @@ class _Run:
 
     def _write_tables(self) -> None:
         """Write the tables of all files in the folder, also of earlier calls."""
-        if self.record is None:
+        if self.record is None or self._table is None:
             return
         entries = sorted(self.record.entries.values(), key=lambda entry: entry["file"])
-        rows = [{"file": entry["file"], **entry["row"]} for entry in entries]
-        if self.opened.model.task == "classification":
-            write_table(self.record.folder / LABELS, rows)
-        elif self.options.instances:
-            objects = [
+        rows: list[Row] = [{"file": entry["file"], **entry["row"]} for entry in entries]
+        if self._table == OBJECTS:
+            rows = [
                 {"file": entry["file"], **each} for entry in entries for each in entry["objects"]
             ]
-            write_table(self.record.folder / OBJECTS, objects)
+        write_table(self.record.folder / self._table, rows)
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -76,11 +76,46 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
     output.mkdir()
     (output / "a.png").write_text("precious")
-    with pytest.raises(ValueError, match="exists and was not written by predict"):
-        predict(BrightModel(), folder, output)
+    for _ in range(2):  # the first refusal leaves nothing behind that permits the second call
+        with pytest.raises(ValueError, match="exists and was not written by predict"):
+            predict(BrightModel(), folder, output)
+        assert files_in(output) == ["a.png"]
     assert (output / "a.png").read_text() == "precious"
     predict(BrightModel(), folder, output, overwrite=True)
     assert read(output / "a.png").shape == (13, 17)
+
+
+def test_a_file_that_appears_among_predictions_is_not_replaced(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
+    predict(BrightModel(), folder, output)
+    (output / "b.png").write_text("precious")
+    folder_of(folder, "a.png", "b.png")
+    with pytest.raises(ValueError, match="'.*b.png' exists and was not written by predict"):
+        predict(BrightModel(), folder, output)
+    assert (output / "b.png").read_text() == "precious"
+    (output / "b.png").unlink()
+    predict(BrightModel(), folder, output)
+    predict(BrightModel(), folder / "a.png", output, overwrite=True)
+    (row,) = predict(BrightModel(), folder / "b.png", output)  # still known as our own
+    assert read(row["mask"]).shape == (13, 17)
+
+
+def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
+    output.mkdir()
+    (output / "objects.csv").write_text("precious")
+    with pytest.raises(ValueError, match="'.*objects.csv' exists and was not written by predict"):
+        predict(BrightModel(), folder, output, instances=True)
+    assert files_in(output) == ["objects.csv"]
+    predict(BrightModel(), folder, output)
+
+
+def test_a_refused_call_leaves_no_record(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "a.png", "sub/a.png")
+    (tmp_path / "link").symlink_to(folder)  # so that a mask would replace its image
+    with pytest.raises(ValueError, match="would be replaced by its mask"):
+        predict(BrightModel(), folder / "a.png", tmp_path / "link")
+    assert files_in(folder) == ["a.png", "sub/a.png"]
 
 
 def test_the_output_may_be_below_the_images(tmp_path: Path) -> None:

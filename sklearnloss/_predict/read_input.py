@@ -129,17 +129,15 @@ class _Scene:
     def __init__(self, model: Model, scene: Any) -> None:
         self.model = model
         self.scene = scene
-        # Colors are S: the last one of 2 or 4 is opacity.
-        letter = "S" if scene.shape[0] in (2, 3, 4) and model.reader.color is not None else "C"
-        self.axes = letter + "ZYX"[-model.n_axes :]
         first = self._read((slice(None), *[slice(0, 1)] * model.n_axes))
         self.shape = (len(first), *scene.shape[1:])
 
     def __getitem__(self, window: tuple[slice, ...]) -> Any:
-        return self._read((slice(None), *window[1:]))[window[0]]
+        others = [slice(None)] * (len(self.shape) - len(window))
+        return self._read((slice(None), *window[1:], *others))[window[0]]
 
     def _read(self, window: tuple[slice, ...]) -> Any:
-        pixels = Pixels(self.scene[window], self.axes, nodata=self.scene.nodata)
+        pixels = Pixels(self.scene[window], self.scene.axes, nodata=self.scene.nodata)
         read = self.model.reader.convert(pixels, n_axes=self.model.n_axes, channels="first")
         values = arrange(read, "first", None, self.model.n_axes)
         values = values[None] if values.ndim == self.model.n_axes else values

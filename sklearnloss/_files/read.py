@@ -147,7 +147,7 @@ def naming(path: str | bytes | os.PathLike[str]) -> Iterator[None]:
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "it is a folder. Expected a file."
-    if not path.is_dir():
+    if path.is_file():
         if path.stat().st_size == 0:
             return "it is empty."
         with path.open("rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -73,7 +74,7 @@ class Record:
                     f"another folder as output."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / FINISHED, "ab") as self._log:
+        with open(self.folder / FINISHED, "ab", buffering=0) as self._log:
             self._lock()
             path = self.folder / RECORD
             if path.exists() and not overwrite:
@@ -136,8 +137,9 @@ class Record:
     def _append(self, line: Any) -> None:
         assert self._log is not None
         with writing(self.folder / FINISHED):
-            self._log.write(json.dumps(line).encode("ascii") + b"\n")
-            self._log.flush()
+            data = json.dumps(line).encode("ascii") + b"\n"
+            if self._log.write(data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _lock(self) -> None:
         if fcntl is None:

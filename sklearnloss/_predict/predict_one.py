@@ -303,8 +303,8 @@ class _Scene:
         return hidden if hidden.any() else None
 
     def _rows_at_once(self) -> int:
-        row_bytes = 4 * math.prod(self.image.shown.shape) // self.image.size[0]
-        return max(1, reading.SCENE_BYTES // (8 * row_bytes))
+        row_bytes = 4 * math.prod(self.image.shown.shape[:1] + self.image.size[1:])
+        return max(1, int(reading.SCENE_BYTES // (8 * row_bytes)))
 
     @contextlib.contextmanager
     def _writer(

@@ -22,7 +22,7 @@ def where_without_data(image: Any) -> np.ndarray | None:
     """
     if not np.ma.is_masked(image):
         return None
-    hidden = np.ma.getmaskarray(image).all(axis=0)
+    hidden = np.asarray(np.ma.getmaskarray(image).all(axis=0))
     return hidden if hidden.any() else None
 
 

@@ -36,12 +36,15 @@ class ReadImage:
         Size of a pixel of the file along each spatial axis.
     is_scene : bool
         Whether parts are read.
+    may_lack_data : bool
+        Whether some pixels of a scene may be masked.
     """
 
     values: Any
     shown: Any
     spacing: tuple[float, ...] | None
     is_scene: bool
+    may_lack_data: bool = False
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -71,7 +74,8 @@ def read_input(model: Model, path: Path) -> Iterator[ReadImage]:
         if scene is not None:
             with naming(path):
                 windows = _Scene(model, scene)
-            yield ReadImage(windows, windows, scene.spacing, is_scene=True)
+            declared = (model.reader.nodata, scene.nodata) != (None, None)
+            yield ReadImage(windows, windows, scene.spacing, is_scene=True, may_lack_data=declared)
             return
         pixels = read_image(path)
         with naming(path):

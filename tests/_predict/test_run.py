@@ -397,6 +397,38 @@ def test_a_scene_in_bands_equals_the_whole(
     assert len(whole.objects) > 3
 
 
+@pytest.mark.parametrize("in_bands", [False, True])
+@pytest.mark.parametrize(
+    ("classes", "label"), [((0, 1), 255), ((0, 255), 254), ((-1, 3), 127), ((1, 300), 65535)]
+)
+def test_masks_say_where_there_are_no_data(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_bands: bool,
+    classes: tuple[int, int],
+    label: int,
+) -> None:
+    tifffile = import_or_skip("tifffile")
+    image = picture(5, (43, 37)).clip(1)
+    image[:7, 5:30] = image[20:, 30:] = 200  # no data, but bright: an object, if it were used
+    nodata = (42113, "s", 0, "200", True)
+    tifffile.imwrite(tmp_path / "a.tif", image, tile=(16, 16), extratags=[nodata])
+    if in_bands:
+        monkeypatch.setattr(read_input, "SCENE_BYTES", 1000)
+    model = BrightModel(classes)
+    found = predict(model, tmp_path / "a.tif", tmp_path / "out", instances=True)
+    assert found.errors == {}
+    expected = np.where(image > 127, classes[1], classes[0])
+    expected[image == 200] = label
+    with tifffile.TiffFile(found[0]["mask"]) as file:
+        assert (file.asarray() == expected).all()
+        assert int(file.pages.first.tags[42113].value) == label
+    assert (tifffile.imread(found[0]["objects"])[image == 200] == 0).all()
+    # Other kinds of files cannot declare it: they hold what the model predicts there.
+    found = predict(model, tmp_path / "a.tif", tmp_path / "npy", format="npy")
+    assert set(np.unique(np.load(found[0]["mask"]))) == set(classes)
+
+
 def test_what_a_scene_cannot_get_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "a.npy", picture(0, (40, 40)))
     monkeypatch.setattr(read_input, "SCENE_BYTES", 1000)

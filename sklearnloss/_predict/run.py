@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,15 @@ def run(
     record = Record(output)
     made_by = {"model": opened.digest, **options.as_json()}
     with record.opened(made_by, overwrite=overwrite):
-        runner = _Run(opened, inputs, options, n_jobs, verbose, record)
-        return runner.run(runner.name_outputs(replace=overwrite))
+        images = [each for each in inputs if not record.wrote(each.path)]
+        if not images:
+            raise ValueError("There are no files to predict: all of them were written by predict.")
+        runner = _Run(opened, images, options, n_jobs, verbose, record)
+        outputs = runner.name_outputs(replace=overwrite)
+        record.begin(made_by, runner.written(outputs))
+        return runner.run(
+            [{kind: output / name for kind, name in names.items()} for names in outputs]
+        )
 
 
 class _Run:
@@ -101,12 +108,13 @@ class _Run:
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.record = record
-        self.names = {each.path: printable(each.name.as_posix()) for each in inputs}
+        self.names = {each.path: _shown(each.name.as_posix()) for each in inputs}
+        self.states: dict[Path, Any] = {}
         self.errors: dict[str, str] = {}
         self.results: dict[Path, tuple[Row, list[Row]]] = {}
 
-    def name_outputs(self, *, replace: bool) -> list[dict[str, Path]]:
-        """Return the files to write for each input that is not finished.
+    def name_outputs(self, *, replace: bool) -> list[dict[str, str]]:
+        """Return the names of the files to write for each input that is not finished.
 
         Raises
         ------
@@ -126,12 +134,15 @@ class _Run:
             }
             named = name_outputs(left, endings, self.record.taken())
             outputs = [named[os.path.abspath(each.path)] for each in left]
-        names = [name for each in outputs for name in each.values()]
-        names += [self._table] if self._table else []
-        self._check_free(names, replace)
-        self.record.plan(names)
-        folder = self.record.folder
-        return [{kind: folder / name for kind, name in each.items()} for each in outputs]
+        self._check_free(self.written(outputs), replace)
+        return outputs
+
+    def written(self, outputs: Sequence[Mapping[str, str]]) -> list[str]:
+        """Return the names of all files to write."""
+        return [
+            *(name for names in outputs for name in names.values()),
+            *([self._table] if self._table else []),
+        ]
 
     @property
     def _table(self) -> str | None:
@@ -140,18 +151,18 @@ class _Run:
             return LABELS
         return OBJECTS if self.options.instances else None
 
-    def _check_free(self, names: Sequence[str], replace: bool) -> None:
+    def _check_free(self, outputs: Sequence[str], replace: bool) -> None:
         """Raise an error if an output is one of the inputs, or somebody's file."""
         assert self.record is not None
         sources = {os.path.realpath(each.path) for each in self.inputs}
-        for name in names:
+        for name in outputs:
             path = self.record.folder / name
             if os.path.realpath(path) in sources:
                 raise ValueError(
                     f"{printable(str(path))!r} is an image to predict, and would be replaced by "
                     f"its mask. Pass another output."
                 )
-            if path.exists() and not replace and name not in self.record.own:
+            if os.path.lexists(path) and not replace and name not in self.record.planned:
                 raise ValueError(
                     f"{printable(str(path))!r} exists and was not written by predict. Pass another "
                     f"output, or overwrite=True (--overwrite) to replace it."
@@ -161,7 +172,9 @@ class _Run:
         """Return whether an input is to be predicted; take the results of finished ones."""
         assert self.record is not None
         with contextlib.suppress(OSError):  # it is named when it is read
-            entry = self.record.finished(each.path)
+            # Before it is read: if it changes later, it is predicted again by the next call.
+            self.states[each.path] = state_of(each.path)
+            entry = self.record.finished(each.path, self.states[each.path])
             if entry is not None:
                 self.results[each.path] = (
                     self._row(each.path, entry["row"], entry["outputs"]),
@@ -214,7 +227,7 @@ class _Run:
             written = {k: path.relative_to(folder).as_posix() for k, path in task.outputs.items()}
             entry = {
                 "file": self.names[task.path],
-                "state": state_of(task.path),
+                "state": self.states.get(task.path, []),
                 "outputs": written,
                 "row": outcome.row,
                 "objects": outcome.objects,
@@ -238,6 +251,11 @@ class _Run:
                 {"file": entry["file"], **each} for entry in entries for each in entry["objects"]
             ]
         write_table(self.record.folder / self._table, rows)
+
+
+def _shown(name: str) -> str:
+    """Return the name of an input for tables, in which a spreadsheet sees no formula."""
+    return printable(f"./{name}" if name.startswith(("=", "+", "-", "@")) else name)
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._utils.printable import printable
+from .._utils.printable import quoted
 
 
 class OutputError(OSError):
@@ -23,4 +23,4 @@ def writing(target: Path) -> Iterator[None]:
         raise
     except OSError as error:
         why = error.strerror or error
-        raise OutputError(f"{printable(str(target))!r} cannot be written: {why}.") from error
+        raise OutputError(f"{quoted(target)} cannot be written: {why}.") from error

@@ -1,6 +1,7 @@
 """Helpers used by all parts of the package.
 
-``text`` writes messages and unique names, ``printable`` escapes text for terminals,
-``temporary_file`` replaces a file atomically, ``import_object`` imports by name, ``pipeline`` finds
-the last step of a pipeline or search, and ``rows`` selects some of the images or masks.
+``text`` writes messages and unique names, ``printable`` escapes text for terminals and prints it,
+``temporary_file`` replaces a file atomically, ``import_object`` imports by name, ``optional``
+imports libraries that may be missing, ``pipeline`` finds the last step of a pipeline or search, and
+``rows`` selects some of the images or masks.
 """

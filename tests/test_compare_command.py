@@ -42,6 +42,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture
+def pictures() -> None:
+    """Draw the pictures of reports, which takes as long as everything else."""
+
+
+@pytest.fixture(autouse=True)
+def _only_wanted_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "pictures" not in request.fixturenames:
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+
+
 def command(data: Path, *more: str, output: str = "results") -> list[str]:
     small = ["--losses", "dice,bce", "--folds", "2", "--trials", "3", "--repeats", "1"]
     small += ["--epochs", "1", "--width", "2", "--device", "cpu"]
@@ -59,7 +70,7 @@ def files(path: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_it_writes_tables_a_report_a_picture_and_a_model(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], pictures: None
 ) -> None:
     assert main(command(folder, "--groups", r"p\d")) == 0
     printed, progress = capsys.readouterr()
@@ -187,9 +198,8 @@ def test_pictures_of_unlike_sizes_are_compared(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_without_matplotlib_only_pictures_are_missing(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(command(folder)) == 0
     assert files(folder.parent / "results") == TABLES | STORED | {"report.html"}
     assert "pip install 'sklearnloss[plot]'" in capsys.readouterr().out
@@ -285,7 +295,7 @@ def test_results_inside_the_data_are_no_data(
     small = [*command(Path(), "--losses", "focal", "--task", "classification", "--trials", "1")]
     here = small[: small.index("--output")] + small[small.index("--output") + 2 :]
     assert main(here) == 0
-    assert files(folder / "sklearnloss-results") > PICTURES
+    assert files(folder / "sklearnloss-results") > TABLES
     (folder / "sklearnloss-results" / "summary.txt").unlink()  # as if it had been interrupted
     assert main([*here, "--trials", "2"]) == 0
     assert main([*here, "--output", "second"]) == 0
@@ -406,7 +416,7 @@ def test_a_loss_of_ones_own_is_compared(
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
 def test_names_that_are_no_text_lose_nothing(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], pictures: None
 ) -> None:
     names = [b"caf\xe9.npy", b"=1+1.npy", b"\x1b]0;owned\x07.npy"]
     for name in ("images", "masks"):

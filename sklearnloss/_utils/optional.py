@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import sys
 from typing import Any
 
 # Libraries that are not called like their module.
@@ -27,8 +27,8 @@ def import_optional(module: str, what: str, extra: str) -> Any:
         If the library is not installed.
     """
     try:
-        importlib.import_module(module.partition(".")[0])
-        return importlib.import_module(module)
+        __import__(module)  # as the import statement does
     except ImportError as error:
         library = _LIBRARIES.get(module, module)
         raise ImportError(f"{what} needs {library}: pip install 'sklearnloss[{extra}]'") from error
+    return sys.modules[module]

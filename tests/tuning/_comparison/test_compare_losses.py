@@ -249,8 +249,7 @@ def test_splits_that_are_given_are_taken(cv: Any, groups: Any, n: int) -> None:
 
 
 def test_splits_may_be_the_only_ones() -> None:
-    first, second = np.arange(20), np.arange(20, 40)
-    halves = [(first, second), (second, first)]
+    halves = [(np.arange(20), np.arange(20, 40)), (np.arange(20, 40), np.arange(20))]
     assert splits_of(cv=halves).repeatable
     assert not splits_of(cv=OnlySplits(halves)).repeatable
 

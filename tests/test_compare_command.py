@@ -90,7 +90,8 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert f"Worst predicted images: {images[0]['image']} (" in printed
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
-    assert f"{images[0]['image']}</td>" in report
+    assert f"{images[0]['image']}</th>" in report
+    assert '<code class="command">sklearnloss predict ' in report.partition("<h2>Scores")[0]
     first = printed.splitlines()[0]
     assert f"<strong>{first}" in report
     assert f"Which loss for {folder}?" in report

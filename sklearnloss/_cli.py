@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ._predict.command import add_predict
+from ._utils.guides import MY_DATA
 from ._utils.import_object import add_current_folder, import_object
 from ._utils.printable import printable
 from ._version import __version__
@@ -184,7 +185,8 @@ def _add_compare(commands: Any) -> None:
         "training, and fewer losses are compared, with fewer repeats, if there is no time for "
         "more; the same command again continues. A preset sets the options that are not given. "
         "--medium continues a run of --quick; --best trains longer, so it needs another --output, "
-        "unless --epochs 20 is given.",
+        "unless --epochs 20 is given. More about layouts and kinds of files: "
+        f"see {MY_DATA}.",
     )
     compare.add_argument("data", metavar="DATA", help="folder or file, see below")
     add = compare.add_argument

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from matplotlib import pyplot as plt
 
+from sklearnloss._compare_command._layout import find_files
+from sklearnloss._utils.guides import MY_DATA
 from sklearnloss.losses import Loss, get_loss, list_losses
 
 from .command_line import main
@@ -58,6 +60,21 @@ def test_the_command_of_the_guide_checks_the_file_of_the_guide(tmp_path: Path) -
 def test_links_lead_somewhere(guide: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", guide.read_text(encoding="utf-8")):
         assert (guide.parent / target).exists(), target
+
+
+def test_messages_name_guides_that_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = {guide.read_text(encoding="utf-8").partition("\n")[0][2:] for guide in GUIDES}
+    for command in ("compare", "predict"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        named = re.findall(r"the guide '([^']+)'", shown)
+        assert "My data" in named
+        assert titles.issuperset(named)
+    with pytest.raises(ValueError, match=f"see {MY_DATA}"):
+        find_files(tmp_path)
 
 
 @pytest.mark.parametrize("name", list_losses())

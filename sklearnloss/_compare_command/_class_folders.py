@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
+from .._utils.guides import MY_DATA
 from .._utils.printable import printable
 from ._file_names import first_few
 from ._image_files import CLASS_FOLDERS, ImageFiles
@@ -22,7 +23,7 @@ _NO_CLASS = re.compile(
 
 EXPECTED = (
     "Expected images/ and masks/ with files of the same names, a folder of images per class, "
-    "X.npy and y.npy, or a .npz file with X and y"
+    f"X.npy and y.npy, or a .npz file with X and y; see {MY_DATA}"
 )
 
 
@@ -105,7 +106,7 @@ def _refuse_unclear(folder: Path, inside: dict[str, list[str]]) -> None:
             f"{str(folder)!r} holds {first_few([f'{name}/' for name in inside])}: are these "
             f"classes, or images and their masks? {why}. If they are classes, pass --task "
             f"classification. For segmentation, call the folders images and masks, or pass "
-            f"--images and --masks with patterns."
+            f"--images and --masks with patterns. See {MY_DATA}."
         )
 
 

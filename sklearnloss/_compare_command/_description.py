@@ -100,6 +100,11 @@ class DataDescription:
         """Return the fields by name, all of them JSON."""
         return asdict(self)
 
+    def without_names(self) -> dict[str, Any]:
+        """Return the fields for a model, which may be shared: names of groups may be patients."""
+        groups = {f"group {k}": n for k, n in enumerate(self.groups.values(), start=1)}
+        return self.to_dict() | {"groups": groups, "left_out": []}
+
     def __str__(self) -> str:
         """Return the description in one line."""
         parts = [

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._files.pixels import Pixels, arrange
+from .._utils.guides import MY_DATA
 from ..estimators._data.arrays import Channels
 
 Array = NDArray[Any]
@@ -24,7 +25,7 @@ def without_mask(pixels: Pixels, channels: Channels | None) -> Array:
     if pixels.is_pages and channels is None:
         raise ValueError(
             f"{pixels.values.shape[-3]} pages, which may be channels or slices of a volume: pass "
-            f"--channels first, or write axes='ZYX' into the file with tifffile"
+            f"--channels first, or write axes='ZYX' into the file with tifffile; see {MY_DATA}"
         )
     image = arrange(pixels, "first", n_axes=None if channels is None else 2)
     last = pixels.axes == "QYX" and channels == "last"
@@ -79,7 +80,7 @@ def channel_axis(shape: tuple[int, ...], channels: Channels | None) -> int | Non
         return few[0]
     raise ValueError(
         f"its shape {shape} does not show whether the channels come first or last: pass "
-        f"--channels first, or --channels last. A volume needs a channel axis, too"
+        f"--channels first, or --channels last. A volume needs a channel axis, too; see {MY_DATA}"
     )
 
 
@@ -112,7 +113,7 @@ def fit_to_mask(image: Array, mask: tuple[int, ...], channels: Channels | None =
     if first and last:
         raise ValueError(
             f"its shape {image.shape} and its mask's shape {mask} do not show whether the channels "
-            f"come first or last: pass --channels first, or --channels last"
+            f"come first or last: pass --channels first, or --channels last; see {MY_DATA}"
         )
     if first:
         return image

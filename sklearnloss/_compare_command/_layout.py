@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._utils.guides import MY_DATA
 from ._class_folders import find_classes
 from ._image_files import ImageFiles
 from ._known_layouts import find_folder_per_image, find_one_folder, find_voc, refuse_other_pairs
@@ -68,7 +69,8 @@ def find_files(
         raise ValueError(
             f"{str(folder)!r} holds {listing(children)}. For segmentation, expected a folder "
             f"called images, and one called masks, labels or annotations; or pass --images and "
-            f"--masks with patterns. If these are classes, pass --task classification."
+            f"--masks with patterns. If these are classes, pass --task classification. "
+            f"See {MY_DATA}."
         )
     return find_masked(children, image_folder, mask_folder, walk)
 

@@ -17,6 +17,7 @@ from sklearn.exceptions import FitFailedWarning
 from .._utils.printable import printable
 from ..tuning._comparison.run_fits import count_stored
 from ..tuning._comparison.settings import read_losses
+from ..tuning._comparison.splits import OnlySplits
 from ..tuning._comparison.wording import plural
 from ._best import best_first
 from ._budget import Budget, now
@@ -193,10 +194,15 @@ class _Run:
             self.data,
             self.output,
             model=MODEL,
-            repeatable=len(self.other_folds) == self.options.repeats,
+            repeatable=self._is_repeatable,
             results=search.cv_results_,
             score_curves=search.score_curves_,
         )
+
+    @property
+    def _is_repeatable(self) -> bool:
+        """Whether there are as many different folds as were wanted."""
+        return len(self.other_folds) == self.options.repeats
 
     def _search(self) -> LossSearchCV:
         from ..tuning import LossSearchCV
@@ -301,7 +307,7 @@ class _Run:
                 self.data.X,
                 self.data.y,
                 losses=labels,
-                cv=splits,
+                cv=splits if self._is_repeatable else OnlySplits(splits),
                 n_seeds=self._n_seeds(repeats),
                 timeout=watch.compare_timeout(labels),
                 storage=self.output / FITS,
@@ -325,7 +331,7 @@ class _Run:
         say("Training the best loss on all images.")
         model = clone(self.estimator).set_params(**params)
         model.fit(self.data.X, self.data.y)
-        model.data_description_ = self.data.description.to_dict()
+        model.data_description_ = self.data.description.without_names()
         model.save(self.output / MODEL)
 
     def _write_summary(self, found: Found, more: list[str]) -> str:

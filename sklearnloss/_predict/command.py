@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._utils.guides import MY_DATA
 from .._utils.import_object import import_object
 from .._utils.printable import printable
 
@@ -28,6 +29,8 @@ def add_predict(commands: Any) -> None:
         description="Predict images with a trained model, and write masks in the size of the "
         "images, or a table of labels. Images are read as those that the model was trained on. "
         "An interrupted command can be repeated: finished files are skipped.",
+        epilog=f"More about kinds of files: see {MY_DATA}; about the results: see the guide "
+        "'Using the best model'.",
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="a .safetensors file, such as best_model, or an .onnx file")
@@ -125,8 +128,9 @@ def run_predict(options: argparse.Namespace, predict_files: Callable[..., Predic
         verbose=1,
         **given,
     )
-    for line in describe(predictions, Path(options.output)):
-        _print(line)
+    if predictions:
+        for line in describe(predictions, Path(options.output)):
+            _print(line)
     if predictions.errors:
         n = len(predictions.errors)
         _tell(f"{n} {'file' if n == 1 else 'files'} could not be predicted:")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import numbers
 from pathlib import PurePath
 from typing import Any
@@ -52,6 +53,8 @@ class Options:
         ------
         ValueError
             If an option is not valid, or does not fit the model.
+        ImportError
+            If numbers for objects are asked for without scipy.
         """
         self._check_choice("format", self.format, FORMATS)
         self._check_choice("tta", self.tta, _TTA)
@@ -63,6 +66,8 @@ class Options:
                     f"{wanted[0]}=True is for masks, but this model predicts a label per image. "
                     f"labels.csv has its probabilities."
                 )
+        if self.instances and importlib.util.find_spec("scipy") is None:
+            raise ImportError("instances=True (--instances) needs scipy: pip install scipy")
         threshold = model.threshold if self.threshold is None else self.threshold
         threshold = check_threshold(threshold, model.classes, multilabel=model.multilabel)
         return dataclasses.replace(self, threshold=threshold, border=self._border(model))

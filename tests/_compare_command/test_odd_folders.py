@@ -416,7 +416,7 @@ def test_the_model_keeps_how_files_are_read_and_what_they_were(
     model = load(tmp_path / "results" / "best_model.safetensors")
     assert model.reader == FileReader(masks="objects", resize=32)
     described = model.data_description_
-    assert described["groups"] == {"ctrl": 6, "siRNA": 6}
+    assert described["groups"] == {"group 1": 6, "group 2": 6}  # names may be those of patients
     assert described["n_objects"] == [3, 9]
     assert described["sizes"] == [[90, 130], [128, 128]]
     new = sorted((tmp_path / "exp" / "images").iterdir())

@@ -183,6 +183,9 @@ def test_the_command_says_what_it_did(
     assert captured.out.startswith(f"2 masks of labels 0, 7 in {output}, 2 of them by an earlier")
     assert "1 file could not be predicted:" in captured.err
     assert "bad\\n.png: it is not a picture" in captured.err
+    only_bad = ["predict", str(saved), str(folder / "bad\n.png"), "--output", f"{output}2"]
+    assert main(only_bad) == 1
+    assert not capsys.readouterr().out
     assert main([*command, "--threshold", "0.9"]) == 2
     assert "Pass another output, or overwrite=True (--overwrite)" in capsys.readouterr().err
     assert main([*command, "--threshold", "0.9", "--overwrite", "--format", "tiff"]) == 1

@@ -346,6 +346,16 @@ def test_overlays_outline_regions_of_dim_images(tmp_path: Path) -> None:
     assert colored.tolist() == expected.tolist()
 
 
+def test_objects_without_scipy_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "in", "a.png")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install scipy"):
+        predict(BrightModel(), folder, tmp_path / "out", instances=True)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

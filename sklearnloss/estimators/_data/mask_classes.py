@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
+from ..._utils.guides import MY_DATA
 from .labels import distinct_labels
 
 Array = NDArray[Any]
@@ -94,13 +95,14 @@ def check_classes(
             f"The masks hold {len(known)} labels, {_listed(known)}. Expected at most {MAX_CLASSES} "
             f"classes. If they number objects, make these one class: {advice.objects}. If they are "
             f"gray levels, from JPEG or from resizing, save masks as PNG and resize them without "
-            f"interpolation. If they are classes, {advice.if_classes(known)}."
+            f"interpolation. If they are classes, {advice.if_classes(known)}. See {MY_DATA}."
         )
     if numbers.found():
         raise ValueError(
             f"The masks hold {len(known)} labels, {_listed(known)}, which look like object "
             f"numbers, not classes: {numbers.reason}, and each is one connected blob. Make objects "
-            f"one class: {advice.objects}. If the labels are classes, {advice.if_classes(known)}."
+            f"one class: {advice.objects}. If the labels are classes, {advice.if_classes(known)}. "
+            f"See {MY_DATA}."
         )
 
 

@@ -15,6 +15,10 @@ from .._evaluation.folds import N_FOLDS, Split, check_groups, default_splits, ma
 Array = NDArray[Any]
 
 
+class OnlySplits(list[Split]):
+    """Splits of images that cannot be split into folds in any other way."""
+
+
 @dataclass
 class PairedSplits:
     """Positions of training and test images, and the seeds of the fits.
@@ -84,6 +88,7 @@ def make_splits(
             raise ValueError(f"{name}={number!r}: expected an int of at least 1.")
     repeatable = True
     if cv is not None:
+        repeatable = not isinstance(cv, OnlySplits)
         splits = make_folds(cv, estimator, X, y, {} if groups is None else {"groups": groups}, seed)
     else:
         if groups is not None:

@@ -43,7 +43,7 @@ from sklearnloss.metrics import dice_scorer, iou_score
 from sklearnloss.tuning import LossComparison
 from sklearnloss.tuning._comparison.fit import device_of
 from sklearnloss.tuning._comparison.settings import read_losses
-from sklearnloss.tuning._comparison.splits import make_splits
+from sklearnloss.tuning._comparison.splits import OnlySplits, make_splits
 
 from ...estimators.conftest import Data, segmenter
 from ...estimators.conftest import classifier as resnet
@@ -246,6 +246,12 @@ def test_more_repeats_and_seeds_leave_the_first_as_they_were() -> None:
 )
 def test_splits_that_are_given_are_taken(cv: Any, groups: Any, n: int) -> None:
     assert len(splits_of(cv=cv, groups=groups).splits) == n
+
+
+def test_splits_may_be_the_only_ones() -> None:
+    halves = [(range(20), range(20, 40)), (range(20, 40), range(20))]
+    assert splits_of(cv=halves).repeatable
+    assert not splits_of(cv=OnlySplits(halves)).repeatable
 
 
 def test_splits_that_cannot_be_are_refused() -> None:

@@ -163,12 +163,24 @@ def data_uri(png: io.BytesIO) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-def figures(pictures: Iterable[tuple[str | None, str]]) -> str:
-    """Return pictures next to each other, from their data URIs and their texts."""
+def figures(pictures: Iterable[tuple[str | None, str]], widths: Sequence[float] = ()) -> str:
+    """Return pictures next to each other, from their data URIs and their texts.
+
+    Parameters
+    ----------
+    pictures : iterable of (str or None, str)
+        URI and text of each.
+    widths : sequence of float, default=()
+        In inches, for pictures of several widths: their letters are shown in one size.
+    """
     known = [(uri, text) for uri, text in pictures if uri is not None]
     if not known:
         return note(NO_PICTURES)
-    images = [f'<img alt="{escape(text)}" src="{uri}">' for uri, text in known]
+    styles = [f' style="flex:{w:.3g} 1 {70 * w:.0f}px;max-width:{110 * w:.0f}px"' for w in widths]
+    images = [
+        f'<img alt="{escape(text)}" src="{uri}"{style}>'
+        for (uri, text), style in zip(known, styles or [""] * len(known), strict=True)
+    ]
     return f'<div class="pictures">{"".join(images)}</div>'
 
 
@@ -221,6 +233,7 @@ def table(
         A CSS class for the table.
     """
     heads = list(head)
+    title = next(filter(None, heads), "")
     body, words = [], set()
     for k, row in enumerate(rows):
         words |= {n for n, text in enumerate(row) if isinstance(text, Cell) and _WORDS in text}
@@ -233,7 +246,7 @@ def table(
     )
     style = f' class="{kind}"' if kind else ""
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {escape(heads[0])}">'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {escape(title)}">'
         f"<table{style}><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )

@@ -41,7 +41,9 @@ def predict_files(
 
     Images are read as in training (``model.reader``), and masks have the size of their image.
     Images larger than memory are read, predicted and written in parts. A call that was
-    interrupted can be repeated: finished files are skipped.
+    interrupted can be repeated: finished files are skipped. Where no channel of an image has
+    data, there are no objects, and masks in TIFF files have a label of their own, mostly 255,
+    which they declare to stand for missing data; other masks hold what the model predicts.
 
     Parameters
     ----------

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from .._files import FileReader, MaskFiles
 from .._files.pixels import Pixels
+from .._files.place import check_same_place
 from .._files.read import PICTURES, FileError
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
 from ..estimators._data.axes import channels_advice
@@ -261,6 +262,7 @@ def _read(
     params = reader.get_params() | {"resize": None, "masks": "classes"}
     as_stored = FileReader(**params)
     stored_mask = None if mask_item is None else _read_mask(mask_item, as_stored)
+    check_same_place(files_of([image_item] if mask_item is None else [image_item, mask_item]))
     mask = None if stored_mask is None else without_channel(stored_mask)
     n_axes = None if mask is None else mask.ndim
     pixels = as_stored.image(image_item, n_axes=n_axes, channels=channels)

@@ -78,6 +78,7 @@ def read_mask(path: str | bytes | os.PathLike[str], *, multilabel: bool = False)
 def _read(path: str | bytes | os.PathLike[str], *, mask: bool) -> Pixels:
     path = _as_path(path)
     with naming(path):
+        check_no_pipe(path)
         kind = kind_of(path)
         if kind is not None:
             path.stat()  # a missing file is named as such
@@ -92,6 +93,12 @@ def _read(path: str | bytes | os.PathLike[str], *, mask: bool) -> Pixels:
         f"{', '.join(sorted(PICTURES))}; or .nii, .nii.gz, .dcm or .zarr. Read other kinds "
         f"yourself, in a torch Dataset."
     )
+
+
+def check_no_pipe(path: Path) -> None:
+    """Raise an error for pipes and devices, from which reading may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError("it is a pipe or a device. Expected a file.")
 
 
 def _as_path(path: str | bytes | os.PathLike[str]) -> Path:
@@ -140,7 +147,7 @@ def naming(path: str | bytes | os.PathLike[str]) -> Iterator[None]:
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "it is a folder. Expected a file."
-    if not path.is_dir():
+    if path.is_file():
         if path.stat().st_size == 0:
             return "it is empty."
         with path.open("rb") as file:

@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -49,7 +49,8 @@ class FileReader:
     nodata : float or None, default=None
         Value of pixels without data, which are masked, in each channel on its own; may be
         NaN. None means the value that the file itself declares, such as a GeoTIFF, if any.
-        It is not used for masks.
+        A number replaces the declared one; NaN, which is never data, is masked in addition to
+        it. It is not used for masks.
     masks : {"classes", "objects", "border"}, default="classes"
         What the numbers in masks are.
 
@@ -144,16 +145,16 @@ class FileReader:
 
         Properties of the file, such as the size of a pixel, stay what they are in the file.
         """
-        nodata = getattr(pixels, "nodata", None) if self.nodata is None else self.nodata
+        nodata = self._nodata(getattr(pixels, "nodata", None))
         if self.color is None and self.resize is None:
-            return pixels._replace(values=_mask_value(pixels.values, nodata))
+            return pixels._replace(values=_mask_values(pixels.values, nodata))
         values = pixels.values
         if values.dtype.kind not in "biuf" or values.ndim == 0 or values.size == 0:
             raise ValueError(f"it has shape {values.shape} and dtype {values.dtype}: no image.")
         pixels, axis = with_known_axes(pixels, n_axes=n_axes, channels=channels)
         if self.color is not None:
             pixels = without_alpha(pixels, axis)
-        pixels = pixels._replace(values=_mask_value(pixels.values, nodata))
+        pixels = pixels._replace(values=_mask_values(pixels.values, nodata))
         if self.color is not None:
             pixels, axis = self._in_color(pixels, axis, channels)
         if self.resize is not None:
@@ -162,6 +163,12 @@ class FileReader:
             values = pad(resize_linear(pixels.values, axes, size), axes, self.resize)
             pixels = pixels._replace(values=values)
         return pixels
+
+    def _nodata(self, declared: float | None) -> list[float]:
+        """Return the numbers that stand for missing data."""
+        replaced = self.nodata is not None and not np.isnan(self.nodata)
+        values = [self.nodata, None if replaced else declared]
+        return [value for value in values if value is not None]
 
     def _in_color(
         self, pixels: Pixels, axis: int | None, channels: Channels | None
@@ -376,15 +383,18 @@ def _check_jpeg(path: Path, numbers: np.ndarray) -> None:
             )
 
 
-def _mask_value(values: np.ndarray, nodata: float | None) -> np.ndarray:
-    """Return an image whose pixels of a value are masked, if there are any."""
-    if nodata is None or values.dtype.kind not in "biuf":
+def _mask_values(values: np.ndarray, nodata: Sequence[float]) -> np.ndarray:
+    """Return an image whose pixels of some values are masked, if there are any."""
+    if not nodata or values.dtype.kind not in "biuf":
         return values
-    if np.isnan(nodata):
-        hidden = np.isnan(values) if values.dtype.kind == "f" else np.zeros((), bool)
-    elif values.dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            hidden = values == values.dtype.type(nodata)
-    else:
-        hidden = values == nodata
+    hidden = np.logical_or.reduce([_is_value(values, value) for value in nodata])
     return np.ma.MaskedArray(values, hidden) if hidden.any() else values
+
+
+def _is_value(values: np.ndarray, value: float) -> np.ndarray:
+    if np.isnan(value):
+        return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return np.asarray(values == values.dtype.type(value))
+    return np.asarray(values == value)

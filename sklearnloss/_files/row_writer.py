@@ -24,7 +24,13 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: FilePath, shape: tuple[int, ...], dtype: Any, axes: str, like: Path | None
+        self,
+        path: FilePath,
+        shape: tuple[int, ...],
+        dtype: Any,
+        axes: str,
+        like: Path | None,
+        nodata: int | None = None,
     ) -> None:
         self._stack = ExitStack()
         self._path, self._dtype = path, np.dtype(dtype)
@@ -39,7 +45,8 @@ class RowWriter:
                 np.lib.format.write_array_header_2_0(self._file, {**header, "shape": shape})
                 self._offset = self._file.tell()
             else:
-                self._offset = _write_tiff_header(path, temporary, shape, self._dtype, axes, like)
+                options = tiff_options(path, shape, axes, like, nodata)
+                self._offset = _write_tiff_header(path, temporary, shape, self._dtype, options)
         except BaseException as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             raise
@@ -106,7 +113,13 @@ class RowWriter:
 
 
 def open_writer(
-    path: FilePath, shape: tuple[int, ...], dtype: Any, axes: str, like: FilePath | None = None
+    path: FilePath,
+    shape: tuple[int, ...],
+    dtype: Any,
+    axes: str,
+    like: FilePath | None = None,
+    *,
+    nodata: int | None = None,
 ) -> RowWriter:
     """Open a file for labels or probabilities that do not fit into memory.
 
@@ -123,6 +136,8 @@ def open_writer(
         What the axes are.
     like : str, bytes, path or None, default=None
         A GeoTIFF file of which the georeference is taken.
+    nodata : int or None, default=None
+        The label of pixels without data, which TIFF files declare as such.
 
     Returns
     -------
@@ -151,7 +166,7 @@ def open_writer(
             f"ends in .tif, .tiff or .npy."
         )
     source = None if like is None else Path(os.fsdecode(like))
-    return RowWriter(path, tuple(map(int, shape)), dtype, axes, source)
+    return RowWriter(path, tuple(map(int, shape)), dtype, axes, source, nodata)
 
 
 def _write_tiff_header(
@@ -159,11 +174,9 @@ def _write_tiff_header(
     temporary: Path,
     shape: tuple[int, ...],
     dtype: np.dtype,
-    axes: str,
-    like: Path | None,
+    options: dict[str, Any],
 ) -> int:
     """Write a file of the right size without its numbers; return where they start."""
-    options = tiff_options(path, shape, axes, like, None)
     offset, _ = import_tifffile(path).imwrite(
         temporary,
         shape=shape,

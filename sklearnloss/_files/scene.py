@@ -13,7 +13,7 @@ import numpy as np
 from .arrays import map_npy
 from .formats import suffix
 from .pixels import axis_order, spacing_along
-from .read import naming
+from .read import check_no_pipe, naming
 from .tiff import is_tiff
 from .tiff_pages import open_pages
 from .zarr_arrays import find_array, is_zarr, open_array
@@ -26,6 +26,7 @@ class _Source(NamedTuple):
     order: list[int]  # the positions of channels, slices, rows and columns
     axes: str
     sizes: dict[str, float] = {}
+    is_named: bool = True  # whether the file says what the axes are
     nodata: float | None = None
     close: Any = None
 
@@ -39,6 +40,8 @@ class Scene:
         Channels, also if there is only one, and the spatial axes.
     dtype : dtype
         Of its numbers, in the machine's byte order.
+    axes : str or None
+        As in :class:`Pixels`, with the axis of channels.
     spacing : tuple of float or None
         As in :class:`Pixels`.
     nodata : float or None
@@ -50,6 +53,8 @@ class Scene:
         self._has_channels = source.axes[0] in "CS"
         size = tuple(int(source.array.shape[k]) for k in source.order)
         self.shape = size if self._has_channels else (1, *size)
+        axes = source.axes if self._has_channels else f"C{source.axes}"
+        self.axes = axes if source.is_named else None
         self.dtype = np.dtype(source.array.dtype).newbyteorder("=")
         self.spacing = spacing_along(source.axes, source.sizes)
         self.nodata = source.nodata
@@ -133,6 +138,7 @@ def open_scene(
     """
     path = Path(os.fsdecode(path))
     with naming(path):
+        check_no_pipe(path)
         if path.is_dir():
             source = _from_zarr(path, n_axes, channels) if is_zarr(path) else None
         elif suffix(path) == ".npy":
@@ -146,11 +152,11 @@ def _of_array(array: Any, n_axes: int, channels: str, **known: Any) -> _Source |
     """Return an array whose axes are not known."""
     letters = "ZYX"[-n_axes:]
     if array.ndim == n_axes:
-        return _Source(array, list(range(n_axes)), letters, **known)
+        return _Source(array, list(range(n_axes)), letters, is_named=False, **known)
     if array.ndim != n_axes + 1:
         return None
     order = [n_axes, *range(n_axes)] if channels == "last" else list(range(n_axes + 1))
-    return _Source(array, order, f"C{letters}", **known)
+    return _Source(array, order, f"C{letters}", is_named=False, **known)
 
 
 def _from_zarr(path: Path, n_axes: int, channels: str) -> _Source | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .limits import check_memory, check_stored
+from .limits import MOST_COMPRESSED, check_memory, check_stored
 from .pictures import from_pillow, open_picture
 from .pixels import Pixels, in_order
 from .tiff_tags import nodata_of, spacing_of
@@ -21,6 +22,9 @@ _NEEDS_PILLOW = {5, 6, 8}  # CMYK, YCbCr and Lab become red, green and blue
 # Images that are not independent, by the bits of the tag NewSubfileType: a smaller copy, and a
 # transparency mask.
 _AUXILIARY = 1 | 4
+# How many times smaller the numbers can be stored, by the kind of compression: none, LZW, zlib
+# (two numbers) and PackBits. Others have no such limit.
+_RATIOS = {1: 1, 5: 4096, 8: MOST_COMPRESSED, 32946: MOST_COMPRESSED, 32773: 64}
 _WAY = "Reading it needs tifffile: pip install 'sklearnloss[images]'"
 
 
@@ -113,9 +117,25 @@ def _check_size(file: Any, series: Any) -> None:
     Pages that are not stored at all are empty, and allowed.
     """
     page = series.keyframe
-    if not series.is_multifile and int(page.compression) == 1 and all(page.dataoffsets):
-        check_stored(series.shape, series.dtype.itemsize, file.filehandle.size)
+    compression = _RATIOS.get(int(page.compression))
+    if not series.is_multifile and compression and all(page.dataoffsets):
+        stored = file.filehandle.size
+        check_stored(series.shape, series.dtype.itemsize, stored, compression=compression)
+    check_segments(series)
     check_memory(series.shape, series.dtype.itemsize)
+
+
+def check_segments(series: Any) -> None:
+    """Raise an error unless a compressed page has as many strips or tiles as its size requires."""
+    page = series.keyframe
+    if 0 in series.shape:
+        raise ValueError(f"its header announces the shape {tuple(series.shape)}. It is damaged.")
+    expected, found = math.prod(page.chunked), len(page.dataoffsets)
+    if int(page.compression) != 1 and expected != found:
+        raise ValueError(
+            f"its header announces the shape {page.shape}, for which it would have {expected} "
+            f"strips or tiles, but it has {found}. It is damaged: fetch or write it again."
+        )
 
 
 def check_whole(file: Any) -> None:

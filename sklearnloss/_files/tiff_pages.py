@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .limits import check_stored
-from .tiff import check_links, check_whole, has_plain_numbers, only_series
+from .tiff import check_links, check_segments, check_whole, has_plain_numbers, only_series
 from .tiff_tags import nodata_of, spacing_of
 
 # Bytes of decoded strips and tiles that are kept for neighboring parts.
@@ -57,6 +57,7 @@ def open_pages(path: Path) -> Pages | None:
         check_links(file)
         series = only_series(file)
         page = series.keyframe
+        check_segments(series)
         array = _array_of(path, file, series) if has_plain_numbers(page) else None
         if array is None:
             file.close()

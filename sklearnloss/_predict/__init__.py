@@ -5,7 +5,8 @@ overlapping tiles and blends their scores, and ``decide`` turns probabilities in
 
 ``run`` predicts the files that ``inputs`` finds: ``workers`` calls ``predict_one`` for each of
 them, which reads it with ``read_input``, numbers objects with ``instances``, draws ``overlays``
-and writes the files; ``writing`` names errors of the disk. ``options`` says what is written,
+and writes the files; ``without_data`` finds pixels that no label is known of, and
+``writing`` names errors of the disk. ``options`` says what is written,
 ``record`` knows what is finished, and ``results`` writes tables. ``command`` is the
 command line.
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from .._files.formats import SUFFIXES, is_image_folder, kind_of, stem
 from .._utils.printable import printable
+from .record import RECORD
 
 Given = str | bytes | os.PathLike[Any] | Iterable[Any]
 
@@ -36,7 +37,8 @@ def find_inputs(files: Given, output: Path | None = None) -> list[Input]:
     Parameters
     ----------
     files : path or list of paths
-        A folder stands for the images in it and below it, without hidden ones; a text with
+        A folder stands for the images in it and below it, without hidden ones and without
+        folders of predictions; a text with
         ``*``, ``?`` or ``[`` that is not the name of a file is a pattern, in which ``**``
         stands for any folders.
     output : Path, default=None
@@ -95,15 +97,29 @@ def _matches(text: str) -> list[Path]:
 
 
 def _images_below(folder: Path, hidden: str | None) -> list[Path]:
-    images = []
+    images, links = [], []
     for where, folders, names in os.walk(folder, onerror=_raise):
         below = [Path(where, name) for name in folders if not name.startswith((".", "__"))]
         stored = [path for path in below if is_image_folder(path)]
-        folders[:] = [
-            path.name for path in below if path not in stored and os.path.realpath(path) != hidden
+        below = [
+            path
+            for path in below
+            if path not in stored
+            and os.path.realpath(path) != hidden
+            and not (path / RECORD).is_file()
         ]
+        links += [path for path in below if path.is_symlink()]
+        folders[:] = [path.name for path in below]
         files = [Path(where, name) for name in names if not name.startswith(".")]
+        # Neither pipes nor devices; broken links are named when they are read.
+        files = [path for path in files if path.is_file() or not path.exists()]
         images += [*stored, *(path for path in files if kind_of(path) is not None)]
+    if links:
+        raise ValueError(
+            f"{printable(str(folder))!r} holds links to folders, which are not followed: "
+            f"{', '.join(repr(printable(str(path))) for path in links[:3])}. Put the folders "
+            f"themselves there, or remove the links."
+        )
     if not images:
         raise ValueError(
             f"{printable(str(folder))!r} holds no images. Expected files of the kinds "

@@ -70,7 +70,16 @@ class Options:
             raise ImportError("instances=True (--instances) needs scipy: pip install scipy")
         threshold = model.threshold if self.threshold is None else self.threshold
         threshold = check_threshold(threshold, model.classes, multilabel=model.multilabel)
-        return dataclasses.replace(self, threshold=threshold, border=self._border(model))
+        tile = self.tile
+        if tile is not None:
+            tile = [int(side) for side in tile] if isinstance(tile, tuple | list) else int(tile)
+        return dataclasses.replace(
+            self,
+            threshold=threshold,
+            border=self._border(model),
+            min_size=int(self.min_size),
+            tile=tile,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the options by name."""
@@ -140,4 +149,4 @@ class Options:
                 f"border={self.border!r} is not the label of a border. Expected one of "
                 f"{model.classes[1:]}, of a model with one label per pixel."
             )
-        return self.border
+        return model.classes[model.classes.index(self.border)]

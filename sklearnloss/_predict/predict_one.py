@@ -22,6 +22,7 @@ from .model import Model
 from .options import Options
 from .overlays import draw_overlay
 from .read_input import ReadImage, read_input
+from .without_data import filled, label_without_data, where_without_data
 from .writing import writing
 
 Rows = Callable[[int, int], None]
@@ -131,20 +132,38 @@ def _predict_whole(
     row: dict[str, Any] = {}
     objects: list[dict[str, Any]] = []
     kinds: list[Any] = []
+    hidden = where_without_data(image.shown)
+    known = filled(mask, hidden, label_values(model)[0])
     if options.instances:
-        arrays["objects"], kinds = _number(model, mask, options, image.spacing)
+        arrays["objects"], kinds = _number(model, known, options, image.spacing)
         objects = measure(arrays["objects"], kinds, image.shown, image.spacing)
         row["n_objects"] = len(objects)
     if options.overlays:
-        arrays["overlays"] = _overlay(model, image.shown, arrays, kinds)
+        arrays["overlays"] = _overlay(model, image.shown, {**arrays, "mask": known}, kinds)
     if not outputs:
         return Predicted({**row, **arrays}, objects)
+    nodata = None if hidden is None else _declared(model, outputs["mask"])
+    arrays["mask"] = filled(mask, hidden, nodata)
     for kind, target in outputs.items():
-        _write(kind, arrays[kind], target, path, multilabel=model.multilabel)
+        declared = nodata if kind == "mask" else None
+        _write(kind, arrays[kind], target, path, multilabel=model.multilabel, nodata=declared)
     return Predicted(row, objects)
 
 
-def _write(kind: str, values: np.ndarray, target: Path, like: Path, *, multilabel: bool) -> None:
+def _declared(model: Model, target: Path) -> int | None:
+    """Return the label of pixels without data in a mask; only TIFF files can declare one."""
+    return label_without_data(label_values(model)) if suffix(target) == ".tif" else None
+
+
+def _write(
+    kind: str,
+    values: np.ndarray,
+    target: Path,
+    like: Path,
+    *,
+    multilabel: bool,
+    nodata: int | None = None,
+) -> None:
     with writing(target):
         if kind == "overlays":
             from PIL import Image
@@ -154,7 +173,7 @@ def _write(kind: str, values: np.ndarray, target: Path, like: Path, *, multilabe
         elif kind == "probabilities":
             write_probabilities(target, values, like)
         else:
-            write_labels(target, values, like, multilabel=multilabel)
+            write_labels(target, values, like, multilabel=multilabel, nodata=nodata)
 
 
 def _number(
@@ -249,8 +268,9 @@ class _Scene:
         in_memory = None
         if options.instances:
             in_memory = _Collected(np.empty(shape, values.dtype), has_channels=model.multilabel)
+        nodata = _declared(model, outputs["mask"]) if self.image.may_lack_data else None
         with contextlib.ExitStack() as stack:
-            masks = stack.enter_context(self._writer(outputs["mask"], shape, values.dtype))
+            masks = stack.enter_context(self._writer(outputs["mask"], shape, values.dtype, nodata))
             proba = None
             if options.probabilities:
                 whole = (*lead, *size)
@@ -258,24 +278,48 @@ class _Scene:
                 proba = stack.enter_context(self._writer(target, whole, np.dtype(np.float32)))
             for start, band in _bands(model, self.path, self.image, options):
                 labels = _to_labels(model, options, band)
-                masks.write(start, labels)
+                hidden = self._without_data(start, band.shape[1])
+                masks.write(start, filled(labels, hidden, nodata))
                 if proba is not None:
                     proba.write(start, band)
                 if in_memory is not None:
-                    in_memory.write(start, labels)
+                    in_memory.write(start, filled(labels, hidden, values[0]))
                 progress(start + band.shape[1], size[0])
             if in_memory is None:
                 return Predicted({}, [])
             return self._objects(in_memory.values, outputs["objects"])
 
+    def _without_data(self, start: int, n_rows: int) -> np.ndarray | None:
+        """Return where some rows have no data, reading few of them at the same time."""
+        if not self.image.may_lack_data:
+            return None
+        hidden = np.zeros((n_rows, *self.image.size[1:]), bool)
+        step = self._rows_at_once()
+        for row in range(0, n_rows, step):
+            end = min(row + step, n_rows)
+            found = where_without_data(_rows_of(self.image.shown, start + row, end - row))
+            if found is not None:
+                hidden[row:end] = found
+        return hidden if hidden.any() else None
+
+    def _rows_at_once(self) -> int:
+        row_bytes = 4 * math.prod(self.image.shown.shape[:1] + self.image.size[1:])
+        return max(1, int(reading.SCENE_BYTES // (8 * row_bytes)))
+
     @contextlib.contextmanager
-    def _writer(self, target: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Any]:
+    def _writer(
+        self,
+        target: Path,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        nodata: int | None = None,
+    ) -> Iterator[Any]:
         """Open a file that is written band by band, or at once if its kind requires it."""
         n_axes = len(self.image.size)
         axes = ("C" if len(shape) > n_axes else "") + "ZYX"[-n_axes:]
         with writing(target):
             if suffix(target) in (".tif", ".npy"):
-                with open_writer(target, shape, dtype, axes, like=self.path) as writer:
+                with open_writer(target, shape, dtype, axes, self.path, nodata=nodata) as writer:
                     yield writer
                 return
             if math.prod(shape) * dtype.itemsize > reading.SCENE_BYTES:
@@ -290,8 +334,7 @@ class _Scene:
 
     def _objects(self, mask: np.ndarray, target: Path) -> Predicted:
         numbers, kinds = _number(self.model, mask, self.options, self.image.spacing)
-        row_bytes = 4 * math.prod(self.image.shown.shape) // self.image.size[0]
-        rows = max(1, reading.SCENE_BYTES // (8 * row_bytes))
+        rows = self._rows_at_once()
         objects = measure(numbers, kinds, self.image.shown, self.image.spacing, rows=rows)
         _write("objects", numbers, target, self.path, multilabel=self.model.multilabel)
         return Predicted({"n_objects": len(objects)}, objects)

@@ -36,12 +36,15 @@ class ReadImage:
         Size of a pixel of the file along each spatial axis.
     is_scene : bool
         Whether parts are read.
+    may_lack_data : bool
+        Whether some pixels of a scene may be masked.
     """
 
     values: Any
     shown: Any
     spacing: tuple[float, ...] | None
     is_scene: bool
+    may_lack_data: bool = False
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -71,7 +74,8 @@ def read_input(model: Model, path: Path) -> Iterator[ReadImage]:
         if scene is not None:
             with naming(path):
                 windows = _Scene(model, scene)
-            yield ReadImage(windows, windows, scene.spacing, is_scene=True)
+            declared = (model.reader.nodata, scene.nodata) != (None, None)
+            yield ReadImage(windows, windows, scene.spacing, is_scene=True, may_lack_data=declared)
             return
         pixels = read_image(path)
         with naming(path):
@@ -129,17 +133,15 @@ class _Scene:
     def __init__(self, model: Model, scene: Any) -> None:
         self.model = model
         self.scene = scene
-        # Colors are S: the last one of 2 or 4 is opacity.
-        letter = "S" if scene.shape[0] in (2, 3, 4) and model.reader.color is not None else "C"
-        self.axes = letter + "ZYX"[-model.n_axes :]
         first = self._read((slice(None), *[slice(0, 1)] * model.n_axes))
         self.shape = (len(first), *scene.shape[1:])
 
     def __getitem__(self, window: tuple[slice, ...]) -> Any:
-        return self._read((slice(None), *window[1:]))[window[0]]
+        others = [slice(None)] * (len(self.shape) - len(window))
+        return self._read((slice(None), *window[1:], *others))[window[0]]
 
     def _read(self, window: tuple[slice, ...]) -> Any:
-        pixels = Pixels(self.scene[window], self.axes, nodata=self.scene.nodata)
+        pixels = Pixels(self.scene[window], self.scene.axes, nodata=self.scene.nodata)
         read = self.model.reader.convert(pixels, n_axes=self.model.n_axes, channels="first")
         values = arrange(read, "first", None, self.model.n_axes)
         values = values[None] if values.ndim == self.model.n_axes else values

@@ -14,7 +14,7 @@ from .inputs import Input, name_outputs
 from .model import Model
 from .options import Options
 from .predict_one import Predicted, Rows
-from .record import RECORD, Record, state_of
+from .record import Record, state_of
 from .results import LABELS, OBJECTS, Predictions, Row, write_table
 from .workers import Task, run_tasks
 
@@ -77,11 +77,17 @@ def run(
     if output is None:
         return _Run(opened, inputs, options, n_jobs, verbose).run([])
     record = Record(output)
-    is_new = not (output / RECORD).exists()
     made_by = {"model": opened.digest, **options.as_json()}
     with record.opened(made_by, overwrite=overwrite):
-        runner = _Run(opened, inputs, options, n_jobs, verbose, record)
-        return runner.run(runner.name_outputs(replace=overwrite or not is_new))
+        images = [each for each in inputs if not record.wrote(each.path)]
+        if not images:
+            raise ValueError("There are no files to predict: all of them were written by predict.")
+        runner = _Run(opened, images, options, n_jobs, verbose, record)
+        outputs = runner.name_outputs(replace=overwrite)
+        record.begin(made_by, [name for names in outputs for name in names.values()])
+        return runner.run(
+            [{kind: output / name for kind, name in names.items()} for names in outputs]
+        )
 
 
 class _Run:
@@ -102,12 +108,13 @@ class _Run:
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.record = record
-        self.names = {each.path: printable(each.name.as_posix()) for each in inputs}
+        self.names = {each.path: _shown(each.name.as_posix()) for each in inputs}
+        self.states: dict[Path, Any] = {}
         self.errors: dict[str, str] = {}
         self.results: dict[Path, tuple[Row, list[Row]]] = {}
 
-    def name_outputs(self, *, replace: bool) -> list[dict[str, Path]]:
-        """Return the files to write for each input that is not finished.
+    def name_outputs(self, *, replace: bool) -> list[dict[str, str]]:
+        """Return the names of the files to write for each input that is not finished.
 
         Raises
         ------
@@ -115,7 +122,7 @@ class _Run:
             If a file is in the way.
         """
         assert self.record is not None
-        folder, model = self.record.folder, self.opened.model
+        model = self.opened.model
         left = [each for each in self.inputs if self._is_left(each)]
         if model.task == "classification":
             return [{} for _ in left]
@@ -126,23 +133,22 @@ class _Run:
             for each in left
         }
         named = name_outputs(left, endings, self.record.taken())
-        outputs = [
-            {kind: folder / name for kind, name in named[os.path.abspath(each.path)].items()}
-            for each in left
-        ]
-        self._check_free([path for names in outputs for path in names.values()], replace)
+        outputs = [named[os.path.abspath(each.path)] for each in left]
+        self._check_free([name for names in outputs for name in names.values()], replace)
         return outputs
 
-    def _check_free(self, outputs: Sequence[Path], replace: bool) -> None:
+    def _check_free(self, outputs: Sequence[str], replace: bool) -> None:
         """Raise an error if an output is one of the inputs, or somebody's file."""
+        assert self.record is not None
         sources = {os.path.realpath(each.path) for each in self.inputs}
-        for path in outputs:
+        for name in outputs:
+            path = self.record.folder / name
             if os.path.realpath(path) in sources:
                 raise ValueError(
                     f"{printable(str(path))!r} is an image to predict, and would be replaced by "
                     f"its mask. Pass another output."
                 )
-            if path.exists() and not replace:
+            if os.path.lexists(path) and not replace and name not in self.record.planned:
                 raise ValueError(
                     f"{printable(str(path))!r} exists and was not written by predict. Pass another "
                     f"output, or overwrite=True (--overwrite) to replace it."
@@ -152,7 +158,9 @@ class _Run:
         """Return whether an input is to be predicted; take the results of finished ones."""
         assert self.record is not None
         with contextlib.suppress(OSError):  # it is named when it is read
-            entry = self.record.finished(each.path)
+            # Before it is read: if it changes later, it is predicted again by the next call.
+            self.states[each.path] = state_of(each.path)
+            entry = self.record.finished(each.path, self.states[each.path])
             if entry is not None:
                 self.results[each.path] = (
                     self._row(each.path, entry["row"], entry["outputs"]),
@@ -205,7 +213,7 @@ class _Run:
             written = {k: path.relative_to(folder).as_posix() for k, path in task.outputs.items()}
             entry = {
                 "file": self.names[task.path],
-                "state": state_of(task.path),
+                "state": self.states.get(task.path, []),
                 "outputs": written,
                 "row": outcome.row,
                 "objects": outcome.objects,
@@ -231,6 +239,11 @@ class _Run:
                 {"file": entry["file"], **each} for entry in entries for each in entry["objects"]
             ]
             write_table(self.record.folder / OBJECTS, objects)
+
+
+def _shown(name: str) -> str:
+    """Return the name of an input for tables, in which a spreadsheet sees no formula."""
+    return printable(f"./{name}" if name.startswith(("=", "+", "-", "@")) else name)
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,5 +23,10 @@ def writing(target: Path) -> Iterator[None]:
     except OutputError:
         raise
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # which concerns this file only
+            raise ValueError(
+                f"the name of {printable(str(target))!r} is too long to be written. Give its image "
+                f"a shorter name."
+            ) from error
         why = error.strerror or error
         raise OutputError(f"{printable(str(target))!r} cannot be written: {why}.") from error

@@ -87,7 +87,7 @@ def remove_leftovers(target: Path) -> None:
     A process that writes such a file holds a lock on it, which is released when it ends.
     A file that cannot be locked is in use, perhaps on another machine, and is kept.
     """
-    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{32}}")
+    name = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{32}}")
     with contextlib.suppress(OSError):
         for path in [each for each in target.parent.iterdir() if name.fullmatch(each.name)]:
             with contextlib.suppress(OSError), open(path, "r+b") as file:
@@ -95,10 +95,15 @@ def remove_leftovers(target: Path) -> None:
                     path.unlink()
 
 
+def _prefix(target: Path) -> str:
+    """Return how names of temporary files start; most file systems allow 255 bytes in all."""
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
+
+
 def _create(target: Path) -> tuple[Path, IO[bytes]]:
     """Create a locked file, which another process may have removed before it was locked."""
     while True:
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        temporary = target.with_name(f"{_prefix(target)}{uuid.uuid4().hex}")
         file = open(temporary, "xb")  # noqa: SIM115
         _lock(file, wait=True)
         with contextlib.suppress(FileNotFoundError):

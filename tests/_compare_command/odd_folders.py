@@ -76,6 +76,17 @@ def nnunet_without_a_channel(folder: Path) -> None:
     (folder / "imagesTr" / "c1_0001.nii.gz").unlink()
 
 
+def nnunet_with_a_mask_in_another_order(folder: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    nnunet(folder)
+    path = folder / "labelsTr" / "c1.nii.gz"
+    mask = nibabel.load(path)
+    flip = np.diag([-1.0, 1, 1, 1])
+    flip[0, 3] = mask.shape[0] - 1
+    turned = np.asarray(mask.dataobj)[::-1].copy()
+    nibabel.Nifti1Image(turned, mask.affine @ flip).to_filename(path)
+
+
 def nnunet_of_other_channels(folder: Path) -> None:
     nnunet(folder)
     (folder / "dataset.json").write_text('{"modality": {"0": "CT"}, "labels": {"0": "a"}}')

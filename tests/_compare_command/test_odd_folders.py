@@ -208,6 +208,7 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
 REFUSED: list[tuple[Make, str, str]] = [
     (odd.nnunet_without_a_channel, "", r"_0000 to _0001, but lacks c1_0001\. Expected all chan"),
     (odd.nnunet_of_other_channels, "", r"names 1 channel, but images have 2 files\. Correct one"),
+    (odd.nnunet_with_a_mask_in_another_order, "", r"c1_0000.*labelsTr/c1\.nii\.gz' is up to 3 pix"),
     (odd.nnunet_with_a_broken_description, "", r"cannot be read as the description .*Correct it"),
     (odd.data_science_bowl_without_masks, "", r"1 of 4 lack .*: id9/ \(no mask\)\. Move them"),
     (odd.data_science_bowl_of_classes, "", r"id1.png \(.*labels \[1, 2\]\. Expected one object in"),

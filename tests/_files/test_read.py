@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import threading
 import time
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from sklearnloss._files.read import FileError, read_image, read_mask
+from sklearnloss._files.scene import open_scene
 
 from ..estimators.conftest import classifier, segmenter
 
@@ -139,3 +141,11 @@ def test_a_cut_jpeg_among_many_is_named(tmp_path: Path) -> None:
     paths[2].write_bytes(paths[2].read_bytes()[:-50])
     with pytest.raises(ValueError, match="2.jpg' cannot be read: image file is truncated"):
         classifier().fit(paths, [0, 1, 0, 1])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+@pytest.mark.parametrize("read", [read_image, read_mask, open_scene])
+def test_pipes_are_refused(tmp_path: Path, read: Any) -> None:
+    os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(FileError, match=r"a\.tif.*it is a pipe or a device"):
+        read(tmp_path / "a.tif")

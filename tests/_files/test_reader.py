@@ -131,6 +131,14 @@ def test_what_the_file_declares_is_used_unless_a_value_is_given() -> None:
     assert FileReader(nodata=8).convert(pixels).values.tolist() == [[7, None]]
 
 
+def test_nan_is_masked_in_addition_to_what_the_file_declares() -> None:
+    nan = float("nan")
+    reader = FileReader(nodata=nan)
+    pixels = _declared(np.array([[-9999, nan, 8]], np.float32), -9999)
+    assert reader.convert(pixels).values.tolist() == [[None, None, 8]]
+    assert reader.convert(_declared(np.array([[7, 8]]), 7)).values.tolist() == [[None, 8]]
+
+
 def _declared(values: np.ndarray, nodata: float) -> Pixels:
     return Pixels(values, None, nodata=nodata)
 

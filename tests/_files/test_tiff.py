@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sklearnloss._files.read import FileError, read_image, read_mask
+from sklearnloss._files.scene import open_scene
 
 from ..estimators.conftest import classifier, segmenter
 
@@ -193,3 +194,28 @@ def test_flat_images_and_volumes_do_not_mix(tmp_path: Path) -> None:
         ValueError, match=r"X\[1\] \(.*b.tif'\) .*2-D images and volumes do not mix"
     ):
         classifier().fit([tmp_path / "a.tif", tmp_path / "b.tif"], [0, 1])
+
+
+@pytest.mark.parametrize(("tag", "value"), [(256, 5000), (257, 2**28), (323, 1)])
+@pytest.mark.parametrize("read", [read_image, open_scene])
+def test_compressed_files_have_the_tiles_that_they_announce(
+    tmp_path: Path, tag: int, value: int, read: Any
+) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    image = np.ones((40, 40), np.uint8)
+    tifffile.imwrite(path, image, tile=(16, 16), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags[tag].overwrite(value, dtype="I")
+    with pytest.raises(FileError, match="damaged"):
+        read(path)
+
+
+def test_a_strip_cannot_be_a_thousand_times_smaller(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((40, 40), np.uint8), compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags[256].overwrite(2**23, dtype="I")
+    with pytest.raises(FileError, match="announces 320 MiB"):
+        read_image(path)

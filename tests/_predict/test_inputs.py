@@ -55,3 +55,12 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
         names([])
     with pytest.raises(TypeError, match="holds a int"):
         names([3])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_pipes_are_not_opened_and_linked_folders_are_named(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    assert names(folder) == ["b.png", "x/a.bmp", "x/y/c.png"]
+    (folder / "x" / "link").symlink_to(folder / "x" / "y")
+    with pytest.raises(ValueError, match="links to folders, which are not followed.*x/link"):
+        find_inputs(folder)

@@ -111,10 +111,11 @@ def test_images_are_read_as_in_training(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.load(row["probabilities"]), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("tile", [16, None])  # None: it has many channels rather than pixels
 def test_a_scene_is_predicted_as_a_whole_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int | None
 ) -> None:
-    model = fitted(tile=16)
+    model = fitted(tile=tile)
     X = picture(6, (1, 70, 50))
     np.save(tmp_path / "a.npy", X[0])
     monkeypatch.setattr(read_input, "SCENE_BYTES", 5000)

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from sklearnloss._files import FileReader
+from sklearnloss._files.read import read_image, read_mask
 from sklearnloss._predict import predict_one, read_input
 from sklearnloss._predict.writing import OutputError
 
@@ -76,11 +77,125 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
     folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
     output.mkdir()
     (output / "a.png").write_text("precious")
-    with pytest.raises(ValueError, match="exists and was not written by predict"):
-        predict(BrightModel(), folder, output)
-    assert (output / "a.png").read_text() == "precious"
+    for _ in range(2):  # the first call must not make the folder one of predictions
+        with pytest.raises(ValueError, match="exists and was not written by predict"):
+            predict(BrightModel(), folder, output)
+        assert (output / "a.png").read_text() == "precious"
     predict(BrightModel(), folder, output, overwrite=True)
     assert read(output / "a.png").shape == (13, 17)
+
+
+def test_files_that_came_later_are_not_replaced(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
+    predict(BrightModel(), folder, output)
+    (output / "b.png").write_text("precious")
+    folder_of(folder, "a.png", "b.png")
+    with pytest.raises(ValueError, match="exists and was not written by predict"):
+        predict(BrightModel(), folder, output)
+    assert (output / "b.png").read_text() == "precious"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_masks_beside_the_images_are_no_images(tmp_path: Path, killed: bool) -> None:
+    folder = folder_of(tmp_path, "a.bmp")
+    predict(BrightModel(), folder, folder)
+    log = folder / "predictions.jsonl"
+    if killed:  # after the mask was written, before it was recorded
+        log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
+    for overwrite in (False, True):
+        again = predict(BrightModel(), folder, folder, overwrite=overwrite)
+        assert [row["file"] for row in again] == ["a.bmp"]
+    assert files_in(folder) == ["a.bmp", "a.png", *RECORDS]
+    with pytest.raises(ValueError, match="all of them were written by predict"):
+        predict(BrightModel(), folder / "a.png", folder)
+
+
+def test_a_record_without_its_model_finishes_nothing(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
+    predict(BrightModel(), folder, output)
+    (output / "predictions.json").unlink()
+    found = predict(BrightModel(threshold=0.9), folder, output, digest="e")
+    assert found.n_skipped == 0
+    assert read(output / "a.png").tolist() == (picture(0) > 0.9 * 255).tolist()
+
+
+def test_a_damaged_record_is_ignored_line_by_line(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png", "b.png"), tmp_path / "out"
+    predict(BrightModel(), folder, output)
+    log, name = output / "predictions.jsonl", json.dumps(str(folder / "a.png"))
+    entry = '"state": [1], "row": {}, "objects": []'
+    lines = ["[" * 100_000, '"ab"', '["x", 3]', '["x", {}]', '{"planned": [1]}', '{"a": 1, "b": 2}']
+    lines += [f'[{name}, {{"file": "a", "outputs": {{"mask": 3}}, {entry}}}]']
+    lines += [f'[{name}, {{"file": 1, "outputs": {{}}, {entry}}}]']
+    log.write_text(log.read_text() + "\n".join(lines))
+    assert predict(BrightModel(), folder, output).n_skipped == 2
+    (output / "predictions.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="is damaged, or was not written by predict"):
+        predict(BrightModel(), folder, output)
+
+
+def test_an_image_that_changes_during_its_prediction_is_not_finished(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "a.png")
+    change = BrightModel(hook=lambda: Image.fromarray(picture(9)).save(folder / "a.png"))
+    predict(change, folder, tmp_path / "out")
+    assert predict(BrightModel(), folder, tmp_path / "out").n_skipped == 0
+
+
+def test_changes_inside_of_a_folder_that_is_an_image_are_seen(tmp_path: Path) -> None:
+    zarr = import_or_skip("zarr")
+    array = zarr.create_array(str(tmp_path / "in" / "a.zarr"), shape=(8, 8), dtype="u1")
+    array[:] = 1
+    predict(BrightModel(), tmp_path / "in", tmp_path / "out")
+    assert predict(BrightModel(), tmp_path / "in", tmp_path / "out").n_skipped == 1
+    (chunk,) = (tmp_path / "in" / "a.zarr").rglob("c/0/0")
+    before = chunk.read_bytes()
+    array[:] = 200
+    assert chunk.read_bytes() != before
+    found = predict(BrightModel(), tmp_path / "in", tmp_path / "out")
+    assert found.n_skipped == 0
+    assert read_mask(found[0]["mask"]).all()
+
+
+def test_names_of_the_length_that_the_disk_allows(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", f"{'x' * 251}.png", "a.png", "=a.png")
+    found = predict(BrightModel(), folder, tmp_path / "out", probabilities=True)
+    assert [row["file"][:4] for row in found] == ["./=a", "a.pn", "xxxx"]  # no formula
+    found = predict(BrightModel((0, 300)), folder, tmp_path / "other", format="png")
+    assert found.errors == {}
+    np.save(folder / f"{'x' * 251}.npy", picture(0))
+    found = predict(BrightModel(), folder, tmp_path / "both", overlays=True, format="tiff")
+    assert len(found) == 2
+    assert "too long to be written" in "".join(found.errors.values())
+
+
+def test_options_may_be_numbers_of_numpy(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "in", "a.png")
+    numpy = {"min_size": np.int64(2), "border": np.int64(2), "tile": (np.int64(8), 8)}
+    predict(BrightModel((0, 1, 2)), folder, tmp_path / "out", instances=True, **numpy)
+    plain = {"min_size": 2, "border": 2, "tile": (8, 8)}
+    again = predict(BrightModel((0, 1, 2)), folder, tmp_path / "out", instances=True, **plain)
+    assert again.n_skipped == 1
+
+
+def test_a_scene_has_the_colors_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile = import_or_skip("tifffile")
+    np.save(tmp_path / "bool.npy", picture(0) > 127)
+    colors = np.stack([picture(k) for k in range(4)], -1)
+    tifffile.imwrite(tmp_path / "alpha.tif", colors, photometric="rgb")
+    channels = {"photometric": "minisblack", "metadata": {"axes": "CYX"}}
+    tifffile.imwrite(tmp_path / "channels.tif", np.moveaxis(colors, -1, 0).copy(), **channels)
+    model = BrightModel(reader=FileReader(color="gray"))
+    whole = predict(model, tmp_path, tmp_path / "whole", probabilities=True)
+    monkeypatch.setattr(read_input, "SCENE_BYTES", 0)
+    bands = predict(model, tmp_path, tmp_path / "bands", probabilities=True)
+    assert list(whole.errors.values()) == list(bands.errors.values())
+    assert ["channels.tif" in path for path in whole.errors] == [True]
+    assert [row["file"] for row in whole] == ["alpha.tif", "bool.npy"]
+    for one, other in zip(whole, bands, strict=True):
+        expected = read_image(one["probabilities"]).values
+        assert (read_image(other["probabilities"]).values == expected).all()
 
 
 def test_the_output_may_be_below_the_images(tmp_path: Path) -> None:
@@ -88,6 +203,8 @@ def test_the_output_may_be_below_the_images(tmp_path: Path) -> None:
     predict(BrightModel(), folder, folder / "masks")
     again = predict(BrightModel(), folder, folder / "masks")
     assert (len(again), again.n_skipped) == (1, 1)
+    other = predict(BrightModel(), folder, folder / "others", threshold=0.9)
+    assert [row["file"] for row in other] == ["a.png"]
 
 
 def test_finished_files_are_skipped_unless_the_image_changed(tmp_path: Path) -> None:
@@ -278,6 +395,39 @@ def test_a_scene_in_bands_equals_the_whole(
         assert (one == other).all()
     assert whole.objects == bands.objects
     assert len(whole.objects) > 3
+
+
+@pytest.mark.parametrize("in_bands", [False, True])
+@pytest.mark.parametrize(
+    ("classes", "label"), [((0, 1), 255), ((0, 255), 254), ((-1, 3), 127), ((1, 300), 65535)]
+)
+def test_masks_say_where_there_are_no_data(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_bands: bool,
+    classes: tuple[int, int],
+    label: int,
+) -> None:
+    tifffile = import_or_skip("tifffile")
+    image = picture(5, (43, 37)).clip(1)
+    image[:7, 5:30] = image[20:, 30:] = 200
+    nodata = (42113, "s", 0, "200", True)
+    tifffile.imwrite(tmp_path / "a.tif", image, tile=(16, 16), extratags=[nodata])
+    if in_bands:
+        monkeypatch.setattr(read_input, "SCENE_BYTES", 1000)
+    model = BrightModel(classes)
+    model.masked_value = 255  # so it predicts objects where there are no data
+    found = predict(model, tmp_path / "a.tif", tmp_path / "out", instances=True)
+    assert found.errors == {}
+    expected = np.where(image > 127, classes[1], classes[0])
+    expected[image == 200] = label
+    with tifffile.TiffFile(found[0]["mask"]) as file:
+        assert (file.asarray() == expected).all()
+        assert int(file.pages.first.tags[42113].value) == label
+    assert (tifffile.imread(found[0]["objects"])[image == 200] == 0).all()
+    # Other kinds of files cannot declare it: they hold what the model predicts there.
+    found = predict(model, tmp_path / "a.tif", tmp_path / "npy", format="npy")
+    assert set(np.unique(np.load(found[0]["mask"]))) == set(classes)
 
 
 def test_what_a_scene_cannot_get_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

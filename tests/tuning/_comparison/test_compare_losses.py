@@ -249,7 +249,7 @@ def test_splits_that_are_given_are_taken(cv: Any, groups: Any, n: int) -> None:
 
 
 def test_splits_may_be_the_only_ones() -> None:
-    halves = [(range(20), range(20, 40)), (range(20, 40), range(20))]
+    halves = [(np.arange(20), np.arange(20, 40)), (np.arange(20, 40), np.arange(20))]
     assert splits_of(cv=halves).repeatable
     assert not splits_of(cv=OnlySplits(halves)).repeatable
 

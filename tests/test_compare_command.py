@@ -101,8 +101,11 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert f"Worst predicted images: {images[0]['image']} (" in printed
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
-    assert f"{images[0]['image']}</td>" in report
+    assert f"{images[0]['image']}</th>" in report
     first = printed.splitlines()[0]
+    box = report.partition("<h2>Scores")[0]
+    command = '<code class="command">sklearnloss predict '
+    assert (command in box) == (not first.startswith("Nothing was learned"))
     assert f"<strong>{first}" in report
     assert f"Which loss for {folder}?" in report
     assert f"sklearnloss compare {folder} --losses dice,bce --folds 2 --groups" in report

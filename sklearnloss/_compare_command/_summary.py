@@ -16,6 +16,7 @@ from ..tuning._comparison.text import advise_in, describe_scores
 from ..tuning._comparison.wording import cell
 from ._best import describe_search, describe_settings
 from ._data import ImageData
+from ._usage import find_command
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison
@@ -92,7 +93,7 @@ def _describe_worst(found: Found) -> list[str]:
     named = [
         f"{row['image']} ({cell(row['mean'])})" for row in found.images if np.isfinite(row["mean"])
     ]
-    worst = ", ".join(named[:_N_WORST])
+    worst = ", ".join(map(printable, named[:_N_WORST]))
     return ["", f"Worst predicted images: {worst}."] if named else []
 
 
@@ -110,7 +111,11 @@ def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
     """
     comparison = found.comparison
     origin = replace(
-        found.origin, not_tried=found.not_tried, not_compared=found.not_compared, usage=usage
+        found.origin,
+        not_tried=found.not_tried,
+        not_compared=found.not_compared,
+        usage=usage,
+        predict=find_command(usage),
     )
     report = output / "report.html"
     try:

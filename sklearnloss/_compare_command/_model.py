@@ -13,6 +13,8 @@ from .._utils.text import did_you_mean
 from ..estimators import ResNetClassifier, UNetSegmenter
 from ..estimators._data.axes import looks_like
 from ..estimators._data.mask_classes import COMMAND_LINE, check_void
+from ..metrics import hausdorff_distance, make_mask_scorer
+from ..metrics._mask_scorer import MaskScorer
 from ..metrics._scorers import NAMED
 from ..tuning._evaluation.folds import default_splits
 from ._data import ImageData
@@ -67,7 +69,8 @@ def make_scoring(data: ImageData, options: Options) -> Any:
     """Return the named scorer, or None for the estimator's own.
 
     Without a name, classes of different sizes are scored by balanced accuracy, since
-    always predicting the largest class would give a high accuracy.
+    always predicting the largest class would give a high accuracy. Hausdorff distances are
+    in the unit of the files if all have the same size of pixels, otherwise in pixels.
 
     Raises
     ------
@@ -85,7 +88,16 @@ def make_scoring(data: ImageData, options: Options) -> Any:
         )
     if data.task == "classification":
         return get_scorer(name)
-    return NAMED[name]
+    return _in_units(data, NAMED[name]) if name == "hausdorff" else NAMED[name]
+
+
+def _in_units(data: ImageData, scorer: MaskScorer) -> MaskScorer:
+    """Return a scorer of distances in the unit of the files, if they share one size of pixels."""
+    known = data.description
+    is_resized = data.reader is not None and data.reader.resize is not None
+    if len(known.spacing) != 1 or len(known.kinds) != 1 or is_resized:
+        return scorer
+    return make_mask_scorer(hausdorff_distance, spacing=tuple(known.spacing[0]))
 
 
 def _is_unbalanced(data: ImageData) -> bool:

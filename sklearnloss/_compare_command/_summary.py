@@ -16,11 +16,12 @@ from ..tuning._comparison.text import advise_in, describe_scores
 from ..tuning._comparison.wording import cell
 from ._best import describe_search, describe_settings
 from ._data import ImageData
-from ._file_names import first_few
+from ._usage import find_command
 
 if TYPE_CHECKING:
     from ..tuning import LossComparison
 
+_N_WORST = 5
 TABLES = "table.csv (all settings), losses.csv, images.csv (the worst first)"
 
 
@@ -92,7 +93,8 @@ def _describe_worst(found: Found) -> list[str]:
     named = [
         f"{row['image']} ({cell(row['mean'])})" for row in found.images if np.isfinite(row["mean"])
     ]
-    return ["", f"Worst predicted images: {first_few(named)}."] if named else []
+    worst = ", ".join(map(printable, named[:_N_WORST]))
+    return ["", f"Worst predicted images: {worst}."] if named else []
 
 
 def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
@@ -109,7 +111,11 @@ def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
     """
     comparison = found.comparison
     origin = replace(
-        found.origin, not_tried=found.not_tried, not_compared=found.not_compared, usage=usage
+        found.origin,
+        not_tried=found.not_tried,
+        not_compared=found.not_compared,
+        usage=usage,
+        predict=find_command(usage),
     )
     report = output / "report.html"
     try:

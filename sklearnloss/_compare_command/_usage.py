@@ -63,6 +63,12 @@ def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
     return lines
 
 
+def find_command(usage: Sequence[str]) -> str:
+    """Return the command among the lines of ``describe_usage``, "" if there is none."""
+    lines = map(str.strip, usage)
+    return next((line for line in lines if line.startswith("sklearnloss predict ")), "")
+
+
 def _custom(model: Path, loss: str) -> dict[str, str]:
     """Return the losses that must be passed to ``load``, by name, as Python code."""
     names: Sequence[str] = read(model)[0]["custom"]

@@ -16,7 +16,6 @@ from ..metrics._confusion import ConfusionScore, confusion_score
 from ..metrics._named import named_scorers
 from ._inference.predict import Finish
 from ._inference.probability_counts import (
-    MIDDLE,
     Block,
     ProbabilityCounts,
     best_position,
@@ -98,7 +97,12 @@ class ThresholdMixin:
         model._check_fitted()
         model._check_targets(X, y)
         multilabel = bool(getattr(self, "multilabel", False))
-        check_threshold(MIDDLE, self.classes_.tolist(), multilabel=multilabel)
+        if not multilabel and len(self.classes_) != 2:
+            raise ValueError(
+                f"A threshold decides between two classes, or about each label of multilabel "
+                f"masks, but there are {len(self.classes_)} classes that exclude each other. The "
+                f"most probable one is predicted."
+            )
         scorer = check_scoring(self, named_scorers(scoring or self._own_scoring, self))
         if getattr(scorer, "_response_method", "predict") != "predict":
             raise ValueError(

@@ -10,6 +10,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
+from sklearnloss.metrics import hausdorff_scorer
 
 from .helpers import Prepared, Refused, prepare, save_classes, save_masks
 
@@ -50,6 +51,21 @@ def test_scores_of_masks_leave_ignored_pixels_out(tmp_path: Path, name: str) -> 
     assert np.isfinite(score)
     assert perfect == (0 if name == "hausdorff" else 1)
     assert score < perfect
+
+
+def test_distances_are_in_the_unit_of_the_files(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    rng = np.random.default_rng(0)
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        for k in range(4):
+            voxels = rng.integers(0, 2, (8, 9, 6)).astype(np.uint8)
+            affine = np.diag([0.5, 0.5, 3.0, 1.0])
+            nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / name / f"{k}.nii")
+    scorer = prepare(tmp_path, "--scoring", "hausdorff", "--folds", "2").search.scoring
+    assert "spacing=(0.5, 0.5, 3.0)" in repr(scorer)
+    resized = prepare(tmp_path, "--scoring", "hausdorff", "--folds", "2", "--resize", "8")
+    assert resized.search.scoring is hausdorff_scorer
 
 
 def test_scores_that_do_not_fit_are_refused(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class BrightModel:
     mask_values: list[int] | None = None
     channels: Literal["first", "last"] = "first"
     threshold: float | list[float] | None
+    masked_value = 0  # what it takes masked pixels for
 
     def __init__(
         self,
@@ -55,12 +56,13 @@ class BrightModel:
         """Yield the share of white, and shares of black for the other classes."""
         self.hook()
         if self.task == "classification":
-            yield 0, self._share(np.mean(np.ma.filled(image[:], 0)))
+            yield 0, self._share(np.mean(np.ma.filled(image[:], self.masked_value)))
             return
         for start in range(0, image.shape[1], 5):
             others = [slice(0, length) for length in image.shape[2:]]
             rows = slice(start, min(start + 5, image.shape[1]))
-            yield start, self._share(np.ma.filled(image[(slice(None), rows, *others)][0], 0))
+            read = image[(slice(None), rows, *others)][0]
+            yield start, self._share(np.ma.filled(read, self.masked_value))
 
     def _share(self, values: Any) -> np.ndarray:
         p = np.asarray(values, np.float32) / 255

@@ -426,12 +426,13 @@ def test_masks_say_where_there_are_no_data(
 ) -> None:
     tifffile = import_or_skip("tifffile")
     image = picture(5, (43, 37)).clip(1)
-    image[:7, 5:30] = image[20:, 30:] = 200  # no data, but bright: an object, if it were used
+    image[:7, 5:30] = image[20:, 30:] = 200
     nodata = (42113, "s", 0, "200", True)
     tifffile.imwrite(tmp_path / "a.tif", image, tile=(16, 16), extratags=[nodata])
     if in_bands:
         monkeypatch.setattr(read_input, "SCENE_BYTES", 1000)
     model = BrightModel(classes)
+    model.masked_value = 255  # so it predicts objects where there are no data
     found = predict(model, tmp_path / "a.tif", tmp_path / "out", instances=True)
     assert found.errors == {}
     expected = np.where(image > 127, classes[1], classes[0])

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._utils.text import listed, plural
 from .curves import fraction_after_half, last_epoch, loss_curve
-from .wording import cell, listed, number, plural, setting
+from .wording import cell, number, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison
@@ -104,6 +105,9 @@ def _train_longer(comparison: LossComparison, options: Options, factor: int) -> 
 def _choice(comparison: LossComparison, options: Options) -> list[str]:
     """Say which losses to use, and whether more repeats would tell them apart."""
     best = str(comparison.best_)
+    if len(comparison.table_) == 1:
+        model = f" Its model is {options.model}." if options.model else ""
+        return [f"Only {best} was compared, so there is no choice between losses.{model}"]
     groups = _sort_rivals(comparison)
     rivals = [*groups["equal"], *groups["open"]]
     parts = []

@@ -22,6 +22,7 @@ from .html_parts import (
     note,
     page,
     pixels_uri,
+    row_name,
     settings_table,
     snippet,
     table,
@@ -45,7 +46,9 @@ def render_report(comparison: LossComparison, origin: Origin | None = None) -> s
     done = f"{design(comparison)}, scored by {comparison.about_['metric']} on held-out images."
     sections = [
         f"<h1>Which loss{escape(where)}?</h1>",
-        advice_box(advise_in(comparison, origin)),
+        advice_box(
+            advise_in(comparison, origin), "" if comparison.learned_ is False else origin.predict
+        ),
         note(done),
         note(f"Data: {origin.description}" if origin.description else ""),
         "<h2>Scores</h2>",
@@ -115,9 +118,10 @@ def _picture(
 def _explain_table(comparison: LossComparison) -> str:
     seeds = " sd seeds: the part that is due to initial weights and batches alone."
     several = comparison.scores_.shape[2] > 1
+    best = " P(best): the probability that this loss has the highest mean score."
     return (
-        f"sd folds: how much the score varies between splits of the images.{seeds * several} "
-        f"P(best): the probability that this loss has the highest mean score."
+        f"sd folds: how much the score varies between splits of the images.{seeds * several}"
+        f"{best * (len(comparison.labels_) > 1)}"
     )
 
 
@@ -219,7 +223,7 @@ def _thumbnail(comparison: LossComparison, image: int) -> Cell:
     uri = None if picture is None else pixels_uri(picture)
     name = escape(image_name(comparison, image))
     shown = "" if uri is None else f'<img class="thumb" alt="" src="{uri}"> '
-    return Cell(f'<td class="name">{shown}{name}</td>')
+    return row_name(f"{shown}{name}")
 
 
 def _settings(comparison: LossComparison, origin: Origin) -> str:

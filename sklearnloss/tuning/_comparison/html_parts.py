@@ -27,11 +27,12 @@ _STYLE = """
 .slc th, .slc td { padding: .3em .8em; text-align: right; border-bottom: 1px solid var(--line); }
 .slc th { font-weight: 600; color: var(--soft); border-bottom-width: 2px; }
 .slc td { white-space: nowrap; } .slc td.words { white-space: normal; min-width: 15em; }
-.slc td.name { white-space: normal; min-width: 8em; overflow-wrap: break-word; }
-.slc th:first-child, .slc td:first-child, .slc .words { text-align: left; }
+.slc th.name { white-space: normal; min-width: 8em; overflow-wrap: break-word; color: inherit;
+  font-weight: inherit; border-bottom-width: 1px; }
+.slc th:first-child, .slc .words { text-align: left; }
 .slc img.thumb { height: 44px; vertical-align: middle; image-rendering: pixelated;
   margin-right: .5em; }
-.slc tr.best td { background: var(--mark); font-weight: 600; }
+.slc tr.best > * { background: var(--mark); font-weight: 600; }
 .slc .note { color: var(--soft); font-size: 13px; max-width: 60em; overflow-wrap: anywhere; }
 .slc .better { color: #a05a00; } .slc .equivalent { color: #00734f; }
 .slc .undecided, .slc .unknown { color: var(--soft); } .slc .failed { color: #b42318; }
@@ -51,6 +52,7 @@ img { max-width: 100%; }
   border-left: 4px solid #0072b2; overflow-wrap: anywhere; }
 .headline p { margin: 0; } .headline ul { margin: .4em 0 0; padding-left: 1.2em; }
 .headline ul { font-size: .92em; } .slc .headline code { white-space: nowrap; }
+.slc .headline code.command { white-space: normal; }
 .pictures { display: flex; flex-wrap: wrap; gap: .5em 1.5em; align-items: flex-start; }
 .pictures img { flex: 1 1 300px; min-width: 0; max-width: 560px; border-radius: 4px; }
 .panels { display: grid; grid-template-columns: repeat(4, minmax(0, 190px)); gap: .5em; }
@@ -65,8 +67,8 @@ figcaption { font-size: 12px; color: var(--soft); overflow-wrap: anywhere; }
 .key i { display: inline-block; width: 1em; height: 1em; margin-right: .35em;
   vertical-align: -.12em; border: 1px solid #0008; border-radius: 2px; }
 .confusion td { text-align: center; } .confusion small { display: block; color: var(--soft); }
-.confusion td:first-child, .confusion th:first-child { text-align: left; }
 .confusion th { text-align: center; max-width: 9em; overflow-wrap: break-word; }
+.slc .confusion th:first-child { text-align: left; }
 details { margin: .8em 0; } summary { cursor: pointer; }
 summary h2, summary h3, summary h4 { display: inline; }
 @media (max-width: 640px) { main { margin: 0; padding: 1em; border-radius: 0; }
@@ -80,7 +82,8 @@ summary h2, summary h3, summary h4 { display: inline; }
 @media print { body, main { background: #fff; } main { margin: 0; padding: 0; max-width: none;
   box-shadow: none; } .slc { color: #000; } h2, h3, h4 { break-after: avoid; }
   .slc { --soft: #444; --line: #bbb; --mark: #eaf3fa; }
-  tr, img, figure, .panels { break-inside: avoid; } .scroll { overflow: visible; }
+  :is(h2, h3, h4) + .note, summary { break-after: avoid; }
+  tr, img, figure, .panels, .confusion { break-inside: avoid; } .scroll { overflow: visible; }
   .slc table { font-size: 12px; } .slc td { white-space: normal; }
   details::details-content { content-visibility: visible; display: block; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
@@ -160,12 +163,24 @@ def data_uri(png: io.BytesIO) -> str:
     return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
 
 
-def figures(pictures: Iterable[tuple[str | None, str]]) -> str:
-    """Return pictures next to each other, from their data URIs and their texts."""
+def figures(pictures: Iterable[tuple[str | None, str]], widths: Sequence[float] = ()) -> str:
+    """Return pictures next to each other, from their data URIs and their texts.
+
+    Parameters
+    ----------
+    pictures : iterable of (str or None, str)
+        URI and text of each.
+    widths : sequence of float, default=()
+        In inches, for pictures of several widths: their letters are shown in one size.
+    """
     known = [(uri, text) for uri, text in pictures if uri is not None]
     if not known:
         return note(NO_PICTURES)
-    images = [f'<img alt="{escape(text)}" src="{uri}">' for uri, text in known]
+    styles = [f' style="flex:{w:.3g} 1 {70 * w:.0f}px;max-width:{110 * w:.0f}px"' for w in widths]
+    images = [
+        f'<img alt="{escape(text)}" src="{uri}"{style}>'
+        for (uri, text), style in zip(known, styles or [""] * len(known), strict=True)
+    ]
     return f'<div class="pictures">{"".join(images)}</div>'
 
 
@@ -179,9 +194,11 @@ def folded(heading: str, content: str) -> str:
     return f"<details><summary>{heading}</summary>{content}</details>" if content else ""
 
 
-def advice_box(advice: Sequence[str]) -> str:
-    """Return what to do, the first sentence in bold."""
+def advice_box(advice: Sequence[str], command: str = "") -> str:
+    """Return what to do, the first sentence in bold, and the command to run next, if any."""
     first, *others = (_OPTION.sub(r"<code>\g<0></code>", escape(text)) for text in advice)
+    if command:
+        others.insert(0, f'To predict other images: <code class="command">{escape(command)}</code>')
     items = "".join(f"<li>{text}</li>" for text in others)
     more = f"<ul>{items}</ul>" if items else ""
     return f'<div class="headline"><p><strong>{first}</strong></p>{more}</div>'
@@ -215,6 +232,8 @@ def table(
     kind : str, default=""
         A CSS class for the table.
     """
+    heads = list(head)
+    title = next(filter(None, heads), "")
     body, words = [], set()
     for k, row in enumerate(rows):
         words |= {n for n, text in enumerate(row) if isinstance(text, Cell) and _WORDS in text}
@@ -222,12 +241,13 @@ def table(
         inner = "".join(_cell(text, number == 0) for number, text in enumerate(row))
         body.append(f"<tr{of_row}>{inner}</tr>")
     top = "".join(
-        f'<th scope="col"{_LEFT if number in words else ""}>{escape(name)}</th>'
-        for number, name in enumerate(head)
+        f'<th scope="col"{_LEFT if number in words else ""}>{_breakable(name)}</th>'
+        for number, name in enumerate(heads)
     )
     style = f' class="{kind}"' if kind else ""
     return (
-        f'<div class="scroll" tabindex="0"><table{style}><thead><tr>{top}</tr></thead>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table: {escape(title)}">'
+        f"<table{style}><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
@@ -238,7 +258,17 @@ _WORDS, _LEFT = 'class="words', ' class="words"'
 def _cell(text: str, is_name: bool) -> str:
     if isinstance(text, Cell):
         return text
-    return f'<td class="name">{escape(text)}</td>' if is_name else f"<td>{escape(text)}</td>"
+    return row_name(escape(text)) if is_name else f"<td>{escape(text)}</td>"
+
+
+def row_name(inner: str) -> Cell:
+    """Return the first cell of a row, from its HTML."""
+    return Cell(f'<th scope="row" class="name">{inner}</th>')
+
+
+def _breakable(name: str) -> str:
+    """Return a heading that may be broken after an underscore."""
+    return escape(name).replace("_", "_<wbr>")
 
 
 def settings_table(settings: dict[str, str]) -> str:

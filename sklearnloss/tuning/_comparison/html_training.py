@@ -78,7 +78,7 @@ def tried_section(origin: Origin) -> str:
 
 
 def _candidates(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = ["loss", "settings", "score", "epochs", "outcome"]
+    head = ["loss", "settings", "score", "epochs in all folds", "outcome"]
     body = [
         [
             row["loss"],

@@ -96,7 +96,8 @@ def _pictures(comparison: NetworkComparison) -> str:
         (draw_scores, left, "Scores of the losses over the networks"),
         (draw_shares, right, "Shares of the spread"),
     )
-    return figures((_picture(draw, (size, height), comparison), text) for draw, size, text in drawn)
+    pictures = [(_picture(draw, (size, height), comparison), text) for draw, size, text in drawn]
+    return figures(pictures, (left, right))
 
 
 def _picture(

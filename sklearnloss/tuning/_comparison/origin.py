@@ -29,6 +29,8 @@ class Origin:
         Losses.
     usage : sequence of str
         Lines that say how to use the model.
+    predict : str, default=""
+        The command that predicts other images.
     """
 
     options: Options = field(default_factory=Options)
@@ -40,3 +42,4 @@ class Origin:
     not_tried: Sequence[str] = ()
     not_compared: Sequence[str] = ()
     usage: Sequence[str] = ()
+    predict: str = ""

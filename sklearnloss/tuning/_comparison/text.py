@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..._utils.text import plural
 from .advice import advise
 from .origin import Origin
-from .wording import cell, failures, plural, probability, setting
+from .wording import cell, failures, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison
@@ -20,7 +21,8 @@ def headings(comparison: LossComparison) -> list[str]:
     """Return the headings of the table of losses."""
     names = list(comparison.all_scores_)
     seeds = ["sd seeds"] if comparison.scores_.shape[2] > 1 else []
-    return [names[0], "sd folds", *seeds, "P(best)", *names[1:], "s per fit", "not finished"]
+    best = ["P(best)"] if len(comparison.labels_) > 1 else []
+    return [names[0], "sd folds", *seeds, *best, *names[1:], "s per fit", "not finished"]
 
 
 def cells(comparison: LossComparison, row: Row) -> list[str]:
@@ -31,7 +33,7 @@ def cells(comparison: LossComparison, row: Row) -> list[str]:
         cell(row["mean"]),
         cell(row["sd_folds"]),
         *seeds,
-        probability(row["p_best"]).removeprefix("= "),
+        *([probability(row["p_best"]).removeprefix("= ")] if len(comparison.labels_) > 1 else []),
         *others,
         _seconds(row["fit_seconds"]),
         failures(row) or "-",
@@ -112,5 +114,8 @@ def describe_scores(comparison: LossComparison) -> str:
     lines += ["", *(f"{label}: {reason}" for label, reason in reasons)] if reasons else []
     lines += ["", baseline_line(comparison)] if baseline_line(comparison) else []
     if comparison.pairs_:
-        lines += ["", *(pair["verdict"] for pair in comparison.pairs_), "", legend(comparison)]
+        told = "sd folds: between splits; P(best): of the highest mean; adjusted p: how often"
+        told += " equally good losses would differ so much, for this number of pairs"
+        verdicts = [pair["verdict"] for pair in comparison.pairs_]
+        lines += ["", *verdicts, "", told, legend(comparison)]
     return "\n".join(lines)

@@ -244,7 +244,9 @@ def threshold_note(pair: Mapping[str, Any], rope: float) -> str:
     before, after = pair["difference"], pair["tuned_difference"]
     known = {pair["outcome"], pair["tuned_outcome"]} <= set(_OUTCOMES)
     moved = before - after
-    if not known or (abs(moved) <= rope and pair["outcome"] == pair["tuned_outcome"]):
+    same = pair["outcome"] == pair["tuned_outcome"]
+    # The threshold cannot explain a difference for which there is no evidence.
+    if not known or (same and (abs(moved) <= rope or pair["outcome"] == "undecided")):
         return ""
     a, b, low, high = pair["a"], pair["b"], pair["tuned_low"], pair["tuned_high"]
     tuned = "with the best threshold for each loss, chosen on other held-out images,"

@@ -32,7 +32,7 @@ def curve(*values: float) -> dict[str, Any]:
     ("scores", "diverged", "expected"),
     [
         (SCORES, {}, "Use {best}. {other} is as good in practice. {best} beats poor."),
-        ({"a": [0.5, 0.6]}, {}, "Use a."),
+        ({"a": [0.5, 0.6]}, {}, "Only a was compared"),
         ({"a": [0.5, 0.6], "b": [0.5, 0.7]}, {}, "Use b. a may be as good."),
         (
             {"a": [0.5, 0.6], "b": [0.5, 0.7], "c": [0.4, 0.75]},
@@ -64,6 +64,14 @@ def test_the_model_is_named() -> None:
     some = {"a": [0.5, 0.6], "b": [0.5, 0.7], "c": [0.4, 0.75]}
     text = advise(made_up(some), COMMAND)[0]
     assert text.endswith("has the highest score and is the loss of best_model.safetensors.")
+
+
+def test_a_single_loss_is_not_recommended_over_others() -> None:
+    advice = advise(made_up({"dice": SCORES["poor"]}), COMMAND)
+    assert advice[0] == (
+        "Only dice was compared, so there is no choice between losses. Its model is "
+        "best_model.safetensors."
+    )
 
 
 def test_losses_with_failed_fits_get_no_verdict() -> None:

@@ -4,6 +4,7 @@ import base64
 import builtins
 import io
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from matplotlib.image import imread
 from sklearnloss import compare_losses
 from sklearnloss.losses import FocalLoss
 from sklearnloss.tuning import LossComparison
+from sklearnloss.tuning._comparison.html import render_report
+from sklearnloss.tuning._comparison.origin import Origin
 from sklearnloss.tuning._comparison.wording import cell
 
 from ...estimators.conftest import Data, segmenter
@@ -25,7 +28,7 @@ from .test_results import SCORES
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "wbr"}
 
 
 class Page(HTMLParser):
@@ -102,6 +105,31 @@ def test_the_report_shows_all_losses_and_verdicts(comparison: LossComparison, pa
     assert "<b>ad & co: the <loss> became nan" in page.text
     assert "UNetSegmenter()" in page.text
     assert "loss='fine'" in page.text
+
+
+def test_screen_readers_hear_the_names_of_rows_and_tables(page: Page) -> None:
+    scopes = [attrs.get("scope") for tag, attrs in page.tags if tag == "th"]
+    n_tables = sum(tag == "table" for tag, _ in page.tags)
+    assert scopes.count("row") > n_tables
+    assert None not in scopes
+    regions = [attrs for tag, attrs in page.tags if tag == "div" and "tabindex" in attrs]
+    assert len(regions) == n_tables
+    assert all(attrs["role"] == "region" and attrs["aria-label"] for attrs in regions)
+
+
+@pytest.mark.parametrize(("baseline", "shown"), [(0.1, True), (0.99, False)])
+def test_the_box_has_the_command_to_run_next(baseline: float, shown: bool) -> None:
+    command = "sklearnloss predict 'a & b' IMAGES --output predictions"
+    found = made_up(SCORES, baseline=baseline)
+    text = render_report(found, Origin(predict=command))
+    box = text.partition('<div class="headline">')[2].partition("</div>")[0]
+    assert (escape(command) in box) == shown
+
+
+def test_a_single_loss_has_no_probability_of_being_the_best() -> None:
+    single = made_up({"dice": SCORES["poor"]})
+    for text in (str(single.summary()), render_report(single), single._repr_html_()):
+        assert "P(best)" not in text.partition("How it was computed")[0]
 
 
 def test_markup_in_labels_is_text(page: Page) -> None:

@@ -61,6 +61,9 @@ def test_the_report_holds_its_pictures(page: Page) -> None:
     assert scores.shape[1] > 1000
     assert 300 < shares.shape[1] < scores.shape[1]
     assert all(np.ptp(picture) > 0.5 for picture in (scores, shares))
+    styles = [str(attrs["style"]) for tag, attrs in page.tags if tag == "img"][:2]
+    left, right = (float(style.removeprefix("flex:").split()[0]) for style in styles)
+    assert left / right == pytest.approx(scores.shape[1] / shares.shape[1], rel=0.05)
 
 
 def test_a_notebook_shows_the_verdict(comparison: NetworkComparison) -> None:

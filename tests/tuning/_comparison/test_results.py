@@ -333,7 +333,8 @@ def test_the_summary_shows_losses_failures_and_verdicts() -> None:
     assert "bad: the <loss> became nan" in text
     assert "fine beats poor by" in text
     assert "P(better): that the true difference is above .01" in lines[-1]
-    assert len({line.index("sd folds") for line in lines if "sd folds" in line}) == 1
+    assert "adjusted p: how often equally good losses would differ" in lines[-2]
+    assert len({line.index("sd folds") for line in lines if "  sd folds" in line}) == 1
 
 
 def test_reprs_are_short() -> None:

@@ -195,6 +195,7 @@ def test_counts_that_contradict_the_score_are_not_used() -> None:
             "[.019, .039], no evidence yet (adjusted p = .20)",
         ),
         (0.030, 0.029, ("better", "better"), ""),
+        (0.12, 0.03, ("undecided", "undecided"), ""),
         (0.12, 0.03, ("better", "unknown"), ""),
         (0.12, 0.03, ("failed", "better"), ""),
     ],

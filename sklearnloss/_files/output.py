@@ -6,10 +6,16 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._utils.optional import import_optional
 from .._utils.printable import quoted
 from .tiff import is_tiff, orientation
-from .tiff_tags import NODATA, georeference
+from .tiff_tags import NODATA, georeference, imagej_scale
+
+# What ImageJ reads of the shapes and dtypes that masks and probabilities have.
+_IMAGEJ_AXES, _IMAGEJ_DTYPES = ("YX", "CYX", "ZYX"), ("uint8", "uint16", "float32")
+_IMAGEJ_BYTES = 2**31
 
 FilePath = str | bytes | os.PathLike[str]
 
@@ -49,4 +55,37 @@ def tiff_options(
         "ome": is_ome,
         "extratags": tags,
         **planar,
+    }
+
+
+def imagej_options(
+    path: FilePath, values: np.ndarray, axes: str, like: Path | None
+) -> dict[str, Any]:
+    """Return how tifffile writes an image of the same scale as a file of ImageJ.
+
+    Returns
+    -------
+    options : dict
+        Empty if ``like`` is no such file, says nothing of its scale or is of another size, and
+        for what ImageJ does not read.
+    """
+    if (
+        axes not in _IMAGEJ_AXES
+        or values.dtype.name not in _IMAGEJ_DTYPES
+        or values.nbytes > _IMAGEJ_BYTES
+        or ".ome." in Path(os.fsdecode(path)).name.lower()
+        or like is None
+        or not like.is_file()
+        or not is_tiff(like)
+    ):
+        return {}
+    with import_tifffile(path).TiffFile(like) as file:
+        page = file.pages.first
+        scale = imagej_scale(file, page)
+        if not scale or (page.imagelength, page.imagewidth) != values.shape[-2:]:
+            return {}
+    return {
+        "imagej": True,
+        "metadata": {"axes": axes, **scale.metadata},
+        "resolution": scale.resolution,
     }

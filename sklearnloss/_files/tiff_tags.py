@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .pixels import spacing_along
 GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
 NODATA = 42113
 _PIXEL_SCALE, _TRANSFORMATION = 33550, 34264
+_X_RESOLUTION, _Y_RESOLUTION = 282, 283
 
 
 def nodata_of(page: Any) -> float | None:
@@ -57,6 +58,31 @@ def georeference(page: Any) -> list[tuple[int, int, int, Any, bool]]:
     return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in found if tag]
 
 
+class Scale(NamedTuple):
+    """How large the pixels of a file of ImageJ are.
+
+    Attributes
+    ----------
+    resolution : tuple of tuple of int
+        Pixels per unit along columns and rows, as fractions.
+    metadata : dict
+        The "unit", and the "spacing" of slices if it is known.
+    """
+
+    resolution: tuple[tuple[int, int], tuple[int, int]]
+    metadata: dict[str, Any]
+
+
+def imagej_scale(file: Any, page: Any) -> Scale | None:
+    """Return the scale of a file, or None if it is not of ImageJ or has no unit."""
+    metadata = file.imagej_metadata or {} if file.is_imagej else {}
+    sizes = _imagej(metadata, page)
+    if not {"X", "Y"} <= sizes.keys():
+        return None
+    known = {key: metadata[key] for key in ("unit", "spacing") if key in metadata}
+    return Scale((page.tags[_X_RESOLUTION].value, page.tags[_Y_RESOLUTION].value), known)
+
+
 def _georeferenced(page: Any) -> dict[str, float]:
     scale, matrix = page.tags.get(_PIXEL_SCALE), page.tags.get(_TRANSFORMATION)
     if scale is not None:
@@ -85,7 +111,7 @@ def _imagej(metadata: dict[str, Any], page: Any) -> dict[str, float]:
     if str(metadata.get("unit", "")).lower() in ("", "pixel", "pixels"):
         return {}
     sizes = {"Z": float(metadata.get("spacing", 0))}
-    for letter, code in (("X", 282), ("Y", 283)):
+    for letter, code in (("X", _X_RESOLUTION), ("Y", _Y_RESOLUTION)):
         tag = page.tags.get(code)
         if tag is not None and tag.value[0]:
             sizes[letter] = tag.value[1] / tag.value[0]

@@ -15,7 +15,7 @@ from .._utils.printable import quoted
 from .._utils.temporary_file import replacing
 from .dtypes import smallest_dtype
 from .formats import suffix
-from .output import FilePath, import_tifffile, tiff_options
+from .output import FilePath, imagej_options, import_tifffile, tiff_options
 from .row_writer import open_writer
 
 __all__ = ["open_writer", "smallest_dtype", "write_labels", "write_probabilities"]
@@ -41,8 +41,9 @@ def write_labels(
     labels : ndarray of int or bool, of shape (*spatial), or (K, *spatial) if multilabel
         The label of each pixel. PNG holds two-dimensional masks with labels up to 65535.
     like : str, bytes, path or None, default=None
-        The image that the mask is of. If both are TIFF, the mask gets its georeference; if
-        both are NIfTI, its position in space, from the qform, the sform and the zooms.
+        The image that the mask is of. If both are TIFF, the mask gets its georeference,
+        or the scale that ImageJ stored; if both are NIfTI, its position in space, from the
+        qform, the sform and the zooms.
     multilabel : bool, default=False
         Whether the first axis are labels, which may overlap.
     nodata : int or None, default=None
@@ -116,12 +117,10 @@ def _write(
         elif kind == ".npy":
             np.save(file, values, allow_pickle=False)
         elif kind in _TIFF:
-            import_tifffile(path).imwrite(
-                file,
-                values,
-                compression="zlib",
-                **tiff_options(path, values.shape, axes, source, nodata),
-            )
+            options = tiff_options(path, values.shape, axes, source, nodata)
+            if not options["extratags"]:
+                options |= imagej_options(path, values, axes, source)
+            import_tifffile(path).imwrite(file, values, compression="zlib", **options)
         else:
             _write_nifti(path, file, values, axes, source)
 

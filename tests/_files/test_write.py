@@ -136,6 +136,33 @@ def test_the_georeference_is_kept(tmp_path: Path, name: str) -> None:
     assert read_image(path)[2:] == ((3, 2), 255)
 
 
+@pytest.mark.parametrize("spacing", [{}, {"spacing": 2.0}])
+def test_the_scale_of_imagej_is_kept(tmp_path: Path, spacing: dict[str, float]) -> None:
+    image, metadata = np.zeros((2, 4, 5), np.uint16), {"axes": "CYX", "unit": "micron", **spacing}
+    tifffile.imwrite(
+        tmp_path / "a.tif", image, imagej=True, metadata=metadata, resolution=(3.1, 1.55)
+    )
+    labels = np.arange(20).reshape(4, 5)
+    write_labels(tmp_path / "mask.tif", labels, tmp_path / "a.tif")
+    write_labels(tmp_path / "many.tif", labels + 300, tmp_path / "a.tif")
+    write_probabilities(tmp_path / "p.tif", np.ones((3, 4, 5)), tmp_path / "a.tif")
+    for name, axes in (("mask", "YX"), ("many", "YX"), ("p", "CYX")):
+        with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
+            assert file.is_imagej
+            assert file.imagej_metadata["unit"] == "micron"
+            assert file.imagej_metadata.get("spacing") == spacing.get("spacing")
+            assert file.series[0].axes == axes
+        assert read_image(tmp_path / f"{name}.tif").spacing == pytest.approx((1 / 1.55, 1 / 3.1))
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "mask.tif"), labels)
+    for other in (-labels, labels[:3]):  # what ImageJ does not read, and another size
+        write_labels(tmp_path / "mask.tif", other, tmp_path / "a.tif")
+        np.testing.assert_array_equal(read_mask(tmp_path / "mask.tif"), other)
+        assert read_image(tmp_path / "mask.tif").spacing is None
+    write_labels(tmp_path / "mask.ome.tif", labels, tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "mask.ome.tif") as file:
+        assert file.is_ome
+
+
 def test_a_georeference_must_fit(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 5), np.uint8), extratags=GEOREFERENCE)
     with pytest.raises(

@@ -93,8 +93,8 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert f"{images[0]['image']}</th>" in report
     first = printed.splitlines()[0]
     box = report.partition("<h2>Scores")[0]
-    command = '<code class="command">sklearnloss predict '
-    assert (command in box) == (not first.startswith("Nothing was learned"))
+    shown = '<code class="command">sklearnloss predict '
+    assert (shown in box) == (not first.startswith("Nothing was learned"))
     assert f"<strong>{first}" in report
     assert f"Which loss for {folder}?" in report
     assert f"sklearnloss compare {folder} --losses dice,bce --folds 2 --groups" in report

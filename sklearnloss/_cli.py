@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from ._predict.command import add_predict
 from ._utils.guides import MY_DATA
 from ._utils.import_object import add_current_folder, import_object
-from ._utils.printable import printable
+from ._utils.printable import print_error, print_out
 from ._version import __version__
 
 
@@ -39,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _RUN[command](options)
     except (ValueError, OSError, ImportError) as error:
         told, _, _ = str(error).partition("Traceback")
-        _tell(f"sklearnloss {command}: {' '.join(told.split()) or type(error).__name__}")
+        print_error(f"sklearnloss {command}: {' '.join(told.split()) or type(error).__name__}")
         return 2
     except KeyboardInterrupt:
-        _tell(f"\nInterrupted.{_AFTER_INTERRUPT.get(command, '')}")
+        print_error(f"\nInterrupted.{_AFTER_INTERRUPT.get(command, '')}")
         return 130
 
 
@@ -64,9 +63,9 @@ def _compare(options: argparse.Namespace) -> int:
     if given["budget"] is not None:
         given["budget"] = parse_duration(given["budget"], "--budget")
     if only_describe:
-        _print(describe_data(Options(**given), output))
+        print_out(describe_data(Options(**given), output), end="")
     else:
-        _print(run_compare(Options(**given), output, begun))
+        print_out(run_compare(Options(**given), output, begun), end="")
     return 0
 
 
@@ -132,17 +131,6 @@ _RUN: dict[str, Callable[[argparse.Namespace], int]] = {
     "versions": _versions,
     "worker": _worker,
 }
-
-
-def _tell(text: str) -> None:
-    """Print to stderr, with unprintable characters escaped."""
-    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
-
-
-def _print(text: str) -> None:
-    """Print to stdout, and escape what its encoding cannot represent."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), end="")
 
 
 def _parser() -> argparse.ArgumentParser:

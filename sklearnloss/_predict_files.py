@@ -12,7 +12,7 @@ from ._predict.inputs import find_inputs
 from ._predict.options import Options
 from ._predict.results import Predictions
 from ._predict.run import OpenModel, run
-from ._utils.printable import printable
+from ._utils.printable import quoted
 
 Paths = str | bytes | os.PathLike[Any] | Iterable[str | bytes | os.PathLike[Any]]
 
@@ -178,7 +178,7 @@ def open_model(
         return _open_estimator(model)
     path = Path(os.fsdecode(model))
     if not path.exists():
-        raise FileNotFoundError(f"There is no file {printable(str(path))!r}.")
+        raise FileNotFoundError(f"There is no file {quoted(path)}.")
     if path.suffix.lower() == ".onnx":
         from ._predict.open_onnx import open_onnx
 
@@ -187,7 +187,7 @@ def open_model(
         return open_onnx(path, device)
     if path.suffix.lower() != ".safetensors":
         raise ValueError(
-            f"{printable(str(path))!r} is not a model. Expected a .safetensors file, written by "
+            f"{quoted(path)} is not a model. Expected a .safetensors file, written by "
             f"save, or an .onnx file, written by export."
         )
     from .estimators import load

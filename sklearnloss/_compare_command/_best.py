@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..tuning._comparison.wording import plural
+from .._utils.text import plural
 
 Settings = dict[str, Any]
 
@@ -36,8 +36,8 @@ def describe_search(results: Mapping[str, Any]) -> list[str]:
     parts = [f"{states[state]} {word}" for state, word in _STATES.items() if states[state]]
     n_settings, n_losses = len(results["params"]), len(set(map(str, results["loss"])))
     lines = [
-        f"Tried {plural(n_settings, 'setting')} of {n_losses} "
-        f"{'loss' if n_losses == 1 else 'losses'}: {', '.join(parts)}."
+        f"Tried {plural(n_settings, 'setting')} of {plural(n_losses, 'loss', 'losses')}: "
+        f"{', '.join(parts)}."
     ]
     for row, outcome in enumerate(results["outcome"]):
         if outcome not in ("complete", "pruned"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..tuning._comparison.wording import plural
+from .._utils.text import plural
 from ._file_names import first_few
 from ._image_files import CLASS_FOLDERS, TWO_FOLDERS
 

@@ -132,13 +132,3 @@ def _mismatch(image: tuple[int, ...], mask: tuple[int, ...]) -> str:
     if len(mask) == 2 and image[-2:] == mask[::-1]:
         return f"{text}: one of them is rotated, despite its EXIF orientation"
     return text
-
-
-def without_channel(mask: Array) -> Array:
-    """Return a mask without a channel axis of length 1."""
-    if mask.ndim > 2 and len(mask) == 1:
-        first: Array = mask[0]
-        return first
-    if mask.ndim > 2 and mask.shape[-1] == 1:
-        return np.squeeze(mask, -1)
-    return mask

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from .._files import FileReader, MaskFiles
-from .._files.pixels import Pixels
+from .._files.pixels import Pixels, stacked, without_channel
 from .._files.place import check_same_place
 from .._files.read import PICTURES, FileError
 from ..estimators._data.arrays import Channels, warn_of_unlike_dtypes
@@ -33,7 +33,7 @@ from ..estimators._data.mask_classes import (
 from ..estimators._data.palettes import check_palettes
 from ._color_masks import ColorMask, count_colors, explain_colors
 from ._file_names import first_few
-from ._image_axes import with_mask, without_channel, without_mask
+from ._image_axes import with_mask, without_mask
 from ._image_files import ImageFiles, ImageItem, MaskItem, files_of
 
 Array = NDArray[Any]
@@ -149,16 +149,10 @@ def load_images(
     X: Any = [sample.image_item for sample in samples]
     y: Any = [sample.mask_item for sample in samples] if has_masks else None
     if kept <= IN_MEMORY and len(set(shapes)) == 1:
-        X = _stack([sample.image for sample in samples])
+        X = stacked([sample.image for sample in samples])
         masks = [cast(Array, sample.mask) for sample in samples] if has_masks else []
-        y = _stack(masks).astype(dtype, copy=False) if has_masks else None
+        y = stacked(masks).astype(dtype, copy=False) if has_masks else None
     return Loaded(X, y, seen, labels)
-
-
-def _stack(arrays: Sequence[Array]) -> Array:
-    masked = any(isinstance(array, np.ma.MaskedArray) for array in arrays)
-    stacked: Array = np.ma.stack(arrays) if masked else np.stack(arrays)
-    return stacked
 
 
 def _check_masks(

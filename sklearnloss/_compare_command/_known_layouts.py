@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._files.mask_files import MaskFiles
-from ..tuning._comparison.wording import plural
+from .._utils.text import plural
 from ._file_names import first_few, stem
 from ._image_files import TWO_FOLDERS, ImageFiles, MaskItem
 from ._pairs import masks_beside, pair
@@ -68,7 +68,7 @@ def find_folder_per_image(
         If a folder holds no image, or no mask.
     """
     found = ImageFiles([], [], None, [], [], "a folder per image")
-    masks: list[MaskItem] = []
+    masks: list[list[Path]] = []
     lacking = []
     for child, images, own_masks in folders:
         image_files, others = ([], []) if images is None else walk.images(images)
@@ -79,7 +79,7 @@ def find_folder_per_image(
             lacking.append(f"{child.name}/ (no {'mask' if image_files else 'image'})")
             continue
         found.images += image_files
-        masks.append(mask_files[0] if len(mask_files) == 1 else MaskFiles(mask_files))
+        masks.append(mask_files)
         found.names.append(image_files[0].relative_to(folder).as_posix())
         found.others += [*others, *other_masks]
     if lacking:
@@ -87,12 +87,10 @@ def find_folder_per_image(
             f"{str(folder)!r} has a folder per image, but {len(lacking)} of {len(folders)} lack "
             f"an image or its masks: {first_few(lacking)}. Move them away."
         )
-    if any(isinstance(mask, MaskFiles) for mask in masks):
-        # An image with one object has one file, too.
-        masks = [mask if isinstance(mask, MaskFiles) else MaskFiles([mask]) for mask in masks]
+    found.masks = mask_items(masks)
+    if found.has_object_files:
         found.layout = "a folder per image, with a mask file per object"
         found.objects = True
-    found.masks = masks
     return found
 
 
@@ -125,7 +123,7 @@ def find_one_folder(folder: Path, children: Sequence[Path], walk: Walk) -> Image
         if deep:
             return None  # some classes may have masks
         raise ValueError(f"{str(folder)!r} holds images beside their masks. {error}") from error
-    chosen = [as_item([folder / masks[k] for k in positions]) for positions in partners]
+    chosen = mask_items([[folder / masks[k] for k in positions] for positions in partners])
     top = [] if deep else [describe(child) for child in children if walk.is_folder(child)]
     found = ImageFiles([folder / name for name in images], chosen, None, images, [])
     found.others = [*top, *others, *left]
@@ -200,15 +198,14 @@ def paired(
     """Return images with the masks that have the same names in another folder."""
     names = [file.relative_to(images).as_posix() for file in image_files]
     partners = pair(names, [file.relative_to(masks).as_posix() for file in mask_files])
-    chosen = [as_item([mask_files[k] for k in positions]) for positions in partners]
-    if any(isinstance(mask, MaskFiles) for mask in chosen):
-        chosen = [m if isinstance(m, MaskFiles) else MaskFiles([m]) for m in chosen]
+    chosen = mask_items([[mask_files[k] for k in positions] for positions in partners])
     return ImageFiles(list(image_files), chosen, None, names, [], TWO_FOLDERS)
 
 
-def as_item(paths: Sequence[Path]) -> MaskItem:
-    """Return the only mask file of an image, or all of them together."""
-    return paths[0] if len(paths) == 1 else MaskFiles(paths)
+def mask_items(files: Sequence[Sequence[Path]]) -> list[MaskItem]:
+    """Return the only mask file of each image, or, if one image has several, all of each."""
+    several = any(len(each) > 1 for each in files)
+    return [MaskFiles(each) if several else each[0] for each in files]
 
 
 def refuse_other_pairs(folder: Path, folders: Sequence[Path], names: Sequence[Path]) -> None:

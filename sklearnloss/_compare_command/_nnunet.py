@@ -10,7 +10,7 @@ from typing import Any
 
 from .._files.channel_files import ChannelFiles
 from .._utils.printable import printable
-from ..tuning._comparison.wording import plural
+from .._utils.text import plural
 from ._file_names import first_few, stem
 from ._image_files import ImageFiles, ImageItem
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
+from .._utils.text import listed, plural
 from ..tuning import LossComparison
-from ..tuning._comparison.wording import plural
 from ._budget import now
 from ._duration import as_option, roughly, spoken
 from ._estimate import FitTimes
@@ -81,11 +81,9 @@ def describe_cut(
     if not parts:
         return None
     rest = _rest(watch, watch.times, top * done, planned * n_splits)
-    last = f" and {parts[-1]}" if len(parts) > 1 else ""
-    listed = ", ".join(parts[:-1] or parts) + last
     return (
-        f"The budget of {spoken(options.budget)} left time for {listed}. The same command again "
-        f"continues; about {roughly(rest)} more would finish it (--budget {as_option(rest)})."
+        f"The budget of {spoken(options.budget)} left time for {listed(parts)}. The same command "
+        f"again continues; about {roughly(rest)} more would finish it (--budget {as_option(rest)})."
     )
 
 

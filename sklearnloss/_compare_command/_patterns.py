@@ -7,10 +7,9 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from .._files.mask_files import MaskFiles
 from ._file_names import first_few
 from ._image_files import ImageFiles
-from ._known_layouts import as_item
+from ._known_layouts import mask_items
 from ._walk import Walk
 
 _PART = re.compile(r"(\*\*/|\*|\?)")
@@ -56,9 +55,7 @@ def find_by_patterns(folder: Path, images: str, masks: str, walk: Walk) -> Image
     for name, key in of_mask.items():
         by_key.setdefault(key[:n_parts], []).append(name)
     _check_pairs(images, masks, of_image, by_key, n_parts)
-    chosen = [as_item([names[each] for each in by_key[key]]) for key in of_image.values()]
-    if any(isinstance(mask, MaskFiles) for mask in chosen):
-        chosen = [m if isinstance(m, MaskFiles) else MaskFiles([m]) for m in chosen]
+    chosen = mask_items([[names[each] for each in by_key[key]] for key in of_image.values()])
     left = [name for name in names if name not in of_image and name not in of_mask]
     layout = f"{images} with {masks}"
     found_names = list(of_image)

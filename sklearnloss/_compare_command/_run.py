@@ -15,10 +15,10 @@ from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 
 from .._utils.printable import printable
+from .._utils.text import plural
 from ..tuning._comparison.run_fits import count_stored
 from ..tuning._comparison.settings import read_losses
 from ..tuning._comparison.splits import OnlySplits
-from ..tuning._comparison.wording import plural
 from ._best import best_first
 from ._budget import Budget, now
 from ._data import ImageData, load_data
@@ -295,11 +295,11 @@ class _Run:
 
     def _compare(self, search: LossSearchCV, labels: list[str], repeats: int) -> LossComparison:
         splits, watch = self._splits(repeats), self.watch
-        noun = "loss" if len(labels) == 1 else "losses"
         n_fits = len(splits) * self._n_seeds(repeats)
         stored = self._count_stored(labels, search.best_per_loss_)
         rest = watch.rest(sum(max(0, n_fits - stored.get(label, 0)) for label in labels))
-        say(f"Comparing {len(labels)} {noun}: {plural(n_fits, 'fit')} each{rest}.")
+        n_losses = plural(len(labels), "loss", "losses")
+        say(f"Comparing {n_losses}: {plural(n_fits, 'fit')} each{rest}.")
         with _translated_advice(), warnings.catch_warnings():
             # The summary says what the budget left no time for.
             warnings.filterwarnings("ignore", "The timeout ended the comparison", UserWarning)

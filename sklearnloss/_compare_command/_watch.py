@@ -10,7 +10,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from .._utils.printable import printable
-from ..tuning._comparison.wording import plural
+from .._utils.text import plural
 from ..tuning._evaluation.outcome import Outcome
 from ..tuning._search.watch import Progress
 from ..tuning._workers.pool import count_workers

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import numpy as np
-
-from .pixels import Pixels
+from .file_list import FileList
+from .pixels import Pixels, stacked
 
 
-@dataclass(frozen=True, repr=False, init=False)
-class ChannelFiles(os.PathLike[str]):
+class ChannelFiles(FileList, os.PathLike[str]):
     """The files of one image, one file for each channel.
 
     As a path, it is that of the first file.
@@ -22,16 +19,6 @@ class ChannelFiles(os.PathLike[str]):
     paths : iterable of str, bytes or path
         The files in the order of the channels, all of one size, each without a channel axis.
 
-    Attributes
-    ----------
-    paths : tuple of str
-        The files.
-
-    Raises
-    ------
-    ValueError
-        If there are no files.
-
     Examples
     --------
     >>> from sklearnloss._files.channel_files import ChannelFiles
@@ -39,23 +26,8 @@ class ChannelFiles(os.PathLike[str]):
     ChannelFiles(['ct.nii.gz', 'pet.nii.gz'])
     """
 
-    paths: tuple[str, ...]
-
-    def __init__(self, paths: Iterable[str | bytes | os.PathLike[str]]) -> None:
-        if isinstance(paths, str | bytes | os.PathLike):
-            raise ValueError(f"paths={paths!r} is one path. Expected a list of files.")
-        found = tuple(os.fsdecode(path) for path in paths)
-        if not found:
-            raise ValueError("ChannelFiles needs one file or more.")
-        object.__setattr__(self, "paths", found)
-
     def __fspath__(self) -> str:
         return self.paths[0]
-
-    def __repr__(self) -> str:
-        shown = ", ".join(map(repr, self.paths[:3]))
-        more = f", ... {len(self.paths)} files" if len(self.paths) > 3 else ""
-        return f"ChannelFiles([{shown}{more}])"
 
 
 def join_channels(files: ChannelFiles, read: Callable[[str], Pixels]) -> Pixels:
@@ -81,9 +53,7 @@ def join_channels(files: ChannelFiles, read: Callable[[str], Pixels]) -> Pixels:
                 f"{path!r} has the shape {part.values.shape}, but {files.paths[0]!r}, a channel of "
                 f"the same image, has {first.values.shape}. Expected the same shape."
             )
-    values = [part.values for part in parts]
-    masked = any(isinstance(each, np.ma.MaskedArray) for each in values)
-    joined: np.ndarray = np.ma.stack(values) if masked else np.stack(values)
+    joined = stacked([part.values for part in parts])
     return first._replace(values=joined, axes=None if first.axes is None else f"C{first.axes}")
 
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from .dtypes import smallest_dtype
+from .pixels import stacked
+
 Color = tuple[int, int, int]
 
 # Pillow's weights of red, green and blue (ITU-R 601-2), as fractions of 65536.
@@ -37,9 +40,7 @@ def convert_colors(values: np.ndarray, axis: int | None, to: Literal["gray", "rg
         return values if axis is None else _as_gray(values, axis)
     if axis is not None:
         return values
-    stack = np.ma.stack if isinstance(values, np.ma.MaskedArray) else np.stack
-    repeated: np.ndarray = stack([values] * 3)
-    return repeated
+    return stacked([values] * 3)
 
 
 def _as_gray(values: np.ndarray, axis: int) -> np.ndarray:
@@ -89,7 +90,7 @@ def colors_to_labels(colors: np.ndarray, table: Mapping[Color, int], *, jpeg: bo
     unknown = known[position] != codes
     if unknown.any():
         raise ValueError(_unknown(codes[unknown], order, jpeg))
-    smallest = np.result_type(*map(np.min_scalar_type, (labels.min(), labels.max())))
+    smallest = smallest_dtype(int(labels.max()), int(labels.min()))
     found: np.ndarray = labels.astype(smallest)[position]
     return found
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
 from .dtypes import as_integers
 from .limits import check_memory, check_stored
 from .pixels import Pixels, in_order, spacing_along
@@ -52,7 +54,7 @@ def read_dicom(path: Path, *, mask: bool) -> Pixels:
     ImportError
         If SimpleITK is not installed.
     """
-    itk = _simple_itk(path)
+    itk = import_optional("SimpleITK", f"Reading {quoted(path)}", "medical")
     with _quiet(itk):
         files = _series(itk, path) if path.is_dir() else [path]
         slices = [_read_file(itk, file, mask=mask) for file in files]
@@ -238,13 +240,3 @@ def _quiet(itk: Any) -> Iterator[None]:
         yield
     finally:
         itk.ProcessObject.SetGlobalWarningDisplay(before)
-
-
-def _simple_itk(path: Path) -> Any:
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {str(path)!r} needs SimpleITK: pip install 'sklearnloss[medical]'"
-        ) from error
-    return SimpleITK

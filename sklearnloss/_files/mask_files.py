@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
+from .file_list import FileList
 
-@dataclass(frozen=True, repr=False, init=False)
-class MaskFiles:
+
+class MaskFiles(FileList):
     """The files with the masks of one image, one file for each object.
 
     Pixels of a file that are not 0 belong to its object. The mask of the image has the
@@ -38,23 +38,11 @@ class MaskFiles:
     MaskFiles(['masks/a.png', 'masks/b.png'])
     """
 
-    paths: tuple[str, ...]
+    _none = " For an image without objects, pass an array of zeros."
 
     def __init__(self, paths: Iterable[str | bytes | os.PathLike[str]]) -> None:
-        if isinstance(paths, str | bytes | os.PathLike):
-            raise ValueError(f"paths={paths!r} is one path. Expected a list of mask files.")
-        found = tuple(sorted(os.fsdecode(path) for path in paths))
-        if not found:
-            raise ValueError(
-                "MaskFiles needs one file or more. For an image without objects, pass an array "
-                "of zeros."
-            )
-        object.__setattr__(self, "paths", found)
-
-    def __repr__(self) -> str:
-        shown = ", ".join(map(repr, self.paths[:3]))
-        more = f", ... {len(self.paths)} files" if len(self.paths) > 3 else ""
-        return f"MaskFiles([{shown}{more}])"
+        super().__init__(paths)
+        object.__setattr__(self, "paths", tuple(sorted(self.paths)))
 
 
 def join(files: MaskFiles, read: Callable[[str], np.ndarray]) -> tuple[np.ndarray, str | None]:

@@ -10,6 +10,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
 from .dtypes import as_integers
 from .limits import MOST_COMPRESSED, check_memory, check_stored
 from .pixels import Pixels
@@ -73,12 +75,7 @@ def read_header(path: Path) -> Any:
     ValueError
         If the file does not start like a NIfTI file.
     """
-    try:
-        import nibabel
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {str(path)!r} needs nibabel: pip install 'sklearnloss[medical]'"
-        ) from error
+    nibabel = import_optional("nibabel", f"Reading {quoted(path)}", "medical")
     with open_nifti(path) as file:
         start = file.read(540)
     for order in ("<", ">"):

@@ -1,63 +1,22 @@
-"""What all files that are written have in common: they appear when they are complete."""
+"""What the writers of TIFF files have in common."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from .._utils.printable import printable
-from .._utils.temporary_file import remove_leftovers, temporary_file
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
 from .tiff import is_tiff, orientation
 from .tiff_tags import NODATA, georeference
 
 FilePath = str | bytes | os.PathLike[str]
 
 
-@contextlib.contextmanager
-def replacing(path: FilePath) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Open a file that replaces the one of a path once everything is on the disk.
-
-    Yields
-    ------
-    temporary : Path
-        The path of the file until then.
-    file : file
-        The open file.
-    """
-    target = Path(os.path.realpath(os.fsdecode(path)))
-    if target.is_dir():
-        raise IsADirectoryError(f"{quoted(path)} is a folder. Pass the path of a file in it.")
-    if target.exists() and not target.is_file():
-        raise ValueError(f"{quoted(path)} is a device or a pipe. Pass the path of a file.")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(
-            f"There is no folder {quoted(target.parent)} for {quoted(path)}. Create it first."
-        )
-    remove_leftovers(target)
-    with temporary_file(target) as (temporary, file):
-        yield temporary, file
-        file.flush()
-        os.fsync(file.fileno())
-        os.replace(temporary, target)
-
-
-def quoted(path: FilePath) -> str:
-    """Return a path in quotation marks, for errors."""
-    return f"'{printable(os.fsdecode(path))}'"
-
-
 def import_tifffile(path: FilePath) -> Any:
     """Return tifffile."""
-    try:
-        import tifffile
-    except ImportError as error:
-        raise ImportError(
-            f"Writing {quoted(path)} needs tifffile: pip install 'sklearnloss[images]'"
-        ) from error
-    return tifffile
+    return import_optional("tifffile", f"Writing {quoted(path)}", "images")
 
 
 def tiff_options(

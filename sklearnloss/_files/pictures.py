@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
 from .limits import check_memory
 from .pixels import Pixels
 
@@ -33,12 +35,7 @@ def open_picture(path: Path) -> Iterator[Any]:
     ValueError
         If the picture is larger than Pillow considers plausible.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {str(path)!r} needs Pillow: pip install 'sklearnloss[images]'"
-        ) from error
+    Image = import_optional("PIL.Image", f"Reading {quoted(path)}", "images")
     try:
         # Not by name: Pillow 13 would then map the file into memory, and mix up the rows of a
         # TIFF that it rotates.

@@ -166,6 +166,20 @@ def are_slices(pixels: Pixels, n_axes: int | None) -> bool:
     )
 
 
+def stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays along a new first axis; masked if one of them is."""
+    masked = any(isinstance(array, np.ma.MaskedArray) for array in arrays)
+    joined: np.ndarray = np.ma.stack(arrays) if masked else np.stack(arrays)
+    return joined
+
+
+def without_channel(mask: np.ndarray) -> np.ndarray:
+    """Return a mask without a channel axis of length 1."""
+    if mask.ndim > 2 and 1 in (mask.shape[0], mask.shape[-1]):
+        return np.squeeze(mask, 0 if mask.shape[0] == 1 else -1)
+    return mask
+
+
 def one_label_per_pixel(pixels: Pixels) -> np.ndarray:
     """Return a mask without channels.
 

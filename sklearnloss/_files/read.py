@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .._utils.printable import printable
+from .._utils.printable import printable, quoted
 from .arrays import open_archive
 from .formats import PICTURES, kind_of
 from .pixels import Pixels, one_label_per_pixel
@@ -89,7 +89,7 @@ def _read(path: str | bytes | os.PathLike[str], *, mask: bool) -> Pixels:
                 "holds the .dcm files of a series."
             )
     raise ValueError(
-        f"{_quoted(path)} is of an unknown kind. Expected .npy, .npz or a picture: "
+        f"{quoted(path)} is of an unknown kind. Expected .npy, .npz or a picture: "
         f"{', '.join(sorted(PICTURES))}; or .nii, .nii.gz, .dcm or .zarr. Read other kinds "
         f"yourself, in a torch Dataset."
     )
@@ -105,10 +105,6 @@ def _as_path(path: str | bytes | os.PathLike[str]) -> Path:
     return Path(os.fsdecode(path))
 
 
-def _quoted(path: Path) -> str:
-    return f"'{printable(str(path))}'"
-
-
 class FileError(ValueError):
     """A file cannot be read, or is ambiguous.
 
@@ -122,7 +118,7 @@ class FileError(ValueError):
 
     def __init__(self, path: Path, reason: str) -> None:
         self.reason = printable(reason)
-        super().__init__(f"{_quoted(path)} cannot be read: {self.reason}")
+        super().__init__(f"{quoted(path)} cannot be read: {self.reason}")
 
 
 @contextlib.contextmanager
@@ -134,7 +130,7 @@ def naming(path: str | bytes | os.PathLike[str]) -> Iterator[None]:
     except FileNotFoundError as error:
         if path.is_symlink():
             raise FileNotFoundError(
-                f"{_quoted(path)} is a link to {os.readlink(path)!r}, which is missing. Fetch the "
+                f"{quoted(path)} is a link to {os.readlink(path)!r}, which is missing. Fetch the "
                 f"file first, with git annex get or dvc pull, or leave it out."
             ) from error
         raise

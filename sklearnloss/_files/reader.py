@@ -19,7 +19,7 @@ from .colors import Color, colors_to_labels, convert_colors
 from .mask_files import MaskFiles, join
 from .objects import as_objects, with_border
 from .pictures import from_pillow, is_pillow
-from .pixels import Pixels, one_label_per_pixel
+from .pixels import Pixels, one_label_per_pixel, without_channel
 from .read import naming, read_image, read_mask
 from .resize import cut, fitted_size, pad, resize_linear, resize_nearest
 
@@ -235,8 +235,7 @@ class FileReader:
         if side is not None:
             if labels.ndim == 0 or labels.size == 0:
                 raise ValueError(f"it has shape {labels.shape}: no mask.")
-            if labels.ndim > 2 and not multilabel and 1 in (labels.shape[0], labels.shape[-1]):
-                labels = labels.squeeze(0 if labels.shape[0] == 1 else -1)
+            labels = labels if multilabel else without_channel(labels)
             axes = range(int(multilabel), labels.ndim)
             size = fitted_size([labels.shape[k] for k in axes], side)
             labels = resize_nearest(labels, axes, size)

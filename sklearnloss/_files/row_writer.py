@@ -10,8 +10,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from .._utils.printable import quoted
+from .._utils.temporary_file import replacing
 from .formats import suffix
-from .output import FilePath, import_tifffile, quoted, replacing, tiff_options
+from .output import FilePath, import_tifffile, tiff_options
 
 # TIFF files that are larger than this need the variant BigTIFF.
 _CLASSIC = 2**32 - 2**25

@@ -10,9 +10,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
+from .._utils.temporary_file import replacing
 from .dtypes import smallest_dtype
 from .formats import suffix
-from .output import FilePath, import_tifffile, quoted, replacing, tiff_options
+from .output import FilePath, import_tifffile, tiff_options
 from .row_writer import open_writer
 
 __all__ = ["open_writer", "smallest_dtype", "write_labels", "write_probabilities"]
@@ -109,7 +112,7 @@ def _write(
         )
     with replacing(path) as (_, file):
         if kind == ".png":
-            _write_png(file, values)
+            write_png(file, values)
         elif kind == ".npy":
             np.save(file, values, allow_pickle=False)
         elif kind in _TIFF:
@@ -132,24 +135,16 @@ def _check_png(path: FilePath, values: np.ndarray) -> None:
         )
 
 
-def _write_png(file: IO[bytes], values: np.ndarray) -> None:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError("Writing .png needs Pillow: pip install 'sklearnloss[images]'") from error
-    Image.fromarray(values).save(file, "PNG")
+def write_png(file: IO[bytes], values: np.ndarray) -> None:
+    """Write gray levels or colors as a PNG file."""
+    import_optional("PIL.Image", "Writing .png", "images").fromarray(values).save(file, "PNG")
 
 
 def _write_nifti(
     path: FilePath, file: IO[bytes], values: np.ndarray, axes: str, like: Path | None
 ) -> None:
     """Write a volume in the order of voxels of its source."""
-    try:
-        import nibabel
-    except ImportError as error:
-        raise ImportError(
-            f"Writing {quoted(path)} needs nibabel: pip install 'sklearnloss[medical]'"
-        ) from error
+    nibabel = import_optional("nibabel", f"Writing {quoted(path)}", "medical")
     if values.dtype.kind == "u" and values.dtype.itemsize == 8:
         raise ValueError(f"{quoted(path)} cannot hold labels beyond 2**32. Write .npy.")
     header = _source_header(values.shape[axes[0] == "C" :], like)

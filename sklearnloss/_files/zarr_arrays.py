@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._utils.optional import import_optional
+from .._utils.printable import quoted
 from .dtypes import as_integers
 from .limits import check_memory
 from .pixels import Pixels, in_order, spacing_along
@@ -115,12 +117,7 @@ def open_array(folder: Path, path: Path, *, whole: bool) -> Any:
     whole : bool
         Whether it is going to be read at once.
     """
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError(
-            f"Reading {str(path)!r} needs zarr: pip install 'sklearnloss[zarr]'"
-        ) from error
+    zarr = import_optional("zarr", f"Reading {quoted(path)}", "zarr")
     _check_array(folder, whole=whole)
     return zarr.open_array(zarr.storage.LocalStore(folder, read_only=True), mode="r")
 

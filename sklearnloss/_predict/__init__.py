@@ -1,7 +1,8 @@
 """Predictions for files, written to files, without torch or scikit-learn.
 
 ``model`` says what is needed of a model, whatever runs it. ``tiles`` cuts large images into
-overlapping tiles and blends their scores, and ``decide`` turns probabilities into labels.
+overlapping tiles and blends their scores, ``mirroring`` lists mirrored variants of images, and
+``decide`` turns probabilities into labels.
 
 ``run`` predicts the files that ``inputs`` finds: ``workers`` calls ``predict_one`` for each of
 them, which reads it with ``read_input``, numbers objects with ``instances``, draws ``overlays``

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._utils.guides import MY_DATA
 from .._utils.import_object import import_object
-from .._utils.printable import printable
+from .._utils.printable import print_error, print_out, printable
+from .._utils.text import plural
 
 if TYPE_CHECKING:
     from .results import Predictions
@@ -130,12 +130,11 @@ def run_predict(options: argparse.Namespace, predict_files: Callable[..., Predic
     )
     if predictions:
         for line in describe(predictions, Path(options.output)):
-            _print(line)
+            print_out(line)
     if predictions.errors:
-        n = len(predictions.errors)
-        _tell(f"{n} {'file' if n == 1 else 'files'} could not be predicted:")
+        print_error(f"{plural(len(predictions.errors), 'file')} could not be predicted:")
     for path, reason in predictions.errors.items():
-        _tell(f"  {printable(path)}: {reason}")
+        print_error(f"  {printable(path)}: {reason}")
     return 1 if predictions.errors else 0
 
 
@@ -147,28 +146,17 @@ def describe(predictions: Predictions, output: Path) -> list[str]:
     rows, what = list(predictions), "label"
     if any("mask" in row for row in rows):
         what, rows = "mask", predictions.objects
-    n = len(predictions)
-    written = f"{n} {what}{'' if n == 1 else 's'}"
+    written = plural(len(predictions), what)
     where = folder if what == "mask" else str(Path(folder, LABELS))
     skipped = f", {predictions.n_skipped} of them by an earlier call"
     labels = predictions.labels
     of = f" of labels {', '.join(map(str, labels))}" if what == "mask" and labels else ""
     lines = [f"{written}{of} in {where}{skipped if predictions.n_skipped else ''}."]
     if predictions.objects:
-        n_objects = len(predictions.objects)
-        noun = "object" if n_objects == 1 else "objects"
-        lines.append(f"{n_objects} {noun} in {Path(folder, OBJECTS)}.")
+        n_objects = plural(len(predictions.objects), "object")
+        lines.append(f"{n_objects} in {Path(folder, OBJECTS)}.")
     if rows:
         lines += ["", *table(rows[:_SHOWN]).splitlines()]
         if len(rows) > _SHOWN:
             lines.append(f"... and {len(rows) - _SHOWN} more")
     return lines
-
-
-def _print(line: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)

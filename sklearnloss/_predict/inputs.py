@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from .._files.formats import SUFFIXES, is_image_folder, kind_of, stem
-from .._utils.printable import printable
+from .._utils.printable import quoted
 from .record import RECORD
 
 Given = str | bytes | os.PathLike[Any] | Iterable[Any]
@@ -88,11 +88,11 @@ def _matches(text: str) -> list[Path]:
     if path.exists() or path.is_symlink():
         return [path]
     if not glob.has_magic(text):
-        raise FileNotFoundError(f"There is no file or folder {printable(text)!r}.")
+        raise FileNotFoundError(f"There is no file or folder {quoted(text)}.")
     found = [Path(each) for each in sorted(glob.glob(text, recursive=True))]
     found = [each for each in found if not _is_folder(each)]
     if not found:
-        raise FileNotFoundError(f"There is no file like {printable(text)!r}.")
+        raise FileNotFoundError(f"There is no file like {quoted(text)}.")
     return found
 
 
@@ -116,13 +116,13 @@ def _images_below(folder: Path, hidden: str | None) -> list[Path]:
         images += [*stored, *(path for path in files if kind_of(path) is not None)]
     if links:
         raise ValueError(
-            f"{printable(str(folder))!r} holds links to folders, which are not followed: "
-            f"{', '.join(repr(printable(str(path))) for path in links[:3])}. Put the folders "
+            f"{quoted(folder)} holds links to folders, which are not followed: "
+            f"{', '.join(map(quoted, links[:3]))}. Put the folders "
             f"themselves there, or remove the links."
         )
     if not images:
         raise ValueError(
-            f"{printable(str(folder))!r} holds no images. Expected files of the kinds "
+            f"{quoted(folder)} holds no images. Expected files of the kinds "
             f"{', '.join(sorted(SUFFIXES))}."
         )
     return sorted(images)
@@ -185,8 +185,8 @@ def name_outputs(
             other = others.setdefault(name.casefold(), path)
             if other != path:
                 raise ValueError(
-                    f"{printable(str(each.path))!r} and {printable(other)!r} would both be "
-                    f"predicted to {printable(name)!r}. Predict them into different folders."
+                    f"{quoted(each.path)} and {quoted(other)} would both be "
+                    f"predicted to {quoted(name)}. Predict them into different folders."
                 )
         outputs[path] = names
     return outputs

@@ -57,8 +57,10 @@ class Model(Protocol):
         ----------
         image : ndarray of shape (C, *spatial), or anything with its shape and slices
             The image, possibly a masked array, or a scene of which parts are read.
-        tile, tta
-            As in the estimators.
+        tile : int or tuple of int, default=None
+            Largest sides of tiles; None is that of the estimator.
+        tta : {"flip", "mirror"}, default=None
+            Average the scores over mirrored images; None is what the estimator does.
 
         Yields
         ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._files import FileReader
+from .mirroring import mirrored_axes
 from .onnx_file import read_onnx
 from .onnx_images import Windows
 from .tiles import NumpyArrays, blended_bands, tile_shape
@@ -106,23 +106,7 @@ class OnnxModel:
     def probabilities(
         self, image: Any, *, tile: Any = None, tta: Any = None
     ) -> Iterator[tuple[int, Array]]:
-        """Yield the probabilities of one image in bands along its first spatial axis.
-
-        Parameters
-        ----------
-        image : ndarray of shape (C, *spatial), or anything with its shape and slices
-            The image, possibly a masked array, or a scene of which parts are read.
-        tile : int or tuple of int, default=None
-            Largest sides of tiles; None is that of the estimator.
-        tta : {"flip", "mirror"}, default=None
-            Average the scores over mirrored images; None is what the estimator does.
-
-        Yields
-        ------
-        start : int
-            First row of the band.
-        band : ndarray of shape (n_classes, rows, ...), or (n_classes,) for a label per image
-        """
+        """Yield the probabilities of one image in bands; see :class:`Model`."""
         if tta not in (None, "flip", "mirror"):
             raise ValueError(f"tta={tta!r}: expected 'flip', 'mirror' or None.")
         tta = tta or self._tta
@@ -144,10 +128,10 @@ class OnnxModel:
         """Return a digest of everything that predictions depend on."""
         return self._digest
 
-    def _scores(self, images: Array, tta: str | None) -> Array:
+    def _scores(self, images: Array, tta: Any) -> Array:
         """Return the scores of images (n, C, *spatial), averaged over mirrored ones."""
         total: Array | None = None
-        variants = _mirrored_axes(tta, images.ndim)
+        variants = mirrored_axes(tta, images.ndim)
         for axes in variants:
             view = np.ascontiguousarray(np.flip(images, axes))
             (scores,) = self._session.run(["scores"], {"images": view}, self._options)
@@ -233,16 +217,6 @@ _ACTIVATIONS = {
     "softmax": _softmax,
     "normalized_sigmoid": _normalized_sigmoid,
 }
-
-
-def _mirrored_axes(tta: str | None, n_axes: int) -> list[tuple[int, ...]]:
-    """Return the sets of axes along which images (n, C, *spatial) are mirrored."""
-    if tta is None:
-        return [()]
-    if tta == "mirror":
-        return [(), (n_axes - 1,)]
-    spatial = range(2, n_axes)
-    return [axes for k in range(n_axes - 1) for axes in itertools.combinations(spatial, k)]
 
 
 def _reader_params(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from .._files.formats import PICTURES, suffix
 from .._utils.text import did_you_mean
 from .decide import check_threshold
 from .model import Model
+from .tiles import check_tile
 
 FORMATS = ("png", "tiff", "npy")
 # Pictures whose masks are PNG files, and kinds of files that are written as they are.
@@ -122,14 +123,8 @@ class Options:
             raise ValueError(
                 f"min_size={self.min_size} is for objects: also set instances=True (--instances)."
             )
-        sides = self.tile if isinstance(self.tile, tuple | list) else [self.tile]
-        whole = all(isinstance(side, numbers.Integral) and side > 0 for side in sides)
-        fits = len(sides) in (1, model.n_axes)
-        if self.tile is not None and not (whole and fits):
-            raise ValueError(
-                f"tile={self.tile!r}: expected a positive number of pixels, or {model.n_axes} of "
-                f"them."
-            )
+        if self.tile is not None:
+            check_tile(self.tile, model.n_axes)
         if self.format == "png" and model.task == "segmentation":
             what = "volumes" if model.n_axes == 3 else "masks with several labels per pixel"
             if model.n_axes == 3 or model.multilabel:

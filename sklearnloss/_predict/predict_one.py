@@ -12,9 +12,9 @@ import numpy as np
 
 from .._files.dtypes import smallest_dtype
 from .._files.formats import suffix
-from .._files.output import replacing
 from .._files.read import naming
-from .._files.write import open_writer, write_labels, write_probabilities
+from .._files.write import open_writer, write_labels, write_png, write_probabilities
+from .._utils.temporary_file import replacing
 from . import read_input as reading
 from .decide import decide
 from .instances import Measurements, number_channels, number_instances
@@ -166,10 +166,8 @@ def _write(
 ) -> None:
     with writing(target):
         if kind == "overlays":
-            from PIL import Image
-
             with replacing(target) as (_, file):
-                Image.fromarray(values).save(file, "PNG")
+                write_png(file, values)
         elif kind == "probabilities":
             write_probabilities(target, values, like)
         else:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from .._files.output import replacing
-from .._utils.printable import printable
+from .._utils.printable import quoted
+from .._utils.temporary_file import replacing
 from .writing import writing
 
 try:
@@ -70,7 +70,7 @@ class Record:
         for each in (self.folder, *self.folder.parents):
             if each.exists() and not each.is_dir():
                 raise ValueError(
-                    f"Cannot write to {_shown(self.folder)}: {_shown(each)} is a file. Pass "
+                    f"Cannot write to {quoted(self.folder)}: {quoted(each)} is a file. Pass "
                     f"another folder as output."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ class Record:
             fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ValueError(
-                f"Another process is writing predictions to {_shown(self.folder)}. Wait for it, "
+                f"Another process is writing predictions to {quoted(self.folder)}. Wait for it, "
                 f"or pass another output."
             ) from error
         except OSError:  # this file system has no locks
@@ -164,7 +164,7 @@ class Record:
             for key in differ
         ]
         raise ValueError(
-            f"{_shown(self.folder)} holds predictions that were made {' and '.join(what)}. Pass "
+            f"{quoted(self.folder)} holds predictions that were made {' and '.join(what)}. Pass "
             f"another output, or overwrite=True (--overwrite) to replace them."
         )
 
@@ -221,9 +221,5 @@ def _parse(path: Path) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     raise ValueError(
-        f"{_shown(path)} is damaged, or was not written by predict. Pass another output."
+        f"{quoted(path)} is damaged, or was not written by predict. Pass another output."
     )
-
-
-def _shown(path: Path) -> str:
-    return repr(printable(str(path)))

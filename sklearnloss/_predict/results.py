@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._files.output import replacing
 from .._utils.printable import printable
+from .._utils.temporary_file import replacing
 from .writing import writing
 
 #: The tables of a folder of predictions.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._utils.printable import printable
+from .._utils.printable import printable, quoted
 from .inputs import Input, name_outputs
 from .model import Model
 from .options import Options
@@ -145,12 +145,12 @@ class _Run:
             path = self.record.folder / name
             if os.path.realpath(path) in sources:
                 raise ValueError(
-                    f"{printable(str(path))!r} is an image to predict, and would be replaced by "
+                    f"{quoted(path)} is an image to predict, and would be replaced by "
                     f"its mask. Pass another output."
                 )
             if os.path.lexists(path) and not replace and name not in self.record.planned:
                 raise ValueError(
-                    f"{printable(str(path))!r} exists and was not written by predict. Pass another "
+                    f"{quoted(path)} exists and was not written by predict. Pass another "
                     f"output, or overwrite=True (--overwrite) to replace it."
                 )
 
@@ -249,7 +249,7 @@ def _shown(name: str) -> str:
 def _reason(path: Path, error: Exception) -> str:
     """Return what is wrong with a file, on one line and without its name."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return printable(text.replace(f"{str(path)!r} cannot be read: ", ""))
+    return printable(text.replace(f"{quoted(path)} cannot be read: ", ""))
 
 
 class _Bar:

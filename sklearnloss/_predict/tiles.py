@@ -80,16 +80,28 @@ def tile_shape(
         if math.prod(spatial) <= WHOLE_PIXELS:
             return None
         tile = _SIDES[n_axes]
+    sides = check_tile(tile, n_axes)
+    whole = tuple(_round_up(length, multiple) for length in spatial)
+    shape = tuple(_fitted(s, w, multiple) for s, w in zip(sides, whole, strict=True))
+    return None if shape == whole else shape
+
+
+def check_tile(tile: Any, n_axes: int) -> tuple[int, ...]:
+    """Return the largest side of tiles along each axis.
+
+    Raises
+    ------
+    ValueError
+        If it is not a positive number, or one for each axis.
+    """
     sides = tuple(tile) if isinstance(tile, (tuple, list)) else (tile,) * n_axes
     whole_numbers = all(isinstance(side, numbers.Integral) for side in sides)
     if len(sides) != n_axes or not whole_numbers or min(sides) < 1:
         raise ValueError(
             f"tile={tile!r}: expected a positive number of pixels, or {n_axes} of them, one for "
-            f"each axis of an image of shape {spatial}."
+            f"each axis of the images."
         )
-    whole = tuple(_round_up(length, multiple) for length in spatial)
-    shape = tuple(_fitted(s, w, multiple) for s, w in zip(sides, whole, strict=True))
-    return None if shape == whole else shape
+    return sides
 
 
 def blended_bands(

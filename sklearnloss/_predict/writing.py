@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from .._utils.printable import printable
+from .._utils.printable import quoted
 
 
 class OutputError(OSError):
@@ -25,8 +25,8 @@ def writing(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # which concerns this file only
             raise ValueError(
-                f"the name of {printable(str(target))!r} is too long to be written. Give its image "
+                f"the name of {quoted(target)} is too long to be written. Give its image "
                 f"a shorter name."
             ) from error
         why = error.strerror or error
-        raise OutputError(f"{printable(str(target))!r} cannot be written: {why}.") from error
+        raise OutputError(f"{quoted(target)} cannot be written: {why}.") from error

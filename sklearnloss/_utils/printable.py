@@ -1,7 +1,9 @@
-"""Escaping of text for terminals and files."""
+"""Escaping of text for terminals and files, and printing."""
 
 from __future__ import annotations
 
+import os
+import sys
 import unicodedata
 
 # Characters that change the direction of the text after them, and so what a terminal shows.
@@ -29,6 +31,22 @@ def printable(text: str) -> str:
     ('caf\\xe9.png', '\\x1b[2J.txt', 'déjà.png')
     """
     return "".join(map(_escaped, text))
+
+
+def quoted(path: str | bytes | os.PathLike[str]) -> str:
+    """Return a path in quotation marks, safe to print."""
+    return f"'{printable(os.fsdecode(path))}'"
+
+
+def print_out(text: str, end: str = "\n") -> None:
+    """Print to stdout, and escape what its encoding cannot represent."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end)
+
+
+def print_error(text: str) -> None:
+    """Print lines to stderr, with unprintable characters escaped."""
+    print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _escaped(character: str) -> str:

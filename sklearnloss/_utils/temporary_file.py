@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from .printable import quoted
+
 try:
     import fcntl
 except ImportError:  # on Windows, no other process can remove an open file
@@ -29,29 +31,45 @@ def write_whole(path: str | os.PathLike[str], data: bytes, check: Callable[[Path
         Called with the path of the finished file before it replaces the target;
         raises an error if the file is invalid.
     """
+    with replacing(path) as (temporary, file):
+        file.write(data)
+        file.flush()
+        check(temporary)
+
+
+@contextlib.contextmanager
+def replacing(path: str | bytes | os.PathLike[str]) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Open a file that replaces the one of a path once everything is on the disk.
+
+    Yields
+    ------
+    temporary : Path
+        The path of the file until then.
+    file : file
+        The open file.
+    """
     target = check_target(path)
     remove_leftovers(target)
     with temporary_file(target) as (temporary, file):
-        file.write(data)
+        yield temporary, file
         file.flush()
         os.fsync(file.fileno())
-        check(temporary)
         os.replace(temporary, target)
 
 
-def check_target(path: str | os.PathLike[str]) -> Path:
+def check_target(path: str | bytes | os.PathLike[str]) -> Path:
     """Return a path without links; raise an error unless a file may be written there.
 
     Devices and pipes are not replaced.
     """
-    target, name = Path(os.path.realpath(path)), os.fspath(path)
+    target = Path(os.path.realpath(os.fsdecode(path)))
     if target.is_dir():
-        raise IsADirectoryError(f"{name!r} is a folder. Pass the path of a file in it.")
+        raise IsADirectoryError(f"{quoted(path)} is a folder. Pass the path of a file in it.")
     if target.exists() and not target.is_file():
-        raise ValueError(f"{name!r} is a device or a pipe. Pass the path of a file.")
+        raise ValueError(f"{quoted(path)} is a device or a pipe. Pass the path of a file.")
     if not target.parent.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {str(target.parent)!r} for {name!r}. Create it first."
+            f"There is no folder {quoted(target.parent)} for {quoted(path)}. Create it first."
         )
     return target
 

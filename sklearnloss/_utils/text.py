@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -20,6 +20,16 @@ def shorten(text: str, width: int = 80) -> str:
     """Return a text on one line, cut to a maximum number of characters."""
     text = " ".join(text.split())
     return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """Format a count with its noun."""
+    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names with commas, and with "and" before the last one."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def unknown_parameter(owner: str, key: str, valid: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .._utils.optional import import_optional
 from .._utils.text import describe, unique_name
 from ._core.base import Loss
 from ._core.foreign import AnyLoss, call, loss_form
@@ -189,11 +190,6 @@ def _curve(loss: AnyLoss, logits: Tensor, target: float) -> tuple[Tensor, Tensor
 
 
 def _new_axes() -> Sequence[Axes]:
-    try:
-        from matplotlib import pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "LossDisplay needs matplotlib: pip install 'sklearnloss[plot]'"
-        ) from error
+    plt = import_optional("matplotlib.pyplot", "LossDisplay", "plot")
     _, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     return list(axes)

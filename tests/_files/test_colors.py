@@ -136,7 +136,7 @@ def test_gray_pictures_and_arrays_have_colors_too(tmp_path: Path) -> None:
     reader = FileReader(colors={(0, 0, 0): -1, (255, 255, 255): 300})
     for name in ("a.png", "b.png"):
         mask = reader.mask(tmp_path / name)
-        assert mask.dtype == np.int32
+        assert mask.dtype == np.int16
         np.testing.assert_array_equal(mask, np.where(gray > 0, 300, -1))
     np.save(tmp_path / "a.npy", colored(LABELS))
     np.testing.assert_array_equal(FileReader(colors=TABLE).mask(tmp_path / "a.npy"), LABELS)

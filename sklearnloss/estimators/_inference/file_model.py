@@ -60,21 +60,7 @@ class FileModel:
     def probabilities(
         self, image: Any, *, tile: Any = None, tta: Any = None
     ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the probabilities of one image in bands along its first spatial axis.
-
-        Parameters
-        ----------
-        image : ndarray of shape (C, *spatial), or anything with its shape and slices
-            The image, possibly a masked array, or a scene of which parts are read.
-        tile, tta
-            As in the estimators; None is the estimator's own.
-
-        Yields
-        ------
-        start : int
-            First row of the band.
-        band : ndarray of shape (n_classes, rows, ...), or (n_classes,) for a label per image
-        """
+        """Yield the probabilities of one image in bands; see :class:`Model`."""
         model = self.estimator
         scorer = Scorer(model.net_, model.scaling_, model.tta if tta is None else tta)
         scorer.net._set_training(False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..._predict.mirroring import mirrored_axes
 from ..._predict.tiles import tile_shape
 from ...networks._adapt.interface import as_network
 from .._data.arrays import Scaling, to_network
@@ -74,7 +74,7 @@ class Scorer:
     def _mirrored(self, x: Tensor) -> Tensor:
         """Return the mean of the scores over the mirrored images that ``tta`` requests."""
         total: Tensor | None = None
-        variants = _mirrored_axes(self.tta, x.ndim)
+        variants = mirrored_axes(self.tta, x.ndim)
         for axes in variants:
             # A network may change its input.
             view = x.flip(axes) if axes else x.clone() if len(variants) > 1 else x
@@ -169,13 +169,3 @@ class _Outputs:
         """Return all results."""
         assert self.array is not None
         return self.array
-
-
-def _mirrored_axes(tta: Mirrored, n_axes: int) -> list[tuple[int, ...]]:
-    """Return the sets of axes along which images (n, C, *spatial) are mirrored."""
-    if tta is None:
-        return [()]
-    if tta == "mirror":
-        return [(), (n_axes - 1,)]
-    spatial = range(2, n_axes)
-    return [axes for k in range(n_axes - 1) for axes in itertools.combinations(spatial, k)]

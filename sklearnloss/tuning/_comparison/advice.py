@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..._utils.text import listed, plural
 from .curves import fraction_after_half, last_epoch, loss_curve
-from .wording import cell, listed, number, plural, setting
+from .wording import cell, number, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.optional import import_optional
 from .effects import effect_rows
 from .network_html import render_report, render_snippet
 from .network_plot import draw_networks, new_axes
@@ -22,7 +23,7 @@ from .network_tables import (
 from .network_text import summarize
 from .plot import check_axes
 from .reported import Reported
-from .results import LossComparison, import_pandas
+from .results import LossComparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +141,7 @@ class NetworkComparison(Reported):
             raise ValueError(
                 f"what={what!r}: expected 'effects', 'best', 'ranks', 'losses', 'pairs' or 'fits'."
             )
-        pd = import_pandas("NetworkComparison.to_frame")
+        pd = import_optional("pandas", "NetworkComparison.to_frame", "report")
         if what in own:
             return pd.DataFrame(own[what])
         frames = {

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ..._utils.text import listed, plural
 from .statistics import draw_means, leads_without_spread
 from .tables import CERTAIN
-from .wording import failures, listed, plural, probability, setting
+from .wording import failures, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

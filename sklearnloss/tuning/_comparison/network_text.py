@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..._utils.text import plural
 from .text import align, baseline_line, design
-from .wording import cell, interval, plural, probability, setting
+from .wording import cell, interval, probability, setting
 
 if TYPE_CHECKING:
     from .network_results import NetworkComparison

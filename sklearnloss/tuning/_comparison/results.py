@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.optional import import_optional
 from .advice import advise
 from .confusion import sum_confusion
 from .fits import FitTable
@@ -200,7 +201,7 @@ class LossComparison(Reported):
         """
         if what not in ("losses", "pairs", "fits"):
             raise ValueError(f"what={what!r}: expected 'losses', 'pairs' or 'fits'.")
-        pd = import_pandas("LossComparison.to_frame")
+        pd = import_optional("pandas", "LossComparison.to_frame", "report")
         if what == "losses":
             return pd.DataFrame(self.table_).set_index("loss")
         return pd.DataFrame(self.pairs_ if what == "pairs" else self._fit_rows())
@@ -263,12 +264,3 @@ def _mean(scores: Array) -> float:
     """Return the mean over the splits that have a score, nan if none has."""
     known = scores[np.isfinite(scores)]
     return float(known.mean()) if len(known) else np.nan
-
-
-def import_pandas(name: str) -> Any:
-    """Import pandas; if it is missing, the error says what needs it."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(f"{name} needs pandas: pip install 'sklearnloss[report]'") from error
-    return pd

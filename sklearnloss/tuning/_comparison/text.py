@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..._utils.text import plural
 from .advice import advise
 from .origin import Origin
-from .wording import cell, failures, plural, probability, setting
+from .wording import cell, failures, probability, setting
 
 if TYPE_CHECKING:
     from .results import LossComparison

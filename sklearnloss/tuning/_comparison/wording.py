@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from ..._utils.text import plural
 
 #: Why a fit has no score: its loss or its score became nan, or it raised an exception.
 FAILURES = ("diverged", "undefined", "failed")
@@ -70,16 +72,6 @@ def probability(value: float) -> str:
         return "< .001"
     text = f"{value:.2f}" if 0.01 <= value < 0.99 else f"{value:.3f}"
     return "= " + text.removeprefix("0")
-
-
-def plural(count: int, noun: str, several: str | None = None) -> str:
-    """Format a count with its noun."""
-    return f"{count} {noun}" if count == 1 else f"{count} {several or noun + 's'}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Join names with commas, and with "and" before the last one."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def failures(row: Mapping[str, Any]) -> str:

@@ -216,7 +216,10 @@ def test_without_matplotlib_only_pictures_are_missing(
         (["--groups", "folder"], "--groups folder: 8 files are not in a subfolder"),
         (["--scoring", "accuracy"], "--scoring 'accuracy' is not a score for segmentation."),
         (["--task", "classification", "--groups", "(x"], "is not a regular expression"),
-        (["--groups", "p"], "--folds 2: there is only 1 group."),
+        (
+            ["--groups", "p"],
+            "--folds 2: there is only 1 group. Pass --groups with a pattern that tells",
+        ),
         (["--losses", "dice,l2"], "has only penalties."),
         (["--output", "o\udce9"], "which is not a valid name for a model file."),
     ],
@@ -243,6 +246,8 @@ def test_another_question_for_the_same_folder_is_refused(
     before = {file: file.read_bytes() for file in results.iterdir()}
     assert main(command(folder, "--epochs", "2")) == 2
     assert "holds a run with --epochs 1, but now it is --epochs 2." in capsys.readouterr().err
+    assert main(command(folder.parent / "typo", "--epochs", "2")) == 2
+    assert "There is no file or folder" in capsys.readouterr().err
     for name in ("images", "masks"):
         first = min((folder / name).iterdir())
         (folder / name / first.name.replace("p0", "p9")).write_bytes(first.read_bytes())

@@ -278,7 +278,11 @@ def _describe_files(
         share_without_data=_share_without_data(seen),
         layout=files.layout,
         conversions=_conversions(reading),
-        notes=[*files.notes, *(["read from files batch by batch"] * isinstance(loaded.X, list))],
+        notes=[
+            *files.notes,
+            *([_BORDER_HINT] * (reader.masks == "objects" and reading.labels is None)),
+            *(["read from files batch by batch"] * isinstance(loaded.X, list)),
+        ],
         left_out=[printable(name) for name in files.others],
     )
     if files.labels is not None:
@@ -291,6 +295,9 @@ def _describe_files(
         names = {0: "background", 1: "object", 2: "border"}
     _describe_labels(description, [each.counts for each in seen], names, ignore)
     return description
+
+
+_BORDER_HINT = "--labels border would also separate objects that touch"
 
 
 def _range(values: Sequence[Sequence[float]]) -> list[float]:

@@ -116,7 +116,11 @@ def check_folds(data: ImageData, n_folds: int) -> None:
     if len(units) < n_folds:
         what = "image" if data.groups is None else "group"
         only = f"is only 1 {what}" if len(units) == 1 else f"are only {len(units)} {what}s"
-        raise ValueError(f"--folds {n_folds}: there {only}.")
+        remedy = f" Pass --folds {len(units)}" if len(units) > 1 else ""
+        if data.groups is not None:
+            remedy += ", or --groups with" if remedy else " Pass --groups with"
+            remedy += " a pattern that tells more of them apart"
+        raise ValueError(f"--folds {n_folds}: there {only}.{remedy}{'.' * bool(remedy)}")
     if data.task == "classification" and data.groups is None:
         rare = [f"{label} ({n})" for label, n in Counter(data.y.tolist()).items() if n < n_folds]
         if rare:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._utils.printable import printable
 from ..tuning._comparison.advice import Options as Wording
@@ -14,7 +14,11 @@ from ..tuning._comparison.origin import Origin
 from ..tuning._comparison.wording import cell
 from ._best import describe_own
 from ._data import ImageData
+from ._description import DataDescription
 from ._options import Options
+
+if TYPE_CHECKING:
+    from ..tuning import LossComparison
 
 
 def make_origin(
@@ -61,6 +65,26 @@ def make_origin(
         candidates=candidate_rows(results),
         **more,
     )
+
+
+def name_classes(comparison: LossComparison, description: DataDescription) -> None:
+    """Call classes by their names in reports, as "object" instead of "1", where they have one.
+
+    Parameters
+    ----------
+    comparison : LossComparison
+        Its ``class_names_`` and ``examples_`` are changed.
+    description : DataDescription
+        The labels and their names.
+    """
+    names = {str(each["label"]): each["name"] or str(each["label"]) for each in description.labels}
+    if len(set(names.values())) < len(names):
+        return
+    comparison.class_names_ = [names.get(name, name) for name in comparison.class_names_]
+    comparison.examples_ = [
+        {**row, "names": [names.get(name, name) for name in row["names"]]}
+        for row in comparison.examples_
+    ]
 
 
 def command_line(options: Options, output: Path) -> str:

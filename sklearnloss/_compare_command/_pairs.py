@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
 
 from .._utils.printable import printable
 from ._file_names import first_few, stem
@@ -26,7 +27,7 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> list[list[int]]:
 
     Names must be the same, except for the file extension and an ending or a beginning such
     as ``_mask``, ``_image``, ``mask_`` or ``img_``, and upper and lower case. Several masks
-    of an image are numbered: ``_mask_1``, ``_mask_2``.
+    of an image are numbered: ``_mask_1``, ``_mask_2``; or they lie in a folder called like it.
 
     Parameters
     ----------
@@ -50,18 +51,21 @@ def pair(images: Sequence[str], masks: Sequence[str]) -> list[list[int]]:
     [[1], [0]]
     >>> pair(["a.tif", "b.tif"], ["a_mask_1.png", "a_mask_2.png", "b_mask_1.png"])
     [[0, 1], [2]]
+    >>> pair(["a.tif", "b.tif"], ["a/1.png", "a/2.png", "b/1.png"])
+    [[0, 1], [2]]
     """
     for of_image, of_mask in _RULES:
         if {of_image(name) for name in images} == {of_mask(name) for name in masks}:
             found_images, found_masks = _by_key(images, of_image), _by_key(masks, of_mask)
             return [[found_masks[key]] for key in found_images]
-    numbered: dict[str, list[int]] = {}
-    for position, name in enumerate(masks):
-        numbered.setdefault(_NUMBERED.sub("", stem(name)), []).append(position)
-    several = any(len(found) > 1 for found in numbered.values())
-    if several and numbered.keys() == {stem(name) for name in images}:
-        _by_key(masks, _without_mask_end)
-        return [numbered[stem(name)] for name in images]
+    for of_mask in (_without_number, _folder):
+        together: dict[str, list[int]] = {}
+        for position, name in enumerate(masks):
+            together.setdefault(of_mask(name), []).append(position)
+        several = any(len(found) > 1 for found in together.values())
+        if several and together.keys() == {stem(name) for name in images}:
+            _by_key(masks, _without_mask_end)
+            return [together[stem(name)] for name in images]
     raise ValueError(_explain(images, masks))
 
 
@@ -71,6 +75,14 @@ def _without_image_end(name: str) -> str:
 
 def _without_mask_end(name: str) -> str:
     return _MASK_END.sub("", stem(name))
+
+
+def _without_number(name: str) -> str:
+    return _NUMBERED.sub("", stem(name))
+
+
+def _folder(name: str) -> str:
+    return str(PurePosixPath(stem(name)).parent)
 
 
 def _without_image_start(name: str) -> str:
@@ -98,6 +110,8 @@ _RULES: Sequence[tuple[Key, Key]] = (
 def _explain(images: Sequence[str], masks: Sequence[str]) -> str:
     of_image = _by_key(images, _without_image_end)
     of_mask = _by_key(masks, _without_mask_end)
+    if {_folder(name) for name in masks} & of_image.keys():  # a folder of masks for each image
+        of_mask = {_folder(name): k for k, name in enumerate(masks)}
     _refuse_channels(images, of_image, of_mask)
     lonely_images = [images[k] for key, k in of_image.items() if key not in of_mask]
     lonely_masks = [masks[k] for key, k in of_mask.items() if key not in of_image]
@@ -141,7 +155,7 @@ def masks_beside(names: Sequence[str]) -> list[str]:
         for name in names
         if any(
             short != stem(name) and short in known
-            for short in (_NUMBERED.sub("", stem(name)), _without_mask_start(name))
+            for short in (_without_number(name), _without_mask_start(name))
         )
     ]
 

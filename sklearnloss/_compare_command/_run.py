@@ -27,7 +27,7 @@ from ._duration import spoken
 from ._losses import digest_losses, find_losses, labels_to_try, replace_all
 from ._model import check_folds, make_estimator, make_folds, make_other_folds, make_scoring
 from ._options import Options
-from ._origin import make_origin
+from ._origin import make_origin, name_classes
 from ._parts import Parts, describe_cut
 from ._settings import FITS, JOURNAL, Settings
 from ._summary import Found, describe_found, draw
@@ -68,6 +68,7 @@ def run_compare(options: Options, output: Path, begun: float | None = None) -> s
     parts = Parts(now() if begun is None else begun)
     options.check()
     _check_output(Path(options.data), output)
+    _check_data(options.data)
     settings = Settings(output, options)
     with parts.timing("reading"):
         data = _load(options, output)
@@ -107,6 +108,7 @@ def describe_data(options: Options, output: Path) -> str:
     text = f"{printable(options.data)}: {data.description}.\n"
     try:
         make_estimator(data, options)
+        make_scoring(data, options)
         check_folds(data, options.folds)
     except ValueError as error:
         text += f"It cannot be compared yet: {printable(str(error))}\n"
@@ -114,10 +116,15 @@ def describe_data(options: Options, output: Path) -> str:
 
 
 def _load(options: Options, output: Path) -> ImageData:
-    path = Path(options.data)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {options.data!r}.")
-    return load_data(path, options, task=options.task, groups=options.groups, output=output)
+    _check_data(options.data)
+    return load_data(
+        Path(options.data), options, task=options.task, groups=options.groups, output=output
+    )
+
+
+def _check_data(data: str) -> None:
+    if not Path(data).exists():
+        raise FileNotFoundError(f"There is no file or folder {data!r}.")
 
 
 def say(text: str) -> None:
@@ -317,6 +324,7 @@ class _Run:
             )
         if self.data.in_files:
             comparison.image_names_ = self.data.names
+        name_classes(comparison, self.data.description)
         return comparison
 
     def _write_tables(self, found: Found) -> None:

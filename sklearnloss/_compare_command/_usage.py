@@ -37,14 +37,18 @@ def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
     custom = _custom(model, loss) if ":" in loss else {}
     module = loss.partition(":")[0]
     command = ["sklearnloss", "predict", str(model), "IMAGES", "--output", "predictions"]
+    has_objects = data.reader is not None and data.reader.masks != "classes"
+    command += ["--instances"] if has_objects else []
     for value in custom.values():
         command += ["--custom", f"{module}:{value}"]
     imports = [f"from {module} import {value.removesuffix('()')}" for value in custom.values()]
     items = ", ".join(f"{name!r}: {value}" for name, value in custom.items())
     passed = f", custom={{{items}}}" if custom else ""
+    numbered = ", instances=True" if has_objects else ""
     what = "masks" if data.task == "segmentation" else "labels"
     lines = [
-        f"To write the {what} of other images, of a folder IMAGES, into a folder:",
+        f"To write the {what} of other images, of a folder IMAGES, into a folder"
+        f"{', and a table of their objects' if has_objects else ''}:",
         f"  {printable(shlex.join(command))}",
         f"or in Python{'' if data.in_files else ', also for images in an array X'}:",
         *dict.fromkeys(f"  {line}" for line in imports),
@@ -52,7 +56,7 @@ def describe_usage(data: ImageData, model: Path, loss: str) -> list[str]:
     path = printable(str(model))
     if data.in_files:
         lines.append("  from sklearnloss import predict_files")
-        lines.append(f"  predict_files({path!r}, 'IMAGES', 'predictions'{passed})")
+        lines.append(f"  predict_files({path!r}, 'IMAGES', 'predictions'{numbered}{passed})")
     else:
         lines.append("  from sklearnloss import load")
         lines.append(f"  {what} = load({path!r}{passed}).predict(X)")

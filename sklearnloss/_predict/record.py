@@ -74,16 +74,21 @@ class Record:
                     f"another folder as output."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / RECORD
         with open(self.folder / FINISHED, "ab", buffering=0) as self._log:
             self._lock()
-            path = self.folder / RECORD
-            if path.exists() and not overwrite:
-                self._check(_parse(path), json.loads(json.dumps(made_by)))
-            self._read()
-            self._anew = overwrite or not path.exists()
-            if self._anew:  # they may be of another model
-                self.entries = {}
-            yield
+            try:
+                if path.exists() and not overwrite:
+                    self._check(_parse(path), json.loads(json.dumps(made_by)))
+                self._read()
+                self._anew = overwrite or not path.exists()
+                if self._anew:  # they may be of another model
+                    self.entries = {}
+                yield
+            finally:
+                if not path.exists() and not self.planned:  # refused: leave the folder as it was
+                    with contextlib.suppress(OSError):
+                        (self.folder / FINISHED).unlink()
 
     def begin(self, made_by: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write what the predictions are made by, and the names of files to write.

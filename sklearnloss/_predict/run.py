@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def run(
             raise ValueError("There are no files to predict: all of them were written by predict.")
         runner = _Run(opened, images, options, n_jobs, verbose, record)
         outputs = runner.name_outputs(replace=overwrite)
-        record.begin(made_by, [name for names in outputs for name in names.values()])
+        record.begin(made_by, runner.written(outputs))
         return runner.run(
             [{kind: output / name for kind, name in names.items()} for names in outputs]
         )
@@ -124,18 +124,32 @@ class _Run:
         assert self.record is not None
         model = self.opened.model
         left = [each for each in self.inputs if self._is_left(each)]
-        if model.task == "classification":
-            return [{} for _ in left]
-        endings = {
-            os.path.abspath(each.path): self.options.ending(
-                each.name, model.classes, multilabel=model.multilabel
-            )
-            for each in left
-        }
-        named = name_outputs(left, endings, self.record.taken())
-        outputs = [named[os.path.abspath(each.path)] for each in left]
-        self._check_free([name for names in outputs for name in names.values()], replace)
+        outputs: list[dict[str, str]] = [{} for _ in left]
+        if model.task == "segmentation":
+            endings = {
+                os.path.abspath(each.path): self.options.ending(
+                    each.name, model.classes, multilabel=model.multilabel
+                )
+                for each in left
+            }
+            named = name_outputs(left, endings, self.record.taken())
+            outputs = [named[os.path.abspath(each.path)] for each in left]
+        self._check_free(self.written(outputs), replace)
         return outputs
+
+    def written(self, outputs: Sequence[Mapping[str, str]]) -> list[str]:
+        """Return the names of all files to write."""
+        return [
+            *(name for names in outputs for name in names.values()),
+            *([self._table] if self._table else []),
+        ]
+
+    @property
+    def _table(self) -> str | None:
+        """The name of the table to write, if any."""
+        if self.opened.model.task == "classification":
+            return LABELS
+        return OBJECTS if self.options.instances else None
 
     def _check_free(self, outputs: Sequence[str], replace: bool) -> None:
         """Raise an error if an output is one of the inputs, or somebody's file."""
@@ -228,17 +242,15 @@ class _Run:
 
     def _write_tables(self) -> None:
         """Write the tables of all files in the folder, also of earlier calls."""
-        if self.record is None:
+        if self.record is None or self._table is None:
             return
         entries = sorted(self.record.entries.values(), key=lambda entry: entry["file"])
-        rows = [{"file": entry["file"], **entry["row"]} for entry in entries]
-        if self.opened.model.task == "classification":
-            write_table(self.record.folder / LABELS, rows)
-        elif self.options.instances:
-            objects = [
+        rows: list[Row] = [{"file": entry["file"], **entry["row"]} for entry in entries]
+        if self._table == OBJECTS:
+            rows = [
                 {"file": entry["file"], **each} for entry in entries for each in entry["objects"]
             ]
-            write_table(self.record.folder / OBJECTS, objects)
+        write_table(self.record.folder / self._table, rows)
 
 
 def _shown(name: str) -> str:

@@ -163,9 +163,11 @@ def test_classes_of_unlike_sizes_are_scored_by_balanced_accuracy(tmp_path: Path)
 
 
 def test_too_little_for_the_folds_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"--folds 7: there are only 6 images\."):
+    with pytest.raises(Refused, match=r"--folds 7: there are only 6 images\. Pass --folds 6\."):
         prepare(save_masks(tmp_path), "--folds", "7", *VOID)
-    with pytest.raises(Refused, match=r"--folds 3: there are only 2 groups\."):
+    with pytest.raises(
+        Refused, match=r"--folds 3: there are only 2 groups\. Pass --folds 2, or --groups"
+    ):
         prepare(save_masks(tmp_path, groups=[0, 0, 0, 1, 1, 1]), "--folds", "3", *VOID)
     with pytest.raises(Refused, match=r"fewer images than folds in the classes b \(2\)\."):
         prepare(save_classes(tmp_path, ["a"] * 6 + ["b"] * 2), "--folds", "3")

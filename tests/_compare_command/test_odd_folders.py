@@ -27,6 +27,7 @@ Make = Callable[[Path], None]
 
 GRAY = "images, 1 channel, uint8, 8 x 8 pixels; masks of the labels"
 HALVES = f"4 {GRAY} 0 (50 %), 1 (50 %)"
+BORDER_HINT = "--labels border would also separate objects that touch"
 OBJECTS = "read as object / background; labels 0 background"
 
 
@@ -66,7 +67,7 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
         "",
         "3 images, 1 channel, uint8, 8 x 8 pixels; masks: a number per object, 1 to 3 objects; "
         f"{OBJECTS} (97 %), 1 object (3 %); layout: a folder per image, with a mask file per "
-        "object",
+        f"object; {BORDER_HINT}",
         named(
             "id0/images/id0.png:id0/masks/001.png "
             "id1/images/id1.png:id1/masks/001.png+id1/masks/002.png "
@@ -86,8 +87,8 @@ READ: list[tuple[Make, str, str, dict[str, str]]] = [
         odd.cellpose,
         "",
         "3 images, 1 channel, uint16, 8 x 8 pixels; masks: a number per object, 3 to 5 objects; "
-        f"{OBJECTS} (94 %), 1 object (6 %); layout: Cellpose; other files left out: f0_flows.tif, "
-        "f1_flows.tif, f2_flows.tif, f0_seg.npy, f1_seg.npy and 1 more",
+        f"{OBJECTS} (94 %), 1 object (6 %); layout: Cellpose; {BORDER_HINT}; other files left "
+        "out: f0_flows.tif, f1_flows.tif, f2_flows.tif, f0_seg.npy, f1_seg.npy and 1 more",
         {f"f{k}.tif": f"f{k}_cp_masks.png" for k in range(3)},
     ),
     (
@@ -396,8 +397,11 @@ def test_describe_says_what_is_there_and_trains_nothing(
         "exp: 12 images, 2 channels, uint16, 90 x 130 to 128 x 128 pixels; masks: a number per "
         "object, 3 to 9 objects; read as object / background; labels 0 background (94 %), 1 object "
         "(6 %); 2 groups: ctrl (6), siRNA (6); read from files batch by batch.\n"
-        "It cannot be compared yet: --folds 5: there are only 2 groups.\n"
+        "It cannot be compared yet: --folds 5: there are only 2 groups. Pass --folds 2, or "
+        "--groups with a pattern that tells more of them apart.\n"
     )
+    assert main(["compare", "exp", "--labels", "objects", "--scoring", "typo", "--describe"]) == 0
+    assert "It cannot be compared yet: --scoring 'typo' is not a score" in capsys.readouterr().out
     assert os.listdir() == ["exp"]
 
 

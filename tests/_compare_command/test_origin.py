@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from sklearnloss._compare_command import Options
-from sklearnloss._compare_command._origin import candidate_rows, command_line
+from sklearnloss._compare_command._description import DataDescription
+from sklearnloss._compare_command._origin import candidate_rows, command_line, name_classes
 from sklearnloss.tuning._comparison.html_training import tried_section
 from sklearnloss.tuning._comparison.origin import Origin
 
@@ -24,6 +27,20 @@ def test_the_command_line_has_what_differs_from_the_defaults() -> None:
         "--groups": r"p\d",
         "--output": "out put",
     }
+
+
+def test_classes_have_the_names_of_the_description() -> None:
+    example = {"image": 3, "names": ["0", "2"]}
+    found: Any = SimpleNamespace(class_names_=["0", "1", "2"], examples_=[example])
+    labels = [{"label": k, "name": name} for k, name in enumerate(["background", "", "border"])]
+    described = DataDescription(task="segmentation", n_images=4, sizes=[[8, 8]], labels=labels)
+    name_classes(found, described)
+    assert found.class_names_ == ["background", "1", "border"]
+    assert found.examples_ == [{"image": 3, "names": ["background", "border"]}]
+    found.class_names_ = ["0", "1", "2"]
+    labels[2]["name"] = "1"  # no two classes are called the same
+    name_classes(found, described)
+    assert found.class_names_ == ["0", "1", "2"]
 
 
 def test_candidates_are_listed_with_how_they_ended() -> None:

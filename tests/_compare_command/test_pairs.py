@@ -50,6 +50,21 @@ def test_names_may_differ_in_their_ends(
         assert data.y[:, 0, 1].tolist() == [0, 1][::order]
 
 
+def test_masks_of_an_image_may_lie_in_a_folder_called_like_it(tmp_path: Path) -> None:
+    for kind, names in (("images", ["a", "b"]), ("masks", ["a/1", "a/2", "b/1", "b/2", "b/3"])):
+        for number, name in enumerate(names):
+            array = np.zeros((16, 16), np.uint8)
+            array[3 * number : 3 * number + 2, :5] = 255
+            save(tmp_path / kind / f"{name}.png", array)
+    with pytest.raises(Refused, match=r"several masks: 1.png, 2.png, 3.png\. .* --labels objects"):
+        prepare(tmp_path)
+    data = prepare(tmp_path, "--labels", "objects")
+    assert "a number per object, 2 to 3 objects" in data.description
+    save(tmp_path / "masks" / "c" / "1.png", np.zeros((16, 16), np.uint8))
+    with pytest.raises(Refused, match=r"do not pair\. Without an image: c/1\.png\."):
+        prepare(tmp_path, "--labels", "objects")
+
+
 def test_files_without_a_partner_are_named(tmp_path: Path) -> None:
     images = [f"{k}.png" for k in range(9)]
     with pytest.raises(

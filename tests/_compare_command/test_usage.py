@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sklearnloss._compare_command._data import ImageData
 from sklearnloss._compare_command._usage import describe_usage
+from sklearnloss._files import FileReader
 
 MODEL = Path("out/best_model.safetensors")
 
@@ -36,6 +38,14 @@ def test_a_command_and_two_lines_of_python_predict_files() -> None:
         "from sklearnloss import predict_files",
         "predict_files('out/best_model.safetensors', 'IMAGES', 'predictions')",
     ]
+
+
+@pytest.mark.parametrize("masks", ["objects", "border"])
+def test_objects_are_numbered(masks: Any) -> None:
+    lines = describe_usage(data(reader=FileReader(masks=masks)), MODEL, "dice")
+    assert "a table of their objects" in lines[0]
+    assert shlex.split(lines[1])[-1] == "--instances"
+    assert lines[-1].endswith("'predictions', instances=True)")
 
 
 def test_two_lines_of_python_predict_arrays() -> None:

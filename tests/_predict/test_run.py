@@ -81,8 +81,24 @@ def test_a_file_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="exists and was not written by predict"):
             predict(BrightModel(), folder, output)
         assert (output / "a.png").read_text() == "precious"
+        assert files_in(output) == ["a.png"]
     predict(BrightModel(), folder, output, overwrite=True)
     assert read(output / "a.png").shape == (13, 17)
+
+
+def test_a_table_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    folder, output = folder_of(tmp_path / "in", "a.png"), tmp_path / "out"
+    output.mkdir()
+    for name, model, options in (
+        ("objects.csv", BrightModel(), {"instances": True}),
+        ("labels.csv", BrightModel(task="classification"), {}),
+    ):
+        (output / name).write_text("precious")
+        with pytest.raises(ValueError, match=f"{name}' exists and was not written by predict"):
+            predict(model, folder, output, **options)
+        assert (output / name).read_text() == "precious"
+    assert files_in(output) == ["labels.csv", "objects.csv"]
+    predict(BrightModel(), folder, output)
 
 
 def test_files_that_came_later_are_not_replaced(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class LossComparison(Reported):
         (n_classes, 2, 2) if labels may overlap. Empty without ``per_image``, for more than
         100 classes, and for fits from a storage of an older version.
     class_names_ : list of str
-        The classes in that order.
+        The classes in that order. May be set.
     examples_ : list of dict
         Held-out images with their predictions. For masks the worst, the median and the best
         of each loss; for labels the images that were most often wrong. Columns: "loss";

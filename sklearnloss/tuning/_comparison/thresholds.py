@@ -245,8 +245,9 @@ def threshold_note(pair: Mapping[str, Any], rope: float) -> str:
     known = {pair["outcome"], pair["tuned_outcome"]} <= set(_OUTCOMES)
     moved = before - after
     same = pair["outcome"] == pair["tuned_outcome"]
-    # The threshold cannot explain a difference for which there is no evidence.
-    if not known or (same and (abs(moved) <= rope or pair["outcome"] == "undecided")):
+    # The threshold cannot explain a difference that may well be 0.
+    unclear = pair["outcome"] == "undecided" and pair["low"] <= 0 <= pair["high"]
+    if not known or (same and (abs(moved) <= rope or unclear)):
         return ""
     a, b, low, high = pair["a"], pair["b"], pair["tuned_low"], pair["tuned_high"]
     tuned = "with the best threshold for each loss, chosen on other held-out images,"

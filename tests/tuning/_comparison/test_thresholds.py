@@ -195,7 +195,8 @@ def test_counts_that_contradict_the_score_are_not_used() -> None:
             "[.019, .039], no evidence yet (adjusted p = .20)",
         ),
         (0.030, 0.029, ("better", "better"), ""),
-        (0.12, 0.03, ("undecided", "undecided"), ""),
+        (0.05, -0.03, ("undecided", "undecided"), ""),
+        (0.12, 0.03, ("undecided", "undecided"), "Of a's .120 over b, .090 is the threshold: with"),
         (0.12, 0.03, ("better", "unknown"), ""),
         (0.12, 0.03, ("failed", "better"), ""),
     ],
@@ -205,6 +206,8 @@ def test_the_note_says_what_remains(
 ) -> None:
     pair = {"a": "a", "b": "b", "difference": before, "outcome": outcomes[0]}
     pair |= {
+        "low": before - 0.1,
+        "high": before + 0.1,
         "tuned_difference": after,
         "tuned_low": after - 0.01,
         "tuned_high": after + 0.01,

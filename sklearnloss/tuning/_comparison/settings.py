@@ -188,6 +188,7 @@ def _check(estimator: Any, where: str, settings: Settings) -> None:
         )
     try:
         part = last_step(clone(estimator).set_params(**settings))[1]
+        part._validate_params()
         if part.loss != "auto":
             resolve_loss(part.loss, part._loss_params)
         _check_name(part)

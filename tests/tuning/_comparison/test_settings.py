@@ -57,6 +57,7 @@ def test_estimators_with_a_network_of_their_own_take_parameters() -> None:
         ([{"network": "unet"}], TypeError, "networks holds the parameters .* without a label"),
         (["unett"], ValueError, r"networks\['unett'\]: network='unett' is unknown.*'unet'"),
         ({"a": {"network": plain, "network__widht": 3}}, ValueError, "network__width"),
+        (["unet", UNetSegmenter()], ValueError, "parameter of ImageSegmenter must be an instance"),
         ({"a": {"random_state": 3}}, ValueError, "sets 'random_state', but all losses"),
     ],
 )

@@ -24,7 +24,8 @@ from PIL import Image
 from rounds import median, parse_options, print_machine, print_table, speed, take_turns, write_json
 from tasks import blobs
 
-from sklearnloss.estimators._data import open_item, read_ahead
+from sklearnloss._files import reader
+from sklearnloss.estimators._data import read_ahead
 
 # Seconds that a file takes to arrive.
 DELAYS = (0.0, 0.03, 0.1)
@@ -85,13 +86,13 @@ def compare(
 @contextlib.contextmanager
 def delayed(seconds: float) -> Iterator[None]:
     """Let each image take a while to arrive."""
-    read = open_item.read_image
+    read = reader.read_image
 
     def read_later(path: Any) -> Any:
         time.sleep(seconds)
         return read(path)
 
-    with mock.patch.object(open_item, "read_image", read_later):
+    with mock.patch.object(reader, "read_image", read_later):
         yield
 
 

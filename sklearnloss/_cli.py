@@ -250,10 +250,11 @@ def _add_reading_options(add: Callable[..., Any]) -> None:
     )
     add(
         "--labels",
+        type=lambda text: "objects" if text == "instances" else text,
         choices=["classes", "objects", "border"],
-        help="what the numbers in masks are: classes (default); or objects, each with its own "
-        "number, which become object and background; or, with 'border', also the border "
-        "between objects that touch",
+        help="what the numbers in masks are: classes (default); or objects (or instances), each "
+        "with its own number, which become object and background; or, with 'border', also the "
+        "border between objects that touch",
     )
     add(
         "--colors",

@@ -62,7 +62,11 @@ class ReadingOptions:
         """Raise ``ValueError`` for options that contradict each other."""
         if (self.images is None) != (self.masks is None):
             one, other = ("--images", "--masks") if self.masks is None else ("--masks", "--images")
-            raise ValueError(f"{one} needs {other}, too: a pattern for both.")
+            kinds = " For masks with a number per object, pass --labels objects."
+            raise ValueError(
+                f"{one} needs {other}, too: a pattern of file names for both."
+                f"{kinds if self.masks is not None else ''}"
+            )
         if self.nodata is not None and math.isinf(self.nodata):
             raise ValueError(f"--nodata {self.nodata}: expected a number, or nan.")
         if self.colors is not None and self.labels in ("objects", "border"):

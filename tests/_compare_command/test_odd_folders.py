@@ -427,6 +427,8 @@ def test_the_model_keeps_how_files_are_read_and_what_they_were(
     new = sorted((tmp_path / "exp" / "images").iterdir())
     data = prepare(tmp_path / "exp", *reading.split())
     np.testing.assert_allclose(model.predict_proba(new), model.predict_proba(data.X), atol=1e-5)
+    assert main([*arguments, "--labels", "instances", "--describe"]) == 0
+    assert "read as object / background" in capsys.readouterr().out
     assert main([*arguments, "--labels", "border"]) == 2
     assert "holds a run with --labels objects, but now it is --labels border" in (
         capsys.readouterr().err

@@ -53,6 +53,7 @@ def test_tables_that_are_no_colors_are_refused(tmp_path: Path, text: str, messag
     [
         ({"images": "*.png"}, "--images needs --masks, too"),
         ({"masks": "*.png"}, "--masks needs --images, too"),
+        ({"masks": "instances"}, "number per object, pass --labels objects"),
         ({"nodata": float("inf")}, "--nodata inf: expected a number, or nan"),
         ({"colors": "a.csv", "labels": "objects"}, "--colors gives classes, but --labels is obj"),
     ],

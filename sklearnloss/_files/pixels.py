@@ -26,12 +26,15 @@ class Pixels(NamedTuple):
         the order of ``axes`` and in the unit of the file; None if the file does not say it.
     nodata : float or None
         The number that the file itself declares to stand for missing data.
+    size : tuple of int or None
+        The spatial shape in the file, if the image was resized.
     """
 
     values: np.ndarray
     axes: str | None
     spacing: tuple[float, ...] | None = None
     nodata: float | None = None
+    size: tuple[int, ...] | None = None
 
     def native(self) -> Pixels:
         """Convert the numbers to the machine's native byte order, as torch requires."""

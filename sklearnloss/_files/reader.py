@@ -159,9 +159,10 @@ class FileReader:
             pixels, axis = self._in_color(pixels, axis, channels)
         if self.resize is not None:
             axes = spatial_axes(pixels.values.ndim, axis)
-            size = fitted_size([pixels.values.shape[k] for k in axes], self.resize)
+            in_file = tuple(pixels.values.shape[k] for k in axes)
+            size = fitted_size(in_file, self.resize)
             values = pad(resize_linear(pixels.values, axes, size), axes, self.resize)
-            pixels = pixels._replace(values=values)
+            pixels = pixels._replace(values=values, size=in_file)
         return pixels
 
     def _nodata(self, declared: float | None) -> list[float]:
@@ -209,12 +210,18 @@ class FileReader:
         ValueError
             If the file cannot be read or converted; the message names it.
         """
+        return self.sized_mask(path, multilabel=multilabel)[0]
+
+    def sized_mask(
+        self, path: Path | MaskFiles, *, multilabel: bool = False
+    ) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return what :meth:`mask` returns, and the shape in the file."""
         self.check()
         if multilabel:
             reader_check.check_multilabel(self, path)
         labels = self._labels(path, multilabel)
         with _naming(path):
-            return self._resized_labels(labels, multilabel)
+            return self._resized_labels(labels, multilabel), labels.shape
 
     def _labels(self, path: Path | MaskFiles, multilabel: bool) -> np.ndarray:
         """Return the numbers in a file, or the labels of its colors."""
@@ -227,7 +234,7 @@ class FileReader:
             return pixels.values if multilabel else one_label_per_pixel(pixels)
         labels = read_mask(path, multilabel=multilabel)
         if self.masks != "classes":
-            _check_jpeg(path, labels)
+            reader_check.check_jpeg(path, labels)
         return labels
 
     def _resized_labels(self, labels: np.ndarray, multilabel: bool) -> np.ndarray:
@@ -362,7 +369,7 @@ def _colors_of_array(pixels: Pixels) -> Channels:
 
 def _read_object(path: str) -> np.ndarray:
     mask = read_mask(path)
-    _check_jpeg(path, mask)
+    reader_check.check_jpeg(path, mask)
     labels = np.unique(mask[mask != 0])
     if len(labels) > 1:
         raise ValueError(
@@ -370,16 +377,6 @@ def _read_object(path: str) -> np.ndarray:
             f"one number, and 0 around it."
         )
     return np.asarray(mask > 0)
-
-
-def _check_jpeg(path: Path, numbers: np.ndarray) -> None:
-    """Raise a ValueError if a file has numbers that JPEG compression may have changed."""
-    if reader_check.is_jpeg(path) and len(np.unique(numbers)) > 2:
-        with naming(path):
-            raise ValueError(
-                "it has object numbers that JPEG compression has changed. Save masks as PNG, from "
-                "the originals."
-            )
 
 
 def _mask_values(values: np.ndarray, nodata: Sequence[float]) -> np.ndarray:

@@ -7,8 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .._utils.text import did_you_mean
 from .mask_files import MaskFiles
+from .read import naming
 
 _CHOICES = {"color": ("gray", "rgb", None), "masks": ("classes", "objects", "border")}
 
@@ -79,3 +82,13 @@ def is_jpeg(path: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def check_jpeg(path: Any, numbers: np.ndarray) -> None:
+    """Raise a ValueError if a file has numbers that JPEG compression may have changed."""
+    if is_jpeg(path) and len(np.unique(numbers)) > 2:
+        with naming(path):
+            raise ValueError(
+                "it has object numbers that JPEG compression has changed. Save masks as PNG, from "
+                "the originals."
+            )

@@ -71,7 +71,7 @@ def image_level_labels(
     if n_bins is not None and n_bins < 2:
         raise ValueError(f"n_bins={n_bins!r}: expected at least 2 bins, or None.")
     reader = FileReader() if reader is None else reader
-    masks = (as_masks(open_mask(item, reader, multilabel=multilabel)) for item in y)
+    masks = (as_masks(open_mask(item, reader, multilabel=multilabel)[0]) for item in y)
     shares = [_shares(mask, ignore_index, multilabel) for mask in masks]
     if not shares:
         raise ValueError("y contains no masks.")

@@ -256,6 +256,17 @@ def test_pixels_without_data_do_not_enter_the_scaling(tmp_path: Path) -> None:
     )
 
 
+def test_masks_of_another_size_are_refused_though_both_are_resized(
+    fitted: UNetSegmenter, mixed: Files
+) -> None:
+    rotated = [mixed.masks[1], *mixed.masks[1:]]  # (33, 17) beside an image of (20, 30)
+    message = r"y\[0\] .* has shape \(33, 17\), but X\[0\] .* is an image of shape \(20, 30\)"
+    with pytest.raises(ValueError, match=message):
+        fitted.score(mixed.images, rotated)
+    with pytest.raises(ValueError, match=message):
+        clone(fitted).fit(mixed.images, rotated)
+
+
 def test_a_file_per_object_is_a_mask(tmp_path: Path, mixed: Files) -> None:
     y: list[Any] = []
     for k, path in enumerate(mixed.masks):

@@ -183,19 +183,25 @@ class Samples:
             if self.targets is not None:
                 target = self.targets[position]
         names = name_item("X", position, item), name_item("y", position, target)
-        masked = self.masks and target is not None
+        masked, in_file = self.masks and target is not None, None
         if masked:
             if isinstance(target, PATHS):
                 self._mask_files[position] = Path(os.fsdecode(target))
-            target = open_mask(target, self.reader, multilabel=self.multilabel)
+            target, in_file = open_mask(target, self.reader, multilabel=self.multilabel)
         mask = tuple(np.shape(target)) if masked else None
-        image, hidden = (item, True) if self.ready else self._read_image(item, position, mask)
+        image, hidden, size = item, True, None
+        if not self.ready:
+            image, hidden, size = self._read_image(item, position, mask)
         if hidden and self.fill is not None and image.is_floating_point():
             image = self.fill(image[None])[0]
         if mask is not None:
+            shape = tuple(image.shape)
+            if size is not None and in_file is not None:
+                # Resized and padded, a mask of another size would look as if it fitted.
+                mask, shape = in_file, (len(image), *size)
             check_mask_shape(
                 mask,
-                tuple(image.shape),
+                shape,
                 channels=self.channels,
                 multilabel=self.multilabel,
                 names=names,
@@ -221,8 +227,8 @@ class Samples:
 
     def _read_image(
         self, item: Any, position: int, mask: tuple[int, ...] | None
-    ) -> tuple[Tensor, bool]:
-        """Return an image (C, *spatial), and whether some of its pixels are masked."""
+    ) -> tuple[Tensor, bool, tuple[int, ...] | None]:
+        """Return an image (C, *spatial), whether pixels are masked, and its size in the file."""
         name = name_item("X", position, item)
         pixels = open_image(
             item, self.reader, n_axes=self._known_axes(mask), channels=self.channels
@@ -241,7 +247,7 @@ class Samples:
             given = str(given_dtype(values))
             if given in _KEPT_NAMES:
                 self._given_dtypes[position] = given
-        return image, hidden
+        return image, hidden, pixels.size
 
     def _known_axes(self, mask: tuple[int, ...] | None) -> int | None:
         """Return the number of spatial axes, as far as the mask or ``image_shape`` tells."""

@@ -94,11 +94,16 @@ def open_image(
     return Pixels(item, None)
 
 
-def open_mask(item: Any, reader: FileReader, *, multilabel: bool) -> Any:
-    """Return a mask, read if it is a path, several paths, or a Pillow image."""
+def open_mask(
+    item: Any, reader: FileReader, *, multilabel: bool
+) -> tuple[Any, tuple[int, ...] | None]:
+    """Return a mask, and its shape in the file before it was resized.
+
+    It is read if it is a path, several paths, or a Pillow image; otherwise the shape is None.
+    """
     if isinstance(item, MASK_PATHS) or is_pillow(item):
-        return reader.mask(item, multilabel=multilabel)
-    return item
+        return reader.sized_mask(item, multilabel=multilabel)
+    return item, None
 
 
 def naming_path(item: Any) -> contextlib.AbstractContextManager[None]:

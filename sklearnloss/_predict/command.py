@@ -58,6 +58,12 @@ def add_predict(commands: Any) -> None:
         help="probability above which a pixel or image belongs to the second of two classes "
         "(default: the model's, or .5)",
     )
+    _add_running_options(parser)
+
+
+def _add_running_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the model is run, and where."""
+    add = parser.add_argument
     add("--tta", choices=["flip", "mirror"], help="average over mirrored images")
     add("--tile", type=int, metavar="PIXELS", help="side of the tiles of large images")
     add(

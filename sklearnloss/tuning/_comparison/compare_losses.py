@@ -245,17 +245,8 @@ def compare_losses(
         plan = make_splits(
             estimator, X, y, groups=groups, cv=cv, n_repeats=n_repeats, n_seeds=n_seeds, seed=seed
         )
-        data = PairedData(
-            estimator=clone(estimator),
-            X=X,
-            y=y,
-            scorer=NamedScorers(scorers=scorers),
-            fit_params=_weights(estimator, sample_weight, X),
-            score_params={},
-            per_image=per_image,
-            catch=error_score != "raise",
-            process=os.getpid(),
-        )
+        weights = _weights(estimator, sample_weight, X)
+        data = _paired_data(estimator, X, y, scorers, weights, per_image, error_score)
         if journal is not None:
             identity = _identity(data, groups)
             _add_settings(identity, scoring, scorers, per_image, random_state, seed)
@@ -285,6 +276,29 @@ def compare_losses(
             )
             for name in by_network
         }
+    )
+
+
+def _paired_data(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    scorers: Any,
+    weights: dict[str, Any],
+    per_image: bool,
+    error_score: float | str,
+) -> PairedData:
+    """Return what every fit of the comparison shares."""
+    return PairedData(
+        estimator=clone(estimator),
+        X=X,
+        y=y,
+        scorer=NamedScorers(scorers=scorers),
+        fit_params=weights,
+        score_params={},
+        per_image=per_image,
+        catch=error_score != "raise",
+        process=os.getpid(),
     )
 
 

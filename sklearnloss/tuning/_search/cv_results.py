@@ -124,13 +124,14 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
 
 def best_rows(rows: Sequence[Row], space: Space) -> dict[str, Row]:
     """Return the candidate with the best settings of each loss."""
-    best: dict[str, tuple[bool, float]] = {}
+    best: dict[str, tuple[int, float]] = {}
     found: dict[str, Row] = {}
     for row in rows:
         label, score = space.loss(row.values), row.results.last_report
         if row.state == TrialState.FAIL or row.results.is_infeasible or math.isnan(score):
             continue
-        rank = (row.state == TrialState.COMPLETE, score)
+        # Means over fewer folds are not comparable, and the better ones were continued.
+        rank = (len(row.results.folds), score)
         if label not in best or rank > best[label]:
             best[label], found[label] = rank, row
     return found
@@ -205,6 +206,16 @@ def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
     warnings.warn(
         f"These losses or grids were never tried, as the search ended too early: "
         f"{', '.join(labels)}. The result is only the best of the others. {advice}",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def warn_of_unfinished(n_done: int, n_folds: int) -> None:
+    """Warn that a search ended before a candidate had finished all folds."""
+    warnings.warn(
+        f"The search ended before any candidate had finished all {n_folds} folds. The best one so "
+        f"far, which has finished {n_done}, is used. Let the search continue to be sure of it.",
         UserWarning,
         stacklevel=5,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from optuna.trial import TrialState
 from sklearn.base import clone
 
 from .._evaluation.fit_and_score import fit, seed_estimator
@@ -58,6 +60,8 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
         search._check_refit_for_multimetric(first)
     if has_complete(rows):
         _set_best(search, space)
+    elif not callable(search.refit):
+        _set_best_so_far(search, rows, space)
 
 
 def _set_best(search: Any, space: Space) -> None:
@@ -70,6 +74,26 @@ def _set_best(search: Any, space: Space) -> None:
     search.best_index_ = best
     if not callable(search.refit):
         search.best_score_ = search.cv_results_[f"mean_test_{metric}"][best]
+    search.best_params_ = search.cv_results_["params"][best]
+    if space.has_losses:
+        search.best_loss_ = search.cv_results_["loss"][best].item()
+
+
+def _set_best_so_far(search: Any, rows: Sequence[Row], space: Space) -> None:
+    """Choose among candidates that have finished some folds, if a search was ended early."""
+    if not search.refit and search.multimetric_:
+        return
+    metric = search.refit if search.multimetric_ else None
+    ranks: dict[int, tuple[int, float]] = {}
+    for k, row in enumerate(rows):
+        scores = [fold["scores"] if metric is None else fold["scores"][metric] for fold in row.results.folds]
+        if scores and row.state == TrialState.PRUNED and not row.results.is_infeasible:
+            ranks[k] = (len(scores), math.fsum(scores) / len(scores))
+    if not ranks:
+        return
+    best = max(ranks, key=lambda k: (ranks[k], -k))
+    search.best_index_ = best
+    search.best_score_ = ranks[best][1]
     search.best_params_ = search.cv_results_["params"][best]
     if space.has_losses:
         search.best_loss_ = search.cv_results_["loss"][best].item()

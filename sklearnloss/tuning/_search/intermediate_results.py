@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 from .._workers.retries import StorageError
 from .attempts import RunningCandidate
@@ -31,11 +32,19 @@ class IntermediateResults:
         The candidate.
     n_epochs : int
         Epochs per fold.
+    should_stop : callable
+        Takes the candidate's number, a step and a score, and returns whether to stop it.
     """
 
     def __init__(
-        self, store: CandidateStore, cache: CachedStudy, candidate: RunningCandidate, n_epochs: int
+        self,
+        store: CandidateStore,
+        cache: CachedStudy,
+        candidate: RunningCandidate,
+        n_epochs: int,
+        should_stop: Callable[[int, int, float], bool],
     ) -> None:
+        self.should_stop = should_stop
         self.store = store
         self.cache = cache
         self.candidate = candidate
@@ -68,7 +77,7 @@ class IntermediateResults:
             with contextlib.suppress(StorageError), self.store.without_retries():
                 self.cache.update(self.store.rows())
             self._rows_read = time.monotonic()
-        stop = self.cache.should_prune(self.candidate.number)
+        stop = self.should_stop(self.candidate.number, step, value)
         rungs = self.cache.rungs(self.candidate.number)
         if rungs != self.candidate.results.rungs:
             self.candidate.results.rungs = rungs

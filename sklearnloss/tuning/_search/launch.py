@@ -24,6 +24,7 @@ from .cv_results import (
     warn_of_failures,
     warn_of_scores,
     warn_of_too_few_trials,
+    warn_of_unfinished,
     warn_of_untried,
 )
 from .evaluate import Task
@@ -59,7 +60,9 @@ def search_candidates(
         warn_of_failures(rows)
         warn_of_scores(rows, search.cv_results_)
     elif rows and interrupt is None:
-        raise ValueError(all_failed(rows))
+        if not hasattr(search, "best_params_"):
+            raise ValueError(all_failed(rows))
+        warn_of_unfinished(len(rows[search.best_index_].results.folds), search.n_splits_)
     left = untried(rows, store.space)
     if interrupt is None and set(left) > set(planned):
         warn_of_untried(left, search.timeout)
@@ -108,21 +111,21 @@ def run_search(
 def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
     """Score candidates in this process, and in worker processes if any are requested."""
     budget, n_workers = job.budget, count_workers(search.n_jobs)
-    is_done = _is_done(store, budget)
+    worker = Worker(
+        job.task,
+        store,
+        sampler=search.sampler,
+        pruner=search.pruner,
+        budget=budget,
+        watch=search._watch,
+    )
+    is_done = worker.is_done()
     home = None if is_done else _home(store.address, n_workers)
     with (
         ProgressReporter(search, store) as reporter,
         _published(job, store, home) as (folder, digest),
     ):
-        worker = Worker(
-            job.task,
-            store,
-            sampler=search.sampler,
-            pruner=search.pruner,
-            budget=budget,
-            on_finish=reporter.report,
-            watch=search._watch,
-        )
+        worker.on_finish = reporter.report
         if n_workers > 1 and not is_done:
             address = _reveal(store.address)
             with Pool(folder, address, n_workers, digest, worker_process.__name__) as pool:
@@ -137,11 +140,6 @@ def _reveal(address: Any) -> str:
     """Return a storage's address or path, with the password, for a worker on this machine."""
     known = as_address(address)
     return str(address) if known is None else known.reveal()
-
-
-def _is_done(store: CandidateStore, budget: Budget) -> bool:
-    rows = store.rows()
-    return budget.is_spent(rows, store.owner.token["call"]) and all(row.is_finished for row in rows)
 
 
 def _n_finished(store: CandidateStore) -> int:

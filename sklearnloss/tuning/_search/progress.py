@@ -40,6 +40,7 @@ class ProgressReporter:
         self.n_trials = search.n_trials
         self.study: optuna.Study | None = None  # passed to callbacks
         self.seen: set[int] = set()  # trials, as a failed candidate may be tried again
+        self.counted: set[int] = set()  # candidates in the bar
         self.best: tuple[float, str] | None = None
         self.bar: Any = None
 
@@ -92,7 +93,9 @@ class ProgressReporter:
             if value is not None and (self.best is None or value > self.best[0]):
                 self.best = (value, label)
         if self.bar is not None:
-            self.bar.update(row.state != TrialState.FAIL)  # failures are not counted
+            # Failures are not counted, and one that is continued is counted once.
+            self.bar.update(row.state != TrialState.FAIL and row.candidate not in self.counted)
+            self.counted |= {row.candidate} if row.state != TrialState.FAIL else set()
             if self.best is not None:
                 value, label = self.best
                 self.bar.set_postfix_str(f"best {value:.4f}" + (f" with {label}" if label else ""))

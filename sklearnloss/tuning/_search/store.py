@@ -141,8 +141,11 @@ class CandidateStore:
         self,
         propose: Callable[[int, list[Row]], Values | None],
         is_enough: Callable[[list[Row]], bool],
+        choose: Callable[[list[Row]], Row | None] = lambda rows: None,
     ) -> RunningCandidate | None:
         """Take over an interrupted candidate, try a failed one again, or begin a new one.
+
+        If there is nothing to begin, a stopped candidate may be continued.
 
         Parameters
         ----------
@@ -151,6 +154,8 @@ class CandidateStore:
             None if there are none left.
         is_enough : callable
             Takes all rows, and returns whether the search needs no further candidate.
+        choose : callable, optional
+            Takes all rows, and returns a stopped candidate to continue, or None.
 
         Returns
         -------
@@ -164,6 +169,8 @@ class CandidateStore:
             if left is None and not is_enough(rows):
                 left = next((row for row in rows if self._may_try_again(row)), None)
                 values = propose(number, rows) if left is None else None
+            if left is None and values is None:
+                left = choose(rows)
             if left is not None:
                 candidate = self._resume_row(left)
             elif values is not None:
@@ -228,6 +235,7 @@ class CandidateStore:
         )
         candidate.trial_id = self.storage.create_new_trial(self.study._study_id, template)
         if not self.is_shared:
+            self._read()
             return candidate
         attempts = self._read()[candidate.number]
         latest = latest_attempt(attempts)

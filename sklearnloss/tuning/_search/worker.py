@@ -17,9 +17,9 @@ from .._space.search_space import Values
 from .._workers.deadline import Deadline
 from .attempts import Row, RunningCandidate
 from .cached_study import CachedStudy
+from .candidate_race import CandidateRace
 from .evaluate import Evaluation, Task
 from .intermediate_results import IntermediateResults
-from .pruner import HalvingPruner
 from .sampler import CandidateSampler
 from .store import CandidateStore, LostCandidate
 from .watch import OutOfTime, SearchWatch, progress
@@ -43,9 +43,23 @@ class Budget:
     deadline: Deadline | None
     n_first: int = 1
 
-    def is_spent(self, rows: Sequence[Row], call: str) -> bool:
-        """Return whether a call of ``fit`` should begin no further candidate."""
-        if rows and self.deadline is not None and self.deadline.is_past():
+    def is_late(self, seconds: float = 0.0) -> bool:
+        """Return whether no more than so many seconds are left."""
+        return self.deadline is not None and self.deadline.is_past(seconds)
+
+    def is_spent(self, rows: Sequence[Row], call: str, seconds: float = 0.0) -> bool:
+        """Return whether a call of ``fit`` should begin no further candidate.
+
+        Parameters
+        ----------
+        rows : list of Row
+            All candidates.
+        call : str
+            The call of ``fit``.
+        seconds : float, default=0.0
+            What has been begun takes so long.
+        """
+        if rows and self.is_late(seconds):
             return True
         failed = [row for row in rows if row.state == TrialState.FAIL]
         n_left = len(rows) - len(failed)
@@ -84,7 +98,7 @@ class Worker:
     sampler : optuna.samplers.BaseSampler or None
         Chooses candidates; None is the default.
     pruner : optuna.pruners.BasePruner or None
-        Stops candidates; None is the default.
+        Stops candidates; None is a race.
     budget : Budget
         Defines when to end.
     on_finish : callable, default=None
@@ -109,7 +123,8 @@ class Worker:
         self.budget = budget
         self.on_finish = on_finish
         self.watch = watch
-        self.pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
+        self.pruner = pruner
+        self.race = CandidateRace(task) if pruner is None else None
         self._given_sampler = sampler
         self.stopped = False
 
@@ -130,7 +145,7 @@ class Worker:
 
     def _run(self) -> None:
         while not self.stopped:
-            candidate = self.store.claim(self._propose, self._has_enough)
+            candidate = self.store.claim(self._propose, self._has_enough, self._choose)
             if candidate is None:
                 return
             with contextlib.suppress(LostCandidate, OutOfTime):
@@ -142,7 +157,26 @@ class Worker:
         return self.sampler.propose(number, rows)
 
     def _has_enough(self, rows: Sequence[Row]) -> bool:
-        return self.budget.is_spent(rows, self.store.call)
+        seconds = 0.0
+        if self.race is not None and self.budget.deadline is not None:
+            seconds = self.race.seconds_left(rows)
+        return self.budget.is_spent(rows, self.store.call, seconds)
+
+    def _choose(self, rows: Sequence[Row]) -> Row | None:
+        """Return the stopped candidate to continue: the leader only, if time is short."""
+        if self.race is None:
+            return None
+        chosen = self.race.next(rows)
+        if chosen is None or not self.budget.is_late(self.race.seconds_left(rows)):
+            return chosen
+        leader = self.race.leader(rows)
+        return leader if leader is not None and leader.state == TrialState.PRUNED else None
+
+    def is_done(self) -> bool:
+        """Return whether nothing is left to do, in any process."""
+        rows = self.store.rows()
+        finished = all(row.is_finished for row in rows)
+        return finished and self._has_enough(rows) and self._choose(rows) is None
 
     def wait(self, patience: float = 0.2) -> None:
         """Wait for other workers' candidates, and take over those of dead workers.
@@ -158,7 +192,9 @@ class Worker:
             time.sleep(patience)
 
     def _work_on(self, candidate: RunningCandidate) -> None:
-        results = IntermediateResults(self.store, self.cache, candidate, self.task.n_epochs)
+        results = IntermediateResults(
+            self.store, self.cache, candidate, self.task.n_epochs, self._should_stop
+        )
         evaluation = Evaluation(
             self.task,
             self.store.space.params(candidate.values),
@@ -167,10 +203,11 @@ class Worker:
             results.save,
             watch=not isinstance(self.pruner, NopPruner),
         )
-        alive = (
-            self.store.heartbeat(candidate) if self.store.is_shared else contextlib.nullcontext()
-        )
-        with alive:
+        with contextlib.ExitStack() as stack:
+            if self.store.is_shared:
+                stack.enter_context(self.store.heartbeat(candidate))
+            if self.race is not None:
+                stack.enter_context(self.race.training(candidate))
             try:
                 evaluation.run()
             except LostCandidate:
@@ -185,6 +222,17 @@ class Worker:
                     self.store.release(candidate)
                 raise
         results.finish()
+
+    def _should_stop(self, candidate: int, step: int, value: float) -> bool:
+        """Return whether a running candidate is stopped after this score."""
+        if self.race is None:
+            return self.cache.should_prune(candidate)
+        self.race.update(self.store.known_rows)
+        return self.race.should_stop(candidate, step, value, self._is_screening)
+
+    def _is_screening(self) -> bool:
+        """Return whether further candidates are to be begun before others are continued."""
+        return not self._has_enough(self.store.known_rows)
 
     def _report(
         self, candidate: RunningCandidate, results: IntermediateResults, step: int, value: float

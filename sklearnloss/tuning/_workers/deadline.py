@@ -22,9 +22,9 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._moment = time.monotonic() + seconds
 
-    def is_past(self) -> bool:
-        """Return whether the time is up."""
-        return time.monotonic() >= self._moment
+    def is_past(self, seconds: float = 0.0) -> bool:
+        """Return whether no more than so many seconds are left; by default, none."""
+        return time.monotonic() + seconds >= self._moment
 
     def __getstate__(self) -> dict[str, float]:
         return {"left": self._moment - time.monotonic(), "at": time.time()}

@@ -53,7 +53,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         The estimator to train. Any other scikit-learn estimator is searched over
         ``param_distributions`` only, and candidates are stopped between folds.
     losses : list, dict, str or None, default=None
-        The losses to choose from, None for all that suit the estimator. Each is
+        The losses to choose from. None is the estimator's own and the default menu (see
+        docs/losses.md), the most promising first; "all" adds all others that suit. Each is
 
         - a name such as "focal" or "dice+bce", or a class: its own parameters are
           searched, see :func:`~sklearnloss.losses.get_search_space`;

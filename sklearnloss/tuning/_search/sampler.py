@@ -138,6 +138,7 @@ class CandidateSampler:
             multivariate=True,
             group=True,
             constant_liar=True,
+            # The first candidates take the place of the random ones with which it would start.
             n_startup_trials=max(10, len(self._first)),
             seed=zlib.crc32(text.encode()),
         )

@@ -103,6 +103,7 @@ class SearchIdentity(Identity):
         }
         order = [[label, list(branch.free)] for label, branch in space.branches.items()]
         details = {"losses": losses, "order": order, "has_losses": space.has_losses}
+        details["is_menu"] = space.is_menu
         self.add("space", losses, details)
 
     def add_metrics(self, scoring: Any, metric: str | None) -> None:
@@ -242,6 +243,8 @@ def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     what = "losses" if now["has_losses"] else "dicts in param_distributions"
     signed = [f"+ {label or 0}" for label in new if label not in old]
     signed += [f"- {label or 0}" for label in old if label not in new]
+    if now["is_menu"]:
+        what = "losses, which were not named and may differ between versions (name them to resume)"
     found = [f"{what}: {', '.join(signed)}"] if signed else []
     free = []
     for label in [label for label in old if label in new]:

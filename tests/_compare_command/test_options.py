@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-
 from .helpers import Refused, prepare, save_classes, save_masks
 
 ACCEPTED = r"There is no file or folder 'nowhere'\."

@@ -232,7 +232,7 @@ class _Run:
         with warnings.catch_warnings(), _translated_advice():
             # The summary lists what failed and what was not tried.
             warnings.simplefilter("ignore", FitFailedWarning)
-            warnings.filterwarnings("ignore", "(?s:.*)[Nn]ever tried", UserWarning)
+            warnings.filterwarnings("ignore", ".*never tried", UserWarning)
             self._fit(search)
         return search
 

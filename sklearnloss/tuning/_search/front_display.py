@@ -214,4 +214,4 @@ class ParetoFrontDisplay:
             "zorder": 4,
         }
         x, y = self._shown[self.chosen]
-        ax.scatter(x, y, 190, label=text, zorder=4, **style)
+        ax.scatter(x, y, 190, label=text, **style)

@@ -35,7 +35,7 @@ def is_on_front(scores: Array) -> NDArray[np.bool_]:
     [True, True, False, True]
     """
     scores = np.asarray(scores, dtype=float)
-    on_front: Array = np.isfinite(scores).all(axis=1)
+    on_front = np.asarray(np.isfinite(scores).all(axis=1))
     others = scores[on_front]
     for k in np.flatnonzero(on_front):
         dominates = (others >= scores[k]).all(axis=1) & (others > scores[k]).any(axis=1)

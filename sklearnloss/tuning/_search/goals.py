@@ -33,7 +33,7 @@ def read_goals(search: Any, scorers: Any) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        If there are fewer than two metrics, or one is called "pareto".
+        If there are fewer than two metrics, or none is the first, or one is called "pareto".
     """
     if not has_several_goals(search):
         return ()
@@ -42,6 +42,11 @@ def read_goals(search: Any, scorers: Any) -> tuple[str, ...]:
         raise ValueError(
             "refit='pareto' asks for the Pareto front of all metrics, but scoring has a metric "
             "that is called 'pareto'. Give the metric another name."
+        )
+    if isinstance(search.scoring, set | frozenset):
+        raise ValueError(
+            f"scoring={search.scoring!r} is a set, which has no first metric. Pass a list or a "
+            f"dict of metrics with refit='pareto'."
         )
     if len(metrics) < 2:
         given = "a function" if callable(search.scoring) else f"{len(metrics) or 1} metric"

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import hamming_loss, make_scorer
 
 from sklearnloss import LossSearchCV
-from sklearnloss.tuning import ParetoFrontDisplay
+from sklearnloss.tuning import LossSearchDisplay, ParetoFrontDisplay
 
 from ..searches import X, search, y
 
@@ -115,7 +115,7 @@ def test_the_legend_covers_no_candidate(display: ParetoFrontDisplay) -> None:
 
 def test_losses_differ_without_color(display: ParetoFrontDisplay) -> None:
     named = {str(each.get_label()): each for each in display.ax_.collections}
-    shapes = [named[loss].get_paths()[0].vertices.tolist() for loss in ("dice", "focal", "hinge")]
+    shapes = [repr(named[loss].get_paths()[0].vertices) for loss in ("dice", "focal", "hinge")]
     assert all(shapes.count(shape) == 1 for shape in shapes)
 
 
@@ -134,6 +134,10 @@ def test_a_search_is_drawn_by_its_first_two_metrics(found: LossSearchCV) -> None
     (point,) = points(display.ax_, "chosen")
     best = found.best_index_
     assert point == (results["mean_test_accuracy"][best], -results["mean_test_neg_log_loss"][best])
+
+
+def test_the_display_of_one_metric_draws_the_first(found: LossSearchCV) -> None:
+    assert LossSearchDisplay.from_search(found).metric == "accuracy"
 
 
 def test_metrics_and_axes_can_be_chosen(found: LossSearchCV) -> None:
@@ -157,7 +161,7 @@ def test_metrics_and_axes_can_be_chosen(found: LossSearchCV) -> None:
     ],
 )
 def test_wrong_metrics_are_refused(
-    options: dict[str, str], message: str, found: LossSearchCV
+    options: dict[str, Any], message: str, found: LossSearchCV
 ) -> None:
     with pytest.raises(ValueError, match=message):
         ParetoFrontDisplay.from_search(found, **options)

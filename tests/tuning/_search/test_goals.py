@@ -42,7 +42,9 @@ B: dict[str, Any] = {"scoring": {"low": low, "high": high}, "refit": "pareto", "
 
 @pytest.fixture(scope="module")
 def found() -> LossSearchCV:
-    return goals(VALUES, cv=HALVES).fit(*FOLDS)
+    search = goals(VALUES, cv=HALVES)
+    search.fit(*FOLDS)
+    return search
 
 
 def test_the_front_and_the_choice(found: LossSearchCV) -> None:
@@ -138,6 +140,7 @@ SINGLE = r"refit='pareto' needs at least two metrics .* but scoring is 1 metric\
         (None, SINGLE),
         ("accuracy", SINGLE),
         (["accuracy"], SINGLE),
+        ({"accuracy", "f1_macro"}, "is a set, which has no first metric. Pass a list"),
         (lambda *_: {"a": 1, "b": 2}, "but scoring is a function"),
         ({"pareto": "accuracy", "b": "f1_macro"}, "a metric that is called 'pareto'. Give"),
     ],
@@ -314,7 +317,7 @@ def test_a_stored_search_goes_on_and_its_trials_have_the_first_metric(tmp_path: 
     )
     assert len(study.directions) == 1
     means = found.cv_results_["mean_test_low"]
-    np.testing.assert_allclose([trial.value for trial in study.trials], means)
+    np.testing.assert_allclose([trial.values[0] for trial in study.trials], means)
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,8 @@ class LossSearchCV(GoalsSearchCV):
         of the optimized metric over the folds so far) and "n_epochs". Stopped candidates
         have no mean, failed ones have ``error_score``; both rank last.
     study_ : optuna.Study
-        The candidates in memory, for Optuna's plots and parameter importances.
+        The candidates in memory, for Optuna's plots and parameter importances. With
+        ``refit="pareto"``, the values of its trials are the means of all metrics.
     scorer_ : callable or dict
         The scorers.
     n_splits_ : int

@@ -43,7 +43,9 @@ def found() -> LossSearchCV:
         "neg_log_loss": "neg_log_loss",
         "wrong": make_scorer(hamming_loss, greater_is_better=False),
     }
-    return search(scoring=scoring, refit="pareto", n_trials=6).fit(X, y)
+    made = search(scoring=scoring, refit="pareto", n_trials=6)
+    made.fit(X, y)
+    return made
 
 
 def points(axes: Axes, label: str) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,10 +106,12 @@ class SearchIdentity(Identity):
         details["is_menu"] = space.is_menu
         self.add("space", losses, details)
 
-    def add_metrics(self, scoring: Any, metric: str | None) -> None:
-        """Add the scorers, and the metric to optimize if there are several."""
+    def add_metrics(self, scoring: Any, metric: str | None, goals: Sequence[str] = ()) -> None:
+        """Add the scorers, and the metric to optimize, or the metrics to optimize together."""
         text = short(scoring) if metric is None else f"{short(scoring)} by {metric!r}"
-        self.add_scoring(text, [scoring, metric])
+        if goals:
+            text = f"{short(scoring)} by the Pareto front of {', '.join(map(repr, goals))}"
+        self.add_scoring(text, [scoring, list(goals) or metric])
 
 
 def open_study(

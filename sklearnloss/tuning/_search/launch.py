@@ -47,7 +47,7 @@ def search_candidates(
     The parameters and the result are those of :func:`run_search`.
     """
     planned = untried(store.rows(), store.space, search.n_trials)
-    warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+    warn_of_too_few_trials(planned, search.n_trials, store.space)
     try:
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)
@@ -65,7 +65,7 @@ def search_candidates(
         warn_of_unfinished(len(rows[search.best_index_].results.folds), search.n_splits_)
     left = untried(rows, store.space)
     if interrupt is None and set(left) > set(planned):
-        warn_of_untried(left, search.timeout)
+        warn_of_untried(left, search.timeout, store.space)
     return interrupt
 
 
@@ -131,6 +131,8 @@ def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
             with Pool(folder, address, n_workers, digest, worker_process.__name__) as pool:
                 while pool.is_working(lambda: _n_finished(store)) and not worker.stopped:
                     reporter.report(worker)
+                    if worker.is_closing:
+                        break
                     time.sleep(0.2)
             reporter.report(worker)
         worker.wait()

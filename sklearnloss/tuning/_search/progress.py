@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Sequence
 from typing import Any, Self
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from tqdm.auto import tqdm
 
 from .attempts import Row
-from .cached_study import add_trials, as_study, stoppable
+from .cached_study import as_study, put_trial, stoppable
+from .goals import goals_of
 from .store import CandidateStore
 from .watch import progress
 from .worker import Worker
@@ -38,9 +38,11 @@ class ProgressReporter:
         self.watch = search._watch
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
+        self.goals = goals_of(search)
         self.study: optuna.Study | None = None  # passed to callbacks
         self.seen: set[int] = set()  # trials, as a failed candidate may be tried again
         self.counted: set[int] = set()  # candidates in the bar
+        self.trials: dict[int, FrozenTrial] = {}  # in that study, by candidate
         self.best: tuple[float, str] | None = None
         self.bar: Any = None
 
@@ -54,7 +56,10 @@ class ProgressReporter:
         if self.watch is not None:
             self.watch.update(progress(self.store))
         if self.callbacks:
-            self.study = as_study(former, self.store.space, self.store.study.study_name)
+            self.study = as_study(former, self.store.space, self.store.study.study_name, self.goals)
+            trials = self.study.get_trials(deepcopy=False)
+            pairs = zip(former, trials, strict=True)
+            self.trials = {row.candidate: t for row, t in pairs if row.state != TrialState.FAIL}
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -116,13 +121,15 @@ class ProgressReporter:
         study = self.study
         if study is None:
             return
-        add_trials(study, [row], self.store.space)
-        trial = copy.deepcopy(study.get_trials(deepcopy=False)[-1])
+        former = self.trials.get(row.candidate)
+        trial = put_trial(study, row, self.store.space, self.goals, former)
+        if row.state != TrialState.FAIL:  # a candidate that is tried again has another trial
+            self.trials[row.candidate] = trial
         with stoppable(study):
             for callback in self.callbacks:
                 callback(study, trial)
         if study._stop_flag:
-            worker.stopped = True
+            worker.is_closing = True
 
 
 def _short(value: Any) -> str:

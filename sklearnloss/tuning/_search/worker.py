@@ -123,10 +123,14 @@ class Worker:
         self.budget = budget
         self.on_finish = on_finish
         self.watch = watch
+        if pruner is None and task.goals:  # nothing is stopped for one of several goals
+            pruner = NopPruner()
         self.pruner = pruner
         self.race = CandidateRace(task) if pruner is None else None
         self._given_sampler = sampler
         self.stopped = False
+        #: Whether no further candidate is begun, and only the leader is continued.
+        self.is_closing = False
 
     @functools.cached_property
     def cache(self) -> CachedStudy:
@@ -136,7 +140,10 @@ class Worker:
     @functools.cached_property
     def sampler(self) -> CandidateSampler:
         """The sampler that proposes the next candidate."""
-        return CandidateSampler(self.cache, self._given_sampler, self.task.seed)
+        cache, goals = self.cache, self.task.goals
+        if goals:  # the pruner compares the first metric, the sampler all of them
+            cache = CachedStudy(self.store.study.study_name, self.store.space, goals=goals)
+        return CandidateSampler(cache, self._given_sampler, self.task.seed)
 
     def run(self) -> None:
         """Work until there is nothing left to begin or to take over."""
@@ -157,6 +164,8 @@ class Worker:
         return self.sampler.propose(number, rows)
 
     def _has_enough(self, rows: Sequence[Row]) -> bool:
+        if self.is_closing and rows:
+            return True
         seconds = 0.0
         if self.race is not None and self.budget.deadline is not None:
             seconds = self.race.seconds_left(rows)
@@ -167,7 +176,9 @@ class Worker:
         if self.race is None:
             return None
         chosen = self.race.next(rows)
-        if chosen is None or not self.budget.is_late(self.race.seconds_left(rows)):
+        if chosen is None or not (
+            self.is_closing or self.budget.is_late(self.race.seconds_left(rows))
+        ):
             return chosen
         leader = self.race.leader(rows)
         return leader if leader is not None and leader.state == TrialState.PRUNED else None

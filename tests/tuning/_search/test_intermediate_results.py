@@ -36,7 +36,9 @@ def results_of(storage: BaseStorage | None = None, **results: Any) -> Intermedia
     assert candidate is not None
     vars(candidate.results).update(results)
     cache = CachedStudy("mine", space, optuna.pruners.ThresholdPruner(lower=0.4))
-    return IntermediateResults(store, cache, candidate, n_epochs=3)
+    return IntermediateResults(
+        store, cache, candidate, 3, lambda number, step, value: cache.should_prune(number)
+    )
 
 
 def test_a_candidate_that_is_resumed_has_the_reports_of_its_finished_folds() -> None:

@@ -61,9 +61,9 @@ def test_each_fold_and_candidate_is_told(whole: tuple[LossSearchCV, Ends]) -> No
     _, watch = whole
     assert watch.seen[:4] == [
         [("focal", 1, False)],
-        [("focal", 2, False)],
-        [("focal", 3, True)],
-        [("focal", 3, True), ("cross_entropy", 1, False)],
+        [("focal", 1, True)],
+        [("focal", 1, True), ("cross_entropy", 1, False)],
+        [("focal", 1, True), ("cross_entropy", 1, True)],
     ]
 
 

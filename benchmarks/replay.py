@@ -11,14 +11,11 @@ the defaults of the losses first, on the recorded folds in random order. Its cho
 
 from __future__ import annotations
 
-import argparse
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from rounds import print_table, write_json
 
 from sklearnloss.tuning._race.race import Race
 from sklearnloss.tuning._race.scores import Status

@@ -81,9 +81,7 @@ class Race:
         differences = [mine - best for mine, best in zip(other.folds, leader.folds, strict=False)]
         current = None if step is None else self._current(other, leader, step)
         change = 0.0 if step is None or current is None else self._change(step)
-        return expected_gain(
-            differences[:n], self.scores.n_folds, self.variance, current, change
-        )
+        return expected_gain(differences[:n], self.scores.n_folds, self.variance, current, change)
 
     def _current(self, other: Progress, leader: Progress, step: int) -> float | None:
         """Return the difference so far in the fold that is being trained."""

@@ -114,11 +114,13 @@ class CandidateRace:
         return next((row for row in rows if row.candidate == number), None)
 
     def seconds_left(self, rows: Sequence[Row]) -> float:
-        """Return how long the leader's remaining folds take, judged by its finished ones."""
-        leader = self.leader(rows)
-        if leader is None:
+        """Return how long the leader's remaining folds take, judged by the finished ones."""
+        self.update(rows)
+        number = self.race.leader()
+        if number is None:
             return 0.0
-        times = [fold["fit_time"] + fold["score_time"] for fold in leader.results.folds]
-        return math.fsum(times) / len(times) * (len(self.task.splits) - len(times))
-
-
+        folds = next((row.results.folds for row in rows if row.candidate == number), [])
+        folds = folds or [fold for row in rows for fold in row.results.folds]
+        times = [fold["fit_time"] + fold["score_time"] for fold in folds]
+        n_left = len(self.task.splits) - len(self.race.scores.candidates[number].folds)
+        return math.fsum(times) / max(1, len(times)) * n_left

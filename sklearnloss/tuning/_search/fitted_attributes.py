@@ -65,7 +65,7 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
         search._check_refit_for_multimetric(first)
     if has_complete(rows):
         _set_best(search, space)
-    elif not callable(search.refit):
+    elif search.pruner is None and not callable(search.refit):
         _set_best_so_far(search, rows, space)
 
 

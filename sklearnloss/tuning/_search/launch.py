@@ -62,7 +62,8 @@ def search_candidates(
     elif rows and interrupt is None:
         if not hasattr(search, "best_params_"):
             raise ValueError(all_failed(rows))
-        warn_of_unfinished(len(rows[search.best_index_].results.folds), search.n_splits_)
+        if search._watch is None:
+            warn_of_unfinished(len(rows[search.best_index_].results.folds), search.n_splits_)
     left = untried(rows, store.space)
     if interrupt is None and set(left) > set(planned):
         warn_of_untried(left, search.timeout, store.space)

@@ -6,6 +6,7 @@
 values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by fold. Each of the
 ``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``.
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
+On a cluster, the worker is that of ``cluster``, whose folds are trained by ``remote_fold``.
 Sampler and pruner read one ``cached_study`` in memory. ``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
 ``fitted_attributes`` sets the results, and ``cv_results``, ``score_curves`` and ``display`` present

@@ -7,7 +7,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,16 @@ from .._evaluation.folds import Split
 from .._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
 from .candidate import CandidateState
 from .sklearn_callbacks import SearchTasks
+
+
+class RemoteFold(Protocol):
+    """A fold that was trained elsewhere: its epochs, its scores after each of them, its result."""
+
+    n_epochs: int
+    reports: list[list[Any]]
+
+    def get(self) -> dict[str, Any]:
+        """Return the fold, or raise the error of its fit."""
 
 
 @dataclass
@@ -38,6 +48,9 @@ class Task(FitData):
         Whether errors are raised rather than recorded.
     tasks : SearchTasks or None
         Notified of each candidate and fold, only in the search's own process.
+    remote : callable or None
+        Takes parameters, the number of a fold and whether to score each epoch, and trains
+        and scores the fold elsewhere. None does so in this process.
     """
 
     splits: list[Split]
@@ -45,6 +58,7 @@ class Task(FitData):
     seed: int
     raises: bool = False
     tasks: SearchTasks | None = None
+    remote: Callable[[Mapping[str, Any], int, bool], RemoteFold] | None = None
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +104,7 @@ class Evaluation:
     watch: bool = True
 
     _fold: int = field(default=0, init=False)
+    _is_behind: bool = field(default=False, init=False)  # as an epoch of a remote fold showed
 
     def run(self) -> None:
         """Train and score the remaining folds, and set the outcome."""
@@ -102,7 +117,8 @@ class Evaluation:
         for self._fold in range(len(folds), n_folds):
             folds.append(self._fit_and_score())
             is_last = self._fold + 1 == n_folds
-            stop = self._report((self._fold + 1) * self.task.n_epochs, self._mean()) and not is_last
+            stop = self._report((self._fold + 1) * self.task.n_epochs, self._mean())
+            stop = (stop or self._is_behind) and not is_last
             if stop:
                 raise Pruned(f"stopped after fold {self._fold + 1}")
             if not is_last:
@@ -118,6 +134,9 @@ class Evaluation:
             Outcome.DIVERGED: f"diverged in fold {number}: {error}",
             Outcome.UNDEFINED: f"the score is {error} in fold {number}",
         }
+        if outcome == Outcome.CRASHED:
+            self.results.end(outcome, reason=str(error))
+            return
         if outcome in stopped:
             self.results.end(outcome, reports[-1][1] if reports else None, stopped[outcome])
             return
@@ -138,9 +157,24 @@ class Evaluation:
         reports.append([step, score])
         return self.report(step, score)
 
+    def fit_fold(self, number: int) -> dict[str, Any]:
+        """Train and score one fold, and return it; the outcome is not set."""
+        self._fold = number
+        return self._fit_and_score()
+
+    def _fit_remotely(self, remote: Callable[..., RemoteFold]) -> dict[str, Any]:
+        """Have a fold trained elsewhere, and report its epochs: it is stopped only at its end."""
+        fold = remote(self.params, self._fold, self.watch)
+        self.results.epochs += fold.n_epochs
+        for step, value in fold.reports:
+            self._is_behind |= self._report(step, self._mean(value))
+        return fold.get()
+
     def _fit_and_score(self) -> dict[str, Any]:
         """Train and score one fold."""
         task = self.task
+        if task.remote is not None:
+            return self._fit_remotely(task.remote)
         train, test = task.splits[self._fold]
         fold = FoldFit(task, self.params, train, test, seed=task.fold_seed(self._fold))
         context = None if task.tasks is None else task.tasks.fold(fold.model, train)

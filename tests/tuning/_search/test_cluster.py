@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -29,7 +30,7 @@ from sklearnloss import LossSearchCV, UNetSegmenter
 from sklearnloss.losses import list_losses, register_loss
 from sklearnloss.losses._core import names as _names
 from sklearnloss.networks import _registry, list_networks, register_network
-from sklearnloss.tuning._search import cluster, launch, remote_fold
+from sklearnloss.tuning._search import cluster, launch, remote_fold, sklearn_callbacks
 from sklearnloss.tuning._search.evaluate import Task
 from sklearnloss.tuning._search.launch import _n_at_once
 from sklearnloss.tuning._search.remote_fold import FoldCancelled, SharedTask
@@ -292,8 +293,11 @@ class Threads:
         """Run a function; what runs at the same time as a killer is lost, too."""
         with self.lock:
             self.running.append(is_killer)
-            self.begun.append((is_killer, len(self.running)))
             is_lost = any(self.running)
+        if is_killer:
+            time.sleep(0.1)  # others might begin
+        with self.lock:
+            self.begun.append((is_killer, len(self.running)))
         try:
             if fault is not None:
                 raise fault
@@ -360,6 +364,16 @@ def test_only_the_process_of_the_search_uses_the_storage(
 def test_a_database_in_memory_is_refused(threads: Threads) -> None:
     with threads.active(), pytest.raises(ValueError, match="in the memory of a single thread"):
         _fixed(storage="sqlite://").fit(X, y)
+
+
+def test_callbacks_of_scikit_learn_are_not_called_on_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sklearn_callbacks, "active_engine", lambda: (Threads(), None))
+    search = _fixed()
+    vars(search)["_skl_callbacks"] = [0.5]
+    with pytest.warns(UserWarning, match=r"\(float\) .* on the cluster\. Search in this process"):
+        sklearn_callbacks.warn_of_workers(search, 1)
 
 
 def test_as_many_candidates_as_wanted_are_trained_at_once(threads: Threads) -> None:
@@ -434,7 +448,8 @@ def test_workers_that_cannot_train_are_no_fault_of_a_candidate(
         pytest.raises(RuntimeError, match="cannot train: ModuleNotFoundError: No module .* 'mine'"),
     ):
         _fixed(**options).fit(X, y)
-    assert TrialState.RUNNING not in states(tmp_path / "s.journal")
+    rows = store_of(tmp_path / "s.journal").rows()
+    assert {row.state for row in rows} == {TrialState.WAITING}
     threads.change = lambda record: replace(record, version="0.0")
     with threads.active(), pytest.raises(RuntimeError, match=r"they have its version 0\.0, not"):
         _fixed(**options).fit(X, y)
@@ -495,15 +510,12 @@ def test_the_main_thread_calls_callbacks_which_may_end_the_search(threads: Threa
 
 
 class Over:
-    """Ends a search after its first fold."""
+    """Ends a search at once."""
 
-    n_folds = 0
-
-    def update(self, candidates: Any) -> None:
-        self.n_folds = sum(len(state.folds) for _, state in candidates)
+    def update(self, candidates: Any) -> None: ...
 
     def is_over(self) -> bool:
-        return self.n_folds > 0
+        return True
 
 
 def test_a_search_that_is_out_of_time_keeps_the_folds_that_are_trained(

@@ -371,7 +371,7 @@ def test_callbacks_of_scikit_learn_are_not_called_on_a_cluster(
 ) -> None:
     monkeypatch.setattr(sklearn_callbacks, "active_engine", lambda: (Threads(), None))
     search = _fixed()
-    vars(search)["_skl_callbacks"] = [0.5]
+    search._skl_callbacks = [0.5]
     with pytest.warns(UserWarning, match=r"\(float\) .* on the cluster\. Search in this process"):
         sklearn_callbacks.warn_of_workers(search, 1)
 

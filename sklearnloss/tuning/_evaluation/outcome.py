@@ -20,6 +20,10 @@ class UndefinedScore(ValueError):
     """A score is nan or infinite, which need not be caused by training."""
 
 
+class Crashed(Exception):
+    """The processes that ran a fit ended."""
+
+
 class Outcome(StrEnum):
     """How a fit, or a candidate of a search, ended; each maps to one of Optuna's states."""
 
@@ -39,6 +43,7 @@ class Outcome(StrEnum):
             Pruned: cls.PRUNED,
             FloatingPointError: cls.DIVERGED,
             UndefinedScore: cls.UNDEFINED,
+            Crashed: cls.CRASHED,
             torch.OutOfMemoryError: cls.OUT_OF_MEMORY,
         }
         for kind, outcome in kinds.items():

@@ -6,9 +6,11 @@
 values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by fold. Each of the
 ``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``.
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
-Without a pruner of the user, a ``candidate_race`` decides that. Sampler and pruner read a ``cached_study`` in memory: the same one, unless there are several
-``goals``, of which only the sampler knows. The candidates that are best at these are the ``pareto``
-front, drawn by the ``front_display``. ``crashes`` abandons candidates that crash
+Without a pruner of the user, a ``candidate_race`` decides that. On a cluster, the worker is that of
+``cluster``, whose folds are trained by ``remote_fold``. Sampler and pruner read a ``cached_study``
+in memory: the same one, unless there are several ``goals``, of which only the sampler knows. The
+candidates that are best at these are the ``pareto`` front, drawn by the ``front_display``.
+``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
 ``fitted_attributes`` sets the results, and ``cv_results``, ``score_curves`` and ``display`` present
 them.

@@ -34,13 +34,13 @@ class CandidateRace:
         self.task = task
         self.race = Race(len(task.splits), task.n_epochs)
         self._known: dict[int, tuple[int, TrialState, int]] = {}
-        self._current: int | None = None
+        self._current: set[int] = set()  # several on a cluster
 
     def update(self, rows: Sequence[Row]) -> None:
         """Note what the storage holds of all candidates that other processes train."""
         for row in rows:
             key = (row.trial._trial_id, row.state, len(row.results.reports))
-            if row.candidate != self._current and self._known.get(row.candidate) != key:
+            if row.candidate not in self._current and self._known.get(row.candidate) != key:
                 self._known[row.candidate] = key
                 self._set(row.candidate, row.results, self._status(row))
 
@@ -49,11 +49,11 @@ class CandidateRace:
         """Return a context in which this process trains a candidate."""
         self._known.pop(candidate.number, None)
         self._set(candidate.number, candidate.results, Status.RUNNING)
-        self._current = candidate.number
+        self._current.add(candidate.number)
         try:
             yield
         finally:
-            self._current = None
+            self._current.discard(candidate.number)
 
     def _status(self, row: Row) -> Status:
         if row.state == TrialState.COMPLETE:

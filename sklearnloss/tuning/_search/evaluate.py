@@ -7,7 +7,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,16 @@ from .._evaluation.folds import Split
 from .._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
 from .candidate import CandidateState
 from .sklearn_callbacks import SearchTasks
+
+
+class RemoteFold(Protocol):
+    """A fold that was trained elsewhere: its epochs, its scores after each of them, its result."""
+
+    n_epochs: int
+    reports: list[list[Any]]
+
+    def get(self) -> dict[str, Any]:
+        """Return the fold, or raise the error of its fit."""
 
 
 @dataclass
@@ -40,6 +50,9 @@ class Task(FitData):
         Notified of each candidate and fold, only in the search's own process.
     goals : tuple of str
         The metrics, if several are optimized together; ``metric`` is the first of them.
+    remote : callable or None
+        Takes parameters, the number of a fold and whether to score each epoch, and trains
+        and scores the fold elsewhere. None does so in this process.
     """
 
     splits: list[Split]
@@ -48,6 +61,7 @@ class Task(FitData):
     raises: bool = False
     tasks: SearchTasks | None = None
     goals: tuple[str, ...] = ()
+    remote: Callable[[Mapping[str, Any], int, bool], RemoteFold] | None = None
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +114,7 @@ class Evaluation:
     watch: bool = True
 
     _fold: int = field(default=0, init=False)
+    _is_behind: bool = field(default=False, init=False)  # as an epoch of a remote fold showed
 
     def run(self) -> None:
         """Train and score the remaining folds, and set the outcome."""
@@ -112,7 +127,8 @@ class Evaluation:
         for self._fold in range(len(folds), n_folds):
             folds.append(self._fit_and_score())
             is_last = self._fold + 1 == n_folds
-            stop = self._report((self._fold + 1) * self.task.n_epochs, self._mean()) and not is_last
+            stop = self._report((self._fold + 1) * self.task.n_epochs, self._mean())
+            stop = (stop or self._is_behind) and not is_last
             if stop:
                 raise Pruned(f"stopped after fold {self._fold + 1}")
             if not is_last:
@@ -128,6 +144,9 @@ class Evaluation:
             Outcome.DIVERGED: f"diverged in fold {number}: {error}",
             Outcome.UNDEFINED: f"the score is {error} in fold {number}",
         }
+        if outcome == Outcome.CRASHED:
+            self.results.end(outcome, reason=str(error))
+            return
         if outcome in stopped:
             self.results.end(outcome, reports[-1][1] if reports else None, stopped[outcome])
             return
@@ -148,9 +167,24 @@ class Evaluation:
         reports.append([step, score])
         return self.report(step, score)
 
+    def fit_fold(self, number: int) -> dict[str, Any]:
+        """Train and score one fold, and return it; the outcome is not set."""
+        self._fold = number
+        return self._fit_and_score()
+
+    def _fit_remotely(self, remote: Callable[..., RemoteFold]) -> dict[str, Any]:
+        """Have a fold trained elsewhere, and report its epochs: it is stopped only at its end."""
+        fold = remote(self.params, self._fold, self.watch)
+        self.results.epochs += fold.n_epochs
+        for step, value in fold.reports:
+            self._is_behind |= self._report(step, self._mean(value))
+        return fold.get()
+
     def _fit_and_score(self) -> dict[str, Any]:
         """Train and score one fold."""
         task = self.task
+        if task.remote is not None:
+            return self._fit_remotely(task.remote)
         train, test = task.splits[self._fold]
         fold = FoldFit(task, self.params, train, test, seed=task.fold_seed(self._fold))
         context = None if task.tasks is None else task.tasks.fold(fold.model, train)

@@ -173,11 +173,27 @@ def _pickled(job: Job, users: Any) -> bytes:
     try:
         return bytes(cloudpickle.dumps((job, users)))
     except Exception as error:
-        raise TypeError(
-            f"{_find_unpicklable(job)} cannot be pickled, and so cannot be sent to worker "
-            f"processes: {error}. Pass something that creates it when it is used, or search only "
-            f"in this process: with n_jobs=1, and without a database as storage."
-        ) from error
+        alone = "with n_jobs=1, and without a database as storage"
+        raise unpicklable(job, error, alone) from error
+
+
+def unpicklable(job: Job, error: Exception, alone: str) -> TypeError:
+    """Return the error for a job that cannot be pickled.
+
+    Parameters
+    ----------
+    job : Job
+        Of which the message names a part.
+    error : Exception
+        Raised by pickle.
+    alone : str
+        How to search in one process.
+    """
+    return TypeError(
+        f"{_find_unpicklable(job)} cannot be pickled, and so cannot be sent to worker "
+        f"processes: {error}. Pass something that creates it when it is used, or search only "
+        f"in this process: {alone}."
+    )
 
 
 def _find_unpicklable(job: Job) -> str:

@@ -14,9 +14,11 @@ from optuna.storages import BaseStorage
 
 from .._evaluation.interrupts import noting_interrupts
 from .._workers.address import as_address
+from .._workers.engine import active_engine
 from .._workers.pool import Pool, count_workers
 from .._workers.retries import StorageError
 from . import worker_process
+from .cluster import ClusterWorker
 from .cv_results import (
     all_failed,
     has_complete,
@@ -110,22 +112,21 @@ def run_search(
 
 
 def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
-    """Score candidates in this process, and in worker processes if any are requested."""
-    budget, n_workers = job.budget, count_workers(search.n_jobs)
-    worker = Worker(
-        job.task,
-        store,
-        sampler=search.sampler,
-        pruner=search.pruner,
-        budget=budget,
-        watch=search._watch,
-    )
+    """Score candidates in this process, in worker processes, or on a cluster."""
+    cluster = active_engine()
+    budget, n_workers = job.budget, 1 if cluster else count_workers(search.n_jobs)
+    known = {"sampler": search.sampler, "pruner": search.pruner, "budget": budget}
+    worker = Worker(job.task, store, watch=search._watch, **known)
     is_done = worker.is_done()
     home = None if is_done else _home(store.address, n_workers)
     with (
         ProgressReporter(search, store) as reporter,
         _published(job, store, home) as (folder, digest),
     ):
+        if cluster is not None and not is_done:
+            engine, n_jobs = cluster
+            n_at_once = _n_at_once(search.n_jobs, n_jobs)
+            worker = ClusterWorker(engine, n_at_once, job, store, watch=search._watch)
         worker.on_finish = reporter.report
         if n_workers > 1 and not is_done:
             address = _reveal(store.address)
@@ -137,6 +138,17 @@ def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
                     time.sleep(0.2)
             reporter.report(worker)
         worker.wait()
+
+
+def _n_at_once(n_jobs: int | None, of_context: int | None) -> int | None:
+    """Return how many candidates to work on at once; None is as many as the cluster can train.
+
+    The default of a search, n_jobs=1, leaves it to ``joblib.parallel_config``.
+    """
+    for given in (n_jobs if n_jobs != 1 else None, of_context):
+        if given is not None and given > 0:
+            return given
+    return None
 
 
 def _reveal(address: Any) -> str:
@@ -191,12 +203,20 @@ def shared_storage(storage: Any, n_jobs: int | None) -> Iterator[Any]:
     Raises
     ------
     ValueError
-        If processes cannot share it: a database in memory, or an Optuna storage object.
+        If processes cannot share it: a database in memory, or an Optuna storage object. On a
+        cluster only this process uses it, which excludes only a database in memory.
     """
     address = as_address(storage)
-    if count_workers(n_jobs) == 1:
+    is_in_memory = address is not None and address.file() == ""
+    on_cluster = active_engine() is not None
+    if on_cluster and is_in_memory:
+        raise ValueError(
+            f"storage={storage!r} is in the memory of a single thread, but a search on a cluster "
+            f"has several. Pass the path of a file, or None."
+        )
+    if count_workers(n_jobs) == 1 or on_cluster:
         yield storage
-    elif address is not None and address.file() == "":
+    elif is_in_memory:
         raise ValueError(
             f"n_jobs={n_jobs} processes cannot share storage={storage!r}, which is in the memory "
             f"of a single process. Pass the path of a file, or None."

@@ -118,7 +118,8 @@ class LossSearchCV(GoalsSearchCV):
         none. If there are several GPUs, each worker uses one of them; if there are more
         workers than GPUs, they share. Other machines can join a search in a database with
         ``sklearnloss worker``. scikit-learn's callbacks (``set_callbacks``) are not called
-        for fits in workers.
+        for fits in workers. In ``joblib.parallel_config(backend="dask")`` or "ray" it is the
+        number of candidates that the cluster trains at once, as many as it can by default.
     error_score : "raise" or float, default=nan
         Score of the folds of a candidate that failed. It ranks last in any case.
     random_state : int, RandomState instance or None, default=None

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..._utils.rows import take_rows
 from .._evaluation.sklearn_private import method_params
+from .._workers.engine import active_engine
 
 
 class SearchTasks:
@@ -116,15 +117,18 @@ def _metadata(sample_weight: Any) -> dict[str, Any] | None:
 
 
 def warn_of_workers(search: Any, n_workers: int) -> None:
-    """Warn that scikit-learn's callbacks are not called in worker processes."""
+    """Warn that scikit-learn's callbacks are not called in worker processes, or on a cluster."""
+    on_cluster = active_engine() is not None
     parts = [search, search.estimator, *search.estimator.get_params().values()]
     callbacks = [each for part in parts for each in getattr(part, "_skl_callbacks", ())]
-    if n_workers > 1 and callbacks:
+    where = "on the cluster" if on_cluster else f"in the {n_workers} worker processes"
+    instead = "Search in this process" if on_cluster else "Set n_jobs=1"
+    if (n_workers > 1 or on_cluster) and callbacks:
         names = ", ".join(dict.fromkeys(type(each).__name__ for each in callbacks))
         warnings.warn(
             f"scikit-learn's callbacks ({names}) are called only for the search and its final fit, "
-            f"not for the candidates and folds in the {n_workers} worker processes. Set n_jobs=1 "
-            f"to follow them, or verbose=2 for a line per candidate.",
+            f"not for the candidates and folds {where}. {instead} to "
+            f"follow them, or set verbose=2 for a line per candidate.",
             UserWarning,
             stacklevel=4,
         )

@@ -157,8 +157,12 @@ class Worker:
                 return
             with contextlib.suppress(LostCandidate, OutOfTime):
                 self._work_on(candidate)
-            if self.on_finish is not None:
-                self.on_finish(self)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell what has been finished since the last time."""
+        if self.on_finish is not None:
+            self.on_finish(self)
 
     def _propose(self, number: int, rows: Sequence[Row]) -> Values | None:
         return self.sampler.propose(number, rows)
@@ -198,8 +202,7 @@ class Worker:
             self.run()
             if self.budget.is_met(self.store.rows(), self.store.call):
                 return
-            if self.on_finish is not None:
-                self.on_finish(self)
+            self._tell()
             time.sleep(patience)
 
     def _work_on(self, candidate: RunningCandidate) -> None:

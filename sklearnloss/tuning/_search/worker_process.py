@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import signal
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 
-import cloudpickle
 import torch
 
 from .._evaluation.interrupts import Terminated
+from .._workers.errors import pickled_error
 from .._workers.pool import (
     DIGEST,
     FAILED,
@@ -53,7 +51,7 @@ def _work(folder: str, index: int) -> int:
         work(Job.read(folder, digest=os.environ[DIGEST]), os.environ[STORAGE], index)
     except Exception as error:
         with contextlib.suppress(FileNotFoundError):  # the search is over
-            content = seal(_pickled(error), os.environ[KEY])
+            content = seal(pickled_error(error), os.environ[KEY])
             write_private(Path(folder, error_file(index)), content)
         return FAILED
     return 0
@@ -68,14 +66,3 @@ def _end_with_parent(folder: str) -> None:
     os.kill(os.getpid(), signal.SIGINT)  # releases its candidate
     time.sleep(PATIENCE)
     os._exit(INTERRUPTED)
-
-
-def _pickled(error: Exception) -> bytes:
-    """Pickle an error, with its traceback, so that it can be read in any process."""
-    error.add_note("".join(["In a worker process:\n", *traceback.format_exception(error)]))
-    try:
-        content = cloudpickle.dumps(error)
-        pickle.loads(content)
-    except Exception:
-        content = cloudpickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
-    return bytes(content)

@@ -6,7 +6,13 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from sklearnloss.tuning._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
+from sklearnloss.tuning._evaluation.outcome import (
+    Crashed,
+    Outcome,
+    Pruned,
+    UndefinedScore,
+    attempt,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,7 @@ from sklearnloss.tuning._evaluation.outcome import Outcome, Pruned, UndefinedSco
         (TypeError("no such type"), Outcome.INVALID, TrialState.FAIL),
         (UnicodeError("a kind of ValueError"), Outcome.ERROR, TrialState.FAIL),
         (RuntimeError("a bug"), Outcome.ERROR, TrialState.FAIL),
+        (Crashed("ended its process 3 times"), Outcome.CRASHED, TrialState.FAIL),
     ],
 )
 def test_each_error_has_an_outcome(error: Exception, outcome: Outcome, state: TrialState) -> None:

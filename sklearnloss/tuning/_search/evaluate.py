@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._utils.pipeline import last_step
 from ...estimators._base import ImageEstimator
+from .._ensemble.fold_models import FoldModels
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.folds import Split
 from .._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
@@ -38,6 +39,8 @@ class Task(FitData):
         Whether errors are raised rather than recorded.
     tasks : SearchTasks or None
         Notified of each candidate and fold, only in the search's own process.
+    models : FoldModels or None
+        Where the model of each finished fold is kept.
     """
 
     splits: list[Split]
@@ -45,6 +48,7 @@ class Task(FitData):
     seed: int
     raises: bool = False
     tasks: SearchTasks | None = None
+    models: FoldModels | None = None
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +84,8 @@ class Evaluation:
         Saves ``results`` after each fold.
     watch : bool
         Whether scores are also reported after each epoch.
+    keep : callable or None
+        Keeps the model of a finished fold; takes its number, the model and its score.
     """
 
     task: Task
@@ -88,6 +94,7 @@ class Evaluation:
     report: Callable[[int, float], bool]
     save: Callable[[], None]
     watch: bool = True
+    keep: Callable[[int, Any, Any], None] | None = None
 
     _fold: int = field(default=0, init=False)
 
@@ -152,6 +159,8 @@ class Evaluation:
         value = task.primary(scores)
         if not math.isfinite(value):
             raise UndefinedScore(value)
+        if self.keep is not None:
+            self.keep(self._fold, fold.model, scores)
         return {
             "scores": scores,
             "fit_time": fold.fit_time,

@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
+from .._ensemble.requirements import wants_ensemble
 from .._evaluation.folds import make_folds
 from .._evaluation.pipeline import has_loss
 from .._space.search_space import Space
@@ -56,7 +57,8 @@ def make_task(
     seed = _seed(search, identity.digests)
     splits = make_folds(search.cv, search.estimator, X, y, split_params, seed)
     metrics = getattr(scorers, "_scorers", None)
-    metric = search.refit if isinstance(search.refit, str) else next(iter(metrics or [None]))
+    named = isinstance(search.refit, str) and not wants_ensemble(search.refit)
+    metric = search.refit if named else next(iter(metrics or [None]))
     if is_stored:
         identity.add_metrics(search.scoring, metric)
         identity.add("folds", splits, len(splits))

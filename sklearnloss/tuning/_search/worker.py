@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -166,6 +167,7 @@ class Worker:
             functools.partial(self._report, candidate, results),
             results.save,
             watch=not isinstance(self.pruner, NopPruner),
+            keep=self._keeper(candidate),
         )
         alive = (
             self.store.heartbeat(candidate) if self.store.is_shared else contextlib.nullcontext()
@@ -185,6 +187,13 @@ class Worker:
                     self.store.release(candidate)
                 raise
         results.finish()
+
+    def _keeper(self, candidate: RunningCandidate) -> Callable[[int, Any, Any], None] | None:
+        """Return what keeps the models of a candidate's folds, if they are kept."""
+        models = self.task.models
+        if models is None:
+            return None
+        return functools.partial(models.save, candidate.number, candidate.values)
 
     def _report(
         self, candidate: RunningCandidate, results: IntermediateResults, step: int, value: float

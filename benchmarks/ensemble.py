@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_table("Errors and scores", tables["quality"])
 
 
-def run(
-    X: Any, y: Any, quadrants: Any, quadrant: int, seed: int, *, quick: bool
-) -> dict[str, Any]:
+def run(X: Any, y: Any, quadrants: Any, quadrant: int, seed: int, *, quick: bool) -> dict[str, Any]:
     """Search without a quadrant; return what everything scores there."""
     seen, held_out = quadrants != quadrant, quadrants == quadrant
     model = UNetSegmenter(
@@ -92,10 +90,14 @@ def run(
         for fold in range(search.n_splits_)
     ]
     everything = [each for models in folds for each in models]
+    estimates = ensemble.scores_
+    helps = estimates["cross_validated"] > estimates["single_cross_validated"]
+    alone = LossEnsemble(folds[search.best_index_]).fit()
     contenders = {
         REFERENCE: best,
-        "best candidate, its models of all folds": LossEnsemble(folds[search.best_index_]).fit(),
+        "best candidate, its models of all folds": alone,
         "ensemble": ensemble,
+        "ensemble, if its estimate is better": ensemble if helps else alone,
         "all candidates alike": LossEnsemble(everything).fit(),
         "a soup for each fold": LossEnsemble(soups).fit(),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metaestimators import available_if
 
 from ._base import ImageEstimator
 from ._inference.averaged_net import averaged_model
@@ -174,13 +176,12 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
     def disagreement(self, X: Any) -> np.ndarray:
         """Return how much the models disagree about each image or pixel.
 
-        The mutual information of the label and the model, with weights w_k that add up to 1::
+        The weight of the models whose most probable label differs from that of the ensemble, with
+        weights w_k that add up to 1 and probabilities p_k of the models::
 
-            H(sum_k w_k p_k) - sum_k w_k H(p_k),    H(p) = -sum_c p_c log p_c
+            sum_k w_k [argmax p_k != argmax sum_j w_j p_j]
 
-        0: all models give the same probabilities. The largest possible value is the logarithm
-        of the number of classes, or of the number of models if there are fewer. Where models
-        err differently it is high, so it says where to look for mistakes.
+        0: all models decide alike. Where it is high, look for mistakes.
 
         Parameters
         ----------
@@ -190,13 +191,16 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         disagreement : ndarray of shape (n, *spatial), or (n,) of classifiers
-            In nats. Multilabel of shape (n, K, *spatial), for each label whether it is present.
-            If images are of different sizes, the dtype is object, with one array per image.
+            From 0 to 1. Multilabel of shape (n, K, *spatial), for each label whether models
+            decide otherwise about it. If images are of different sizes, the dtype is object,
+            with one array per image.
 
-        References
-        ----------
-        A. Malinin, M. Gales, "Predictive uncertainty estimation via prior networks", NeurIPS
-        2018. https://arxiv.org/abs/1802.10501
+        Notes
+        -----
+        Labels are compared, not probabilities: losses differ in how sure they make a network, so
+        that models give different probabilities where all of them are right. The mutual
+        information of label and model, which measures that too, finds mistakes no better than
+        chance.
         """
         model = self._fitted._difference
         if not model._reads_masks:
@@ -232,7 +236,7 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
         about = {
             "weights": fitted.weights_.tolist(),
             "members": members,
-            "scores": fitted.scores_,
+            "scores": {k: v if math.isfinite(v) else None for k, v in fitted.scores_.items()},
             "soup": fitted.is_soup_,
         }
         save_models(path, list(fitted.models), about)
@@ -251,7 +255,10 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
         ensemble = cls(models, about.get("weights")).fit()
         if "members" in about:
             ensemble.members_ = [dict(each) for each in about["members"]]
-            ensemble.scores_ = {name: float(each) for name, each in about["scores"].items()}
+            ensemble.scores_ = {
+                name: math.nan if each is None else float(each)
+                for name, each in about["scores"].items()
+            }
             ensemble.is_soup_ = bool(about["soup"])
         return ensemble
 
@@ -282,6 +289,7 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
         """An estimator whose scores are the disagreement."""
         return averaged_model(list(self.models), self.weights_.tolist(), disagreement=True)
 
+    @available_if(lambda self: bool(self.models) and self.models[0]._reads_masks)  # type: ignore[untyped-decorator]
     def _pair_masks(self, X: Any, y: Any, method: str, call: Any) -> Any:
         return self._fitted._average._pair_masks(X, y, method, call)
 

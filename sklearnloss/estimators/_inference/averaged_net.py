@@ -19,6 +19,9 @@ from .._data.arrays import Scaling
 #: Instead of the logarithm of 0, whose differences would be undefined.
 LOG_OF_ZERO = -1e4
 
+#: Weights that do not add up to 1 by this are rounded.
+_ROUNDING = 1e-5
+
 
 class AveragedNet:
     """Trained nets whose probabilities are averaged; it predicts in the place of one net.
@@ -32,8 +35,8 @@ class AveragedNet:
     classes : ndarray
         The labels of all models. A model that does not know one gives it probability 0.
     disagreement : bool, default=False
-        Whether the scores are the disagreement of the models instead: the entropy of the
-        averaged probabilities minus the average entropy.
+        Whether the scores are the disagreement of the models instead: the weight of those
+        that decide otherwise than their average.
     """
 
     def __init__(
@@ -82,16 +85,18 @@ class AveragedNet:
         As a disagreement, of shape (n, 1, *spatial), or (n, K, *spatial) if labels overlap.
         """
         total: Tensor | None = None
-        entropy: Any = 0.0
+        votes: Tensor | None = None
         for model, weight in zip(self.models, self.weights, strict=True):
             log_p = self._log_probabilities(model, self._rescaled(model, x))
             part = log_p + math.log(weight)
             total = part if total is None else torch.logaddexp(total, part)
             if self.disagreement:
-                entropy = entropy - weight * self._summed(log_p.exp() * log_p)
+                vote = weight * self._decided(log_p)
+                votes = vote if votes is None else votes + vote
         assert total is not None
-        if self.disagreement:
-            return (-self._summed(total.exp() * total) - entropy).clamp(min=0)
+        if votes is not None:
+            against = 1 - self._summed(votes * self._decided(total))
+            return against.where(against > _ROUNDING, 0.0)
         if not self._is_multilabel:
             return total
         absent, present = total.chunk(2, 1)
@@ -123,6 +128,14 @@ class AveragedNet:
         whole = log_p.new_full((len(log_p), len(self.classes), *log_p.shape[2:]), LOG_OF_ZERO)
         whole[:, torch.from_numpy(np.searchsorted(self.classes, model.classes_))] = log_p
         return whole.clamp(min=LOG_OF_ZERO)
+
+    def _decided(self, log_p: Tensor) -> Tensor:
+        """Return 1 for the most probable class, or for present or absent, and 0 for others."""
+        if self._is_multilabel:
+            absent, present = log_p.chunk(2, 1)
+            decided = torch.cat([present <= absent, present > absent], 1)
+            return decided.to(log_p.dtype)
+        return torch.zeros_like(log_p).scatter_(1, log_p.argmax(1, keepdim=True), 1.0)
 
     def _summed(self, values: Tensor) -> Tensor:
         """Add up over the classes, or over absent and present."""

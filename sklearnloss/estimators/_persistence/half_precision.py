@@ -42,7 +42,11 @@ def halve(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     """
     halved = dict(tensors)
     for name, tensor in tensors.items():
-        if name.startswith(NETWORK) and _is_matrix(tensor) and torch.equal(tensor.half().float(), tensor):
+        if (
+            name.startswith(NETWORK)
+            and _is_matrix(tensor)
+            and torch.equal(tensor.half().float(), tensor)
+        ):
             halved[name] = tensor.half()
     return halved, [name for name in tensors if halved[name] is not tensors[name]]
 

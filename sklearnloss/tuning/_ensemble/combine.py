@@ -15,13 +15,13 @@ from ...estimators._loss_ensemble import LossEnsemble
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .fold_models import FoldModels
 from .out_of_fold import OutOfFold
-from .selection import Counts, best_single, cross_validated, mean_score, select
+from .selection import best_single, cross_validated, mean_score, select
 from .soup import averaged_weights
 
 Array = np.ndarray
 
 #: Only this many of the best candidates are considered.
-POOL = 20
+POOL = 10
 
 
 @dataclass(frozen=True)

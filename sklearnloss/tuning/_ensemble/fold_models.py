@@ -106,7 +106,9 @@ class FoldModels:
         path = self.path(candidate, fold)
         if not path.exists():
             raise ValueError(f"there is no file {str(path)!r}")
-        (fitted,), about = load_models(path, {type(model).__name__: type(model)}, own_objects(model))
+        (fitted,), about = load_models(
+            path, {type(model).__name__: type(model)}, own_objects(model)
+        )
         if about.get("origin") != _origin(values, fold, score):
             raise ValueError(f"{str(path)!r} is of another search")
         return fitted

@@ -31,7 +31,7 @@ class Probabilities(Sequence[np.ndarray]):
         self.shapes = [np.shape(image) for image in images]
         sizes = [math.prod(shape) for shape in self.shapes]
         self.ends = np.cumsum([0, *sizes])
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file = _temporary_file(folder)
         total = max(1, int(self.ends[-1]))
         self._values = np.memmap(self._file, np.float16, "w+", shape=(total,))
         for k, image in enumerate(images):
@@ -47,6 +47,14 @@ class Probabilities(Sequence[np.ndarray]):
         """Give the space on the disk back."""
         del self._values
         self._file.close()
+
+
+def _temporary_file(folder: str) -> Any:
+    """Open a file without a name: in a folder or, if that cannot be written, elsewhere."""
+    try:
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError:
+        return tempfile.TemporaryFile()
 
 
 class OutOfFold:
@@ -93,7 +101,9 @@ class OutOfFold:
         key = simplest(counts), fold
         if key not in self._scores:
             model = with_predictions(self._readers[fold], list(self._averages(*key)))
-            self._scores[key] = self.score_model(model, fold)
+            value = self.score_model(model, fold)
+            # An average whose score is undefined is not chosen.
+            self._scores[key] = value if math.isfinite(value) else -math.inf
         return self._scores[key]
 
     def score_model(self, model: Any, fold: int) -> float:

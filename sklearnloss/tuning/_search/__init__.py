@@ -8,6 +8,6 @@ values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
 Sampler and pruner read one ``cached_study`` in memory. ``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
-``fitted_attributes`` sets the results, with the ensemble of ``combined`` models if it is wanted, and ``cv_results``, ``score_curves`` and ``display`` present
-them.
+``fitted_attributes`` sets the results, with the models ``combined`` if that is wanted, and
+``cv_results``, ``score_curves`` and ``display`` present them.
 """

@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sklearnloss import LossSearchCV, load
 from sklearnloss.estimators import LossEnsemble
-from sklearnloss.metrics import iou_score
+from sklearnloss.metrics import expected_calibration_error
 from sklearnloss.tuning._ensemble.fold_models import FoldModels
 from sklearnloss.tuning._evaluation.fit_and_score import FoldFit
 from sklearnloss.tuning._search.evaluate import Task
@@ -45,7 +45,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(home: Path, scenes: Data) -> LossSearchCV:
-    return make(home / "search.journal").fit(*scenes)
+    search: LossSearchCV = resumable(home).fit(*scenes)
+    return search
+
+
+def resumable(home: Path) -> Any:
+    """Return a search whose metric tells models apart even after an epoch."""
+    return make(home / "search.journal", scoring="calibration")
 
 
 def files(home: Path) -> dict[str, Path]:
@@ -65,23 +71,29 @@ def test_scores_are_those_of_models_on_images_that_they_did_not_see(
     home: Path, searched: LossSearchCV, scenes: Data
 ) -> None:
     X, y = scenes
-    proba: list[list[np.ndarray]] = []
-    for k in range(2):
-        models = [load(files(home)[f"{k}-{fold}.safetensors"]).models[0] for fold in range(2)]
-        tests = [test for _, test in FOLDS.split(X)]
-        proba.append([m.predict_proba(X[test]) for m, test in zip(models, tests, strict=True)])
-        scores = [iou_score(y[test], p.argmax(1)) for test, p in zip(tests, proba[-1], strict=True)]
-        known = [searched.cv_results_[f"split{fold}_test_score"][k] for fold in range(2)]
-        assert scores == pytest.approx(known, abs=0.01)  # half precision changes few labels
+    tests = [test for _, test in FOLDS.split(X)]
+    proba = [
+        [load(files(home)[f"{k}-{fold}.safetensors"]).predict_proba(X[test]) for fold, test in each]
+        for k, each in ((k, list(enumerate(tests))) for k in range(2))
+    ]
+
+    def score(weights: Any) -> float:
+        averages = [np.tensordot(weights, [p[fold] for p in proba], 1) for fold in range(2)]
+        pairs = zip(tests, averages, strict=True)
+        errors = [float(expected_calibration_error(y[test], p)) for test, p in pairs]
+        return -float(np.mean(errors))
+
+    # Half precision changes probabilities a little.
+    known = searched.cv_results_["mean_test_score"]
+    assert [score([1, 0]), score([0, 1])] == pytest.approx(known.tolist(), abs=2e-3)
     ensemble = searched.best_estimator_
     weights = np.zeros(2)
     for member in ensemble.members_:
         weights[member["candidate"]] = member["weight"]
-    assert weights.sum() == pytest.approx(1)
-    averages = [np.tensordot(weights, [p[fold] for p in proba], 1) for fold in range(2)]
-    scores = [iou_score(y[test], p.argmax(1)) for test, p in zip(tests, averages, strict=True)]
-    assert ensemble.scores_["selected"] == pytest.approx(np.mean(scores), abs=2e-3)
-    assert ensemble.scores_["selected"] >= ensemble.scores_["single"]
+    assert len(set(weights.tolist()) - {0, 1, 0.5}) == 2
+    assert ensemble.scores_["selected"] == pytest.approx(score(weights), abs=2e-3)
+    assert ensemble.scores_["single"] == pytest.approx(known.max(), abs=2e-3)
+    assert ensemble.scores_["selected"] > ensemble.scores_["single"]
     assert searched.ensemble_score_ == ensemble.scores_["cross_validated"]
 
 
@@ -90,7 +102,9 @@ def test_the_search_predicts_with_the_ensemble(searched: LossSearchCV, scenes: D
     ensemble = searched.best_estimator_
     assert isinstance(ensemble, LossEnsemble)
     assert (searched.predict(X) == ensemble.predict(X)).all()
-    assert searched.score(X, y) == ensemble.score(X, y)
+    assert searched.score(X, y) == pytest.approx(
+        -float(expected_calibration_error(y, ensemble.predict_proba(X)))
+    )
     assert searched.best_loss_ in [member["label"] for member in ensemble.members_]
     if not ensemble.is_soup_:
         models = ensemble.models
@@ -105,7 +119,7 @@ def test_the_same_call_makes_the_same_ensemble_without_training(
     home: Path, searched: LossSearchCV, scenes: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FoldFit, "fit", None)
-    again = make(home / "search.journal").fit(*scenes)
+    again = resumable(home).fit(*scenes)
     expected = searched.predict_proba(scenes[0])
     assert (again.predict_proba(scenes[0]) == expected).all()
     assert again.best_estimator_.scores_ == searched.best_estimator_.scores_
@@ -126,7 +140,7 @@ def test_a_candidate_without_its_models_is_left_out(
         path.write_bytes(files(home)[f"{best}-0.safetensors"].read_bytes())
     try:
         with pytest.warns(UserWarning, match=f"1 of 2 candidates .* is candidate {best}: "):
-            again = make(home / "search.journal").fit(*scenes)
+            again = resumable(home).fit(*scenes)
     finally:
         path.write_bytes(content)
     (member,) = again.best_estimator_.members_
@@ -224,7 +238,11 @@ def test_what_cannot_become_an_ensemble_is_refused_before_training(
         ({"scoring": {"ensemble": "dice", "iou": "iou"}}, ValueError, "holds 'ensemble', 'iou'"),
         ({"scoring": lambda model, X, y: 0.5}, ValueError, "may ask the estimator for anything"),
         ({"param_distributions": {"tile": [8, 16]}}, ValueError, "cannot differ in 'tile'"),
-        ({"storage": "postgresql://u:secret@host/n"}, ValueError, r"u:\*\*\*@host/n. is not a file"),
+        (
+            {"storage": "postgresql://u:secret@host/n"},
+            ValueError,
+            r"u:\*\*\*@host/n. is not a file",
+        ),
     ]:
         with pytest.raises(error, match=match):
             make(**options).fit(X, y)

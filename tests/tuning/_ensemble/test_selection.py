@@ -67,7 +67,14 @@ def test_a_selection_is_never_worse_than_the_best_item() -> None:
 
 
 def test_rounds_without_a_gain_may_be_followed_by_one_with() -> None:
-    values = {(1, 0): 0.0, (0, 1): -9.0, (2, 0): -1.0, (1, 1): -1.0, (2, 1): 1.0, (3, 0): -1.0}
+    values: dict[Counts, float] = {
+        (1, 0): 0.0,
+        (0, 1): -9.0,
+        (2, 0): -1.0,
+        (1, 1): -1.0,
+        (2, 1): 1.0,
+        (3, 0): -1.0,
+    }
 
     def told(counts: Counts) -> float:
         return values.get(counts, -9.0)

@@ -46,7 +46,7 @@ def search_candidates(
     The parameters and the result are those of :func:`run_search`.
     """
     planned = untried(store.rows(), store.space, search.n_trials)
-    warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+    warn_of_too_few_trials(planned, search.n_trials, store.space)
     try:
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)
@@ -62,7 +62,7 @@ def search_candidates(
         raise ValueError(all_failed(rows))
     left = untried(rows, store.space)
     if interrupt is None and set(left) > set(planned):
-        warn_of_untried(left, search.timeout)
+        warn_of_untried(left, search.timeout, store.space)
     return interrupt
 
 

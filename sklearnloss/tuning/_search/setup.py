@@ -19,6 +19,8 @@ from .._evaluation.pipeline import has_loss
 from .._space.search_space import Space
 from .._workers.address import hide_password
 from .evaluate import Task
+from .goals import read_goals
+from .sampler import check_several_goals
 from .stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study
 
 
@@ -46,6 +48,8 @@ def make_task(
     identity : SearchIdentity
         Empty without a storage.
     """
+    goals = read_goals(search, scorers)
+    check_several_goals(search.sampler, space, goals)
     split_params, fit_params = routed.splitter.split, routed.estimator.fit
     identity, is_stored = SearchIdentity(), search.storage is not None
     if is_stored:
@@ -57,10 +61,10 @@ def make_task(
     seed = _seed(search, identity.digests)
     splits = make_folds(search.cv, search.estimator, X, y, split_params, seed)
     metrics = getattr(scorers, "_scorers", None)
-    named = isinstance(search.refit, str) and not wants_ensemble(search.refit)
-    metric = search.refit if named else next(iter(metrics or [None]))
+    is_name = isinstance(search.refit, str) and not goals and not wants_ensemble(search.refit)
+    metric = search.refit if is_name else next(iter(metrics or [None]))
     if is_stored:
-        identity.add_metrics(search.scoring, metric)
+        identity.add_metrics(search.scoring, metric, goals)
         identity.add("folds", splits, len(splits))
         identity.add_seed(search.random_state, seed)
     task = Task(
@@ -74,6 +78,7 @@ def make_task(
         metric=metric,
         seed=seed,
         raises=search.error_score == "raise",
+        goals=goals,
     )
     return task, identity
 

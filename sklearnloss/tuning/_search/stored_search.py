@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,12 +103,15 @@ class SearchIdentity(Identity):
         }
         order = [[label, list(branch.free)] for label, branch in space.branches.items()]
         details = {"losses": losses, "order": order, "has_losses": space.has_losses}
+        details["is_menu"] = space.is_menu
         self.add("space", losses, details)
 
-    def add_metrics(self, scoring: Any, metric: str | None) -> None:
-        """Add the scorers, and the metric to optimize if there are several."""
+    def add_metrics(self, scoring: Any, metric: str | None, goals: Sequence[str] = ()) -> None:
+        """Add the scorers, and the metric to optimize, or the metrics to optimize together."""
         text = short(scoring) if metric is None else f"{short(scoring)} by {metric!r}"
-        self.add_scoring(text, [scoring, metric])
+        if goals:
+            text = f"{short(scoring)} by the Pareto front of {', '.join(map(repr, goals))}"
+        self.add_scoring(text, [scoring, list(goals) or metric])
 
 
 def open_study(
@@ -242,6 +245,8 @@ def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     what = "losses" if now["has_losses"] else "dicts in param_distributions"
     signed = [f"+ {label or 0}" for label in new if label not in old]
     signed += [f"- {label or 0}" for label in old if label not in new]
+    if now["is_menu"]:
+        what = "losses, which were not named and may differ between versions (name them to resume)"
     found = [f"{what}: {', '.join(signed)}"] if signed else []
     free = []
     for label in [label for label in old if label in new]:

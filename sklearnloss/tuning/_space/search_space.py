@@ -66,11 +66,14 @@ class Space:
         The name of the choice among branches in Optuna's trials.
     has_losses : bool, default=True
         Whether the labels are labels of losses.
+    is_menu : bool, default=False
+        Whether the losses are those of the library, the most promising first.
     """
 
     branches: Mapping[str, Branch]
     choice: str = BRANCH
     has_losses: bool = True
+    is_menu: bool = False
 
     @property
     def has_labels(self) -> bool:

@@ -199,8 +199,8 @@ class LossEnsemble(BaseEstimator):  # type: ignore[misc]
         -----
         Labels are compared, not probabilities: losses differ in how sure they make a network, so
         that models give different probabilities where all of them are right. The mutual
-        information of label and model, which measures that too, finds mistakes no better than
-        chance.
+        information of label and model, which measures that too, found mistakes no better than
+        chance on the nuclei.
         """
         model = self._fitted._difference
         if not model._reads_masks:

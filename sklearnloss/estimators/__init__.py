@@ -7,6 +7,7 @@ from ._image_classifier import ImageClassifier
 from ._image_labels import image_level_labels
 from ._image_segmenter import ImageSegmenter
 from ._load import load
+from ._loss_ensemble import LossEnsemble
 from ._resnet_classifier import ResNetClassifier
 from ._unet_segmenter import UNetSegmenter
 
@@ -14,6 +15,7 @@ __all__ = [
     "FitCurveDisplay",
     "ImageClassifier",
     "ImageSegmenter",
+    "LossEnsemble",
     "ResNetClassifier",
     "SegmentationDisplay",
     "UNetSegmenter",

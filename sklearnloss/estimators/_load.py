@@ -9,13 +9,15 @@ from typing import Any
 from ._base import ImageEstimator
 from ._image_classifier import ImageClassifier
 from ._image_segmenter import ImageSegmenter
+from ._loss_ensemble import LossEnsemble
 from ._persistence.restore import load_estimator
 from ._resnet_classifier import ResNetClassifier
 from ._unet_segmenter import UNetSegmenter
 
-_OWN: dict[str, type[ImageEstimator]] = {
+_OWN: dict[str, type] = {
     "ImageClassifier": ImageClassifier,
     "ImageSegmenter": ImageSegmenter,
+    "LossEnsemble": LossEnsemble,
     "ResNetClassifier": ResNetClassifier,
     "UNetSegmenter": UNetSegmenter,
 }
@@ -48,7 +50,7 @@ def load(
 
     Returns
     -------
-    estimator : ImageClassifier, ImageSegmenter, ResNetClassifier or UNetSegmenter
+    estimator : ImageClassifier, ImageSegmenter, LossEnsemble, ResNetClassifier or UNetSegmenter
         Predicts the same as the one that was saved.
 
     Raises

@@ -25,7 +25,7 @@ class FileModel:
 
     Parameters
     ----------
-    estimator : ImageSegmenter, UNetSegmenter, ImageClassifier or ResNetClassifier
+    estimator : ImageSegmenter, UNetSegmenter, ImageClassifier, ResNetClassifier or LossEnsemble
         A fitted estimator.
 
     Raises
@@ -38,6 +38,7 @@ class FileModel:
     threshold: float | list[float] | None
 
     def __init__(self, estimator: Any) -> None:
+        estimator = getattr(estimator, "_average", estimator)  # of an ensemble
         if not hasattr(estimator, "_reads_masks"):
             hint = " Pass its last step, model[-1]." if isinstance(estimator, Pipeline) else ""
             raise TypeError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,15 @@ from .._training.optimizers import available_device, check_net_params
 from .._training.torch_settings import check_default_dtype, usual_torch
 from .codec import Node, build
 from .file_format import NETWORK, from_json, read
+from .half_precision import restore_halves
 
 # Names of the tensors in a file, besides those of the network.
 LOSS = "loss."
 HISTORY = "history"
 SCALING = ("scaling.mean", "scaling.scale")
+
+#: The class that a file of several estimators is of.
+ENSEMBLE = "LossEnsemble"
 
 # Attributes set by fit, besides the net, the loss and the scaling.
 LEARNT: dict[str, type | tuple[type, ...]] = {
@@ -69,15 +74,71 @@ def load_estimator(
         If anything is wrong with the file.
     """
     check_default_dtype()
-    try:
+    with _naming(path):
         config, tensors = read(path)
-        return _restore(config, tensors, classes, {**USER_LOSSES, **custom}, device)
+        custom = {**USER_LOSSES, **custom}
+        if config["class"] == ENSEMBLE and ENSEMBLE in classes:
+            models = _restore_several(config, tensors, classes, custom, device)
+            return classes[ENSEMBLE].from_file(models, config["about"])
+        return _restore(config, tensors, classes, custom, device)
+
+
+@usual_torch()
+def load_models(
+    path: str | os.PathLike[str],
+    classes: Mapping[str, Any],
+    custom: Mapping[str, Any],
+    device: str | None = None,
+) -> tuple[list[Any], dict[str, Any]]:
+    """Load all estimators of a file of several, and what else is known about them.
+
+    The parameters and errors are those of :func:`load_estimator`.
+    """
+    check_default_dtype()
+    with _naming(path):
+        config, tensors = read(path)
+        if config["class"] != ENSEMBLE:
+            raise ValueError(f"it holds a {config['class']!r}; expected several estimators")
+        custom = {**USER_LOSSES, **custom}
+        about: dict[str, Any] = dict(config["about"])
+        return _restore_several(config, tensors, classes, custom, device), about
+
+
+@contextlib.contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say in each error which file cannot be loaded."""
+    try:
+        yield
     except OSError:
         raise
     except Exception as error:  # a file may contain anything
         reason = str(error) if type(error) is ValueError else f"it is malformed ({error!r})"
         reason = reason.removesuffix(".")
         raise ValueError(f"Cannot load {os.fspath(path)!r}: {reason}.") from error
+
+
+def member_prefix(k: int) -> str:
+    """Return the prefix of the names of the tensors of one of several estimators."""
+    return f"{k}."
+
+
+def _restore_several(
+    config: Node,
+    tensors: dict[str, Tensor],
+    classes: Mapping[str, Any],
+    custom: Mapping[str, Any],
+    device: str | None,
+) -> list[Any]:
+    single = {name: cls for name, cls in classes.items() if name != ENSEMBLE}
+    models = []
+    for k, member in enumerate(config["members"]):
+        own = restore_halves(_take(tensors, member_prefix(k)), member["halves"])
+        models.append(_restore(member, own, single, custom, device))
+    if tensors:
+        raise ValueError(f"it holds unknown tensors: {', '.join(sorted(tensors))}")
+    if not models:
+        raise ValueError("it holds no estimator")
+    return models
 
 
 def _restore(

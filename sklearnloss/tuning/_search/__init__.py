@@ -12,6 +12,6 @@ in memory: the same one, unless there are several ``goals``, of which only the s
 candidates that are best at these are the ``pareto`` front, drawn by the ``front_display``.
 ``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
-``fitted_attributes`` sets the results, and ``cv_results``, ``score_curves`` and ``display`` present
-them.
+``fitted_attributes`` sets the results, with the models ``combined`` if that is wanted, and
+``cv_results``, ``score_curves`` and ``display`` present them.
 """

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._utils.pipeline import last_step
 from ...estimators._base import ImageEstimator
+from .._ensemble.fold_models import FoldModels
 from .._evaluation.fit_and_score import FitData, FoldFit
 from .._evaluation.folds import Split
 from .._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
@@ -48,6 +49,8 @@ class Task(FitData):
         Whether errors are raised rather than recorded.
     tasks : SearchTasks or None
         Notified of each candidate and fold, only in the search's own process.
+    models : FoldModels or None
+        Where the model of each finished fold is kept.
     goals : tuple of str
         The metrics, if several are optimized together; ``metric`` is the first of them.
     remote : callable or None
@@ -60,6 +63,7 @@ class Task(FitData):
     seed: int
     raises: bool = False
     tasks: SearchTasks | None = None
+    models: FoldModels | None = None
     goals: tuple[str, ...] = ()
     remote: Callable[[Mapping[str, Any], int, bool], RemoteFold] | None = None
     n_epochs: int = field(init=False)
@@ -104,6 +108,8 @@ class Evaluation:
         Saves ``results`` after each fold.
     watch : bool
         Whether scores are also reported after each epoch.
+    keep : callable or None
+        Keeps the model of a finished fold; takes its number, the model and its score.
     """
 
     task: Task
@@ -112,6 +118,7 @@ class Evaluation:
     report: Callable[[int, float], bool]
     save: Callable[[], None]
     watch: bool = True
+    keep: Callable[[int, Any, Any], None] | None = None
 
     _fold: int = field(default=0, init=False)
     _is_behind: bool = field(default=False, init=False)  # as an epoch of a remote fold showed
@@ -194,6 +201,8 @@ class Evaluation:
             self.results.epochs += fold.n_epochs
         scores = fold.score()
         task.check_scores(scores)
+        if self.keep is not None:
+            self.keep(self._fold, fold.model, scores)
         return {
             "scores": scores,
             "fit_time": fold.fit_time,

@@ -10,16 +10,17 @@ from typing import Any
 from optuna.trial import TrialState
 from sklearn.base import clone
 
+from ...estimators._loss_ensemble import LossEnsemble
 from .._evaluation.fit_and_score import fit, seed_estimator
 from .._space.search_space import Space
 from .attempts import Row
 from .cached_study import as_study
+from .combined import combined
 from .cv_results import best_per_loss, complete_rows, format_results, has_complete, untried
 from .evaluate import Task
 from .goals import goals_of
 from .pareto import choose_from_front, describe_front, mark_front
 from .score_curves import score_curves
-from .sklearn_callbacks import SearchTasks
 from .store import CandidateStore
 
 
@@ -109,15 +110,25 @@ def _set_best_so_far(search: Any, rows: Sequence[Row], space: Space) -> None:
         search.best_loss_ = search.cv_results_["loss"][best].item()
 
 
-def refit(search: Any, task: Task, fit_params: Mapping[str, Any], tasks: SearchTasks) -> None:
-    """Train the best candidate on all data."""
+def refit(search: Any, task: Task, fit_params: Mapping[str, Any], store: CandidateStore) -> None:
+    """Combine the models of the search, or train the best candidate on all data."""
+    begun = time.perf_counter()
+    best = None if task.models is None else combined(task, task.models, store)
+    if best is None:
+        best = _train_best(search, task, fit_params)
+    search.refit_time_ = time.perf_counter() - begun
+    search.best_estimator_ = best
+    if isinstance(best, LossEnsemble):
+        search.ensemble_score_ = best.scores_["cross_validated"]
+    if hasattr(best, "feature_names_in_"):
+        search.feature_names_in_ = best.feature_names_in_
+
+
+def _train_best(search: Any, task: Task, fit_params: Mapping[str, Any]) -> Any:
     best = clone(task.estimator).set_params(**clone(search.best_params_, safe=False))
     if search.random_state is not None or search.storage is not None:
         best = seed_estimator(best, task.seed % 2**31)
-    begun = time.perf_counter()
-    with tasks.refit(best):
+    assert task.tasks is not None
+    with task.tasks.refit(best):
         fit(best, task.X, task.y, fit_params)
-    search.refit_time_ = time.perf_counter() - begun
-    search.best_estimator_ = best
-    if hasattr(best, "feature_names_in_"):
-        search.feature_names_in_ = best.feature_names_in_
+    return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from .._workers.deadline import Deadline
 from .._workers.liveness import Owner
 from .._workers.pool import count_workers
 from .._workers.storage import opened_storage, quiet_optuna
+from .combined import check_combined, kept_models
 from .cv_results import choose_settings
 from .fitted_attributes import forget, refit
 from .goals import GoalsSearchCV
@@ -95,6 +97,9 @@ class LossSearchCV(GoalsSearchCV):
         Whether to train the best candidate on all data. With several metrics, the name
         of the one to optimize, or a function from ``cv_results_`` to the index of
         the best row, which sees only complete rows; then the first metric is optimized.
+        "ensemble" trains nothing more: the models of all folds are kept, in a folder
+        ``<storage>.models``, and ``best_estimator_`` is a
+        :class:`~sklearnloss.estimators.LossEnsemble` of some of them.
         "pareto" optimizes all of them together, and takes the candidate of the Pareto
         front whose worst metric is best, with each metric scaled to 0..1 on the front.
     sampler : optuna.samplers.BaseSampler, default=None
@@ -146,6 +151,10 @@ class LossSearchCV(GoalsSearchCV):
         Trained with ``best_params_`` on all data. ``predict`` and similar methods call it.
     refit_time_ : float
         Seconds that this training took.
+    ensemble_score_ : float
+        Score of the ensemble, for ``refit="ensemble"``: mean over the folds, each scored with
+        candidates and weights that were selected on the others. To compare with
+        ``best_estimator_.scores_["single_cross_validated"]``, not with ``best_score_``.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
     pareto_front_ : list of dict
@@ -316,30 +325,33 @@ class LossSearchCV(GoalsSearchCV):
         check_callbacks(self.callbacks)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
+        check_combined(self, scorers, space)
         X, y = indexable(X, y)
         params = method_params(X, params)
         routed = self._get_routed_params_for_fit(params)
         budget = Budget(self.n_trials, deadline, len(space.branches))
         task, identity = make_task(self, X, y, scorers, space, routed)
         warn_of_workers(self, count_workers(self.n_jobs))
-        with (
-            quiet_optuna(),
-            Owner() as owner,
-            shared_storage(self.storage, self.n_jobs) as address,
-            opened_storage(address) as storage,
-        ):
-            study_name, space = open_search(self, storage, identity, space)
-            forget(self)  # only now, when this fit can no longer be refused
-            self.n_splits_ = len(task.splits)
-            self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
-            store = CandidateStore(storage, study_name, space, owner, address)
-            weight = params.get("sample_weight")
-            # Candidates of a race are continued, so that their number of tasks is unknown.
-            n_tasks = None if self.pruner is None else self.n_trials
-            task.tasks = SearchTasks(self, X, y, weight, n_tasks, self.n_splits_)
-            interrupt = search_candidates(self, task, store, budget)
-        if self.refit and hasattr(self, "best_params_"):
-            refit(self, task, routed.estimator.fit, task.tasks)
+        with contextlib.ExitStack() as stack:
+            with (
+                quiet_optuna(),
+                Owner() as owner,
+                shared_storage(self.storage, self.n_jobs) as address,
+                opened_storage(address) as storage,
+            ):
+                study_name, space = open_search(self, storage, identity, space)
+                forget(self)  # only now, when this fit can no longer be refused
+                self.n_splits_ = len(task.splits)
+                self.scorer_ = scorers._scorers if hasattr(scorers, "_scorers") else scorers
+                store = CandidateStore(storage, study_name, space, owner, address)
+                weight = params.get("sample_weight")
+                # Candidates of a race are continued, so that their number of tasks is unknown.
+                n_tasks = None if self.pruner is None else self.n_trials
+                task.tasks = SearchTasks(self, X, y, weight, n_tasks, self.n_splits_)
+                stack.enter_context(kept_models(self, task, study_name))
+                interrupt = search_candidates(self, task, store, budget)
+            if self.refit and hasattr(self, "best_params_"):
+                refit(self, task, routed.estimator.fit, store)
         task.tasks.end()
         if interrupt is not None:
             raise interrupt

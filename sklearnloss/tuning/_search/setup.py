@@ -13,6 +13,7 @@ from optuna.storages import BaseStorage
 from sklearn.base import clone, is_classifier
 from sklearn.utils import check_random_state
 
+from .._ensemble.requirements import wants_ensemble
 from .._evaluation.folds import make_folds
 from .._evaluation.pipeline import has_loss
 from .._space.search_space import Space
@@ -60,7 +61,7 @@ def make_task(
     seed = _seed(search, identity.digests)
     splits = make_folds(search.cv, search.estimator, X, y, split_params, seed)
     metrics = getattr(scorers, "_scorers", None)
-    is_name = isinstance(search.refit, str) and not goals
+    is_name = isinstance(search.refit, str) and not goals and not wants_ensemble(search.refit)
     metric = search.refit if is_name else next(iter(metrics or [None]))
     if is_stored:
         identity.add_metrics(search.scoring, metric, goals)

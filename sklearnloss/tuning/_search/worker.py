@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
@@ -216,6 +217,7 @@ class Worker:
             functools.partial(self._report, candidate, results),
             results.save,
             watch=not isinstance(self.pruner, NopPruner),
+            keep=self._keeper(candidate),
         )
         with contextlib.ExitStack() as stack:
             if self.store.is_shared:
@@ -247,6 +249,13 @@ class Worker:
     def _is_screening(self) -> bool:
         """Return whether further candidates are to be begun before others are continued."""
         return not self._has_enough(self.store.known_rows)
+
+    def _keeper(self, candidate: RunningCandidate) -> Callable[[int, Any, Any], None] | None:
+        """Return what keeps the models of a candidate's folds, if they are kept."""
+        models = self.task.models
+        if models is None:
+            return None
+        return functools.partial(models.save, candidate.number, candidate.values)
 
     def _report(
         self, candidate: RunningCandidate, results: IntermediateResults, step: int, value: float

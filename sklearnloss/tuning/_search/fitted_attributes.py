@@ -12,7 +12,7 @@ from .._evaluation.fit_and_score import fit, seed_estimator
 from .._space.search_space import Space
 from .attempts import Row
 from .cached_study import as_study
-from .cv_results import best_per_loss, complete_rows, format_results, has_complete, untried
+from .cv_results import best_per_loss, format_results, has_complete, rows_to_choose_from, untried
 from .evaluate import Task
 from .score_curves import score_curves
 from .sklearn_callbacks import SearchTasks
@@ -26,8 +26,8 @@ def forget(search: Any) -> None:
 
 
 def finished_rows(store: CandidateStore) -> list[Row]:
-    """Return the finished candidates."""
-    return [row for row in store.rows() if row.is_finished]
+    """Return the finished candidates, also those of earlier calls with another space."""
+    return [row for row in store.all_rows() if row.is_finished]
 
 
 def set_known_results(search: Any, store: CandidateStore, error: BaseException) -> None:
@@ -43,9 +43,10 @@ def set_known_results(search: Any, store: CandidateStore, error: BaseException) 
 def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None:
     """Set all attributes except those of the refitted estimator."""
     space = store.space
-    search.study_ = as_study(rows, space, store.study.study_name)
+    members = [row for row in rows if row.is_in_space]
+    search.study_ = as_study(members, space, store.study.study_name)
     if space.has_losses:
-        search.untried_losses_ = untried(rows, space)
+        search.untried_losses_ = untried(members, space)
     if not rows:
         return
     search.cv_results_ = format_results(search, rows, space, search.n_splits_)
@@ -57,15 +58,15 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
     if search.multimetric_:
         search._check_refit_for_multimetric(first)
     if has_complete(rows):
-        _set_best(search, space)
+        _set_best(search, rows, space)
 
 
-def _set_best(search: Any, space: Space) -> None:
-    """Choose the best of the complete candidates."""
+def _set_best(search: Any, rows: Sequence[Row], space: Space) -> None:
+    """Choose the best of the complete candidates whose loss is one of the current ones."""
     if not search.refit and search.multimetric_:
         return
     metric = search.refit if search.multimetric_ else "score"
-    complete, table = complete_rows(search.cv_results_)
+    complete, table = rows_to_choose_from(rows, search.cv_results_)
     best = int(complete[search._select_best_index(search.refit, metric, table)])
     search.best_index_ = best
     if not callable(search.refit):

@@ -55,12 +55,13 @@ def search_candidates(
         set_known_results(search, store, error)
         raise
     set_results(search, rows, store)
+    members = [row for row in rows if row.is_in_space]
     if has_complete(rows):
-        warn_of_failures(rows)
-        warn_of_scores(rows, search.cv_results_)
-    elif rows and interrupt is None:
-        raise ValueError(all_failed(rows))
-    left = untried(rows, store.space)
+        warn_of_failures(members)
+        warn_of_scores(members, search.cv_results_)
+    elif members and interrupt is None:
+        raise ValueError(all_failed(members))
+    left = untried(members, store.space)
     if interrupt is None and set(left) > set(planned):
         warn_of_untried(left, search.timeout)
     return interrupt

@@ -20,6 +20,9 @@ _COUNTABLE = 10_000
 
 Values = dict[str, Any]
 
+#: Values of a candidate, and the names of parameters to leave unset. Others may be sampled.
+First = tuple[Values, list[str]]
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -39,7 +42,7 @@ class Branch:
     free: Mapping[str, Free]
     defaults: Mapping[str, Any]
 
-    def default_values(self) -> tuple[Values, list[str]]:
+    def default_values(self) -> First:
         """Return the defaults that can be sampled, and the names of parameters left unset."""
         values: Values = {}
         unset = []
@@ -66,11 +69,14 @@ class Space:
         The name of the choice among branches in Optuna's trials.
     has_losses : bool, default=True
         Whether the labels are labels of losses.
+    initial : tuple of (dict, list of str), default=()
+        Candidates to try first: some or all of their values, and names to leave unset.
     """
 
     branches: Mapping[str, Branch]
     choice: str = BRANCH
     has_losses: bool = True
+    initial: tuple[First, ...] = ()
 
     @property
     def has_labels(self) -> bool:
@@ -144,11 +150,28 @@ class Space:
             known[self.choice] = CategoricalDistribution(list(self.branches))
         return known
 
-    def first(self) -> Iterator[tuple[Values, list[str]]]:
-        """Yield each branch with its defaults, and the names to leave unset."""
+    def unset(self, values: Values) -> list[str]:
+        """Return the names of parameters that a candidate leaves at the estimator's defaults."""
+        return [name for name in self.branches[self.label(values)].free if name not in values]
+
+    def first(self) -> Iterator[First]:
+        """Yield the initial candidates, and each branch with its defaults."""
+        yield from self.initial
         for label, branch in self.branches.items():
             values, unset = branch.default_values()
             yield ({self.choice: label, **values} if self.has_labels else values), unset
+
+    def first_left(self, tried: Sequence[Values]) -> Iterator[First]:
+        """Yield those of the first candidates that were not tried yet.
+
+        Parameters
+        ----------
+        tried : list of dict
+            The values of all candidates so far.
+        """
+        for values, unset in self.first():
+            if not any(_is_like(each, values, unset) for each in tried):
+                yield values, unset
 
     def all_values(self) -> list[Values] | None:
         """Return every candidate; None if there are infinitely many."""
@@ -172,3 +195,12 @@ class Space:
         quantiles = [name for name in values if name in free and free[name].quantile is not None]
         decoded = {name: free[name].decode(values[name]) for name in quantiles}
         return json.dumps({**values, **decoded}, sort_keys=True, default=str)
+
+
+def _is_like(tried: Values, values: Values, unset: Sequence[str]) -> bool:
+    """Return whether a candidate has certain values, and others unset."""
+    same = (
+        name in tried and tried[name] == value and type(tried[name]) is type(value)
+        for name, value in values.items()
+    )
+    return all(same) and not any(name in tried for name in unset)

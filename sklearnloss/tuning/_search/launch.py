@@ -30,6 +30,7 @@ from .evaluate import Task
 from .fitted_attributes import finished_rows, set_known_results, set_results
 from .job import PREFIX, Job, remove, remove_left_over, sign
 from .join import JOB
+from .longer_search import is_longer
 from .progress import ProgressReporter
 from .store import CandidateStore
 from .worker import Budget, Worker
@@ -46,7 +47,8 @@ def search_candidates(
     The parameters and the result are those of :func:`run_search`.
     """
     planned = untried(store.rows(), store.space, search.n_trials)
-    warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+    if not is_longer(store.study):  # the shorter search has tried them
+        warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
     try:
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)

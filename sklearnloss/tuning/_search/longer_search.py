@@ -54,6 +54,11 @@ def longer_name(study: optuna.Study, n_epochs: int) -> str:
     return f"{study.study_name}-{n_epochs}-epochs"
 
 
+def is_longer(study: optuna.Study) -> bool:
+    """Return whether a study began with the best candidates of a search with fewer epochs."""
+    return _STARTING_POINTS in study.user_attrs
+
+
 def begin_with_shorter(
     study: optuna.Study, space: Space, storage: BaseStorage | None
 ) -> tuple[Space, int]:

@@ -252,9 +252,10 @@ def _older_entry(trial: FrozenTrial, name: str, described: list[str], space: Spa
         isinstance(each, str) and each.startswith(f"{k}: ")
         for k, each in enumerate(distribution.choices)
     )
-    if is_object or " with quantiles " in described[0]:
-        return {"choice": str(value), "digest": ""}
-    return value
+    name_of, found, _ = described[0].partition(" with quantiles ")
+    if found:
+        return {"choice": f"quantile {value:.4g} of {name_of}", "digest": ""}
+    return {"choice": str(value), "digest": ""} if is_object else value
 
 
 def compatible_names(distributions: Mapping[str, Any], trials: list[FrozenTrial]) -> dict[str, str]:

@@ -320,7 +320,9 @@ def test_a_storage_of_an_older_version_keeps_its_objects_and_quantiles() -> None
     assert chosen(same, "C") == chosen(one, "C")
     assert same.cv_results_["in_space"].all()
     (other,) = spaces_of(older, ({**space, "C": (0.1, 9.0)}, 1))
-    assert not other.cv_results_["in_space"][:4].any()  # a quantile of a forgotten distribution
+    assert not other.cv_results_["in_space"][:4].any()
+    assert {text[:9] for text in chosen(other, "C")[:4]} == {"quantile "}  # of what is not known
+    assert other.best_index_ == 4
 
 
 def test_an_older_seed_that_depended_on_the_space_is_kept(tmp_path: Path) -> None:

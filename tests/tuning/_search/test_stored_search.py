@@ -130,7 +130,7 @@ def test_what_differs_between_searches_for_a_loss(
     with refused() as error:
         losses(path, ["dice", "focal"], study_name=NAME).set_params(**options).fit(*scenes)
     assert f"holds a different search: {difference}" in str(error.value)
-    advice = "pass no study_name" if "epochs" in difference else "give it a new label"
+    advice = "pass no study_name" if "epochs" in difference else "give it another label"
     assert advice in str(error.value)
 
 

@@ -29,7 +29,7 @@ from ..searches import X, search, told, y
 STORAGES = ["s.journal", "s.db"]
 
 
-def spaces_of(storage: Any, *steps: tuple[Any, int], **options: Any) -> list[LossSearchCV]:
+def spaces_of(storage: Any, *steps: tuple[Any, int | None], **options: Any) -> list[LossSearchCV]:
     """Search one space after the other, each up to a number of candidates."""
     options = {"storage": storage, "refit": False, **options}
     return [search(space=space, n_trials=n, **options).fit(X, y) for space, n in steps]
@@ -154,7 +154,8 @@ def test_the_sampler_learns_from_all_that_fits(tmp_path: Path) -> None:
 
 def test_searches_of_different_spaces_may_run_at_once(tmp_path: Path) -> None:
     """Each keeps its own space, and takes the next number."""
-    path, others = tmp_path / "s.db", []
+    path = tmp_path / "s.journal"
+    others: list[LossSearchCV] = []
 
     def begin_another(study: Any, trial: Any) -> None:
         if not others:
@@ -252,6 +253,7 @@ def test_another_function_with_the_same_label_is_refused(tmp_path: Path) -> None
     assert found.cv_results_["loss"].tolist() == ["mine", "dice", "new"]
 
 
+@pytest.mark.slow
 def test_names_that_depend_on_other_losses_do_not_matter(tmp_path: Path) -> None:
     """Optuna's name of lr is "lr", but "dice__lr" if another loss has another range."""
     dice = {"loss": ["dice"], "lr": (1e-3, 1e-2)}
@@ -292,6 +294,7 @@ def without_settings(storage: BaseStorage, name: str = "sklearnloss") -> BaseSto
     return older
 
 
+@pytest.mark.slow
 def test_a_storage_of_an_older_version_grows(grown: list[LossSearchCV], tmp_path: Path) -> None:
     names = ["dice", "tversky"]
     (before,) = races(InMemoryStorage(), {"losses": names, "n_trials": 3})
@@ -363,12 +366,16 @@ def test_what_changed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*candidates failed.*")
-@pytest.mark.parametrize("name", STORAGES)
-def test_a_grown_search_that_is_killed_ends_as_if_nothing_had_happened(
-    name: str, tmp_path: Path
-) -> None:
-    first = {"param_distributions": {"mode": ["fine", "error"], "b": (0.2, 0.5)}, "n_trials": 4}
-    second = {"param_distributions": {"mode": ["good", "fine"], "b": (0.0, 1.0)}, "n_trials": 8}
+def test_a_grown_search_that_is_killed_ends_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    name = "s.db"
+    first: dict[str, Any] = {
+        "param_distributions": {"mode": ["fine", "error"], "b": (0.2, 0.5)},
+        "n_trials": 4,
+    }
+    second: dict[str, Any] = {
+        "param_distributions": {"mode": ["good", "fine"], "b": (0.0, 1.0)},
+        "n_trials": 8,
+    }
     for options in (first, second):
         whole = make_search(storage=tmp_path / f"whole.{name}", **options).fit(DATA, LABELS)
     assert not whole.cv_results_["in_space"].all()
@@ -377,6 +384,7 @@ def test_a_grown_search_that_is_killed_ends_as_if_nothing_had_happened(
     assert TrialState.RUNNING not in states(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_more_epochs_begin_with_the_best_of_the_shorter_search(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -421,12 +429,9 @@ def test_a_longer_search_that_is_killed_ends_as_if_nothing_had_happened(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STORAGES)
-def test_nested_cross_validation_in_two_processes_shares_a_storage(
-    name: str, tmp_path: Path
-) -> None:
+def test_nested_cross_validation_in_two_processes_shares_a_storage(tmp_path: Path) -> None:
     def results() -> tuple[list[float], list[list[float]]]:
-        inner = make_search(sound=True, n_trials=2, cv=2, storage=tmp_path / name)
+        inner = make_search(sound=True, n_trials=2, cv=2, storage=tmp_path / "s.journal")
         options: dict[str, Any] = {"error_score": "raise", "return_estimator": True}
         with parallel_config("multiprocessing"):  # forks, which need not import anything
             found = cross_validate(inner, DATA, LABELS, cv=4, n_jobs=2, **options)
@@ -435,7 +440,7 @@ def test_nested_cross_validation_in_two_processes_shares_a_storage(
 
     first = results()
     assert np.isfinite(first[0]).all()
-    names = [study.study_name for study in open_storage(tmp_path / name).get_all_studies()]
+    names = [study.study_name for study in open_storage(tmp_path / "s.journal").get_all_studies()]
     assert len(names) == 4
     assert "sklearnloss" in names
     assert results() == first

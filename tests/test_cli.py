@@ -63,7 +63,7 @@ def test_what_the_terminal_cannot_show_is_escaped(
         assert main(command) == 130
     # As if it had been finished.
     settings = json.loads((results / "settings.json").read_text())
-    settings["finished"] = {"trials": 60, "timeout": None, "top": 5, "repeats": 2}
+    settings["finished"] = {"trials": 45, "timeout": None, "top": 5, "repeats": 2}
     (results / "settings.json").write_text(json.dumps(settings))
     (results / "summary.txt").write_text("\u00b1.01 caf\u00e9\n", encoding="utf-8")
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")

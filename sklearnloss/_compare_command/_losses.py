@@ -23,7 +23,7 @@ def find_losses(names: Sequence[str] | None) -> dict[str, Any] | None:
     Parameters
     ----------
     names : sequence of str or None
-        None stands for all suitable losses, and so does "all" among others; see
+        None stands for the default menu, "all" for all suitable losses; see
         :func:`replace_all`.
 
     Raises
@@ -45,18 +45,21 @@ def replace_all(losses: dict[str, Any] | None, estimator: Estimator) -> dict[str
     """Replace "all" by the names of all suitable losses that are not named as well."""
     if losses is None or ALL not in losses:
         return losses
-    from ..tuning._space.parse import suitable_losses
+    from ..tuning._space.menu import all_losses, choice_name
 
     others = {label: loss for label, loss in losses.items() if label != ALL}
-    names = [name for name in suitable_losses(estimator) if name not in others]
-    return {**dict(zip(names, names, strict=True)), **others}
+    names = [name for name in map(choice_name, all_losses(estimator)) if name]
+    return {**{name: name for name in names if name not in others}, **others}
 
 
 def _find(name: str) -> Any:
     if name == ALL:
         return name
+    from ..tuning._space.menu import refuse_misspelled_all
+
     if ":" in name:
         return _made(name, import_object(name))
+    refuse_misspelled_all(name)
     get_search_space(name)  # raises for an unknown name, and suggests the nearest one
     return name
 

@@ -40,7 +40,7 @@ class Options(ReadingOptions):
     task : {"auto", "classification", "segmentation"}
         The task.
     losses : tuple of str or None
-        Names, or module:attribute; None is all suitable losses.
+        Names, module:attribute, or "all"; None is the default menu.
     folds : int
         Number of folds in every cross-validation; >= 2.
     groups : str or None
@@ -72,7 +72,7 @@ class Options(ReadingOptions):
     losses: tuple[str, ...] | None = None
     folds: int = 5
     groups: str | None = None
-    trials: int = 60
+    trials: int = 45
     timeout: float | None = None
     budget: float | None = None
     top: int = 5

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 #: The options that each preset sets. Those of "medium" are the defaults. "quick" and
-#: "medium" train each fit alike, so that one can continue the other.
+#: "medium" train each fit alike, so that one can continue the other. Each has enough trials
+#: for all losses of the default menu.
 PRESETS: dict[str, dict[str, int]] = {
-    "quick": {"trials": 35, "top": 3, "repeats": 1, "folds": 5, "epochs": 20, "width": 16},
-    "medium": {"trials": 60, "top": 5, "repeats": 2, "folds": 5, "epochs": 20, "width": 16},
-    "best": {"trials": 150, "top": 8, "repeats": 5, "folds": 5, "epochs": 60, "width": 16},
+    "quick": {"trials": 20, "top": 3, "repeats": 1, "folds": 5, "epochs": 20, "width": 16},
+    "medium": {"trials": 45, "top": 5, "repeats": 2, "folds": 5, "epochs": 20, "width": 16},
+    "best": {"trials": 120, "top": 8, "repeats": 5, "folds": 5, "epochs": 60, "width": 16},
 }
 
 #: The options that only say how much to do, and may grow when a run continues.

@@ -79,6 +79,9 @@ LOSSES.update(
 )
 TASKS = ("classification", "segmentation")
 
+# "all" is every loss in a search, "auto" is a segmenter's default; others name parameters.
+_RESERVED = ("all", "auto", "losses", "weights")
+
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _TERM = rf"\s*(?:({_NUMBER})\s*\*\s*)?([A-Za-z]\w*)\s*"
 
@@ -165,7 +168,8 @@ def register_loss(
     Parameters
     ----------
     name : str
-        A Python identifier without ``__``.
+        A Python identifier without ``__``, other than "all", "auto", "losses" and
+        "weights", which have a meaning of their own.
     cls : class or function
         A :class:`Loss` or torch module class, or a function
         ``(logits, target, **params)``.
@@ -184,10 +188,10 @@ def register_loss(
     """
     if name in LOSSES:
         raise ValueError(f"{name!r} is a built-in loss. Choose another name.")
-    if not re.fullmatch(r"[A-Za-z]\w*", name) or "__" in name or name in ("losses", "weights"):
+    if not re.fullmatch(r"[A-Za-z]\w*", name) or "__" in name or name in _RESERVED:
         raise ValueError(
             f"{name!r} cannot name a loss. Names are Python identifiers that begin with a letter, "
-            f"without '__', other than 'losses' and 'weights'."
+            f"without '__', other than {', '.join(map(repr, _RESERVED))}."
         )
     if not callable(cls) or isinstance(cls, nn.Module):
         raise TypeError(f"Cannot register {cls!r}: expected a loss class or a function.")

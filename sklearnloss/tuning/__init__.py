@@ -5,6 +5,7 @@ from ._comparison.critical_difference import CriticalDifference, critical_differ
 from ._comparison.network_results import NetworkComparison
 from ._comparison.results import LossComparison
 from ._search.display import LossSearchDisplay
+from ._search.front_display import ParetoFrontDisplay
 from ._search.join import join_search
 from ._search.loss_search_cv import LossSearchCV
 from ._space.api import loss_param_distributions, loss_param_grid, suggest_loss
@@ -15,6 +16,7 @@ __all__ = [
     "LossSearchCV",
     "LossSearchDisplay",
     "NetworkComparison",
+    "ParetoFrontDisplay",
     "compare_losses",
     "critical_difference",
     "join_search",

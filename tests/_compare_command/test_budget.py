@@ -122,13 +122,13 @@ def told(watch: Watch, capsys: pytest.CaptureFixture[str], *candidates: Any) -> 
 def test_the_first_fold_tells_how_long_the_run_takes(
     clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = replace(OPTIONS, budget=None, trials=60, epochs=20)
+    options = replace(OPTIONS, budget=None, trials=45, epochs=20)
     watch = Watch(options, Budget(options, 9, clock.seconds), 9)
     assert told(watch, capsys, ("dice", CandidateState())) == ""
     first = told(watch, capsys, ("dice", state(1, fit=180.0)))
     assert first.startswith("A fit takes about 3 min. About ")
     assert " in all: search " in first
-    assert ", comparison 2 h 30 min, final training 4 min. With --trials 15: " in first
+    assert ", comparison 2 h 30 min, final training 4 min. With --trials 11: " in first
     assert "--quick: " in first
     assert told(watch, capsys, ("dice", state(2, fit=180.0))) == ""
     assert not watch.is_over()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.losses import list_losses
+from sklearnloss.tuning._space.parse import read_space
 
 from .helpers import Refused, prepare, save_classes, save_masks
 
@@ -77,27 +79,31 @@ def test_code_of_ones_own_is_told_from_other_code(losses_of_mine: Path) -> None:
     assert digests() != first
 
 
-def test_by_default_all_that_suit_are_tried(tmp_path: Path) -> None:
-    sums = {"segmentation": 3, "classification": 0}
-    for task, n_sums in sums.items():
-        is_masks = task == "segmentation"
-        if is_masks:
+def test_by_default_the_menu_is_tried(tmp_path: Path) -> None:
+    for model in (UNetSegmenter(), ResNetClassifier()):
+        if isinstance(model, UNetSegmenter):
             data = save_masks(tmp_path, labels=(0, 255))
         else:
             data = save_classes(tmp_path, ["a", "b"] * 2)
-        suiting = list_losses(task)
-        assert "focal" in suiting
-        assert ("boundary" in suiting) == is_masks
         prepared = prepare(data, "--top", "1000", losses=None)
         assert prepared.search.losses is None
-        assert f"each of the best {len(suiting) + n_sums} losses" in prepared.told
+        n_losses = len(read_space(model, None, None).branches)
+        assert f"each of the best {n_losses} losses" in prepared.told
+
+
+def test_a_misspelled_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"Unknown loss 'al'.*Did you mean 'all'"):
+        prepare(save_classes(tmp_path, ["a", "b"] * 2), losses="al")
 
 
 def test_all_stands_for_all_that_suit_beside_those_of_ones_own(losses_of_mine: Path) -> None:
     data = save_masks(losses_of_mine.parent, labels=(0, 255))
-    assert prepare(data, losses="all").search.losses is None
+    found = prepare(data, losses="all").search.losses
+    assert isinstance(found, dict)
+    suiting = list(read_space(UNetSegmenter(), "all", None).branches)
+    assert list(found) == suiting
     found = prepare(data, losses="all,losses_of_mine:squared,focal").search.losses
     assert isinstance(found, dict)
     assert list(found)[-2:] == ["losses_of_mine:squared", "focal"]
     assert {*list_losses("segmentation"), "dice+bce"} < set(found)
-    assert len(found) == len(list_losses("segmentation")) + 3 + 1
+    assert len(found) == len(suiting) + 1

@@ -11,7 +11,7 @@ import pytest
 from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss._compare_command._options import Options
 from sklearnloss._compare_command._presets import AMOUNTS, PRESETS, fill_in
-from sklearnloss.tuning._space.parse import suitable_losses
+from sklearnloss.tuning._space.menu import default_menu
 
 from ..command_line import main
 from .helpers import prepare, save_masks
@@ -36,9 +36,9 @@ def test_medium_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_tries_every_loss(preset: str) -> None:
+def test_a_preset_tries_every_loss_of_the_menu(preset: str) -> None:
     for estimator in (UNetSegmenter(), ResNetClassifier()):
-        assert PRESETS[preset]["trials"] >= len(suitable_losses(estimator))
+        assert PRESETS[preset]["trials"] >= len(default_menu(estimator))
 
 
 def test_an_option_wins_over_a_preset(tmp_path: Path) -> None:

@@ -66,3 +66,25 @@ class InOrder(RandomSampler):
 
     def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
         return distribution.choices[trial.number % len(distribution.choices)]
+
+
+class Metric:
+    """Scores one of the numbers that :class:`Told` is told, or that of the fold."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        value = estimator.value[self.index]
+        return float(value[int(X[0][0])] if isinstance(value, tuple) else value)
+
+
+#: Three metrics of candidates that are told three numbers.
+METRICS = {name: Metric(index) for index, name in enumerate("abc")}
+
+
+def goals(values: list[Any], n_metrics: int = 2, **options: Any) -> LossSearchCV:
+    """Return a search for the front of what :class:`Told` is told."""
+    scoring = dict(list(METRICS.items())[:n_metrics])
+    options = {"scoring": scoring, "refit": "pareto", "sampler": InOrder(), **options}
+    return told(values, **options)

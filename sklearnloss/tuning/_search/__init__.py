@@ -8,7 +8,9 @@ values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by
 ``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``
 and the ``candidate_settings``. A ``time_limit`` may end it.
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
-Sampler and pruner read one ``cached_study`` in memory. ``crashes`` abandons candidates that crash
+Sampler and pruner read a ``cached_study`` in memory: the same one, unless there are several
+``goals``, of which only the sampler knows. The candidates that are best at these are the ``pareto``
+front, drawn by the ``front_display``. ``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
 ``fitted_attributes`` sets the results, and ``cv_results``, ``score_curves`` and ``display`` present
 them.

@@ -10,22 +10,40 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from .._space.search_space import Space, Values
 from .attempts import Row, running_trial
 
 _DIVERGED = "constraints:diverged"
+_STOPPED = "constraints:stopped"
 
 
-def as_trial(row: Row, space: Space) -> FrozenTrial:
-    """Return a finished candidate as a separate trial."""
+def as_trial(row: Row, space: Space, goals: Sequence[str] = ()) -> FrozenTrial:
+    """Return a finished candidate as a separate trial.
+
+    Parameters
+    ----------
+    row : Row
+        The candidate.
+    space : Space
+        The space that its values come from.
+    goals : sequence of str, default=()
+        The metrics, if several are optimized together: then they are the values of the
+        trial if it is complete.
+    """
     results, state = row.results, row.state
     intermediate = {int(step): float(value) for step, value in results.reports}
     value = row.trial.value if state == TrialState.COMPLETE else None
     if state == TrialState.PRUNED and intermediate:
         value = intermediate[max(intermediate)]  # as Optuna itself does
+    values = None if value is None else [value]
     system: dict[str, Any] = dict(results.rungs)
+    if goals:
+        values = results.means(goals) if state == TrialState.COMPLETE else None
+        if state == TrialState.PRUNED:  # Optuna's samplers compare these by a single value
+            system[_STOPPED] = 1.0
     if results.is_infeasible:
         system[_DIVERGED] = 1.0
     attrs = {"candidate": row.candidate, "label": space.loss(row.values)}
@@ -33,7 +51,7 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
         attrs["reason"] = results.reason
     trial = create_trial(
         state=state,
-        value=value,
+        values=values,
         params=dict(row.values),
         distributions=space.distributions(row.values),
         user_attrs=attrs,
@@ -46,18 +64,32 @@ def as_trial(row: Row, space: Space) -> FrozenTrial:
     return trial
 
 
-def as_study(rows: Sequence[Row], space: Space, study_name: str) -> optuna.Study:
-    """Return the finished candidates as a study in memory."""
-    study = optuna.create_study(study_name=study_name, direction="maximize")
-    add_trials(study, rows, space)
+def as_study(
+    rows: Sequence[Row], space: Space, study_name: str, goals: Sequence[str] = ()
+) -> optuna.Study:
+    """Return the finished candidates as a study in memory, with several goals if there are."""
+    study = _new_study(study_name, goals)
+    add_trials(study, rows, space, goals)
     return study
 
 
-def add_trials(study: optuna.Study, rows: Sequence[Row], space: Space) -> None:
+def _new_study(study_name: str, goals: Sequence[str], **options: Any) -> optuna.Study:
+    directions = [StudyDirection.MAXIMIZE] * max(1, len(goals))
+    study = optuna.create_study(study_name=study_name, directions=directions, **options)
+    if goals:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(goals))
+    return study
+
+
+def add_trials(
+    study: optuna.Study, rows: Sequence[Row], space: Space, goals: Sequence[str] = ()
+) -> None:
     """Add the finished candidates to a study."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.add_trials([as_trial(row, space) for row in rows if row.is_finished])
+        study.add_trials([as_trial(row, space, goals) for row in rows if row.is_finished])
 
 
 @contextlib.contextmanager
@@ -85,19 +117,23 @@ class CachedStudy:
         The space that values come from.
     pruner : optuna.pruners.BasePruner, default=None
         None stops nothing.
+    goals : sequence of str, default=()
+        The metrics, if several are optimized together. Optuna has no pruners for these.
     """
 
-    def __init__(self, study_name: str, space: Space, pruner: BasePruner | None = None) -> None:
+    def __init__(
+        self,
+        study_name: str,
+        space: Space,
+        pruner: BasePruner | None = None,
+        goals: Sequence[str] = (),
+    ) -> None:
         self.space = space
+        self.goals = goals
         self.pruner = NopPruner() if pruner is None else pruner
         # The pruner is not set on the study: with Hyperband, Optuna would show samplers
         # only the trials of one bracket.
-        self.study = optuna.create_study(
-            study_name=study_name,
-            direction="maximize",
-            sampler=RandomSampler(),
-            pruner=NopPruner(),
-        )
+        self.study = _new_study(study_name, goals, sampler=RandomSampler(), pruner=NopPruner())
         self._storage: Any = self.study._storage
         self._trial_ids: dict[int, int] = {}  # by candidate
         self._finished: dict[int, int] = {}  # the trial of the store by candidate
@@ -183,7 +219,7 @@ class CachedStudy:
 
     def _finish(self, row: Row) -> None:
         self._finished[row.candidate] = row.trial._trial_id
-        finished = as_trial(row, self.space)
+        finished = as_trial(row, self.space, self.goals)
         if row.candidate not in self._trial_ids:
             self._replace(row.candidate, finished)
             return
@@ -196,6 +232,6 @@ class CachedStudy:
             self._storage.set_trial_system_attr(trial_id, key, attr)
         for key, attr in finished.user_attrs.items():
             self._storage.set_trial_user_attr(trial_id, key, attr)
-        mean = finished.value if row.state == TrialState.COMPLETE else None
+        means = finished.values if row.state == TrialState.COMPLETE else None
         with stoppable(self.study):  # a sampler that calls ``study.stop()`` is ignored
-            self.study.tell(known.number, mean, row.state)
+            self.study.tell(known.number, means, row.state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from numbers import Real
 from typing import Any, Self
@@ -66,6 +66,11 @@ class CandidateState:
     def last_report(self) -> float:
         """The latest score that was reported; nan if there is none."""
         return float(self.reports[-1][1]) if self.reports else math.nan
+
+    def means(self, metrics: Sequence[str]) -> list[float]:
+        """Return the mean of each metric over the finished folds."""
+        n_folds = len(self.folds)
+        return [math.fsum(fold["scores"][m] for fold in self.folds) / n_folds for m in metrics]
 
     def resumed(self) -> Self:
         """Return the state in which another attempt begins."""

@@ -72,7 +72,7 @@ class SettingsReader:
         space, label = self.space, self.space.label(values)
         branch = space.branches[label]
         chosen = {free.key: n for n, free in branch.free.items() if n in values}
-        default, _ = branch.default_values()
+        default, _ = branch.unsearched_values()
         return {
             "label": label,
             "loss": self._loss_digest(label),
@@ -154,7 +154,7 @@ def _find_values(branch: Branch, params: Mapping[str, Any], defaults: list[str])
     keys = {free.key for free in branch.free.values()}
     if any(key not in keys and key not in defaults for key in params):
         return None
-    default, unset = branch.default_values()
+    default, unset = branch.unsearched_values()
     values: Values = {}
     for name, free in branch.free.items():
         try:

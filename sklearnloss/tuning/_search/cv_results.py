@@ -197,25 +197,36 @@ def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list
     return [label for label in space.branches if label not in tried]
 
 
-def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, n_labels: int) -> None:
-    """Warn of losses, or grids, that a search has too few trials for."""
-    if labels:
-        warnings.warn(
-            f"n_trials={n_trials} is fewer than the {n_labels} losses or grids, so these are never "
-            f"tried: {', '.join(labels)}. Raise n_trials, or pass fewer.",
-            UserWarning,
-            stacklevel=5,
+def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, space: Space) -> None:
+    """Say in a line which losses, or grids, a search has no trials for."""
+    if not labels:
+        return
+    n_labels = len(space.branches)
+    n_tried = n_labels - len(labels)
+    if space.is_menu:
+        text = (
+            f"n_trials={n_trials} tries the {n_tried} most promising of {n_labels} losses; the "
+            f"others, listed in untried_losses_, are never tried."
         )
+    else:
+        text = (
+            f"n_trials={n_trials} tries the first {n_tried} of {n_labels} losses or grids. Never "
+            f"tried: {', '.join(labels)}."
+        )
+    warnings.warn(text, UserWarning, stacklevel=5)
 
 
-def warn_of_untried(labels: Sequence[str], timeout: float | None) -> None:
+def warn_of_untried(labels: Sequence[str], timeout: float | None, space: Space) -> None:
     """Warn of losses, or grids, that were not tried before a search ended."""
     advice = "Pass fewer, or let the search continue."
     if timeout is not None:
         advice = f"Raise timeout={timeout:g}, or pass fewer."
+    rest = "The result is only the best of the others."
+    if space.is_menu:
+        rest = "The most promising were tried first."
     warnings.warn(
         f"These losses or grids were never tried, as the search ended too early: "
-        f"{', '.join(labels)}. The result is only the best of the others. {advice}",
+        f"{', '.join(labels)}. {rest} {advice}",
         UserWarning,
         stacklevel=5,
     )

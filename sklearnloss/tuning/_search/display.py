@@ -47,6 +47,10 @@ class LossSearchDisplay:
         Scores per loss, history, and settings.
     figure_ : matplotlib Figure
 
+    See Also
+    --------
+    ParetoFrontDisplay : The front of a search with several goals.
+
     Examples
     --------
     >>> from sklearnloss import LossSearchCV, UNetSegmenter

@@ -41,6 +41,8 @@ class Task(FitData):
         Notified of each candidate and fold, only in the search's own process.
     candidate_timeout : float or None
         Seconds that a candidate may take.
+    goals : tuple of str
+        The metrics, if several are optimized together; ``metric`` is the first of them.
     """
 
     splits: list[Split]
@@ -49,6 +51,7 @@ class Task(FitData):
     raises: bool = False
     tasks: SearchTasks | None = None
     candidate_timeout: float | None = None
+    goals: tuple[str, ...] = ()
     n_epochs: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +67,13 @@ class Task(FitData):
         if not isinstance(scores, Mapping):
             return float(scores)
         return float(scores[self.metric] if self.metric in scores else next(iter(scores.values())))
+
+    def check_scores(self, scores: Any) -> None:
+        """Raise ``UndefinedScore`` if a score to optimize is nan or infinite."""
+        values = {f" for {name!r}": float(scores[name]) for name in self.goals}
+        for name, value in (values or {"": self.primary(scores)}).items():
+            if not math.isfinite(value):
+                raise UndefinedScore(f"{value}{name}")
 
 
 @dataclass
@@ -157,9 +167,7 @@ class Evaluation:
         finally:
             self.results.epochs += fold.n_epochs
         scores = fold.score()
-        value = task.primary(scores)
-        if not math.isfinite(value):
-            raise UndefinedScore(value)
+        task.check_scores(scores)
         return {
             "scores": scores,
             "fit_time": fold.fit_time,

@@ -14,6 +14,8 @@ from .attempts import Row
 from .cached_study import as_study
 from .cv_results import best_per_loss, format_results, has_complete, rows_to_choose_from, untried
 from .evaluate import Task
+from .goals import goals_of
+from .pareto import choose_from_front, describe_front, mark_front
 from .score_curves import score_curves
 from .sklearn_callbacks import SearchTasks
 from .store import CandidateStore
@@ -44,12 +46,15 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
     """Set all attributes except those of the refitted estimator."""
     space = store.space
     members = [row for row in rows if row.is_in_space]
-    search.study_ = as_study(members, space, store.study.study_name)
+    search.study_ = as_study(members, space, store.study.study_name, goals_of(search))
     if space.has_losses:
         search.untried_losses_ = untried(members, space)
     if not rows:
         return
     search.cv_results_ = format_results(search, rows, space, search.n_splits_)
+    if goals := goals_of(search):
+        mark_front(search.cv_results_, goals, [row.may_be_chosen for row in rows])
+        search.pareto_front_ = describe_front(search.cv_results_, goals)
     first = next((fold["scores"] for row in rows for fold in row.results.folds), None)
     search.multimetric_ = isinstance(first, dict)
     if space.has_losses:
@@ -65,9 +70,12 @@ def _set_best(search: Any, rows: Sequence[Row], space: Space) -> None:
     """Choose the best of the complete candidates whose loss is one of the current ones."""
     if not search.refit and search.multimetric_:
         return
-    metric = search.refit if search.multimetric_ else "score"
-    complete, table = rows_to_choose_from(rows, search.cv_results_)
-    best = int(complete[search._select_best_index(search.refit, metric, table)])
+    if goals := goals_of(search):
+        metric, best = goals[0], choose_from_front(search.pareto_front_)
+    else:
+        metric = search.refit if search.multimetric_ else "score"
+        complete, table = rows_to_choose_from(rows, search.cv_results_)
+        best = int(complete[search._select_best_index(search.refit, metric, table)])
     search.best_index_ = best
     if not callable(search.refit):
         search.best_score_ = search.cv_results_[f"mean_test_{metric}"][best]

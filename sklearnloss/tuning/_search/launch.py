@@ -48,7 +48,7 @@ def search_candidates(
     """
     planned = untried(store.rows(), store.space, search.n_trials)
     if not is_longer(store.study):  # the shorter search has tried them
-        warn_of_too_few_trials(planned, search.n_trials, len(store.space.branches))
+        warn_of_too_few_trials(planned, search.n_trials, store.space)
     try:
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)
@@ -65,7 +65,7 @@ def search_candidates(
         raise ValueError(all_failed(members))
     left = untried(members, store.space)
     if interrupt is None and set(left) > set(planned):
-        warn_of_untried(left, search.timeout)
+        warn_of_untried(left, search.timeout, store.space)
     return interrupt
 
 

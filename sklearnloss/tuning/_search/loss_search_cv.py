@@ -29,6 +29,7 @@ from .._workers.pool import count_workers
 from .._workers.storage import opened_storage, quiet_optuna
 from .cv_results import choose_settings
 from .fitted_attributes import forget, refit
+from .goals import GoalsSearchCV
 from .launch import search_candidates, shared_storage
 from .progress import check_callbacks
 from .pruner import check_pruner
@@ -40,7 +41,7 @@ from .watch import SearchWatch
 from .worker import Budget
 
 
-class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
+class LossSearchCV(GoalsSearchCV):
     """Find the loss, with its settings, that scores best in cross-validation.
 
     Each loss has its own parameters, and the defaults of each are tried first; then
@@ -54,7 +55,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         The estimator to train. Any other scikit-learn estimator is searched over
         ``param_distributions`` only, and candidates are stopped between folds.
     losses : list, dict, str or None, default=None
-        The losses to choose from, None for all that suit the estimator. Each is
+        The losses to choose from. None is the estimator's own and the default menu (see
+        docs/losses.md), the most promising first; "all" adds all others that suit. Each is
 
         - a name such as "focal" or "dice+bce", or a class: its own parameters are
           searched, see :func:`~sklearnloss.losses.get_search_space`;
@@ -102,12 +104,16 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Whether to train the best candidate on all data. With several metrics, the name
         of the one to optimize, or a function from ``cv_results_`` to the index of
         the best row, which sees only complete rows; then the first metric is optimized.
+        "pareto" optimizes all of them together, and takes the candidate of the Pareto
+        front whose worst metric is best, with each metric scaled to 0..1 on the front.
     sampler : optuna.samplers.BaseSampler, default=None
-        None is a tree-structured Parzen estimator, multivariate and grouped by loss.
+        None is a tree-structured Parzen estimator, multivariate and grouped by loss. For
+        ``refit="pareto"`` it must be able to optimize several metrics.
     pruner : optuna.pruners.BasePruner, default=None
         Stops candidates by their mean score over the folds so far. None keeps the better
         half after half a fold, after one, two, four and so on, but stops no candidate
         before two others have got as far; ``optuna.pruners.NopPruner()`` never stops any.
+        With ``refit="pareto"``, None stops none, and a pruner sees only the first metric.
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are saved, so that the same call resumes after any interruption:
         a path is a journal file (SQLite if it ends in ``.db``), an address such as
@@ -142,7 +148,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
     best_params_ : dict
         Parameters of the best candidate.
     best_score_ : float
-        Its mean score. As the best of many, it is optimistic: see :meth:`compare`.
+        Its mean score. As the best of many, it is optimistic: see :meth:`compare`. With
+        ``refit="pareto"``, this and all that concerns a single loss is the first metric.
     best_index_ : int
         Its row in ``cv_results_``.
     best_estimator_ : estimator
@@ -151,6 +158,11 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         Seconds that this training took.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
+    pareto_front_ : list of dict
+        With ``refit="pareto"``, the complete candidates that no other one dominates, the
+        best in the first metric first: "index" (the row in ``cv_results_``, where they are
+        marked in the column "is_pareto"), "loss", "params", and by metric the mean
+        ("scores") and standard deviation ("std") over the folds.
     score_curves_ : dict of str to list of (int, float)
         With these settings, the score after each epoch: the mean over the finished folds.
         Only of losses whose epochs were scored.
@@ -166,7 +178,8 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
         have no mean, failed ones have ``error_score``; both rank last, as do losses that are
         no longer searched.
     study_ : optuna.Study
-        The candidates in memory, for Optuna's plots and parameter importances.
+        The candidates in memory, for Optuna's plots and parameter importances. With
+        ``refit="pareto"``, the values of its trials are the means of all metrics.
     scorer_ : callable or dict
         The scorers.
     n_splits_ : int
@@ -385,7 +398,7 @@ class LossSearchCV(BaseSearchCV):  # type: ignore[misc]
             )
         settings = choose_settings(self.best_per_loss_, options.pop("losses", None))
         scoring = self.scoring
-        if isinstance(self.refit, str) and isinstance(self.scorer_, dict):
+        if isinstance(self.scorer_, dict) and self.refit in [*self.scorer_]:
             # The first metric decides a comparison.
             scoring = {self.refit: self.scorer_[self.refit], **self.scorer_}
         options = {"scoring": scoring, **options}

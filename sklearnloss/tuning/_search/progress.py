@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 
 from .attempts import Row
 from .cached_study import add_trials, as_study, stoppable
+from .goals import goals_of
 from .store import CandidateStore
 from .watch import progress
 from .worker import Worker
@@ -38,6 +39,7 @@ class ProgressReporter:
         self.watch = search._watch
         self.callbacks = list(search.callbacks or [])
         self.n_trials = search.n_trials
+        self.goals = goals_of(search)
         self.study: optuna.Study | None = None  # passed to callbacks
         self.seen: set[int] = set()  # trials, as a failed candidate may be tried again
         self.best: tuple[float, str] | None = None
@@ -53,7 +55,7 @@ class ProgressReporter:
         if self.watch is not None:
             self.watch.update(progress(self.store))
         if self.callbacks:
-            self.study = as_study(former, self.store.space, self.store.study.study_name)
+            self.study = as_study(former, self.store.space, self.store.study.study_name, self.goals)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -113,7 +115,7 @@ class ProgressReporter:
         study = self.study
         if study is None:
             return
-        add_trials(study, [row], self.store.space)
+        add_trials(study, [row], self.store.space, self.goals)
         trial = copy.deepcopy(study.get_trials(deepcopy=False)[-1])
         with stoppable(study):
             for callback in self.callbacks:

@@ -13,9 +13,9 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
-from optuna.trial import Trial
+from optuna.trial import Trial, create_trial
 
-from .._space.search_space import Values
+from .._space.search_space import Space, Values
 from .attempts import Row
 from .cached_study import CachedStudy
 
@@ -138,6 +138,7 @@ class CandidateSampler:
             multivariate=True,
             group=True,
             constant_liar=True,
+            # The first candidates take the place of the random ones with which it would start.
             n_startup_trials=max(10, self._n_first),
             seed=zlib.crc32(text.encode()),
         )
@@ -150,6 +151,37 @@ def check_sampler(sampler: BaseSampler | None) -> None:
             "sampler=GridSampler(...) uses its own grid. Pass lists of choices as "
             "param_distributions and n_trials=None instead: each combination is tried once."
         )
+
+
+def check_several_goals(sampler: BaseSampler | None, space: Space, goals: Sequence[str]) -> None:
+    """Refuse a sampler that cannot optimize several metrics together, by trying it.
+
+    Raises
+    ------
+    ValueError
+        If it raises an error when it is asked for a second candidate.
+    """
+    if sampler is None or not goals:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            proposer = CandidateSampler(CachedStudy("check", space, goals=goals), sampler, 0)
+            values = proposer._sample(0, set())
+            if values is not None:
+                trial = create_trial(
+                    params=values,
+                    distributions=space.distributions(values),
+                    values=[0.0] * len(goals),
+                )
+                proposer.cache.study.add_trial(trial)
+                proposer._sample(1, set())
+    except Exception as error:
+        raise ValueError(
+            f"sampler={type(sampler).__name__}(...) cannot propose candidates for several goals, "
+            f"{', '.join(map(repr, goals))}: {error} Pass None (the default), TPESampler() or "
+            f"NSGAIISampler(), or the name of one metric as refit."
+        ) from error
 
 
 def suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:

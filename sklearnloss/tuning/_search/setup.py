@@ -19,7 +19,9 @@ from .._evaluation.pipeline import has_loss
 from .._space.search_space import Space
 from .._workers.address import hide_password
 from .evaluate import Task
+from .goals import read_goals
 from .longer_search import begin_with_shorter
+from .sampler import check_several_goals
 from .stored_search import DEFAULT_NAME, SearchIdentity, join_study, open_study, use_older_seed
 
 
@@ -47,6 +49,8 @@ def make_task(
     identity : SearchIdentity
         Empty without a storage.
     """
+    goals = read_goals(search, scorers)
+    check_several_goals(search.sampler, space, goals)
     split_params, fit_params = routed.splitter.split, routed.estimator.fit
     identity, is_stored = SearchIdentity(), search.storage is not None
     if is_stored:
@@ -55,11 +59,12 @@ def make_task(
         identity.add_data(X, y, groups, fit_params, masks=masks, unit=unit)
     seed = _seed(search, identity.digests)
     metrics = getattr(scorers, "_scorers", None)
-    metric = search.refit if isinstance(search.refit, str) else next(iter(metrics or [None]))
+    is_name = isinstance(search.refit, str) and not goals
+    metric = search.refit if is_name else next(iter(metrics or [None]))
     if is_stored:
         identity.add_estimator(search.estimator)
         identity.add_space(space)
-        identity.add_metrics(search.scoring, metric)
+        identity.add_metrics(search.scoring, metric, goals)
     task = Task(
         estimator=clone(search.estimator),
         X=X,
@@ -72,6 +77,7 @@ def make_task(
         seed=seed,
         raises=search.error_score == "raise",
         candidate_timeout=search.candidate_timeout,
+        goals=goals,
     )
 
     def set_seed(seed: int) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,10 +122,12 @@ class SearchIdentity(Identity):
         details = describe_space(space)
         self.add("space", details["losses"], details)
 
-    def add_metrics(self, scoring: Any, metric: str | None) -> None:
-        """Add the scorers, and the metric to optimize if there are several."""
+    def add_metrics(self, scoring: Any, metric: str | None, goals: Sequence[str] = ()) -> None:
+        """Add the scorers, and the metric to optimize, or the metrics to optimize together."""
         text = short(scoring) if metric is None else f"{short(scoring)} by {metric!r}"
-        self.add_scoring(text, [scoring, metric])
+        if goals:
+            text = f"{short(scoring)} by the Pareto front of {', '.join(map(repr, goals))}"
+        self.add_scoring(text, [scoring, list(goals) or metric])
 
 
 def open_study(

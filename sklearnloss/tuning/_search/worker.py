@@ -109,7 +109,9 @@ class Worker:
         self.budget = budget
         self.on_finish = on_finish
         self.watch = watch
-        self.pruner = HalvingPruner(task.n_epochs) if pruner is None else pruner
+        if pruner is None:  # with several goals, nothing is stopped for one of them
+            pruner = NopPruner() if task.goals else HalvingPruner(task.n_epochs)
+        self.pruner = pruner
         self._given_sampler = sampler
         self.stopped = False
 
@@ -121,7 +123,10 @@ class Worker:
     @functools.cached_property
     def sampler(self) -> CandidateSampler:
         """The sampler that proposes the next candidate."""
-        return CandidateSampler(self.cache, self._given_sampler, self.task.seed)
+        cache, goals = self.cache, self.task.goals
+        if goals:  # the pruner compares the first metric, the sampler all of them
+            cache = CachedStudy(self.store.study.study_name, self.store.space, goals=goals)
+        return CandidateSampler(cache, self._given_sampler, self.task.seed)
 
     def run(self) -> None:
         """Work until there is nothing left to begin or to take over."""

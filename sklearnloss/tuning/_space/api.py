@@ -11,13 +11,11 @@ import numpy as np
 from scipy import stats
 
 from ...estimators._loss_parameter import REQUIRED, loss_parameters
-from ...losses import get_search_space, list_losses
+from ...losses import get_search_space
+from .menu import ALL, all_names, menu_names
 
 if TYPE_CHECKING:
     import optuna
-
-#: Sums that are tried in addition to the single losses of a task.
-COMPOUNDS = {"classification": [], "segmentation": ["dice+bce", "dice+cross_entropy", "dice+focal"]}
 
 
 def loss_param_grid(
@@ -106,7 +104,7 @@ def loss_param_distributions(
 def suggest_loss(
     trial: optuna.trial.BaseTrial,
     task: str | None = None,
-    losses: Sequence[str] | None = None,
+    losses: str | Sequence[str] | None = None,
     *,
     prefix: str = "",
 ) -> dict[str, Any]:
@@ -119,10 +117,10 @@ def suggest_loss(
         ``<prefix><loss>__<parameter>``, so that a trial may choose a loss for each of
         several prefixes.
     task : {"classification", "segmentation"}, default=None
-        Choose among all losses meant for this task, and leave out settings that have no
-        effect in it.
-    losses : list of str, default=None
-        Choose among these.
+        Choose among the default menu of this task, see "The default menu" in
+        docs/losses.md, and leave out settings that have no effect in it.
+    losses : list of str, str or None, default=None
+        Choose among these; "all" is all losses meant for the task.
     prefix : str, default=""
         Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
 
@@ -141,10 +139,11 @@ def suggest_loss(
     >>> UNetSegmenter().set_params(**suggest_loss(trial, losses=["dice", "tversky"]))
     UNetSegmenter(loss='tversky', loss__alpha=0.3, loss__beta=0.7)
     """
-    if losses is None:
+    if losses is None or (isinstance(losses, str) and losses == ALL):
         if task is None:
-            raise ValueError("There are no losses to choose from: pass task= or losses=.")
-        losses = [*list_losses(task), *COMPOUNDS[task]]
+            also = " as well" if losses else " or losses="
+            raise ValueError(f"There are no losses to choose from: pass task={also}.")
+        losses = menu_names(task) if losses is None else all_names(task)
     names = _as_names(losses)
     name = trial.suggest_categorical(f"{prefix}loss", names)
     params: dict[str, Any] = {f"{prefix}loss": name}

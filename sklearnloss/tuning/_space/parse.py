@@ -7,22 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
-from sklearn.base import is_classifier
 from torch import nn
 
 from ..._utils.pipeline import last_step
 from ..._utils.text import did_you_mean, shorten, text_keys, unique_name
 from ...estimators._loss_parameter import REQUIRED, loss_parameters, resolve_loss
-from ...losses import CompoundLoss, Loss, get_search_space, list_losses
+from ...losses import CompoundLoss, Loss, get_search_space
 from ...losses._core.compound import default_name
-from ...losses._core.foreign import loss_form
 from ...losses._core.names import registered_name
-from ...losses._registry import get_loss
 from ...networks._registry import network_parameters
 from .._evaluation.fingerprint import in_order
 from .._evaluation.pipeline import has_loss, no_loss
-from .api import COMPOUNDS
 from .hyperparameter import Free, read_choices, read_free
+from .menu import ALL, Choice, all_losses, choice_name, default_menu, refuse_misspelled_all, task_of
 from .search_space import BRANCH, Branch, Space
 
 
@@ -87,7 +84,8 @@ def read_space(estimator: Any, losses: Any, param_distributions: Any) -> Space:
     branches = _with_one_range_per_name(branches)
     names = {name for branch in branches.values() for name in branch.free}
     choice = BRANCH if losses_there else unique_name("grid", names)
-    return Space(branches, choice, losses_there)
+    is_menu = any(isinstance(spec, Choice) for _, spec, _ in named)
+    return Space(branches, choice, losses_there, is_menu)
 
 
 def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]:
@@ -134,17 +132,20 @@ def with_full_names(
 
 
 def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
-    """Return (label, spec) pairs; a spec is a loss or a (loss, space) pair."""
+    """Return (label, spec) pairs; a spec is a loss, a (loss, space) pair, or a Choice."""
     if not has_loss(estimator):
         raise TypeError(f"losses= is given. {no_loss(estimator)}")
-    if losses is None:
-        return [(name, name) for name in suitable_losses(estimator)]
+    if losses is None or (isinstance(losses, str) and losses == ALL):
+        choices = default_menu(estimator) if losses is None else all_losses(estimator)
+        names = [name for name in map(choice_name, choices) if name is not None]
+        return [(choice_name(c) or unique_name(_loss_label(c.loss), names), c) for c in choices]
     if isinstance(losses, Mapping):
         pairs = [
             (label, (label, spec) if isinstance(spec, Mapping) else spec)
             for label, spec in text_keys(losses, "losses").items()
         ]
     elif isinstance(losses, str):
+        refuse_misspelled_all(losses)
         pairs = [(losses, losses)]
     elif isinstance(losses, list | tuple | set | frozenset):
         losses = in_order(losses) if isinstance(losses, set | frozenset) else losses
@@ -159,20 +160,6 @@ def _read_losses(estimator: Any, losses: Any) -> list[tuple[str, Any]]:
     if not pairs:
         raise ValueError("losses is empty. Expected at least one loss.")
     return pairs
-
-
-def task_of(estimator: Any) -> str:
-    """Return "classification" or "segmentation"."""
-    return "classification" if is_classifier(estimator) else "segmentation"
-
-
-def suitable_losses(estimator: Any) -> list[str]:
-    """Return the names of all losses that an estimator can train with."""
-    task, part = task_of(estimator), last_step(estimator)[1]
-    names = [*list_losses(task), *COMPOUNDS[task]]
-    if not getattr(part, "multilabel", False):
-        return names
-    return [name for name in names if loss_form(get_loss(name)) != "softmax"]
 
 
 def _grid_losses(grid: dict[str, Any], loss_key: str) -> list[tuple[str, Any, dict[str, Any]]]:
@@ -209,11 +196,14 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
     fixed: dict[str, Any] = {}
     free: dict[str, Free] = {}
     defaults = {key: known[key] for key in grid if key in known}
+    unsearched = dict(defaults)
     if spec is not None:
-        loss, space, declared = _split_spec(estimator, spec)
-        fixed[loss_key] = loss
-        parameters = _check_loss(loss)
         own = f"{loss_key}__"
+        choice = spec if isinstance(spec, Choice) else Choice(None)
+        spec = choice.loss if isinstance(spec, Choice) else spec
+        loss, space, declared = _split_spec(estimator, spec)
+        fixed = {loss_key: loss, **{own + k: v for k, v in choice.fixed.items()}}
+        parameters = _check_loss(loss, choice.fixed)
         for name, ranges in space.items():
             if not _has_parameter(parameters, name):
                 raise ValueError(
@@ -221,7 +211,9 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
                     f"{sorted(parameters)}.{did_you_mean(name, list(parameters))}"
                 )
             free[f"{label}__{name}"] = read_free(own + name, ranges, optional=not declared)
-        defaults |= {own + k: v for k, v in parameters.items() if v is not REQUIRED}
+        first = {**parameters, **choice.start}
+        defaults |= {own + k: v for k, v in first.items() if v is not REQUIRED}
+        unsearched |= {own + k: v for k, v in parameters.items() if v is not REQUIRED} | fixed
         for key in [key for key in grid if key.startswith(own)]:
             name = key.removeprefix(own)
             if _has_parameter(parameters, name):
@@ -230,7 +222,7 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
     others = {key: read_free(key, given) for key, given in grid.items()}
     for key in [*fixed, *others]:
         _check_parameter(estimator, key, others, known)
-    return Branch(fixed, {**free, **others}, defaults)
+    return Branch(fixed, {**free, **others}, defaults, unsearched)
 
 
 def _check_parameter(
@@ -266,11 +258,12 @@ def _may_have(part: str, choice: Any, name: str) -> bool:
     return hasattr(choice, "get_params") and name in choice.get_params()
 
 
-def _check_loss(loss: Any) -> dict[str, Any]:
+def _check_loss(loss: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a loss's parameters; refuse a loss that no estimator can train with."""
     parameters = loss_parameters(loss)
-    if parameters is None or not any(value is REQUIRED for value in parameters.values()):
-        resolve_loss(loss, {})
+    required = [name for name, value in (parameters or {}).items() if value is REQUIRED]
+    if all(name in given for name in required):
+        resolve_loss(loss, dict(given))
     return parameters or {}
 
 

@@ -35,22 +35,32 @@ class Branch:
     free : dict of str to Free
         Free parameters, by their names in Optuna's trials.
     defaults : dict of str to object
-        The estimator's values of free parameters, which are tried first.
+        The values of free parameters that are tried first.
+    unsearched : dict of str to object, default=None
+        The estimator's values of free parameters if they are not searched; None is ``defaults``.
     """
 
     fixed: Mapping[str, Any]
     free: Mapping[str, Free]
     defaults: Mapping[str, Any]
+    unsearched: Mapping[str, Any] | None = None
 
     def default_values(self) -> First:
         """Return the defaults that can be sampled, and the names of parameters left unset."""
+        return self._encode(self.defaults)
+
+    def unsearched_values(self) -> First:
+        """Return the same for the estimator's values of parameters that are not searched."""
+        return self._encode(self.defaults if self.unsearched is None else self.unsearched)
+
+    def _encode(self, given: Mapping[str, Any]) -> First:
         values: Values = {}
         unset = []
         for name, free in self.free.items():
-            if free.key not in self.defaults:
+            if free.key not in given:
                 continue
             try:
-                values[name] = free.encode(self.defaults[free.key])
+                values[name] = free.encode(given[free.key])
             except LookupError:
                 if free.optional:
                     unset.append(name)
@@ -69,6 +79,8 @@ class Space:
         The name of the choice among branches in Optuna's trials.
     has_losses : bool, default=True
         Whether the labels are labels of losses.
+    is_menu : bool, default=False
+        Whether the losses are those of the library, the most promising first.
     initial : tuple of (dict, list of str), default=()
         Candidates to try first: some or all of their values, and names to leave unset.
     """
@@ -76,6 +88,7 @@ class Space:
     branches: Mapping[str, Branch]
     choice: str = BRANCH
     has_losses: bool = True
+    is_menu: bool = False
     initial: tuple[First, ...] = ()
 
     @property

@@ -73,9 +73,9 @@ def losses_of(space: Space) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", [UNetSegmenter(), ResNetClassifier()])
-def test_no_losses_means_all_that_suit_the_task(model: Any) -> None:
+def test_all_is_every_loss_for_the_task_over_its_own_ranges(model: Any) -> None:
     task = "segmentation" if isinstance(model, UNetSegmenter) else "classification"
-    space = read_space(model, None, None)
+    space = read_space(model, "all", None)
     assert set(list_losses(task)) <= set(space.branches)
     assert ("dice+bce" in space.branches) == (task == "segmentation")
     for label in space.branches:
@@ -84,7 +84,7 @@ def test_no_losses_means_all_that_suit_the_task(model: Any) -> None:
 
 
 def test_multilabel_masks_leave_out_losses_of_one_class_per_pixel() -> None:
-    space = read_space(UNetSegmenter(multilabel=True), None, None)
+    space = read_space(UNetSegmenter(multilabel=True), "all", None)
     assert "dice" in space.branches
     assert "bce" in space.branches
     assert not {"cross_entropy", "hinge", "dice+cross_entropy"} & set(space.branches)
@@ -184,6 +184,8 @@ def test_repeated_losses_are_numbered() -> None:
     ("losses", "message"),
     [
         (["focl"], "Unknown loss 'focl'.*Did you mean 'focal'"),
+        ("focl", "Unknown loss 'focl'.*Did you mean 'focal'"),
+        ("al", "Unknown loss 'al'.*Expected 'all'.*Did you mean 'all'"),
         (["dice+focl"], "Unknown loss 'focl'.*Did you mean 'focal'"),
         ({"focl": {"gamma": [1]}}, "Unknown loss 'focl'.*Did you mean 'focal'"),
         ([("focal", {"gama": [1]})], "no parameter 'gama'.*Did you mean 'gamma'"),

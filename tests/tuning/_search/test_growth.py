@@ -270,6 +270,19 @@ def test_names_that_depend_on_other_losses_do_not_matter(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.filterwarnings("ignore:n_trials=1 tries the 1 most promising")
+def test_a_default_of_the_menu_is_not_that_of_earlier_candidates(tmp_path: Path) -> None:
+    """The menu begins with beta=0.7, but where beta was not searched, it was 0.5."""
+    named = {"losses": [("tversky", {"alpha": (0.1, 0.9)})], "n_trials": 1}
+    (one,) = races(tmp_path / "s.journal", named)
+    assert one.cv_results_["params"] == [{"loss": "tversky", "loss__alpha": 0.5}]
+    (found,) = races(tmp_path / "s.journal", {"losses": ["tversky"], "n_trials": 1})
+    assert found.cv_results_["params"][0]["loss__beta"] == 0.5
+    menu = races(tmp_path / "s.journal", {"losses": None, "n_trials": 1})[0].cv_results_
+    assert menu["in_space"].tolist() == [True]
+    assert menu["params"][0]["loss__beta"] == 0.5
+
+
 def without_settings(storage: BaseStorage, name: str = "sklearnloss") -> BaseStorage:
     """Return a storage as older versions wrote it."""
     older, study = InMemoryStorage(), optuna.load_study(study_name=name, storage=storage)

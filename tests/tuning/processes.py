@@ -209,9 +209,10 @@ def make_search(*, sound: bool = False, **options: Any) -> LossSearchCV:
 
 def make_race(**options: Any) -> LossSearchCV:
     """Return a small search for a loss, which :func:`images` are for."""
-    model = UNetSegmenter(width=2, depth=1, max_epochs=2)
-    settings: dict[str, Any] = {"n_trials": 4, "cv": 2, "random_state": 0, **options}
-    return LossSearchCV(model, ["dice", "focal", "tversky"], **settings)
+    model = UNetSegmenter(width=2, depth=1, max_epochs=options.pop("max_epochs", 2))
+    settings: dict[str, Any] = {"n_trials": 4, "cv": 2, "random_state": 0}
+    settings["losses"] = ["dice", "focal", "tversky"]
+    return LossSearchCV(model, **{**settings, **options})
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
@@ -428,7 +429,8 @@ def start(
     ----------
     options : dict
         Of :func:`make_search`, and "kill_at": steps at which the search is killed and
-        started anew, each time; "race": whether to use :func:`make_race`; "patches": of
+        started anew, each time; "first": other options of a search that comes first, and
+        is killed as often; "race": whether to use :func:`make_race`; "patches": of
         :func:`_patch`.
     folder : path
         For what it writes.
@@ -491,6 +493,9 @@ def _run(
 def _search_killed(options: dict[str, Any]) -> Any:
     if options.get("race"):
         importlib.import_module("torch._dynamo")  # which training imports
+    if "first" in options:
+        first = options.pop("first")
+        _search_killed({**options, **first})
     for step in options.pop("kill_at", ()):
         child = os.fork()
         if child == 0:

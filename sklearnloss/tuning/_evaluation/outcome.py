@@ -16,6 +16,10 @@ class Pruned(Exception):
     """A candidate is not worth continuing."""
 
 
+class TimedOut(Exception):
+    """A candidate took longer than it may."""
+
+
 class UndefinedScore(ValueError):
     """A score is nan or infinite, which need not be caused by training."""
 
@@ -31,6 +35,7 @@ class Outcome(StrEnum):
     PRUNED = "pruned"
     DIVERGED = "diverged"  # the loss became nan or infinite
     UNDEFINED = "undefined"  # the score is nan or infinite
+    TIMEOUT = "timeout"  # it took longer than it may
     OUT_OF_MEMORY = "out of memory"  # of a GPU
     INVALID = "invalid"  # a ValueError or TypeError, whose message is meant for users
     ERROR = "error"  # any other exception
@@ -41,6 +46,7 @@ class Outcome(StrEnum):
         """Return the outcome of a fit that raised an error."""
         kinds = {
             Pruned: cls.PRUNED,
+            TimedOut: cls.TIMEOUT,
             FloatingPointError: cls.DIVERGED,
             UndefinedScore: cls.UNDEFINED,
             Crashed: cls.CRASHED,
@@ -56,8 +62,8 @@ class Outcome(StrEnum):
         """COMPLETE, PRUNED or FAIL."""
         if self is Outcome.COMPLETE:
             return TrialState.COMPLETE
-        stopped = self in (Outcome.PRUNED, Outcome.DIVERGED, Outcome.UNDEFINED)
-        return TrialState.PRUNED if stopped else TrialState.FAIL
+        stopped = (Outcome.PRUNED, Outcome.DIVERGED, Outcome.UNDEFINED, Outcome.TIMEOUT)
+        return TrialState.PRUNED if self in stopped else TrialState.FAIL
 
 
 def attempt(action: Callable[[], T], on_error: Callable[[Outcome, Exception], T]) -> T:

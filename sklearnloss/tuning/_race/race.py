@@ -32,6 +32,8 @@ class Race:
     tolerance : float, default=0.1
         Expected gain below which a candidate is stopped, in standard deviations of a
         difference from fold to fold; > 0.
+    n_complete : int, default=1
+        Number of candidates that are to finish all folds; >= 1.
 
     Attributes
     ----------
@@ -45,8 +47,11 @@ class Race:
     https://doi.org/10.1016/j.orp.2016.09.002
     """
 
-    def __init__(self, n_folds: int, n_epochs: int, tolerance: float = TOLERANCE) -> None:
+    def __init__(
+        self, n_folds: int, n_epochs: int, tolerance: float = TOLERANCE, n_complete: int = 1
+    ) -> None:
         self.scores = FoldScores(n_folds, n_epochs)
+        self.n_complete = n_complete
         self.tolerance = tolerance
         self._version = -1
         self._variance = 0.0
@@ -129,6 +134,8 @@ class Race:
         n_folds = len(self.scores.candidates[candidate].folds)
         if len(self.scores.candidates[number].folds) <= n_folds:
             return False  # the leader has not been trained on this fold
+        if n_folds and self._n_missing():
+            return False  # it may be needed
         return self.gain(candidate, step) < self.smallest_gain
 
     def next(self, running: Collection[int] = ()) -> int | None:
@@ -153,4 +160,13 @@ class Race:
         if not behind and number in is_free:
             return number
         choice = behind or (left if known[number].status is Status.RUNNING else {})
+        if not choice and self._n_missing():
+            choice = gains
         return max(choice, key=lambda k: (choice[k], -k)) if choice else None
+
+    def _n_missing(self) -> int:
+        """Return how many candidates are still to finish all folds, besides the leader."""
+        if self.n_complete < 2:
+            return 0
+        known = self.scores.valid().values()
+        return max(0, self.n_complete - sum(each.status is Status.COMPLETE for each in known))

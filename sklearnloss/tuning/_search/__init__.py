@@ -1,10 +1,12 @@
 """``LossSearchCV``: the search for the best loss.
 
-``loss_search_cv`` is the estimator. It runs ``setup``, opens the ``stored_search`` and calls
-``launch``, which scores candidates in this process or in others (``job``, ``join``,
+``loss_search_cv`` is the estimator. It runs ``setup``, opens the ``stored_search``, whose
+``stored_space`` may change, perhaps as a ``longer_search`` that begins with the best of a shorter
+one, and calls ``launch``, which scores candidates in this process or in others (``job``, ``join``,
 ``worker_process``). Each process runs a ``worker``, which claims a candidate in the ``store``, with
 values that the ``sampler`` proposes, and calls ``evaluate`` to score it fold by fold. Each of the
-``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``.
+``attempts`` at a candidate is a trial in the storage, which holds the state of the ``candidate``
+and the ``candidate_settings``. A ``time_limit`` may end it.
 Its ``intermediate_results`` are saved there, and reported to the ``pruner``, which may stop it.
 Without a pruner of the user, a ``candidate_race`` decides that. On a cluster, the worker is that of
 ``cluster``, whose folds are trained by ``remote_fold``. Sampler and pruner read a ``cached_study``

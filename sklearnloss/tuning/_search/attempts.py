@@ -10,8 +10,9 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from .._space.search_space import Values
+from .._space.search_space import Space, Values
 from .candidate import CandidateState
+from .candidate_settings import Settings
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,37 @@ class Row:
         Its trial; after an interruption, the trial of the latest attempt.
     failed_in : frozenset of str
         The calls of ``fit`` in which it failed.
+    settings : Settings, default=None
+        Its settings in the current space; None if that is the space of its trial.
     """
 
     candidate: int
     trial: FrozenTrial
     failed_in: frozenset[str] = frozenset()
+    settings: Settings | None = None
 
     @property
     def values(self) -> Values:
-        """Its values by parameter name in Optuna."""
-        return self.trial.params
+        """Its values by parameter name in the current space, empty if it is not in it."""
+        return self.trial.params if self.settings is None else self.settings.values or {}
+
+    @property
+    def is_in_space(self) -> bool:
+        """Whether the current search could propose it."""
+        return self.settings is None or self.settings.values is not None
+
+    @property
+    def may_be_chosen(self) -> bool:
+        """Whether its loss is one of the current ones, and its parameters are known."""
+        return self.settings is None or self.settings.is_known
+
+    def loss(self, space: Space) -> str:
+        """Return the label of its loss; "" if no losses are searched."""
+        return space.loss(self.values) if self.settings is None else self.settings.loss
+
+    def params(self, space: Space) -> dict[str, Any]:
+        """Return the estimator's parameters."""
+        return space.params(self.values) if self.settings is None else self.settings.params
 
     @functools.cached_property
     def results(self) -> CandidateState:

@@ -11,6 +11,7 @@ from typing import Any, Self
 from optuna.trial import TrialState
 
 from .._evaluation.outcome import Outcome
+from .candidate_settings import SETTINGS, is_settings
 
 
 @dataclass
@@ -58,8 +59,8 @@ class CandidateState:
 
     @property
     def is_infeasible(self) -> bool:
-        """Whether its parameters do not lead to a finite score."""
-        return self.outcome in (Outcome.DIVERGED, Outcome.UNDEFINED)
+        """Whether its parameters do not lead to a finite score, or not in time."""
+        return self.outcome in (Outcome.DIVERGED, Outcome.UNDEFINED, Outcome.TIMEOUT)
 
     @property
     def last_report(self) -> float:
@@ -123,6 +124,7 @@ def find_invalid_attribute(attrs: Mapping[str, Any]) -> str | None:
         "deaths": _is_deaths(attrs.get("deaths", [[], 0])),
         "n_before": isinstance(attrs.get("n_before", 0), int),
         "beat": isinstance(attrs.get("beat", 0), int),
+        SETTINGS: SETTINGS not in attrs or is_settings(attrs[SETTINGS]),
     }
     return next((name for name, right in checks.items() if not right), None)
 

@@ -16,6 +16,10 @@ from .candidate import CandidateState
 from .evaluate import Task
 
 
+#: So many candidates finish all folds if their models are combined.
+N_IN_ENSEMBLE = 5
+
+
 class CandidateRace:
     """Runs a race among the candidates of a search.
 
@@ -32,7 +36,8 @@ class CandidateRace:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.race = Race(len(task.splits), task.n_epochs)
+        n_complete = 1 if task.models is None else N_IN_ENSEMBLE
+        self.race = Race(len(task.splits), task.n_epochs, n_complete=n_complete)
         self._known: dict[int, tuple[int, TrialState, int]] = {}
         self._current: set[int] = set()  # several on a cluster
 

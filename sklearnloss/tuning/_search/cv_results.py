@@ -29,22 +29,24 @@ def format_results(
     rows : list of Row
         All finished candidates.
     space : Space
-        The space that their values come from.
+        The current space.
     n_splits : int
         Number of folds.
 
     Returns
     -------
     results : dict of str to ndarray
-        scikit-learn's columns, and ``loss``, ``trial_state``, ``outcome``, ``reason``,
-        ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
-        are the means of incomplete candidates, which rank last.
+        scikit-learn's columns, and ``loss``, ``in_space``, ``trial_state``, ``outcome``,
+        ``reason``, ``last_report`` and ``n_epochs``. Folds that were not trained are NaN, and so
+        are the means of incomplete candidates. They rank last, and so do those of losses that
+        are not searched any more.
     """
-    params = [space.params(row.values) for row in rows]
+    params = [row.params(space) for row in rows]
     metrics = _metrics(search, rows)
     out = [_fold(row, fold, metrics, search) for row in rows for fold in range(n_splits)]
     more = {
-        "loss": [space.loss(row.values) for row in rows],
+        "loss": [row.loss(space) for row in rows],
+        "in_space": [row.is_in_space for row in rows],
         "trial_state": [row.state.name for row in rows],
         "outcome": [str(row.results.outcome) for row in rows],
         "reason": [row.results.reason for row in rows],
@@ -58,7 +60,7 @@ def format_results(
         times = np.array([fold[key] for fold in out]).reshape(len(rows), n_splits)
         results[f"mean_{key}"], results[f"std_{key}"] = _mean_and_std(times)
     for name in metrics or ["score"]:
-        _rank_last(results, name, [row.state == TrialState.COMPLETE for row in rows])
+        _rank_last(results, name, [_may_win(row) for row in rows])
     return results
 
 
@@ -91,18 +93,24 @@ def _mean_and_std(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.nanmean(times, axis=1), np.nanstd(times, axis=1)
 
 
-def _rank_last(results: dict[str, Any], metric: str, complete: list[bool]) -> None:
-    """Rank incomplete candidates after all complete ones, regardless of ``error_score``."""
-    ok = np.array(complete)
+def _may_win(row: Row) -> bool:
+    return row.state == TrialState.COMPLETE and row.may_be_chosen
+
+
+def _rank_last(results: dict[str, Any], metric: str, may_win: list[bool]) -> None:
+    """Rank candidates that cannot be chosen after all others, regardless of ``error_score``."""
+    ok = np.array(may_win)
     means = results[f"mean_test_{metric}"]
     order = np.where(ok & ~np.isnan(means), means, -np.inf)
     rank = np.array([1 + int((order > mean).sum()) for mean in order], dtype=np.int32)
     results[f"rank_test_{metric}"] = rank
 
 
-def complete_rows(results: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the positions of complete candidates, and a table of only those."""
-    kept = np.flatnonzero(results["trial_state"] == "COMPLETE")
+def rows_to_choose_from(
+    rows: Sequence[Row], results: dict[str, Any]
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the positions of candidates that may be the best, and a table of only those."""
+    kept = np.flatnonzero([_may_win(row) for row in rows])
     table = {
         key: column[kept] if isinstance(column, np.ndarray) else [column[k] for k in kept]
         for key, column in results.items()
@@ -114,7 +122,7 @@ def best_per_loss(rows: Sequence[Row], space: Space) -> dict[str, dict[str, Any]
     """Return the best settings of each loss: by score, or by last report if none is complete."""
     return {
         label: {
-            "params": space.params(row.values),
+            "params": row.params(space),
             "score": row.results.last_report,
             "state": row.state.name,
         }
@@ -127,7 +135,9 @@ def best_rows(rows: Sequence[Row], space: Space) -> dict[str, Row]:
     best: dict[str, tuple[int, float]] = {}
     found: dict[str, Row] = {}
     for row in rows:
-        label, score = space.loss(row.values), row.results.last_report
+        label, score = row.loss(space), row.results.last_report
+        if not row.may_be_chosen:
+            continue
         if row.state == TrialState.FAIL or row.results.is_infeasible or math.isnan(score):
             continue
         # Means over fewer folds are not comparable, and the better ones were continued.
@@ -164,8 +174,8 @@ def choose_settings(
 
 
 def has_complete(rows: Sequence[Row]) -> bool:
-    """Return whether any candidate is complete."""
-    return any(row.state == TrialState.COMPLETE for row in rows)
+    """Return whether any candidate is complete and may be chosen."""
+    return any(map(_may_win, rows))
 
 
 def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list[str]:
@@ -174,17 +184,18 @@ def untried(rows: Sequence[Row], space: Space, n_trials: int | None = 0) -> list
     Parameters
     ----------
     rows : list of Row
-        All candidates so far.
+        All candidates of this space so far.
     space : Space
         The space that their values come from.
     n_trials : int or None, default=0
         Number of candidates at the end, the first of which try one label each; None
         means that all labels will be tried.
     """
-    labels = list(space.branches)
-    tried = {space.label(row.values) for row in rows}
-    tried |= set(labels[len(rows) : n_trials])
-    return [label for label in labels if label not in tried]
+    values = [row.values for row in rows]
+    n_left = None if n_trials is None else max(0, n_trials - len(rows))
+    planned = [space.label(first) for first, _ in space.first_left(values)][:n_left]
+    tried = {*map(space.label, values), *planned}
+    return [label for label in space.branches if label not in tried]
 
 
 def warn_of_too_few_trials(labels: Sequence[str], n_trials: int | None, space: Space) -> None:

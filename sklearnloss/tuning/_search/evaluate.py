@@ -19,6 +19,7 @@ from .._evaluation.folds import Split
 from .._evaluation.outcome import Outcome, Pruned, UndefinedScore, attempt
 from .candidate import CandidateState
 from .sklearn_callbacks import SearchTasks
+from .time_limit import TimeLimit
 
 
 class RemoteFold(Protocol):
@@ -51,6 +52,8 @@ class Task(FitData):
         Notified of each candidate and fold, only in the search's own process.
     models : FoldModels or None
         Where the model of each finished fold is kept.
+    candidate_timeout : float or None
+        Seconds that a candidate may take.
     goals : tuple of str
         The metrics, if several are optimized together; ``metric`` is the first of them.
     remote : callable or None
@@ -64,6 +67,7 @@ class Task(FitData):
     raises: bool = False
     tasks: SearchTasks | None = None
     models: FoldModels | None = None
+    candidate_timeout: float | None = None
     goals: tuple[str, ...] = ()
     remote: Callable[[Mapping[str, Any], int, bool], RemoteFold] | None = None
     n_epochs: int = field(init=False)
@@ -122,6 +126,7 @@ class Evaluation:
 
     _fold: int = field(default=0, init=False)
     _is_behind: bool = field(default=False, init=False)  # as an epoch of a remote fold showed
+    _limit: TimeLimit = field(init=False)
 
     def run(self) -> None:
         """Train and score the remaining folds, and set the outcome."""
@@ -131,6 +136,7 @@ class Evaluation:
 
     def _run(self) -> None:
         folds, n_folds = self.results.folds, len(self.task.splits)
+        self._limit = TimeLimit(self.task.candidate_timeout, folds)
         for self._fold in range(len(folds), n_folds):
             folds.append(self._fit_and_score())
             is_last = self._fold + 1 == n_folds
@@ -140,6 +146,7 @@ class Evaluation:
                 raise Pruned(f"stopped after fold {self._fold + 1}")
             if not is_last:
                 self.save()
+                self._limit.check()
         self.results.end(Outcome.COMPLETE, self._mean())
 
     def _fail(self, outcome: Outcome, error: Exception) -> None:
@@ -150,6 +157,7 @@ class Evaluation:
             Outcome.PRUNED: str(error),
             Outcome.DIVERGED: f"diverged in fold {number}: {error}",
             Outcome.UNDEFINED: f"the score is {error} in fold {number}",
+            Outcome.TIMEOUT: str(error),
         }
         if outcome == Outcome.CRASHED:
             self.results.end(outcome, reason=str(error))
@@ -196,7 +204,7 @@ class Evaluation:
         fold = FoldFit(task, self.params, train, test, seed=task.fold_seed(self._fold))
         context = None if task.tasks is None else task.tasks.fold(fold.model, train)
         try:
-            fold.fit(self._score_epoch if self.watch else None, context)
+            fold.fit(self._end_epoch, context)
         finally:
             self.results.epochs += fold.n_epochs
         scores = fold.score()
@@ -209,6 +217,12 @@ class Evaluation:
             "score_time": fold.score_time,
             "epochs": fold.n_epochs,
         }
+
+    def _end_epoch(self, fold: FoldFit) -> None:
+        """Report the score after an epoch, and end a candidate that takes too long."""
+        if self.watch:
+            self._score_epoch(fold)
+        self._limit.check()
 
     def _score_epoch(self, fold: FoldFit) -> None:
         """Report the mean score after an epoch."""

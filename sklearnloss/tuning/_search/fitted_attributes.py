@@ -16,7 +16,7 @@ from .._space.search_space import Space
 from .attempts import Row
 from .cached_study import as_study
 from .combined import combined
-from .cv_results import best_per_loss, complete_rows, format_results, has_complete, untried
+from .cv_results import best_per_loss, format_results, has_complete, rows_to_choose_from, untried
 from .evaluate import Task
 from .goals import goals_of
 from .pareto import choose_from_front, describe_front, mark_front
@@ -31,8 +31,8 @@ def forget(search: Any) -> None:
 
 
 def finished_rows(store: CandidateStore) -> list[Row]:
-    """Return the finished candidates."""
-    return [row for row in store.rows() if row.is_finished]
+    """Return the finished candidates, also those of earlier calls with another space."""
+    return [row for row in store.all_rows() if row.is_finished]
 
 
 def set_known_results(search: Any, store: CandidateStore, error: BaseException) -> None:
@@ -48,14 +48,15 @@ def set_known_results(search: Any, store: CandidateStore, error: BaseException) 
 def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None:
     """Set all attributes except those of the refitted estimator."""
     space = store.space
-    search.study_ = as_study(rows, space, store.study.study_name, goals_of(search))
+    members = [row for row in rows if row.is_in_space]
+    search.study_ = as_study(members, space, store.study.study_name, goals_of(search))
     if space.has_losses:
-        search.untried_losses_ = untried(rows, space)
+        search.untried_losses_ = untried(members, space)
     if not rows:
         return
     search.cv_results_ = format_results(search, rows, space, search.n_splits_)
     if goals := goals_of(search):
-        mark_front(search.cv_results_, goals)
+        mark_front(search.cv_results_, goals, [row.may_be_chosen for row in rows])
         search.pareto_front_ = describe_front(search.cv_results_, goals)
     first = next((fold["scores"] for row in rows for fold in row.results.folds), None)
     search.multimetric_ = isinstance(first, dict)
@@ -65,20 +66,20 @@ def set_results(search: Any, rows: Sequence[Row], store: CandidateStore) -> None
     if search.multimetric_:
         search._check_refit_for_multimetric(first)
     if has_complete(rows):
-        _set_best(search, space)
+        _set_best(search, rows, space)
     elif search.pruner is None and not callable(search.refit):
         _set_best_so_far(search, rows, space)
 
 
-def _set_best(search: Any, space: Space) -> None:
-    """Choose the best of the complete candidates."""
+def _set_best(search: Any, rows: Sequence[Row], space: Space) -> None:
+    """Choose the best of the complete candidates whose loss is one of the current ones."""
     if not search.refit and search.multimetric_:
         return
     if goals := goals_of(search):
         metric, best = goals[0], choose_from_front(search.pareto_front_)
     else:
         metric = search.refit if search.multimetric_ else "score"
-        complete, table = complete_rows(search.cv_results_)
+        complete, table = rows_to_choose_from(rows, search.cv_results_)
         best = int(complete[search._select_best_index(search.refit, metric, table)])
     search.best_index_ = best
     if not callable(search.refit):
@@ -98,7 +99,8 @@ def _set_best_so_far(search: Any, rows: Sequence[Row], space: Space) -> None:
     for k, row in enumerate(rows):
         scores = [fold["scores"] for fold in row.results.folds]
         scores = [each[metric] if isinstance(each, dict) else each for each in scores]
-        if scores and row.state == TrialState.PRUNED and not row.results.is_infeasible:
+        stopped = row.state == TrialState.PRUNED and not row.results.is_infeasible
+        if scores and stopped and row.is_in_space:
             ranks[k] = (len(scores), math.fsum(scores) / len(scores))
     if not ranks:
         return

@@ -33,6 +33,7 @@ from .evaluate import Task
 from .fitted_attributes import finished_rows, set_known_results, set_results
 from .job import PREFIX, Job, remove, remove_left_over, sign
 from .join import JOB
+from .longer_search import is_longer
 from .progress import ProgressReporter
 from .store import CandidateStore
 from .worker import Budget, Worker
@@ -49,7 +50,8 @@ def search_candidates(
     The parameters and the result are those of :func:`run_search`.
     """
     planned = untried(store.rows(), store.space, search.n_trials)
-    warn_of_too_few_trials(planned, search.n_trials, store.space)
+    if not is_longer(store.study):  # the shorter search has tried them
+        warn_of_too_few_trials(planned, search.n_trials, store.space)
     try:
         interrupt = run_search(search, task, store, budget)
         rows = finished_rows(store)
@@ -58,15 +60,16 @@ def search_candidates(
         set_known_results(search, store, error)
         raise
     set_results(search, rows, store)
+    members = [row for row in rows if row.is_in_space]
     if has_complete(rows):
-        warn_of_failures(rows)
-        warn_of_scores(rows, search.cv_results_)
-    elif rows and interrupt is None:
+        warn_of_failures(members)
+        warn_of_scores(members, search.cv_results_)
+    elif members and interrupt is None:
         if not hasattr(search, "best_params_"):
-            raise ValueError(all_failed(rows))
+            raise ValueError(all_failed(members))
         if search._watch is None:
             warn_of_unfinished(len(rows[search.best_index_].results.folds), search.n_splits_)
-    left = untried(rows, store.space)
+    left = untried(members, store.space)
     if interrupt is None and set(left) > set(planned):
         warn_of_untried(left, search.timeout, store.space)
     return interrupt
@@ -114,6 +117,11 @@ def run_search(
 def _score_candidates(search: Any, job: Job, store: CandidateStore) -> None:
     """Score candidates in this process, in worker processes, or on a cluster."""
     cluster = active_engine()
+    if cluster is not None and job.task.models is not None:
+        raise ValueError(
+            "refit='ensemble' keeps the models of all folds in a folder, which the workers of a "
+            "cluster do not have. Search outside of joblib.parallel_config, or with refit=True."
+        )
     budget, n_workers = job.budget, 1 if cluster else count_workers(search.n_jobs)
     known = {"sampler": search.sampler, "pruner": search.pruner, "budget": budget}
     worker = Worker(job.task, store, watch=search._watch, **known)

@@ -21,6 +21,7 @@ from ...metrics._named import named_scorers
 from .._comparison.compare_losses import compare_losses
 from .._comparison.results import LossComparison
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
+from .._space.initial_candidates import with_initial_candidates
 from .._space.parse import read_space
 from .._workers.address import StorageParameter, is_url
 from .._workers.deadline import Deadline
@@ -85,6 +86,14 @@ class LossSearchCV(GoalsSearchCV):
     timeout : float, default=None
         Seconds after which no further candidate is begun. Losses that were not tried by
         then are listed in a warning and in ``untried_losses_``.
+    candidate_timeout : float, default=None
+        Seconds that a candidate may take, over all attempts at it. One that takes longer is
+        stopped after the epoch or the fold, reported to the sampler as infeasible, and
+        never chosen.
+    initial_candidates : list of dict, default=None
+        Candidates to try first, before the defaults, such as
+        ``{"loss": "tversky", "loss__alpha": 0.3}``, with labels or objects of ``losses``,
+        and values within their ranges. Other parameters have their defaults.
     cv : int, splitter, iterable or None, default=None
         The folds. None is a shuffled 5-fold, stratified for a classifier, and by group if
         groups are passed to ``fit``; there are fewer folds if there are fewer samples,
@@ -113,11 +122,13 @@ class LossSearchCV(GoalsSearchCV):
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are saved, so that the same call resumes after any interruption:
         a path is a journal file (SQLite if it ends in ``.db``), an address such as
-        "postgresql://user:password@host/name" a database. None is memory. A different
-        search is refused; arrays and files of data are compared by their contents.
+        "postgresql://user:password@host/name" a database. None is memory. Losses and ranges
+        may change between calls; a search that differs otherwise is refused. Arrays and
+        files of data are compared by their contents.
     study_name : str, default=None
         Name of the study in the storage. None is "sklearnloss", followed by a digest of
-        the data if a search of other data has that name, as in nested cross-validation.
+        the data if a search of other data has that name, as in nested cross-validation, and
+        by the number of epochs if one with fewer has, with whose best candidates it begins.
     n_jobs : int, default=1
         Worker processes on this machine. -1 is one per GPU, or one per core if there is
         none. If there are several GPUs, each worker uses one of them; if there are more
@@ -168,12 +179,14 @@ class LossSearchCV(GoalsSearchCV):
     untried_losses_ : list of str
         Labels of losses without a candidate, for lack of trials or time.
     cv_results_ : dict of str to ndarray
-        A row per candidate, as in scikit-learn, with additional columns "loss",
+        A row per candidate, as in scikit-learn, with additional columns "loss", "in_space"
+        (false if a call with other losses or ranges added it to the storage),
         "trial_state" (COMPLETE, PRUNED or FAIL), "outcome" ("complete", "pruned",
-        "diverged", "undefined" if the score is undefined, "out of memory", "invalid" for
+        "diverged", "undefined" if the score is undefined, "timeout", "out of memory", "invalid" for
         a ValueError or TypeError, "error" or "crashed"), "reason", "last_report" (the mean
         of the optimized metric over the folds so far) and "n_epochs". Stopped candidates
-        have no mean, failed ones have ``error_score``; both rank last.
+        have no mean, failed ones have ``error_score``; both rank last, as do losses that are
+        no longer searched.
     study_ : optuna.Study
         The candidates in memory, for Optuna's plots and parameter importances. With
         ``refit="pareto"``, the values of its trials are the means of all metrics.
@@ -232,6 +245,8 @@ class LossSearchCV(GoalsSearchCV):
         "param_distributions": [dict, list, tuple, None],
         "n_trials": [Interval(numbers.Integral, 1, None, closed="left"), None],
         "timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "candidate_timeout": [Interval(numbers.Real, 0, None, closed="neither"), None],
+        "initial_candidates": [list, tuple, None],
         "sampler": [BaseSampler, None],
         "pruner": [BasePruner, None],
         "storage": "no_validation",
@@ -257,6 +272,8 @@ class LossSearchCV(GoalsSearchCV):
         param_distributions: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         n_trials: int | None = 50,
         timeout: float | None = None,
+        candidate_timeout: float | None = None,
+        initial_candidates: Sequence[Mapping[str, Any]] | None = None,
         cv: Any = None,
         scoring: Any = None,
         refit: bool | str | Callable[..., int] = True,
@@ -275,6 +292,8 @@ class LossSearchCV(GoalsSearchCV):
         self.param_distributions = param_distributions
         self.n_trials = n_trials
         self.timeout = timeout
+        self.candidate_timeout = candidate_timeout
+        self.initial_candidates = initial_candidates
         self.cv = cv
         self.scoring = scoring
         self.refit = refit
@@ -325,6 +344,7 @@ class LossSearchCV(GoalsSearchCV):
         check_callbacks(self.callbacks)
         scorers, _ = self._get_scorers()
         space = read_space(self.estimator, self.losses, self.param_distributions)
+        space = with_initial_candidates(space, self.estimator, self.initial_candidates)
         check_combined(self, scorers, space)
         X, y = indexable(X, y)
         params = method_params(X, params)

@@ -88,7 +88,9 @@ def choose_compromise(scores: Array) -> int:
     return int(np.lexsort((np.arange(len(scores)), -mean, -worst))[0])
 
 
-def mark_front(results: dict[str, Any], metrics: Sequence[str]) -> None:
+def mark_front(
+    results: dict[str, Any], metrics: Sequence[str], may_win: Sequence[bool] | None = None
+) -> None:
     """Add the column ``is_pareto`` to a table of candidates.
 
     Parameters
@@ -97,9 +99,13 @@ def mark_front(results: dict[str, Any], metrics: Sequence[str]) -> None:
         ``cv_results_``. Only complete candidates can be on the front.
     metrics : sequence of str
         The metrics to optimize.
+    may_win : sequence of bool, default=None
+        Which of these candidates can be on it; None is all.
     """
     scores = np.stack([results[f"mean_test_{name}"] for name in metrics], axis=1)
     complete = results["trial_state"] == "COMPLETE"
+    if may_win is not None:
+        complete &= np.array(may_win)
     results["is_pareto"] = is_on_front(np.where(complete[:, None], scores, np.nan))
 
 

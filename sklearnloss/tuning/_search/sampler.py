@@ -23,7 +23,7 @@ _ATTEMPTS = 8
 
 
 class CandidateSampler:
-    """Proposes the defaults of each branch first, and then uses an Optuna sampler.
+    """Proposes the first candidates of the space, and then uses an Optuna sampler.
 
     No candidate is proposed twice. The default sampler, a multivariate and grouped
     tree-structured Parzen estimator, is reseeded for each candidate by its number, so
@@ -46,7 +46,7 @@ class CandidateSampler:
         self.is_default = sampler is None
         if sampler is not None:
             cache.study.sampler = copy.deepcopy(sampler)
-        self._first = list(self.space.first())
+        self._n_first = len(list(self.space.first()))
         self._keys: dict[int, tuple[Values, str]] = {}  # by candidate
         everything = self.space.all_values()
         self._everything = (
@@ -74,9 +74,9 @@ class CandidateSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self.cache.update(rows)
-            if candidate < len(self._first):
-                values, unset = self._first[candidate]
-                found = self._ask(candidate, 0, seen, values, unset)
+            first = next(self.space.first_left([row.values for row in rows]), None)
+            if first is not None:
+                found = self._ask(candidate, 0, seen, *first)
                 if found is not None:
                     return found
             if self._everything is not None:
@@ -139,7 +139,7 @@ class CandidateSampler:
             group=True,
             constant_liar=True,
             # The first candidates take the place of the random ones with which it would start.
-            n_startup_trials=max(10, len(self._first)),
+            n_startup_trials=max(10, self._n_first),
             seed=zlib.crc32(text.encode()),
         )
 
@@ -167,8 +167,7 @@ def check_several_goals(sampler: BaseSampler | None, space: Space, goals: Sequen
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             proposer = CandidateSampler(CachedStudy("check", space, goals=goals), sampler, 0)
-            n_first = len(proposer._first)
-            values = proposer.propose(n_first, ())
+            values = proposer._sample(0, set())
             if values is not None:
                 trial = create_trial(
                     params=values,
@@ -176,7 +175,7 @@ def check_several_goals(sampler: BaseSampler | None, space: Space, goals: Sequen
                     values=[0.0] * len(goals),
                 )
                 proposer.cache.study.add_trial(trial)
-                proposer.propose(n_first + 1, ())
+                proposer._sample(1, set())
     except Exception as error:
         raise ValueError(
             f"sampler={type(sampler).__name__}(...) cannot propose candidates for several goals, "

@@ -25,7 +25,9 @@ from .attempts import (
     state_of,
 )
 from .candidate import CandidateState, find_invalid_attribute
+from .candidate_settings import SETTINGS, Settings, SettingsReader, compatible_names
 from .crashes import count_crashes, is_at_fault, warn_of_crashes
+from .stored_space import older_losses
 
 
 class LostCandidate(BaseException):
@@ -82,9 +84,11 @@ class CandidateStore:
         self.owner = owner
         self.is_shared = not isinstance(storage, InMemoryStorage)
         self.is_lost = False
-        #: All candidates as of the last read.
-        self.known_rows: list[Row] = []
+        #: All candidates as of the last read, also those that are not in the current space.
+        self.all_known_rows: list[Row] = []
         self._checked: set[int] = set()
+        self._settings_reader = SettingsReader(space)
+        self._settings: dict[int, Settings] = {}  # by trial
 
     @property
     def call(self) -> str:
@@ -93,18 +97,39 @@ class CandidateStore:
         return call
 
     def rows(self) -> list[Row]:
-        """Return all candidates by number; if the storage was lost, those read before."""
+        """Return the candidates of the current space; if the storage was lost, those read before.
+
+        They are in the order of their numbers, between which there may be others, see
+        :meth:`all_rows`.
+        """
+        return [row for row in self.all_rows() if row.is_in_space]
+
+    def all_rows(self) -> list[Row]:
+        """Return all candidates by number, also those of earlier calls with another space."""
         if not self.is_lost:
             self._read()
-        return self.known_rows
+        return self.all_known_rows
+
+    @property
+    def known_rows(self) -> list[Row]:
+        """The candidates of the current space as of the last read."""
+        return [row for row in self.all_known_rows if row.is_in_space]
 
     def _read(self) -> dict[int, list[FrozenTrial]]:
         attempts = self._attempts()
-        self.known_rows = [
-            Row(number, latest_attempt(trials), failed_in_calls(trials))
-            for number, trials in sorted(attempts.items())
+        self.all_known_rows = [
+            self._row(number, trials) for number, trials in sorted(attempts.items())
         ]
         return attempts
+
+    def _row(self, number: int, trials: list[FrozenTrial]) -> Row:
+        trial = latest_attempt(trials)
+        settings = self._settings.get(trial._trial_id)
+        if settings is None:
+            older = {} if SETTINGS in trial.user_attrs else older_losses(self.study)
+            settings = self._settings_reader.read(trial, older)
+            self._settings[trial._trial_id] = settings
+        return Row(number, trial, failed_in_calls(trials), settings)
 
     def _attempts(self) -> dict[int, list[FrozenTrial]]:
         """Return the trials of each candidate, in order of creation."""
@@ -165,7 +190,7 @@ class CandidateStore:
         while True:
             rows = self.rows()
             left = next((row for row in rows if self._is_abandoned(row)), None)
-            number, values = rows[-1].candidate + 1 if rows else 0, None
+            number, values = self._next_number(), None
             if left is None and not is_enough(rows):
                 left = next((row for row in rows if self._may_try_again(row)), None)
                 values = propose(number, rows) if left is None else None
@@ -179,6 +204,9 @@ class CandidateStore:
                 return None
             if candidate is not None:
                 return candidate
+
+    def _next_number(self) -> int:
+        return self.all_known_rows[-1].candidate + 1 if self.all_known_rows else 0
 
     def _is_abandoned(self, row: Row) -> bool:
         return row.state == TrialState.WAITING or (
@@ -230,9 +258,7 @@ class CandidateStore:
         """Create a trial; None if another worker created one for this candidate first."""
         key = uuid.uuid4().hex
         attrs = {"candidate": candidate.number, "owner": self.owner.token, "attempt": key, **attrs}
-        template = running_trial(
-            candidate.values, self.space.distributions(candidate.values), attrs
-        )
+        template = self._template(candidate, attrs)
         candidate.trial_id = self.storage.create_new_trial(self.study._study_id, template)
         if not self.is_shared:
             self._read()
@@ -244,6 +270,16 @@ class CandidateStore:
                 self._close_trial(trial)
         candidate.trial_id = latest._trial_id
         return candidate if latest.user_attrs.get("attempt") == key else None
+
+    def _template(self, candidate: RunningCandidate, attrs: Mapping[str, Any]) -> FrozenTrial:
+        """Return a new trial, with names that the study accepts."""
+        values, distributions = candidate.values, self.space.distributions(candidate.values)
+        names = compatible_names(distributions, [row.trial for row in self.all_known_rows])
+        return running_trial(
+            {names[name]: value for name, value in values.items()},
+            {names[name]: distribution for name, distribution in distributions.items()},
+            {**attrs, SETTINGS: self._settings_reader.record(values)},
+        )
 
     def save(self, candidate: RunningCandidate) -> None:
         """Save the results of a candidate so far.
@@ -313,12 +349,13 @@ class CandidateStore:
         """Keep a candidate in memory if it cannot be stored."""
         attrs = {"candidate": candidate.number, "owner": self.owner.token}
         attrs["results"] = candidate.results.to_json()
-        trial = running_trial(candidate.values, self.space.distributions(candidate.values), attrs)
+        trial = self._template(candidate, attrs)
         trial.state, trial.value = candidate.results.trial_state, candidate.results.value
-        others = [row for row in self.known_rows if row.candidate != candidate.number]
+        others = [row for row in self.all_known_rows if row.candidate != candidate.number]
         failed = frozenset({self.call} if trial.state == TrialState.FAIL else ())
-        rows = [*others, Row(candidate.number, trial, failed)]
-        self.known_rows = sorted(rows, key=lambda row: row.candidate)
+        settings = self._settings_reader.read(trial, {})
+        rows = [*others, Row(candidate.number, trial, failed, settings)]
+        self.all_known_rows = sorted(rows, key=lambda row: row.candidate)
 
     def release_all(self) -> None:
         """Release all candidates of this owner, and end invalid trials of dead owners.

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import DuplicatedStudyError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from .._evaluation.fingerprint import digest, digest_data
 from .._evaluation.identity import (
-    Entry,
     Identity,
-    compare_entries,
     differences,
     listed,
     shape,
     short,
 )
-from .._space.hyperparameter import Free
 from .._space.search_space import Space
+from .longer_search import longer_name, more_epochs
 from .store import create_study
+from .stored_space import (
+    DETAILS,
+    arrange,
+    describe_growth,
+    describe_space,
+    find_changed_losses,
+    merge,
+)
 
 #: The name of a study if the user gives none.
 DEFAULT_NAME = "sklearnloss"
 
-# Attributes of a study: digests that must be equal, and descriptions of what they cover.
-_DIGESTS, _DETAILS = "search", "search_details"
+# The attribute of a study with the digests that must be equal, apart from that of the space.
+_DIGESTS = "search"
 
 # Seconds to wait for another process to write the identity of a study that it created.
 _PATIENCE = 5.0
@@ -52,17 +59,32 @@ class DifferentSearchError(ValueError):
     def __init__(self, where: str, differences: list[str]) -> None:
         self.where = where
         self.differences = differences
-        more = ""
-        if all(each.startswith("data:") for each in differences):
-            more = ", or no study_name, which keeps searches of different data apart"
         super().__init__(
-            f"{where} holds a different search: {listed(differences)}. A search cannot be "
-            f"changed or extended. Pass the original arguments to resume it; to begin a new one, "
-            f"pass another storage or another study_name{more}."
+            f"{where} holds a different search: {listed(differences)}. Only losses, ranges and "
+            f"the number of candidates can be changed. Pass the original arguments to resume it; "
+            f"to begin a new one, pass another storage or another study_name{_advice(differences)}."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.where, self.differences)
+
+
+def _advice(differences: list[str]) -> str:
+    if all(each.startswith("data:") for each in differences):
+        return ", or no study_name, which keeps searches of different data apart"
+    if all(each.startswith("loss ") for each in differences):
+        return (
+            ". To search another loss as well, give it another label: losses={'label': loss, ...}"
+        )
+    longer = len(differences) == 1 and re.fullmatch(
+        r"estimator: (?:\S+__)?max_epochs (\d+) -> (\d+)", differences[0]
+    )
+    if longer and int(longer[2]) > int(longer[1]):
+        return (
+            ". To train its best candidates for more epochs, pass no study_name, in this call and "
+            "in those before: they are the first candidates of a new study in the storage"
+        )
+    return ""
 
 
 class SearchIdentity(Identity):
@@ -70,6 +92,9 @@ class SearchIdentity(Identity):
 
     Its subjects are "data", "estimator", "space", "scoring", "folds" and "random_state".
     """
+
+    #: Sets another seed, and so other folds, if the user gave none.
+    set_seed: Callable[[int], None] | None = None
 
     def add_data(
         self, X: Any, y: Any, groups: Any, params: Mapping[str, Any], *, masks: bool, unit: str
@@ -93,18 +118,9 @@ class SearchIdentity(Identity):
         self.add_parts(X, entries, {name: entry[1] for name, entry in entries.items()}, unit)
 
     def add_space(self, space: Space) -> None:
-        """Add the space; the order of its losses and parameters does not matter."""
-        losses = {
-            label: {
-                "fixed": [", ".join(map(short, branch.fixed.values())), digest(branch.fixed)],
-                "free": {name: _describe_free(free) for name, free in branch.free.items()},
-            }
-            for label, branch in space.branches.items()
-        }
-        order = [[label, list(branch.free)] for label, branch in space.branches.items()]
-        details = {"losses": losses, "order": order, "has_losses": space.has_losses}
-        details["is_menu"] = space.is_menu
-        self.add("space", losses, details)
+        """Add the space, which may change between two calls."""
+        details = describe_space(space)
+        self.add("space", details["losses"], details)
 
     def add_metrics(self, scoring: Any, metric: str | None, goals: Sequence[str] = ()) -> None:
         """Add the scorers, and the metric to optimize, or the metrics to optimize together."""
@@ -120,7 +136,8 @@ def open_study(
     """Open the study of a search, or create it.
 
     Without a name it is "sklearnloss". If a search of other data has that name, as in
-    the next outer fold of a nested cross-validation, the digest of the data is appended.
+    the next outer fold of a nested cross-validation, the digest of the data is appended. If
+    it trained for fewer epochs, but is the same otherwise, the number of epochs is appended.
 
     Parameters
     ----------
@@ -143,9 +160,13 @@ def open_study(
         return created
     study = create_study(storage, DEFAULT_NAME)
     before = _await_digests(study)
-    if before is None or before.get("data") == data:
+    if before is not None and before.get("data") != data:
+        study = create_study(storage, f"{DEFAULT_NAME}-{data[:12]}")
+        before = _read_digests(study)
+    if before is None or before["data"] != data:
         return study
-    return create_study(storage, f"{DEFAULT_NAME}-{data[:12]}")
+    n_epochs = more_epochs(study, identity)
+    return study if n_epochs is None else create_study(storage, longer_name(study, n_epochs))
 
 
 def _create_if_new(storage: BaseStorage) -> optuna.Study | None:
@@ -169,8 +190,13 @@ def _await_digests(study: optuna.Study) -> Mapping[str, str] | None:
         time.sleep(0.05)
 
 
-def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space: Space) -> Space:
+def join_study(
+    study: optuna.Study, identity: SearchIdentity, where: str, space: Space
+) -> tuple[Space, list[str]]:
     """Write the identity into a new study, or check that an old one has the same.
+
+    The space may be another one, but a loss must not be replaced by another one with the same
+    label.
 
     Parameters
     ----------
@@ -188,6 +214,8 @@ def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space:
     space : Space
         With losses and parameters in the order of the study, which determines the
         candidates that are tried.
+    changes : list of str
+        How the space differs from that of the previous call.
 
     Raises
     ------
@@ -200,16 +228,35 @@ def join_study(study: optuna.Study, identity: SearchIdentity, where: str, space:
     if before is None:
         if study.get_trials(deepcopy=False) or study.directions != [StudyDirection.MAXIMIZE]:
             raise ValueError(_made_by_others(study))
-        study.set_user_attr(_DETAILS, identity.details)
+        study.set_user_attr(DETAILS, identity.details)
         study.set_user_attr(_DIGESTS, identity.digests)
-        return space
-    details = study.user_attrs.get(_DETAILS)
+        return space, []
+    details = study.user_attrs.get(DETAILS)
     details = details if isinstance(details, dict) else {}
     changed = [name for name, value in identity.digests.items() if before.get(name) != value]
-    if changed:
-        raise DifferentSearchError(where, _differences(changed, details, identity.details))
-    order = details.get("space", {}).get("order")
-    return space if order is None else space.arranged(dict(order))
+    changed = [name for name in changed if name != "space"]
+    known, now = details.get("space", {}), identity.details.get("space", {})
+    losses = find_changed_losses(known, now) if known and now else []
+    if changed or losses:
+        found = _differences(changed, details, identity.details) if changed else []
+        raise DifferentSearchError(where, [*found, *losses])
+    if not now:
+        return space, []
+    changes = describe_growth(known, now)
+    if changes:
+        study.set_user_attr(DETAILS, {**details, "space": merge(known, now)})
+    return arrange(space, known.get("order", [])), changes
+
+
+def use_older_seed(study: optuna.Study, study_name: str | None, identity: SearchIdentity) -> None:
+    """Use the seed of a study of an older version, which was derived from the space, too."""
+    before = _read_digests(study)
+    if before is None or identity.set_seed is None or not identity.digests:
+        return
+    subjects = {name: before.get(name) for name in ("data", "estimator", "space")}
+    seed = zlib.crc32(repr((study_name, sorted(subjects.items()))).encode())
+    if before.get("random_state") == digest(seed) and before["data"] == identity.digests["data"]:
+        identity.set_seed(seed)
 
 
 def _read_digests(study: optuna.Study) -> Mapping[str, str] | None:
@@ -230,7 +277,7 @@ def _differences(
     changed: list[str], before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> list[str]:
     """Return a text for each difference, without those that only follow from others."""
-    found = differences(changed, before, now, {"space": _compare_spaces})
+    found = differences(changed, before, now)
     if "folds" in changed:
         n_before, n_now = before.get("folds"), now["folds"]
         if n_before is not None and n_before != n_now:
@@ -238,50 +285,6 @@ def _differences(
         elif not found:
             found.append("cv: the same number of folds, but of other samples")
     return found or [f"another {name}" for name in changed]
-
-
-def _compare_spaces(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    old, new = before["losses"], now["losses"]
-    what = "losses" if now["has_losses"] else "dicts in param_distributions"
-    signed = [f"+ {label or 0}" for label in new if label not in old]
-    signed += [f"- {label or 0}" for label in old if label not in new]
-    if now["is_menu"]:
-        what = "losses, which were not named and may differ between versions (name them to resume)"
-    found = [f"{what}: {', '.join(signed)}"] if signed else []
-    free = []
-    for label in [label for label in old if label in new]:
-        if old[label]["fixed"][1] != new[label]["fixed"][1]:
-            found += compare_entries(
-                {f"loss {label!r}:": old[label]["fixed"]}, {f"loss {label!r}:": new[label]["fixed"]}
-            )
-        if old[label]["free"] != new[label]["free"]:
-            free += compare_entries(old[label]["free"], new[label]["free"])
-    found += [f"range of {text}" for text in dict.fromkeys(free)]
-    return found or ["another search space"]
-
-
-def _describe_free(free: Free) -> Entry:
-    quantiles = [] if free.quantile is None else _quantiles(free.quantile)
-    return [_range(free), digest([free.key, repr(free.distribution), free.choices, quantiles])]
-
-
-def _range(free: Free) -> str:
-    """Format a range as a user would write it."""
-    distribution: Any = free.distribution
-    if isinstance(distribution, CategoricalDistribution):
-        return short(list(free.choices or distribution.choices))
-    if free.quantile is not None:
-        name, low, median, high = _quantiles(free.quantile)[:4]
-        return f"{name} with quantiles {low:.4g}, {median:.4g}, {high:.4g}"
-    more = ["'log'"] if distribution.log else []
-    more += [f"step {distribution.step}"] if distribution.step not in (None, 1) else []
-    return f"({', '.join([f'{distribution.low:g}', f'{distribution.high:g}', *more])})"
-
-
-def _quantiles(distribution: Any) -> list[Any]:
-    """Return values that distinguish one scipy distribution from another."""
-    name = getattr(distribution, "dist", distribution).name
-    return [name, *distribution.ppf([0.1, 0.5, 0.9]), *distribution.support()]
 
 
 def _as_column(value: Any) -> Any:

@@ -18,6 +18,7 @@ from optuna.distributions import (
 
 from ..._utils.text import shorten
 from .._evaluation.fingerprint import in_order
+from .._evaluation.identity import short
 
 # Keeps the quantiles of an unbounded scipy distribution finite.
 _TAIL = 1e-6
@@ -75,6 +76,36 @@ class Free:
             return self._on_grid(float(value))
         raise LookupError(f"{value!r} is not in {distribution}.")
 
+    def find(self, value: Any) -> Any:
+        """Return Optuna's value as :meth:`encode` does, also for a scipy distribution.
+
+        Raises
+        ------
+        LookupError
+            If the value is outside the distribution.
+        """
+        if self.quantile is None:
+            return self.encode(value)
+        if _is_number(value):
+            sampled = float(self.quantile.cdf(value))
+            if self.distribution._contains(sampled):
+                found = self.decode(sampled)
+                if math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-12):
+                    return sampled
+        raise LookupError(f"{value!r} is not in {self.range()}.")
+
+    def range(self) -> str:
+        """Return the range as a user would write it."""
+        distribution: Any = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return short(list(self.choices or distribution.choices))
+        if self.quantile is not None:
+            name, low, median, high = quantiles_of(self.quantile)[:4]
+            return f"{name} with quantiles {low:.4g}, {median:.4g}, {high:.4g}"
+        more = ["'log'"] if distribution.log else []
+        more += [f"step {distribution.step}"] if distribution.step not in (None, 1) else []
+        return f"({', '.join([f'{distribution.low:g}', f'{distribution.high:g}', *more])})"
+
     def _on_grid(self, value: float) -> int | float:
         """Return a number as Optuna samples it, of the same type and without rounding errors."""
         if isinstance(self.distribution, IntDistribution):
@@ -88,11 +119,17 @@ class Free:
         if isinstance(distribution, CategoricalDistribution):
             return list(distribution.choices)
         if isinstance(distribution, IntDistribution):
-            return list(range(distribution.low, distribution.high + 1, distribution.step))
+            return [*range(distribution.low, distribution.high + 1, distribution.step)]
         if isinstance(distribution, FloatDistribution) and distribution.step is not None:
             low, high, step = distribution.low, distribution.high, distribution.step
             return [min(low + k * step, high) for k in range(round((high - low) / step) + 1)]
         return None
+
+
+def quantiles_of(distribution: Any) -> list[Any]:
+    """Return values that distinguish one scipy distribution from another."""
+    name = getattr(distribution, "dist", distribution).name
+    return [name, *distribution.ppf([0.1, 0.5, 0.9]), *distribution.support()]
 
 
 def read_free(key: str, given: Any, *, optional: bool = False) -> Free:

@@ -98,6 +98,12 @@ def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]
             f"param_distributions={given!r}. Expected a dict from parameter to distribution, "
             f"range or list of choices, or a list of such dicts."
         )
+    full = full_names(estimator, prefix)
+    return [with_full_names(grid, full, "param_distributions") for grid in grids] or [{}]
+
+
+def full_names(estimator: Any, prefix: str) -> Callable[[str], str]:
+    """Return a function from a name of a parameter to its full name in a pipeline."""
     known = estimator.get_params()
 
     def full(key: str) -> str:
@@ -105,21 +111,22 @@ def _read_grids(estimator: Any, prefix: str, given: Any) -> list[dict[str, Any]]
         is_own = own in known or key.partition("__")[0] == "loss"
         return own if prefix and has_loss(estimator) and key not in known and is_own else key
 
-    return [_with_full_names(grid, full) for grid in grids] or [{}]
+    return full
 
 
-def _with_full_names(grid: Mapping[str, Any], full: Callable[[str], str]) -> dict[str, Any]:
+def with_full_names(
+    grid: Mapping[str, Any], full: Callable[[str], str], where: str
+) -> dict[str, Any]:
     """Return a dict by full names; refuse a parameter that is given by both names."""
     for key in grid:
         if not isinstance(key, str):
-            raise TypeError(f"param_distributions has the key {key!r}. Expected a str.")
+            raise TypeError(f"{where} has the key {key!r}. Expected a str.")
     named: dict[str, str] = {}
     for key in grid:
         other = named.setdefault(full(key), key)
         if other != key:
             raise ValueError(
-                f"param_distributions has one parameter twice: as {other!r} and as {key!r}. Pass "
-                f"it once."
+                f"{where} has one parameter twice: as {other!r} and as {key!r}. Pass it once."
             )
     return {full(key): value for key, value in grid.items()}
 
@@ -189,6 +196,7 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
     fixed: dict[str, Any] = {}
     free: dict[str, Free] = {}
     defaults = {key: known[key] for key in grid if key in known}
+    unsearched = dict(defaults)
     if spec is not None:
         own = f"{loss_key}__"
         choice = spec if isinstance(spec, Choice) else Choice(None)
@@ -205,6 +213,7 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
             free[f"{label}__{name}"] = read_free(own + name, ranges, optional=not declared)
         first = {**parameters, **choice.start}
         defaults |= {own + k: v for k, v in first.items() if v is not REQUIRED}
+        unsearched |= {own + k: v for k, v in parameters.items() if v is not REQUIRED} | fixed
         for key in [key for key in grid if key.startswith(own)]:
             name = key.removeprefix(own)
             if _has_parameter(parameters, name):
@@ -213,7 +222,7 @@ def _branch(estimator: Any, label: str, spec: Any, grid: dict[str, Any], loss_ke
     others = {key: read_free(key, given) for key, given in grid.items()}
     for key in [*fixed, *others]:
         _check_parameter(estimator, key, others, known)
-    return Branch(fixed, {**free, **others}, defaults)
+    return Branch(fixed, {**free, **others}, defaults, unsearched)
 
 
 def _check_parameter(

@@ -20,6 +20,9 @@ _COUNTABLE = 10_000
 
 Values = dict[str, Any]
 
+#: Values of a candidate, and the names of parameters to leave unset. Others may be sampled.
+First = tuple[Values, list[str]]
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -32,22 +35,32 @@ class Branch:
     free : dict of str to Free
         Free parameters, by their names in Optuna's trials.
     defaults : dict of str to object
-        The estimator's values of free parameters, which are tried first.
+        The values of free parameters that are tried first.
+    unsearched : dict of str to object, default=None
+        The estimator's values of free parameters if they are not searched; None is ``defaults``.
     """
 
     fixed: Mapping[str, Any]
     free: Mapping[str, Free]
     defaults: Mapping[str, Any]
+    unsearched: Mapping[str, Any] | None = None
 
-    def default_values(self) -> tuple[Values, list[str]]:
+    def default_values(self) -> First:
         """Return the defaults that can be sampled, and the names of parameters left unset."""
+        return self._encode(self.defaults)
+
+    def unsearched_values(self) -> First:
+        """Return the same for the estimator's values of parameters that are not searched."""
+        return self._encode(self.defaults if self.unsearched is None else self.unsearched)
+
+    def _encode(self, given: Mapping[str, Any]) -> First:
         values: Values = {}
         unset = []
         for name, free in self.free.items():
-            if free.key not in self.defaults:
+            if free.key not in given:
                 continue
             try:
-                values[name] = free.encode(self.defaults[free.key])
+                values[name] = free.encode(given[free.key])
             except LookupError:
                 if free.optional:
                     unset.append(name)
@@ -68,12 +81,15 @@ class Space:
         Whether the labels are labels of losses.
     is_menu : bool, default=False
         Whether the losses are those of the library, the most promising first.
+    initial : tuple of (dict, list of str), default=()
+        Candidates to try first: some or all of their values, and names to leave unset.
     """
 
     branches: Mapping[str, Branch]
     choice: str = BRANCH
     has_losses: bool = True
     is_menu: bool = False
+    initial: tuple[First, ...] = ()
 
     @property
     def has_labels(self) -> bool:
@@ -147,11 +163,28 @@ class Space:
             known[self.choice] = CategoricalDistribution(list(self.branches))
         return known
 
-    def first(self) -> Iterator[tuple[Values, list[str]]]:
-        """Yield each branch with its defaults, and the names to leave unset."""
+    def unset(self, values: Values) -> list[str]:
+        """Return the names of parameters that a candidate leaves at the estimator's defaults."""
+        return [name for name in self.branches[self.label(values)].free if name not in values]
+
+    def first(self) -> Iterator[First]:
+        """Yield the initial candidates, and each branch with its defaults."""
+        yield from self.initial
         for label, branch in self.branches.items():
             values, unset = branch.default_values()
             yield ({self.choice: label, **values} if self.has_labels else values), unset
+
+    def first_left(self, tried: Sequence[Values]) -> Iterator[First]:
+        """Yield those of the first candidates that were not tried yet.
+
+        Parameters
+        ----------
+        tried : list of dict
+            The values of all candidates so far.
+        """
+        for values, unset in self.first():
+            if not any(_is_like(each, values, unset) for each in tried):
+                yield values, unset
 
     def all_values(self) -> list[Values] | None:
         """Return every candidate; None if there are infinitely many."""
@@ -175,3 +208,12 @@ class Space:
         quantiles = [name for name in values if name in free and free[name].quantile is not None]
         decoded = {name: free[name].decode(values[name]) for name in quantiles}
         return json.dumps({**values, **decoded}, sort_keys=True, default=str)
+
+
+def _is_like(tried: Values, values: Values, unset: Sequence[str]) -> bool:
+    """Return whether a candidate has certain values, and others unset."""
+    same = (
+        name in tried and tried[name] == value and type(tried[name]) is type(value)
+        for name, value in values.items()
+    )
+    return all(same) and not any(name in tried for name in unset)

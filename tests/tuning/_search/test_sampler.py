@@ -152,7 +152,8 @@ def test_a_search_that_is_resumed_goes_the_same_way() -> None:
 
 def test_workers_that_ask_at_the_same_time_get_different_candidates() -> None:
     space = read_space(SVC(), None, {"C": (0.1, 10.0)})
-    found = [sampler_of(space).propose(candidate, []) for candidate in (1, 2, 3)]
+    rows = [row(space, 0, {"C": 1.0}, 0.5)]
+    found = [sampler_of(space).propose(candidate, rows) for candidate in (1, 2, 3)]
     assert len({repr(values) for values in found}) == 3
 
 

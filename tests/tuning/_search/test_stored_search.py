@@ -67,12 +67,6 @@ def sound(path: Path, **options: Any) -> LossSearchCV:
         ),
         ({"scoring": "accuracy"}, (X, y), "scoring None -> 'accuracy'"),
         ({"random_state": 1}, (X, y), "random_state 0 -> 1"),
-        ({"param_distributions": {"mode": ["fine"]}}, (X, y), "range of mode ['fine', 'good']"),
-        (
-            {"param_distributions": {"mode": ["fine", "good"], "b": (0.0, 2.0)}},
-            (X, y),
-            "range of b (0, 1) -> (0, 2)",
-        ),
     ],
 )
 def test_a_different_search_is_refused_with_what_differs(
@@ -119,21 +113,11 @@ def losses(path: Path, given: Any, **options: Any) -> LossSearchCV:
 @pytest.mark.parametrize(
     ("options", "difference"),
     [
-        ({"losses": ["dice", "focal", "hinge"]}, "losses: + hinge."),
-        ({"losses": ["dice", "bce"]}, "losses: + bce, - focal."),
         (
             {"losses": ["dice", FocalLoss(gamma=3)]},
-            "loss 'focal': 'focal' -> FocalLoss(gamma=3); r",
-        ),
-        (
-            {"losses": {"dice": "dice", "focal": {"gamma": (1.0, 5.0)}}},
-            "range of focal__gamma (0, 5)",
+            "loss 'focal': 'focal' -> FocalLoss(gamma=3). ",
         ),
         ({"estimator__max_epochs": 2}, "estimator: max_epochs 1 -> 2."),
-        (
-            {"param_distributions": {"lr": (1e-3, 0.1, "log")}},
-            "range of lr none -> (0.001, 0.1, 'log')",
-        ),
     ],
 )
 def test_what_differs_between_searches_for_a_loss(
@@ -142,10 +126,12 @@ def test_what_differs_between_searches_for_a_loss(
     scenes: Data,  # noqa: F811
     path: Path,
 ) -> None:
-    losses(path, ["dice", "focal"]).fit(*scenes)
+    losses(path, ["dice", "focal"], study_name=NAME).fit(*scenes)
     with refused() as error:
-        losses(path, ["dice", "focal"]).set_params(**options).fit(*scenes)
+        losses(path, ["dice", "focal"], study_name=NAME).set_params(**options).fit(*scenes)
     assert f"holds a different search: {difference}" in str(error.value)
+    advice = "pass no study_name" if "epochs" in difference else "give it another label"
+    assert advice in str(error.value)
 
 
 def test_images_that_were_added_are_counted(scenes: Data, path: Path) -> None:  # noqa: F811
@@ -176,10 +162,6 @@ def test_what_differs_in_a_pipeline(path: Path) -> None:
     assert differences(make_pipeline(SVC()))[0] == (
         "estimator: steps ['standardscaler', 'svc'] -> ['svc']"
     )
-    (text,) = differences(make_pipeline(StandardScaler(), SVC()), {"svc__C": stats.lognorm(2.0)})
-    assert text.startswith(
-        "range of svc__C lognorm with quantiles 0.2776, 1, 3.602 -> lognorm with"
-    )
     many = FunctionTransformer(kw_args={"a": list(range(1000))})
     assert max(map(len, differences(make_pipeline(many, SVC())))) < 250
 
@@ -193,7 +175,7 @@ def test_a_long_list_of_differences_is_cut(path: Path) -> None:
     others |= {"decision_function_shape": "ovo", "degree": 4, "gamma": "auto", "kernel": "linear"}
     others |= {"max_iter": 100, "random_state": 1, "shrinking": False, "tol": 0.01}
     with refused(
-        r"kernel 'rbf' -> 'linear'; estimator: max_iter -1 -> 100; and 3 more\. A search can"
+        r"kernel 'rbf' -> 'linear'; estimator: max_iter -1 -> 100; and 3 more\. Only losses"
     ) as error:
         svc(**others).fit(X, y)
     assert len(error.value.differences) == 11

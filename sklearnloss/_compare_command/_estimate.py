@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median_low
@@ -11,8 +10,14 @@ from optuna.trial import TrialState
 
 from ..tuning._search.watch import Progress
 
-#: As many candidates as this count for the usual share of epochs, before others are measured.
+#: Share of the first fold that candidates train, as long as that is not measured.
+USUAL_SHARE = 0.6
+
+#: As many candidates as this count for the usual share, before others are measured.
 _PRIOR = 2
+
+#: About so many candidates finish all folds, if those that finish some are added up.
+N_TO_THE_END = 3
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,15 @@ class FitTimes:
     slowest : float
         The slowest fit, usually the first one of a process.
     share : float
-        Share of all epochs that a candidate trains before it ends or is stopped.
+        Share of the first fold that a candidate trains before it is stopped.
     n_measured : int
         Finished folds.
     n_finished : int
         Candidates that ended without an error.
     n_begun_folds : int
-        Finished folds of candidates that have not ended.
+        Candidates that have finished a fold and have not ended.
+    n_later_folds : int
+        Finished folds after the first ones.
     n_folds, n_epochs : int
         Folds per candidate, epochs per fit.
     n_jobs : int
@@ -50,6 +57,7 @@ class FitTimes:
     n_measured: int
     n_finished: int
     n_begun_folds: int
+    n_later_folds: int
     n_folds: int
     n_epochs: int
     n_jobs: int
@@ -57,9 +65,10 @@ class FitTimes:
     def search(self, n_trials: int) -> float:
         """Return the time until a search has this many candidates."""
         n_left = max(0, n_trials - self.n_finished)
-        n_whole = min(n_left, max(0, 2 - self.n_finished))  # the first two are not stopped
-        folds = (n_whole + (n_left - n_whole) * self.share) * self.n_folds
-        return max(0.0, folds - self.n_begun_folds) * self._fold() / min(self.n_jobs, n_left or 1)
+        n_begun = min(self.n_begun_folds, n_left)  # their first folds are finished
+        later = min(N_TO_THE_END, n_trials) * (self.n_folds - 1) - self.n_later_folds
+        folds = (n_left - n_begun) * self.share + max(0, later)
+        return folds * self._fold() / min(self.n_jobs, max(n_left, N_TO_THE_END))
 
     def _fold(self) -> float:
         """Return the time of a fold in the search, which is scored after each epoch."""
@@ -101,34 +110,18 @@ def measure(
     by_loss = {label: median_low(each) for label, each in times.items()}
     ended = [state for _, state in candidates if state.outcome is not None]
     ended = [state for state in ended if state.trial_state != TrialState.FAIL]  # tried again
-    shares = [min(1.0, state.epochs / (n_folds * n_epochs)) for state in ended]
-    prior = _PRIOR * usual_share(n_folds)
+    shares = [min(1.0, state.epochs / n_epochs) for state in ended]
     return FitTimes(
         fit=fmean(by_loss.values()),
         score=median_low(scores),
         by_loss=by_loss,
         slowest=max(time for each in times.values() for time in each),
-        share=(prior + sum(shares)) / (_PRIOR + len(shares)),
+        share=(_PRIOR * USUAL_SHARE + sum(shares)) / (_PRIOR + len(shares)),
         n_finished=len(ended),
         n_measured=len(scores),
-        n_begun_folds=sum(len(s.folds) for _, s in candidates if s.outcome is None),
+        n_begun_folds=sum(len(s.folds) > 0 for _, s in candidates if s.outcome is None),
+        n_later_folds=sum(max(0, len(s.folds) - 1) for _, s in candidates),
         n_folds=n_folds,
         n_epochs=n_epochs,
         n_jobs=n_jobs,
     )
-
-
-def usual_share(n_folds: int) -> float:
-    """Return the share of epochs that candidates train if half of them stop at each step.
-
-    A search stops candidates after half a fold, then whenever their epochs have doubled.
-
-    Examples
-    --------
-    >>> from sklearnloss._compare_command._estimate import usual_share
-    >>> usual_share(2)  # half of the candidates stop after half a fold, a quarter after one
-    0.5
-    """
-    steps = [2.0**k for k in range(-1, math.ceil(math.log2(n_folds)))]
-    lengths = [b - a for a, b in zip([0.0, *steps], [*steps, float(n_folds)], strict=True)]
-    return sum(length * 0.5**k for k, length in enumerate(lengths)) / n_folds

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sklearnloss._compare_command._estimate import FitTimes, measure, usual_share
+from sklearnloss._compare_command._estimate import N_TO_THE_END, USUAL_SHARE, FitTimes, measure
 from sklearnloss.tuning._evaluation.outcome import Outcome
 from sklearnloss.tuning._search.candidate import CandidateState
 
@@ -34,9 +34,9 @@ def test_before_the_first_fold_nothing_is_known() -> None:
 def test_one_fold_tells_how_long_all_takes() -> None:
     found = times(("dice", state(1)))
     fold = 10 + 10 * 1  # scored after each epoch
-    assert found.search(1) == 4 * fold
-    assert found.search(2) == 9 * fold
-    assert found.search(12) == pytest.approx((9 + 10 * 5 * usual_share(5)) * fold)
+    assert found.search(1) == 4 * fold  # the other folds
+    assert found.search(2) == pytest.approx((USUAL_SHARE + 2 * 4) * fold)
+    assert found.search(12) == pytest.approx((11 * USUAL_SHARE + N_TO_THE_END * 4) * fold)
     assert found.comparison(3, 5) == 3 * 5 * (10 + 2)
     assert found.final == 10 * 5 / 4
 
@@ -46,15 +46,15 @@ def test_the_share_of_epochs_is_that_of_the_candidates_so_far() -> None:
     found = times(
         ("dice", state(5, Outcome.COMPLETE)), ("bce", state(5, Outcome.COMPLETE)), *stopped
     )
-    assert found.share == pytest.approx(0.12, abs=0.01)
-    assert found.search(100) == 0
-    assert found.search(200) == pytest.approx(100 * 5 * found.share * 20)
-    assert found.search(100) == 0
+    assert found.share == pytest.approx(0.51, abs=0.01)
+    assert found.search(200) - found.search(100) == pytest.approx(100 * found.share * 20)
+    assert found.search(100) == (N_TO_THE_END - 2) * 4 * 20
 
 
 def test_candidates_with_an_error_do_not_count_as_they_do_not_in_a_search() -> None:
     failed = ("bce", state(0, Outcome.ERROR))
-    assert times(("dice", state(5, Outcome.COMPLETE)), failed).search(2) == 5 * 20
+    done = ("dice", state(5, Outcome.COMPLETE))
+    assert times(done, failed).search(2) == times(done).search(2)
 
 
 def test_parallel_fits_share_the_time() -> None:
@@ -74,9 +74,3 @@ def test_losses_take_different_times() -> None:
     found = times(("dice", state(5)), ("hausdorff", state(5, fit=30.0)))
     assert (found.compared("dice"), found.compared("hausdorff")) == (12, 32)
     assert found.compared("another") == found.compared() == 22
-
-
-def test_half_of_the_candidates_stop_at_each_step() -> None:
-    # After 1/2, 1, 2 and 4 of 5 folds.
-    lengths = [0.5, 0.5, 1, 2, 1]
-    assert usual_share(5) == pytest.approx(sum(n / 2**k for k, n in enumerate(lengths)) / 5)

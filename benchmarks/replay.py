@@ -71,7 +71,13 @@ def read(folder: Path) -> dict[str, list[Record]]:
 
 
 def play(scores: Array, tolerance: float = 0.1) -> Choice:
-    """Run the race of ``LossSearchCV``."""
+    """Run the race of ``LossSearchCV``, and return its choice."""
+    race, epochs = run_race(scores, tolerance)
+    return Choice(race.leader() or 0, epochs)
+
+
+def run_race(scores: Array, tolerance: float = 0.1) -> tuple[Race, int]:
+    """Run the race of ``LossSearchCV``; return what it knows at its end, and its epochs."""
     n, n_folds, n_epochs = scores.shape
     race, epochs = Race(n_folds, n_epochs, tolerance), 0
 
@@ -107,4 +113,4 @@ def play(scores: Array, tolerance: float = 0.1) -> Choice:
         train(candidate)
     while (choice := race.next()) is not None:
         train(choice)
-    return Choice(race.leader() or 0, epochs)
+    return race, epochs

@@ -105,11 +105,17 @@ def _stopped(verdict: SearchVerdict) -> str:
         names = _shortened([row["loss"] for row in rows])
         return f"{names} scored lower, but one fold tells nothing about the spread."
     what = "was" if len(rows) == 1 else "were"
-    names = _shortened([f"{row['loss']} ({number(row['difference'])})" for row in rows])
+    names = _shortened([f"{row['loss']} ({_stop(row)})" for row in rows])
     return (
-        f"Behind on the first fold, and not continued, {what} {names}; one fold does not prove "
-        f"that they are worse."
+        f"Stopped on the first fold, which is no proof of being worse, {what} {names}."
     )
+
+
+def _stop(row: Row) -> str:
+    """Say how far a loss was behind when it was stopped, and what was expected of it."""
+    gain = row["gain"]
+    expected = f", expected gain {number(gain)}" if 0 < gain < math.inf else ""
+    return f"{_behind(row)}{expected}"
 
 
 def _shortened(names: Sequence[str]) -> str:

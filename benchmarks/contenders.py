@@ -210,19 +210,20 @@ def forgiving(scores: Array, images: Array) -> Choice:
 
 def race(tolerance: float = TOLERANCE) -> Search:
     """Return the race of ``LossSearchCV``."""
-    return lambda scores, images: _Replay(scores, tolerance).run()
+    return lambda scores, images: Replay(scores, tolerance).run()
 
 
-class _Replay:
+class Replay:
     """A race on recorded scores."""
 
-    def __init__(self, scores: Array, tolerance: float) -> None:
+    def __init__(self, scores: Array, tolerance: float = TOLERANCE) -> None:
         self.scores = scores
         self.n, n_folds, self.n_epochs = scores.shape
         self.race = Race(n_folds, self.n_epochs, tolerance)
         self.trained = np.zeros(self.n, dtype=int)
 
     def run(self) -> Choice:
+        """Run the race to its end."""
         for candidate in range(self.n):
             self.train(candidate)
         while (candidate := self.race.next()) is not None:

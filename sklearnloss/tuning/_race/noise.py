@@ -42,7 +42,7 @@ def fold_variance(scores: FoldScores) -> float:
     https://doi.org/10.2202/1544-6115.1027
     """
     known = scores.valid()
-    prior = _median_gap([progress.folds[0] for progress in known.values()]) ** 2
+    prior = median_gap([progress.folds[0] for progress in known.values()]) ** 2
     several = [each for each in known.values() if len(each.folds) > 1]
     if len(several) < 2:
         return prior
@@ -63,7 +63,7 @@ def _residuals(reference: Progress, others: Iterable[Progress]) -> tuple[float, 
     return squares, dof
 
 
-def _median_gap(values: Sequence[float]) -> float:
+def median_gap(values: Sequence[float]) -> float:
     """Return the median difference between two of the values; few outliers do not matter."""
     gaps = [abs(one - other) for one, other in itertools.combinations(values, 2)]
     return float(np.median(gaps)) if gaps else 0.0

@@ -15,5 +15,6 @@ candidates that are best at these are the ``pareto`` front, drawn by the ``front
 ``crashes`` abandons candidates that crash
 processes, ``progress`` and ``sklearn_callbacks`` inform the user, a ``watch`` may end the search,
 ``fitted_attributes`` sets the results, with the models ``combined`` if that is wanted, and
-``cv_results``, ``score_curves`` and ``display`` present them.
+``cv_results``, ``score_curves`` and ``display`` present them. The ``verdict`` says how sure it is
+that the best loss is better than others, and ``decide`` what to do after a search.
 """

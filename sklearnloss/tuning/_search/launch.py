@@ -36,6 +36,7 @@ from .join import JOB
 from .longer_search import is_longer
 from .progress import ProgressReporter
 from .store import CandidateStore
+from .verdict import set_verdict
 from .worker import Budget, Worker
 
 #: The environment variable with the folder for jobs, which other machines must see, too.
@@ -60,6 +61,7 @@ def search_candidates(
         set_known_results(search, store, error)
         raise
     set_results(search, rows, store)
+    set_verdict(search, rows, task, store.space)
     members = [row for row in rows if row.is_in_space]
     if has_complete(rows):
         warn_of_failures(members)

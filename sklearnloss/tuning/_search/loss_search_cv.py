@@ -15,11 +15,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
-from sklearn.utils.validation import check_is_fitted
 
 from ...metrics._named import named_scorers
-from .._comparison.compare_losses import compare_losses
-from .._comparison.results import LossComparison
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.initial_candidates import with_initial_candidates
 from .._space.parse import read_space
@@ -29,9 +26,8 @@ from .._workers.liveness import Owner
 from .._workers.pool import count_workers
 from .._workers.storage import opened_storage, quiet_optuna
 from .combined import check_combined, kept_models
-from .cv_results import choose_settings
+from .decide import DecidingSearchCV
 from .fitted_attributes import forget, refit
-from .goals import GoalsSearchCV
 from .launch import search_candidates, shared_storage
 from .progress import check_callbacks
 from .pruner import check_pruner
@@ -43,7 +39,7 @@ from .watch import SearchWatch
 from .worker import Budget
 
 
-class LossSearchCV(GoalsSearchCV):
+class LossSearchCV(DecidingSearchCV):
     """Find the loss, with its settings, that scores best in cross-validation.
 
     Each loss has its own parameters, and the defaults of each are tried first; then
@@ -166,6 +162,13 @@ class LossSearchCV(GoalsSearchCV):
         Score of the ensemble, for ``refit="ensemble"``: mean over the folds, each scored with
         candidates and weights that were selected on the others. To compare with
         ``best_estimator_.scores_["single_cross_validated"]``, not with ``best_score_``.
+    verdict_ : SearchVerdict or None
+        Which losses are worse than the best one, as good, or undecided, with probabilities;
+        ``print(search.verdict_)`` says it in words. Not set without losses; None if ``refit``
+        is "pareto" or a function, as they do not choose by the mean of one metric. With a
+        pruner, only complete candidates are judged.
+    decision_ : LossComparison
+        The comparison on fresh folds, after ``resume(X, y, decide=True)``.
     best_per_loss_ : dict of str to dict
         The best "params", "score" and "state" of each loss.
     pareto_front_ : list of dict
@@ -385,40 +388,6 @@ class LossSearchCV(GoalsSearchCV):
         finally:
             self.scoring = given
         return scorers
-
-    def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
-        """Retrain the best settings of each loss on fresh folds, and compare them.
-
-        The best of many candidates looks better than it is, and more so the more were
-        tried. Only a new evaluation, the same for all losses, gives a fair comparison.
-
-        Parameters
-        ----------
-        X, y : array-like
-            The data.
-        **options : dict
-            Arguments of :func:`compare_losses`, such as ``groups``, ``n_repeats``,
-            ``n_jobs``, ``storage``. ``losses`` lists the labels to compare, by default
-            all losses that have settings which did not fail.
-
-        Returns
-        -------
-        comparison : LossComparison
-        """
-        check_is_fitted(self, "cv_results_")
-        if not hasattr(self, "best_per_loss_"):
-            raise ValueError(
-                "The search was only over param_distributions, so there are no losses to compare. "
-                "Pass losses= to search over them, or call compare_losses."
-            )
-        settings = choose_settings(self.best_per_loss_, options.pop("losses", None))
-        scoring = self.scoring
-        if isinstance(self.scorer_, dict) and self.refit in [*self.scorer_]:
-            # The first metric decides a comparison.
-            scoring = {self.refit: self.scorer_[self.refit], **self.scorer_}
-        options = {"scoring": scoring, **options}
-        comparison: LossComparison = compare_losses(self.estimator, settings, X, y, **options)
-        return comparison
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

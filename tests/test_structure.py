@@ -88,7 +88,7 @@ ROOMS = {
     "losses": ["_core", "", "_checks"],
     "networks": ["_adapt", ""],
     "estimators": ["_data", "_training", "_inference", "_persistence", "_export", "", "_displays"],
-    "tuning": ["_evaluation", "_space", "_workers", "_ensemble", "_comparison", "_search"],
+    "tuning": ["_evaluation", "_race", "_space", "_workers", "_ensemble", "_comparison", "_search"],
 }
 
 

@@ -9,9 +9,12 @@ from .gain import expected_gain
 from .noise import change_variance, fold_variance
 from .scores import FoldScores, Progress, Status
 
-#: A candidate is stopped when its expected gain is below this share of the standard
+#: A candidate is not continued when its expected gain is below this share of the standard
 #: deviation of a difference from fold to fold.
-TOLERANCE = 0.1
+TOLERANCE = 0.05
+
+#: Within the first fold, where most of the cost is, it is so many times as large.
+_FIRST_FOLD = 3.0
 
 
 class Race:
@@ -19,9 +22,9 @@ class Race:
 
     All candidates are first trained on the first fold. The *leader* is the candidate with
     the best mean score among those with the most finished folds. A candidate is stopped
-    within a fold, or not continued, as soon as its expected gain over the leader is less
-    than a tenth of the noise of a fold. Candidates that are left catch up with the leader,
-    the most promising one first; then the leader is trained on its next fold.
+    within the first fold, or not continued after a fold, when its expected gain over the
+    leader is small compared with the noise of a fold. Candidates that are left catch up with
+    the leader, the most promising one first; then the leader is trained on its next fold.
 
     Parameters
     ----------
@@ -29,9 +32,9 @@ class Race:
         Number of folds.
     n_epochs : int
         Number of steps of a fold.
-    tolerance : float, default=0.1
-        Expected gain below which a candidate is stopped, in standard deviations of a
-        difference from fold to fold; > 0.
+    tolerance : float, default=0.05
+        Expected gain below which a candidate is not continued, in standard deviations of a
+        difference from fold to fold; > 0. Within the first fold it is three times as large.
     n_complete : int, default=1
         Number of candidates that are to finish all folds; >= 1.
 
@@ -102,7 +105,7 @@ class Race:
 
     @property
     def smallest_gain(self) -> float:
-        """The expected gain below which a candidate is stopped."""
+        """The expected gain below which a candidate is not continued."""
         return self.tolerance * math.sqrt(self.variance)
 
     def _change(self, step: int) -> float:
@@ -119,7 +122,7 @@ class Race:
             self._changes = {}
 
     def should_stop(self, candidate: int, step: int) -> bool:
-        """Return whether to stop a candidate within a fold.
+        """Return whether to stop a candidate within a fold, which only the first one may be.
 
         Parameters
         ----------
@@ -129,14 +132,9 @@ class Race:
             The step within the fold that it is being trained on.
         """
         number = self.leader()
-        if number is None or number == candidate:
+        if number is None or self.scores.candidates[candidate].folds:
             return False
-        n_folds = len(self.scores.candidates[candidate].folds)
-        if len(self.scores.candidates[number].folds) <= n_folds:
-            return False  # the leader has not been trained on this fold
-        if n_folds and self._n_missing():
-            return False  # it may be needed
-        return self.gain(candidate, step) < self.smallest_gain
+        return self.gain(candidate, step) < _FIRST_FOLD * self.smallest_gain
 
     def next(self, running: Collection[int] = ()) -> int | None:
         """Return the candidate to continue with its next fold; None if the race is over.

@@ -15,7 +15,6 @@ from .attempts import Row, RunningCandidate
 from .candidate import CandidateState
 from .evaluate import Task
 
-
 #: So many candidates finish all folds if their models are combined.
 N_IN_ENSEMBLE = 5
 

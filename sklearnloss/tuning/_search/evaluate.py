@@ -141,12 +141,12 @@ class Evaluation:
             folds.append(self._fit_and_score())
             is_last = self._fold + 1 == n_folds
             stop = self._report((self._fold + 1) * self.task.n_epochs, self._mean())
-            stop = (stop or self._is_behind) and not is_last
-            if stop:
+            if is_last:
+                break
+            self._limit.check()
+            if stop or self._is_behind:
                 raise Pruned(f"stopped after fold {self._fold + 1}")
-            if not is_last:
-                self.save()
-                self._limit.check()
+            self.save()
         self.results.end(Outcome.COMPLETE, self._mean())
 
     def _fail(self, outcome: Outcome, error: Exception) -> None:
@@ -185,6 +185,7 @@ class Evaluation:
     def fit_fold(self, number: int) -> dict[str, Any]:
         """Train and score one fold, and return it; the outcome is not set."""
         self._fold = number
+        self._limit = TimeLimit(self.task.candidate_timeout, self.results.folds)
         return self._fit_and_score()
 
     def _fit_remotely(self, remote: Callable[..., RemoteFold]) -> dict[str, Any]:

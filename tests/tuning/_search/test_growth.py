@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 import pytest
 from joblib import parallel_config
+from optuna.pruners import NopPruner
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState, create_trial
@@ -31,7 +32,7 @@ STORAGES = ["s.journal", "s.db"]
 
 def spaces_of(storage: Any, *steps: tuple[Any, int | None], **options: Any) -> list[LossSearchCV]:
     """Search one space after the other, each up to a number of candidates."""
-    options = {"storage": storage, "refit": False, **options}
+    options = {"storage": storage, "refit": False, "pruner": NopPruner(), **options}
     return [search(space=space, n_trials=n, **options).fit(X, y) for space, n in steps]
 
 
@@ -179,7 +180,8 @@ def test_interrupted_candidates_of_another_space_wait_for_it(tmp_path: Path) -> 
         return float(model.score(X, y))
 
     def begin(space: Any, **options: Any) -> LossSearchCV:
-        return search(space=space, storage=path, scoring=interrupt, refit=False, **options)
+        options = {"storage": path, "scoring": interrupt, "pruner": NopPruner(), **options}
+        return search(space=space, refit=False, **options)
 
     with pytest.raises(KeyboardInterrupt):
         begin({"C": (0.1, 10.0)}).fit(X, y)
@@ -191,7 +193,7 @@ def test_interrupted_candidates_of_another_space_wait_for_it(tmp_path: Path) -> 
 
 
 def races(path: Any, *steps: dict[str, Any], **options: Any) -> list[LossSearchCV]:
-    options = {"storage": path, "refit": False, "max_epochs": 1, **options}
+    options = {"storage": path, "refit": False, "max_epochs": 1, "pruner": NopPruner(), **options}
     return [make_race(**{**options, **each}).fit(*images()) for each in steps]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from optuna.pruners import NopPruner
 from scipy import stats
 from sklearn.model_selection import KFold, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -195,7 +196,7 @@ def test_another_order_of_losses_and_parameters_is_the_same_search(
 ) -> None:
     space = {"lr": [1e-3, 1e-2], "width": [1, 2]}
     swapped = dict(reversed(space.items()))
-    options: dict[str, Any] = {"random_state": None, "n_trials": 4}
+    options: dict[str, Any] = {"random_state": None, "n_trials": 4, "pruner": NopPruner()}
     names = ["dice", "bce", "focal"]
     losses(path, names, param_distributions=space, **{**options, "n_trials": 3}).fit(*scenes)
     resumed = losses(path, names[::-1], param_distributions=swapped, **options).fit(*scenes)

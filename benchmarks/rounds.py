@@ -43,14 +43,14 @@ def parse_options(
         The script's docstring.
     arguments : sequence of str or None
         Those of the command line by default.
-    **defaults : int
+    **defaults : int or str
         Further options, with their values unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
     parser.add_argument("--json", type=Path, help="where to write the results")
     for name, value in defaults.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
+        parser.add_argument(f"--{name}", type=type(value), default=value)
     return parser.parse_args(arguments)
 
 

@@ -1,60 +1,46 @@
 """Searching: score against epochs beside other searches, overhead, workers.
 
-    python benchmarks/search.py [--quick] [--json PATH] [--threads N] [--seeds N]
+    python benchmarks/search.py [--quick] [--json PATH] [--threads N] [--results PATH]
+        [--sets nuclei,border:0,digits,scenes] [--seeds N] [--searches grid,race,...]
+        [--tables quality,overhead,workers]
 
 All searches choose among the same candidates, on the same folds, with the same initial
 weights and batches, and are told the same metric. A callback counts every epoch that
-is trained. What they find is trained on all that they saw and scored on a quadrant of
-the image that they did not see.
+is trained. What they find is trained on all that they saw and scored on images that they
+did not see. Each search is a line of the file of results; a run that was stopped continues.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
 import optuna
 import torch
-from rounds import parse_options, print_machine, print_table, write_json
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import (
-    GridSearchCV,
-    GroupKFold,
-    HalvingGridSearchCV,
-    ParameterSampler,
-    RandomizedSearchCV,
+from rounds import (
+    measure,
+    median,
+    parse_options,
+    print_machine,
+    print_table,
+    take_turns,
+    write_json,
 )
-from skorch.callbacks import Callback
+from search_cases import Case, cases
+from searches import SEARCHES, Choice, Counter
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import RandomizedSearchCV
 
 from sklearnloss import LossSearchCV, UNetSegmenter
 from sklearnloss.datasets import load_nuclei
 
-GRID: list[dict[str, Any]] = [
-    {"loss": ["dice"], "loss__eps": [1e-6, 1.0], "loss__squared": [False, True]},
-    {"loss": ["tversky"], "loss__alpha": [0.3, 0.7], "loss__beta": [0.3, 0.7]},
-    {"loss": ["focal"], "loss__gamma": [1.0, 2.0, 4.0]},
-    {"loss": ["cross_entropy"], "loss__label_smoothing": [0.0, 0.1]},
-    {"loss": ["dice+cross_entropy"]},
-    {"loss": ["hinge"], "loss__margin": [0.5, 2.0]},
-]
-N_CANDIDATES = 16
-
-
-class Counter(Callback):  # type: ignore[misc]
-    """Counts the epochs of all fits in this process."""
-
-    epochs = 0
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Count one."""
-        Counter.epochs += 1
+Line = dict[str, Any]
 
 
 class Null(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -80,137 +66,143 @@ class Null(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the tables and write JSON if asked to."""
-    options = parse_options(__doc__, arguments, threads=1, seeds=4)
+    options = parse_options(
+        __doc__,
+        arguments,
+        threads=1,
+        seeds=1,
+        results="",
+        sets="nuclei,digits,scenes",
+        searches=",".join(SEARCHES),
+        tables="quality,overhead,workers",
+    )
     torch.set_num_threads(options.threads)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     print_machine()
-    tables = {"quality": quality(1 if options.quick else options.seeds, quick=options.quick)}
-    print_table("Score on an unseen quadrant, epochs trained", tables["quality"])
-    tables["overhead"] = overhead(10 if options.quick else 100, 1 if options.quick else 5)
-    print_table(
-        "Milliseconds per candidate, 3 folds of an estimator that does nothing", tables["overhead"]
-    )
-    tables["workers"] = workers(quick=options.quick)
-    print_table("Workers on this machine", tables["workers"])
+    quick, wanted, tables = options.quick, options.tables.split(","), {}
+    if "quality" in wanted:
+        lines = Lines(Path(options.results) if options.results else None)
+        sets = ["nuclei:0"] if quick else options.sets.split(",")
+        run(lines, cases(sets, options.seeds, quick=quick), options.searches.split(","))
+        tables["quality"] = quality(lines.all)
+        print_table("Score on unseen images, epochs trained", tables["quality"])
+    if "overhead" in wanted:
+        tables["overhead"] = overhead(10 if quick else 100, 1 if quick else 5)
+        print_table(
+            "Milliseconds per candidate, 3 folds of an estimator that does nothing",
+            tables["overhead"],
+        )
+    if "workers" in wanted:
+        tables["workers"] = workers(quick=quick)
+        print_table("Workers on this machine", tables["workers"])
     write_json(options.json, tables)
 
 
-def quality(n_quadrants: int, *, quick: bool) -> list[dict[str, Any]]:
-    """Return a row per search: medians over quadrants."""
-    X, y, groups = load_nuclei(tile=64)
-    n_epochs = 2 if quick else 8
-    rows: dict[str, list[dict[str, float]]] = {}
-    for quadrant in range(n_quadrants):
-        seen = groups != quadrant
-        model = UNetSegmenter(
-            width=2 if quick else 4,
-            depth=2,
-            max_epochs=n_epochs,
-            batch_size=4,
-            lr=1e-2,
-            random_state=quadrant,
-            callbacks=[Counter()],
-        )
-        for name, search in searches(model, n_epochs, quadrant).items():
-            Counter.epochs, begun = 0, time.perf_counter()
-            best = find(search, X[seen], y[seen], groups[seen])
-            epochs, seconds = Counter.epochs, time.perf_counter() - begun
-            score = clone(model).set_params(**best).fit(X[seen], y[seen]).score(X[~seen], y[~seen])
-            found = {"score": score, "epochs": epochs, "seconds": seconds}
-            print(f"quadrant {quadrant}: {name} {found} {best}", flush=True)
-            rows.setdefault(name, []).append(found)
-    everything = rows["GridSearchCV, all candidates"]
-    return [
-        {
-            "search": name,
-            "mean IoU, median": median(run["score"] for run in runs),
-            "less than all candidates', median": median(
-                all_["score"] - run["score"] for run, all_ in zip(runs, everything, strict=True)
-            ),
-            "epochs": median(run["epochs"] for run in runs),
-            "share of all epochs": median(
-                run["epochs"] / all_["epochs"] for run, all_ in zip(runs, everything, strict=True)
-            ),
-            "seconds": median(run["seconds"] for run in runs),
-        }
-        for name, runs in rows.items()
-    ]
+class Lines:
+    """Results of all runs so far, each a line of JSON in a file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        known = path.read_text().splitlines() if path is not None and path.exists() else []
+        self.all: list[Line] = [json.loads(line) for line in known]
+
+    def find(self, **key: Any) -> Line | None:
+        """Return the result with these values."""
+        return next((line for line in self.all if key.items() <= line.items()), None)
+
+    def add(self, line: Line) -> Line:
+        """Add a result."""
+        self.all.append(line)
+        print(line, flush=True)
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
+        return line
 
 
-def searches(model: Any, n_epochs: int, seed: int) -> dict[str, Any]:
-    """Return the contenders."""
-    half = N_CANDIDATES // 2
-    cv = GroupKFold(3)
-    common: dict[str, Any] = {"cv": cv, "refit": False}
-    ours: dict[str, Any] = {**common, "param_distributions": GRID, "random_state": seed}
-    median_pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=n_epochs // 3)
+def run(lines: Lines, todo: Iterator[Case], names: Sequence[str]) -> None:
+    """Run the searches that have no result yet."""
+    is_warm = False
+    for case in todo:
+        for name in names:
+            if lines.find(**case.key, search=name) is not None:
+                continue
+            if not is_warm:
+                clone(case.model).set_params(max_epochs=1).fit(*case.seen)
+                is_warm = True
+            lines.add({**case.key, "search": name, **measured(lines, case, SEARCHES[name][1])})
+
+
+def measured(lines: Lines, case: Case, search: Callable[[Case], Choice]) -> Line:
+    """Run a search, and return what it has found at what price."""
+    found: list[Any] = []
+    Counter.epochs = 0
+    cost = measure(lambda: found.extend(search(case)))
+    epochs = Counter.epochs
+    number, score = found
     return {
-        "GridSearchCV, all candidates": GridSearchCV(model, GRID, **common),
-        "LossSearchCV": LossSearchCV(model, n_trials=N_CANDIDATES, **ours),
-        "LossSearchCV, median pruner": LossSearchCV(
-            model, n_trials=N_CANDIDATES, pruner=median_pruner, **ours
-        ),
-        "LossSearchCV, Hyperband": LossSearchCV(
-            model,
-            n_trials=N_CANDIDATES,
-            pruner=optuna.pruners.HyperbandPruner(
-                min_resource=max(1, n_epochs // 3), max_resource=3 * n_epochs
-            ),
-            **ours,
-        ),
-        "RandomizedSearchCV, half of them": RandomizedSearchCV(
-            model, GRID, n_iter=half, random_state=seed, **common
-        ),
-        "HalvingGridSearchCV": HalvingGridSearchCV(
-            model,
-            GRID,
-            factor=2,
-            resource="max_epochs",
-            min_resources=max(1, n_epochs // 8),
-            max_resources=n_epochs,
-            **common,
-        ),
-        "OptunaSearchCV, half of them": (model, half, seed, cv),
+        "candidate": number,
+        "params": case.candidates[number],
+        "score": score,
+        "unseen": unseen_score(lines, case, number),
+        "epochs": epochs,
+        "seconds": cost.wall,
+        "CPU seconds": cost.cpu,
     }
 
 
-def find(search: Any, X: Any, y: Any, groups: Any) -> dict[str, Any]:
-    """Run a search and return the best parameters."""
-    if isinstance(search, tuple):
-        return _find_with_optuna(*search, X, y, groups)
-    params: dict[str, Any] = dict(search.fit(X, y, groups=groups).best_params_)
-    params.pop("max_epochs", None)
-    return params
+def unseen_score(lines: Lines, case: Case, number: int) -> float:
+    """Train a candidate on all seen images, unless some search has chosen it before."""
+    known = lines.find(**case.key, candidate=number)
+    if known is not None:
+        return float(known["unseen"])
+    model = clone(case.model).set_params(**case.candidates[number])
+    return case.unseen_score(model.fit(*case.seen))
 
 
-def _find_with_optuna(
-    model: Any, n_trials: int, seed: int, cv: Any, X: Any, y: Any, groups: Any
-) -> dict[str, Any]:
-    """Run Optuna's own search: it has no spaces within spaces, so it chooses a candidate."""
-    from optuna_integration import OptunaSearchCV
+def quality(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Return a row per data set and search: means over parts and seeds that all compare.
 
-    class ByNumber(UNetSegmenter):
-        def __init__(self, candidate: int = 0) -> None:
-            super().__init__()
-            self.candidate = candidate
+    Differences and shares are to GridSearchCV on the same part with the same seed.
+    """
+    everything = {_where(line): line for line in lines if line["search"] == "grid"}
+    groups: dict[tuple[str, str], list[tuple[Line, Line]]] = {}
+    for name in dict.fromkeys(line["set"] for line in lines):
+        for search in SEARCHES:
+            pairs = [
+                (line, everything[_where(line)])
+                for line in lines
+                if line["set"] == name and line["search"] == search and _where(line) in everything
+            ]
+            if pairs:
+                groups[name, search] = pairs
+    return [
+        {
+            "set": name,
+            "search": SEARCHES[search][0],
+            "runs": len(pairs),
+            "same choice": sum(one["candidate"] == all_["candidate"] for one, all_ in pairs),
+            "unseen score": _mean([one["unseen"] for one, _ in pairs]),
+            "less than all": _mean([all_["unseen"] - one["unseen"] for one, all_ in pairs]),
+            "most less": max(all_["unseen"] - one["unseen"] for one, all_ in pairs),
+            "share of epochs": _mean([one["epochs"] / all_["epochs"] for one, all_ in pairs]),
+            "share of CPU seconds": _mean(
+                [one["CPU seconds"] / all_["CPU seconds"] for one, all_ in pairs]
+            ),
+            "CPU seconds": _mean([one["CPU seconds"] for one, _ in pairs]),
+            "seconds": _mean([one["seconds"] for one, _ in pairs]),
+        }
+        for (name, search), pairs in groups.items()
+    ]
 
-        def fit(self, X: Any, y: Any, **kwargs: Any) -> Any:
-            self.best_ = clone(model).set_params(**ALL[self.candidate]).fit(X, y)
-            return self
 
-        def score(self, X: Any, y: Any) -> float:
-            return float(self.best_.score(X, y))
-
-    space = {"candidate": optuna.distributions.CategoricalDistribution(range(len(ALL)))}
-    search = OptunaSearchCV(
-        ByNumber(), space, cv=cv, n_trials=n_trials, random_state=seed, refit=False
-    )
-    search.fit(X, y, groups=groups)
-    return ALL[search.best_params_["candidate"]]
+def _where(line: Line) -> tuple[Any, ...]:
+    return line["set"], line["part"], line["seed"]
 
 
-ALL = [dict(candidate) for candidate in ParameterSampler(GRID, N_CANDIDATES, random_state=0)]
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
 def overhead(n_trials: int, n_rounds: int) -> list[dict[str, Any]]:
@@ -230,22 +222,24 @@ def overhead(n_trials: int, n_rounds: int) -> list[dict[str, Any]]:
         "LossSearchCV, random, memory": lambda: LossSearchCV(
             Null(), sampler=optuna.samplers.RandomSampler(), pruner=no_pruner, **ours
         ),
-        "LossSearchCV, memory": lambda: LossSearchCV(Null(), pruner=no_pruner, **ours),
-        "LossSearchCV, journal": lambda: LossSearchCV(
+        "LossSearchCV, no pruner, memory": lambda: LossSearchCV(Null(), pruner=no_pruner, **ours),
+        "LossSearchCV, no pruner, journal": lambda: LossSearchCV(
             Null(), pruner=no_pruner, storage=next(paths), **ours
         ),
+        "LossSearchCV, memory": lambda: LossSearchCV(Null(), **ours),
+        "LossSearchCV, journal": lambda: LossSearchCV(Null(), storage=next(paths), **ours),
     }
-    spent: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(n_rounds):
-        for name, make in contenders.items():
-            search = make()
-            begun = time.perf_counter()
-            search.fit(X, y)
-            spent[name].append(time.perf_counter() - begun)
+    costs = take_turns(
+        {name: lambda make=make: make().fit(X, y) for name, make in contenders.items()}, n_rounds
+    )
     folder.cleanup()
     return [
-        {"search": name, "ms per candidate": 1000 * median(seconds) / n_trials}
-        for name, seconds in spent.items()
+        {
+            "search": name,
+            "ms per candidate": 1000 * median(costs[name]).wall / n_trials,
+            "CPU ms per candidate": 1000 * median(costs[name]).cpu / n_trials,
+        }
+        for name in contenders
     ]
 
 

@@ -7,9 +7,9 @@ candidate on a fold is
 
     mean + fold + shared noise of the candidate + noise,
 
-where the shared noise is due to training sets that overlap (Nadeau and Bengio): it is the same in
-all folds, also in fresh ones of the same images, and has ``n_test / n_train`` times the variance of the
-noise. Sigma is the standard deviation of a difference of two candidates from fold to fold.
+where the shared noise is due to training sets that overlap (Nadeau and Bengio): it is the same
+in all folds, also in fresh ones of the same images, and has ``n_test / n_train`` times the variance
+of the noise. Sigma is the standard deviation of a difference of two candidates from fold to fold.
 
 FOLDER holds the records of ``curves.py``. There, a candidate and the same one with another seed are
 equal losses.

@@ -82,8 +82,10 @@ class Race:
             The step of the fold that it is being trained on.
         """
         number = self.leader()
-        if number is None:
-            return math.inf
+        return math.inf if number is None else self._gain(candidate, number, step)
+
+    def _gain(self, candidate: int, number: int, step: int | None = None) -> float:
+        """Return the expected gain of a candidate over the leader, whose number is given."""
         leader, other = self.scores.candidates[number], self.scores.candidates[candidate]
         n = min(len(leader.folds), len(other.folds))
         differences = [mine - best for mine, best in zip(other.folds, leader.folds, strict=False)]
@@ -134,7 +136,7 @@ class Race:
         number = self.leader()
         if number is None or self.scores.candidates[candidate].folds:
             return False
-        return self.gain(candidate, step) < _FIRST_FOLD * self.smallest_gain
+        return self._gain(candidate, number, step) < _FIRST_FOLD * self.smallest_gain
 
     def next(self, running: Collection[int] = ()) -> int | None:
         """Return the candidate to continue with its next fold; None if the race is over.
@@ -152,7 +154,7 @@ class Race:
         is_free = {
             k for k, each in known.items() if each.status is Status.OPEN and k not in running
         }
-        gains = {k: self.gain(k) for k in is_free if k != number}
+        gains = {k: self._gain(k, number) for k in is_free if k != number}
         left = {k: gain for k, gain in gains.items() if gain >= self.smallest_gain and gain > 0}
         behind = {k: gain for k, gain in left.items() if len(known[k].folds) < n_leader}
         if not behind and number in is_free:

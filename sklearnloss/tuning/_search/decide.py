@@ -28,6 +28,8 @@ from .stored_search import DEFAULT_NAME
 class DecidingSearchCV(GoalsSearchCV):
     """A search that can be continued, and whose losses can be compared on fresh folds."""
 
+    verdict_: Any
+
     def compare(self, X: Any, y: Any, **options: Any) -> LossComparison:
         """Retrain the best settings of each loss on fresh folds, and compare them.
 

@@ -25,7 +25,7 @@ def statuses(verdict: SearchVerdict) -> dict[str, str]:
 
 
 def noisy(mean: float, n: int, seed: int, sd: float = 0.01) -> list[float]:
-    return (mean + sd * np.random.default_rng(seed).normal(size=n)).tolist()
+    return [float(x) for x in mean + sd * np.random.default_rng(seed).normal(size=n)]
 
 
 def test_a_clear_lead_over_several_folds_is_called_better() -> None:

@@ -80,8 +80,8 @@ class LossSearchCV(DecidingSearchCV):
         candidates count, failed ones do not. None searches until ``timeout``, or until
         a finite space is exhausted.
     timeout : float, default=None
-        Seconds after which no further candidate is begun. Losses that were not tried by
-        then are listed in a warning and in ``untried_losses_``.
+        Seconds after which no further candidate is begun; the leader's other folds are
+        trained. Losses that were not tried are in a warning and in ``untried_losses_``.
     candidate_timeout : float, default=None
         Seconds that a candidate may take, over all attempts at it. One that takes longer is
         stopped after the epoch or the fold, reported to the sampler as infeasible, and
@@ -111,9 +111,9 @@ class LossSearchCV(DecidingSearchCV):
         None is a tree-structured Parzen estimator, multivariate and grouped by loss. For
         ``refit="pareto"`` it must be able to optimize several metrics.
     pruner : optuna.pruners.BasePruner, default=None
-        Stops candidates by their mean score over the folds so far. None keeps the better
-        half after half a fold, after one, two, four and so on, but stops no candidate
-        before two others have got as far; ``optuna.pruners.NopPruner()`` never stops any.
+        None is a race: all candidates begin with the first fold, and those that may yet
+        beat the leader are continued. A pruner of Optuna stops candidates by their mean
+        score over the folds so far, for good; ``optuna.pruners.NopPruner()`` stops none.
         With ``refit="pareto"``, None stops none, and a pruner sees only the first metric.
     storage : path, str or optuna.storages.BaseStorage, default=None
         Where candidates are saved, so that the same call resumes after any interruption:
@@ -221,8 +221,8 @@ class LossSearchCV(DecidingSearchCV):
     T. Akiba et al., "Optuna: A next-generation hyperparameter optimization framework",
     KDD 2019. https://arxiv.org/abs/1907.10902
 
-    L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020.
-    https://arxiv.org/abs/1810.05934
+    O. Maron, A. W. Moore, "Hoeffding races: accelerating model selection search for
+    classification and function approximation", NeurIPS 1993.
 
     Examples
     --------

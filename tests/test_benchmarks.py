@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,10 @@ TABLES = {
         "scene": {"side", "x ours, CPU", "x ours, MB"},
     },
     "reading": {"reading": {"task", "waits, seconds", "ahead, seconds", "x waits"}},
+    "search": {
+        "quality": {"set", "search", "runs", "same choice", "share of epochs", "CPU seconds"},
+        "overhead": {"search", "ms per candidate", "CPU ms per candidate"},
+    },
     "threads": {"threads_digits": {"case", "seconds", "CPU seconds", "worst seconds"}},
     "imports": {"imports": {"step", "seconds", "CPU seconds"}},
     "growth": {
@@ -37,6 +42,8 @@ TABLES = {
         "losses": {"loss", "CPU seconds", "x bce"},
     },
 }
+# Workers are left out, since starting them takes longer than all of the rest.
+OPTIONS = {"search": ["--tables", "quality,overhead"]}
 
 
 @pytest.mark.slow
@@ -50,7 +57,9 @@ def test_a_quick_run_writes_all_tables(
     path = tmp_path / "results.json"
     threads = torch.get_num_threads()
     try:
-        importlib.import_module(script).main(["--quick", "--json", str(path)])
+        importlib.import_module(script).main(
+            ["--quick", "--json", str(path), *OPTIONS.get(script, [])]
+        )
     finally:
         torch.set_num_threads(threads)
     results = json.loads(path.read_text())
@@ -85,3 +94,36 @@ def test_the_loss_by_hand_is_the_default_loss(monkeypatch: pytest.MonkeyPatch) -
     target = (torch.rand(3, 1, 8, 8, generator=generator) > 0.5).float()
     expected = get_loss("dice+bce")(logits, target)
     torch.testing.assert_close(tasks.dice_and_bce(logits, target), expected)
+
+
+def test_the_benchmark_of_searches_continues_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    search, cases = importlib.import_module("search"), importlib.import_module("search_cases")
+    calls = []
+
+    def choose(case: Any) -> tuple[int, float]:
+        calls.append(case.part)
+        search.Counter.epochs += 8
+        return 1, 0.5
+
+    monkeypatch.setitem(search.SEARCHES, "grid", ("all", choose))
+    monkeypatch.setattr(search, "unseen_score", lambda lines, case, number: 0.25)
+    path = tmp_path / "results.jsonl"
+    for n in (1, 3, 3):
+        todo = [cases.make_case("nuclei", part, 0, quick=True) for part in range(n)]
+        search.run(search.Lines(path), iter(todo), ["grid"])
+    assert calls == [0, 1, 2]
+    (row,) = search.quality(search.Lines(path).all)
+    assert (row["runs"], row["same choice"], row["unseen score"]) == (3, 3, 0.25)
+
+
+def test_candidates_of_the_benchmark_of_searches_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    cases = importlib.import_module("search_cases")
+    for name in ("nuclei", "digits"):
+        case = cases.make_case(name, 0, 0, quick=False)
+        assert [case.number(each) for each in case.candidates] == list(range(24))

@@ -30,11 +30,11 @@ def expected_gain(
     n_folds : int
         Number of folds, K.
     variance : float
-        Of a difference from fold to fold, see :func:`~._noise.fold_variance`.
+        Of a difference from fold to fold, see ``noise.fold_variance``.
     current : float, default=None
         Candidate minus leader so far in an unfinished fold.
     change : float, default=0.0
-        How much that may still change, see :func:`~._noise.change_variance`.
+        How much that may still change, see ``noise.change_variance``.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def expected_gain(
     >>> round(expected_gain([-0.02, -0.01], 5, 0.01**2), 4)
     0.0
     >>> round(expected_gain([-0.002, 0.001], 5, 0.01**2), 4)
-    0.002
+    0.0019
     """
     known = [*differences, *([] if current is None else [current])]
     if not known or (current is not None and math.isinf(change) and not len(differences)):

@@ -129,7 +129,7 @@ class ProgressReporter:
             for callback in self.callbacks:
                 callback(study, trial)
         if study._stop_flag:
-            worker.is_closing = True
+            worker.end()
 
 
 def _short(value: Any) -> str:

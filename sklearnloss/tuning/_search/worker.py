@@ -160,6 +160,11 @@ class Worker:
                 self._work_on(candidate)
             self._tell()
 
+    def end(self) -> None:
+        """Begin no further candidate; a race only continues its leader."""
+        self.is_closing = True
+        self.stopped = self.race is None
+
     def _tell(self) -> None:
         """Tell what has been finished since the last time."""
         if self.on_finish is not None:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 from optuna.pruners import NopPruner
 from sklearn.model_selection import KFold
 
 from sklearnloss import LossSearchCV
 from sklearnloss.tuning import LossComparison
+from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 from ..processes import images, make_race
 from ..searches import X, search, y
@@ -87,3 +89,11 @@ def test_folds_that_cannot_be_drawn_again_are_refused() -> None:
     race = fast_race(losses=["dice"], n_trials=1, cv=KFold(2)).fit(*images())
     with pytest.raises(ValueError, match="decide=True draws fresh folds, but cv=KFold"):
         race.resume(*images(), decide=True)
+
+
+def test_a_candidate_that_goes_on_at_once_has_one_trial(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    fast_race(losses=["dice"], n_trials=1, storage=path).fit(*images())
+    with quiet_optuna():
+        study = optuna.load_study(study_name="sklearnloss", storage=open_storage(path))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"]

@@ -12,7 +12,8 @@ from optuna.pruners import NopPruner
 from sklearn.model_selection import KFold
 
 from sklearnloss import LossSearchCV
-from sklearnloss.tuning import LossComparison
+from sklearnloss.tuning import LossComparison, compare_losses
+from sklearnloss.tuning._search import decide
 from sklearnloss.tuning._workers.storage import open_storage, quiet_optuna
 
 from ..processes import images, make_race
@@ -62,6 +63,27 @@ def test_what_is_open_is_decided_on_fresh_folds(tmp_path: Path) -> None:
     assert "On fresh folds" in str(race.verdict_)
     np.testing.assert_array_equal(race.cv_results_["mean_test_score"], scores)
     assert list(tmp_path.glob("search.journal.*.decision"))  # from which the same call resumes
+
+
+def test_only_what_is_undecided_is_trained_and_looked_at_several_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race = fast_race(cv=None, pruner=NopPruner()).fit(*images())
+    first, second = race.verdict_.table[1:]
+    first["status"], second["status"] = "undecided", "worse"
+    looks: list[tuple[int, list[str], int]] = []
+
+    def quick(*args: Any, **options: Any) -> Any:
+        looks.append((options["n_repeats"], sorted(args[1]), options["random_state"]))
+        return compare_losses(*args, **{**options, "n_repeats": 1, "storage": tmp_path / "fits"})
+
+    monkeypatch.setattr(decide, "compare_losses", quick)
+    race.resume(*images(), decide=True, n_repeats=4, rope=0.0)
+    assert [n for n, *_ in looks] in ([1], [1, 2], [1, 2, 4])
+    assert all(losses == sorted([race.best_loss_, first["loss"]]) for _, losses, _ in looks)
+    assert len({seed for *_, seed in looks}) == 1  # later looks add to the same splits
+    assert looks[0][2] != race.random_state  # of fresh folds
+    assert race.verdict_.n_repeats == looks[-1][0]
 
 
 def test_a_search_is_resumed_with_more_trials(tmp_path: Path) -> None:

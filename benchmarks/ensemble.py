@@ -58,30 +58,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(X: Any, y: Any, quadrants: Any, quadrant: int, seed: int, *, quick: bool) -> dict[str, Any]:
     """Search without a quadrant; return what everything scores there."""
     seen, held_out = quadrants != quadrant, quadrants == quadrant
-    model = UNetSegmenter(
-        width=4, depth=2, max_epochs=1 if quick else 12, batch_size=4, lr=1e-2, random_state=None
-    )
-    losses = LOSSES[:2] if quick else LOSSES
     with tempfile.TemporaryDirectory() as folder:
-        search = LossSearchCV(
-            model,
-            losses,
-            n_trials=len(losses),
-            refit="ensemble",
-            pruner=NopPruner(),
-            storage=f"{folder}/search.db",
-            random_state=seed,
-        )
+        search = make_search(folder, seed, quick=quick)
         begun = time.perf_counter()
         search.fit(X[seen], y[seen], groups=quadrants[seen])
         seconds = time.perf_counter() - begun
         names = Path(folder, "search.db.models", "sklearnloss")
         folds = [
             [load(names / f"{k}-{fold}.safetensors").models[0] for fold in range(search.n_splits_)]
-            for k in range(len(losses))
+            for k in range(len(search.losses))
         ]
-    best = clone(model).set_params(**search.best_params_, random_state=seed)
+    best = clone(search.estimator).set_params(**search.best_params_, random_state=seed)
     best.fit(X[seen], y[seen])
+    inputs, masks = X[held_out], y[held_out]
+    contenders = make_contenders(search, best, folds)
+    ensemble = search.best_estimator_
+    return {
+        "scores": {name: each.score(inputs, masks) for name, each in contenders.items()},
+        "estimates": ensemble.scores_,
+        "members": [(member["label"], member["weight"]) for member in ensemble.members_],
+        "soup": ensemble.is_soup_,
+        **judge_doubts(ensemble, best, inputs, masks),
+        "seconds": seconds,
+        "seconds to combine": search.refit_time_,
+    }
+
+
+def make_search(folder: str, seed: int, *, quick: bool) -> LossSearchCV:
+    """Return a search that keeps the models of all candidates."""
+    model = UNetSegmenter(
+        width=4, depth=2, max_epochs=1 if quick else 12, batch_size=4, lr=1e-2, random_state=None
+    )
+    losses = LOSSES[:2] if quick else LOSSES
+    return LossSearchCV(
+        model,
+        losses,
+        n_trials=len(losses),
+        refit="ensemble",
+        pruner=NopPruner(),
+        storage=f"{folder}/search.db",
+        random_state=seed,
+    )
+
+
+def make_contenders(search: LossSearchCV, best: Any, folds: list[list[Any]]) -> dict[str, Any]:
+    """Return what is compared, by name; ``folds`` holds the models of each candidate."""
     ensemble = search.best_estimator_
     chosen = [member["candidate"] for member in ensemble.members_]
     weights = [member["weight"] for member in ensemble.members_]
@@ -89,41 +110,36 @@ def run(X: Any, y: Any, quadrants: Any, quadrant: int, seed: int, *, quick: bool
         averaged_weights([folds[k][fold] for k in chosen], weights)
         for fold in range(search.n_splits_)
     ]
-    everything = [each for models in folds for each in models]
     estimates = ensemble.scores_
     helps = estimates["cross_validated"] > estimates["single_cross_validated"]
     alone = LossEnsemble(folds[search.best_index_]).fit()
-    contenders = {
+    return {
         REFERENCE: best,
         "best candidate, its models of all folds": alone,
         "ensemble": ensemble,
         "ensemble, if its estimate is better": ensemble if helps else alone,
-        "all candidates alike": LossEnsemble(everything).fit(),
+        "all candidates alike": LossEnsemble([each for models in folds for each in models]).fit(),
         "a soup for each fold": LossEnsemble(soups).fit(),
     }
-    inputs, masks = X[held_out], y[held_out]
-    scores = {name: each.score(inputs, masks) for name, each in contenders.items()}
-    rounded = copy.deepcopy(best)
-    round_weights(rounded.net_.module_)
-    changed = np.mean(rounded.predict(inputs) != best.predict(inputs))
+
+
+def judge_doubts(ensemble: Any, best: Any, inputs: Any, masks: Any) -> dict[str, float]:
+    """Return how well doubts find wrong pixels, and what half precision changes."""
     wrong = (ensemble.predict(inputs) != masks).ravel()
     doubts = {
         "AUROC, disagreement": ensemble.disagreement(inputs),
         "AUROC, 1 - p of the ensemble": 1 - ensemble.predict_proba(inputs).max(1),
     }
     own = 1 - best.predict_proba(inputs).max(1)
+    rounded = copy.deepcopy(best)
+    round_weights(rounded.net_.module_)
+    predicted = best.predict(inputs)
     return {
-        "scores": scores,
-        "estimates": ensemble.scores_,
-        "members": [(member["label"], member["weight"]) for member in ensemble.members_],
-        "soup": ensemble.is_soup_,
         **{name: float(roc_auc_score(wrong, doubt.ravel())) for name, doubt in doubts.items()},
         "AUROC, 1 - p of the best candidate": float(
-            roc_auc_score((best.predict(inputs) != masks).ravel(), own.ravel())
+            roc_auc_score((predicted != masks).ravel(), own.ravel())
         ),
-        "labels changed by half precision": float(changed),
-        "seconds": seconds,
-        "seconds to combine": search.refit_time_,
+        "labels changed by half precision": float(np.mean(rounded.predict(inputs) != predicted)),
     }
 
 

@@ -48,7 +48,7 @@ class FoldModels:
     ) -> None:
         """Write the model of a finished fold, before its score is saved.
 
-        If this fails, there is a warning, and the search goes on.
+        If the file cannot be written, the search warns and continues.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class FoldModels:
         """
         path = self.path(candidate, fold)
         if not path.exists():
-            raise ValueError(f"there is no file {str(path)!r}")
+            raise ValueError(f"the file {str(path)!r} is missing")
         (fitted,), about = load_models(
             path, {type(model).__name__: type(model)}, own_objects(model)
         )
@@ -147,7 +147,7 @@ def fold_models(storage: Any, study_name: str, n_expected: int) -> Iterator[Fold
 
 
 def check_models_storage(storage: Any) -> None:
-    """Raise a ValueError if there is no folder next to a storage.
+    """Refuse a storage beside which no folder can be made.
 
     Parameters
     ----------

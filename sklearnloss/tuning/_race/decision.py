@@ -27,7 +27,7 @@ def plan_looks(n_repeats: int) -> list[int]:
 
 
 def default_repeats(verdict: SearchVerdict) -> int:
-    """Return the estimated number of repeats, or the largest if there is no estimate."""
+    """Return the estimated number of repeats; without an estimate, the largest allowed."""
     return verdict.repeats_needed or MOST_REPEATS
 
 

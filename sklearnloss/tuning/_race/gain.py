@@ -39,7 +39,7 @@ def expected_gain(
     Returns
     -------
     gain : float
-        >= 0; infinite if nothing is known.
+        >= 0; infinite if nothing is known, or not how much differences vary.
 
     References
     ----------
@@ -55,7 +55,11 @@ def expected_gain(
     0.0019
     """
     known = [*differences, *([] if current is None else [current])]
-    if not known or (current is not None and math.isinf(change) and not len(differences)):
+    if (
+        not known
+        or math.isinf(variance)
+        or (current is not None and math.isinf(change) and not len(differences))
+    ):
         return math.inf
     errors = [0.0] * len(differences) + ([] if current is None else [change])
     mean, deviation = _predict(np.array(known), np.array(errors), n_folds, variance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from .scores import FoldScores, Progress
 
 #: The spread of the candidates counts as much as this many degrees of freedom.
 _PRIOR_DOF = 3.0
+
+#: Without so many candidates, or degrees of freedom from second folds, the spread is unknown.
+_MIN_CANDIDATES, _MIN_DOF = 4, 2
 
 #: Finished folds, in excess of one per fold, that are needed to predict the end of a fold.
 _MIN_CURVES = 3
@@ -33,7 +36,8 @@ def fold_variance(scores: FoldScores) -> float:
     Returns
     -------
     variance : float
-        0 if there is nothing to estimate it from.
+        Infinite as long as there is too little to estimate it from: fewer than four
+        candidates, and fewer than two degrees of freedom.
 
     References
     ----------
@@ -44,17 +48,20 @@ def fold_variance(scores: FoldScores) -> float:
     known = scores.valid()
     prior = median_gap([progress.folds[0] for progress in known.values()]) ** 2
     several = [each for each in known.values() if len(each.folds) > 1]
-    if len(several) < 2:
-        return prior
-    reference = max(several, key=lambda each: (len(each.folds), each.mean(len(each.folds))))
-    squares, dof = _residuals(reference, several)
-    return (_PRIOR_DOF * prior + squares) / (_PRIOR_DOF + dof)
+    squares, dof = _residuals(several)
+    if len(known) < _MIN_CANDIDATES and dof < _MIN_DOF:
+        return math.inf  # the gap of two candidates says nothing about its own error
+    weight = min(_PRIOR_DOF, len(known) - 1)
+    return (weight * prior + squares) / (weight + dof)
 
 
-def _residuals(reference: Progress, others: Iterable[Progress]) -> tuple[float, int]:
+def _residuals(several: Sequence[Progress]) -> tuple[float, int]:
     """Return the sum of squares around the mean difference, and the degrees of freedom."""
     squares, dof = 0.0, 0
-    for other in others:
+    if len(several) < 2:
+        return squares, dof
+    reference = max(several, key=lambda each: (len(each.folds), each.mean(len(each.folds))))
+    for other in several:
         if other is not reference:
             n = min(len(reference.folds), len(other.folds))
             differences = np.subtract(reference.folds[:n], other.folds[:n])

@@ -27,14 +27,18 @@ class Candidate(NamedTuple):
     loss : str
         Its label.
     folds : sequence of float
-        Scores of its finished folds, the first ones of the same folds; none if it failed.
+        Scores of its finished folds, the first ones of the same folds; none if it failed or
+        was stopped within the first one.
     gain : float
         The race's expected gain from continuing it.
+    failed : bool
+        Whether it has no score because training failed.
     """
 
     loss: str
     folds: Sequence[float]
     gain: float = 0.0
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class SearchVerdict:
         - "as good": within ``rope`` with a probability of at least .95;
         - "worse": the best loss is better, p < .05;
         - "undecided": trained on several folds, but neither of these;
-        - "stopped early": behind the best loss on the first fold, and not continued. That is
-          no proof;
+        - "stopped early": behind the best loss on the first fold, at its end or within it,
+          and not continued. That does not prove that it is worse;
         - "better": only on fresh folds: the loss turned out to be better than the best one;
         - "failed": no candidate has a score.
     rope : float
@@ -161,7 +165,7 @@ def judge(
         if len(each.folds) and all(math.isfinite(score) for score in each.folds)
     }
     if not known:
-        table = [_row(label, n, "failed") for label, n in counts.items()]
+        table = [_row(label, n, _without_fold(label, candidates)) for label, n in counts.items()]
         return SearchVerdict(None, math.nan, table, rope, len(candidates), 0, cost)
     best = _best_of(known)
     noise = estimate_noise({number: each.folds for number, each in known.items()}, ratio)
@@ -173,7 +177,7 @@ def judge(
         if label == leader.loss:
             continue
         if not own:
-            rows.append(_row(label, n, "failed"))
+            rows.append(_row(label, n, _without_fold(label, candidates)))
             continue
         other = own[_best_of(own)]
         lead = measure_lead(leader.folds, other.folds, noise, ratio, rope)
@@ -190,6 +194,12 @@ def judge(
         cost,
     )
     return _with_repeats(verdict, ratio, n_splits)
+
+
+def _without_fold(label: str, candidates: Mapping[int, Candidate]) -> str:
+    """Return the status of a loss none of whose candidates has finished a fold."""
+    is_bad = [c.failed or len(c.folds) > 0 for c in candidates.values() if c.loss == label]
+    return "failed" if all(is_bad) else "stopped early"
 
 
 def _best_of(candidates: Mapping[int, Candidate]) -> int:
@@ -242,7 +252,8 @@ _ORDER = ("best", "better", "as good", "undecided", "worse", "stopped early", "f
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[int, float]:
-    return _ORDER.index(row["status"]), float(row["difference"])
+    difference = float(row["difference"])
+    return _ORDER.index(row["status"]), math.inf if math.isnan(difference) else difference
 
 
 def _with_repeats(verdict: SearchVerdict, ratio: float, n_folds: int) -> SearchVerdict:

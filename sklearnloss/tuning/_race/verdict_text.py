@@ -18,7 +18,7 @@ Row = dict[str, Any]
 def explain(verdict: SearchVerdict) -> str:
     """Return a verdict in words."""
     if verdict.best is None:
-        return "No candidate has a score, so there is no verdict."
+        return "None of the candidates has a score, so nothing can be said about the losses."
     parts = [_best(verdict)]
     if len(verdict.table) > 1:
         parts += [_worse(verdict), _equal(verdict), _undecided(verdict), _stopped(verdict)]
@@ -102,14 +102,16 @@ def _stopped(verdict: SearchVerdict) -> str:
     if verdict.n_folds == 1:
         names = _shortened([row["loss"] for row in rows])
         return f"{names} scored lower, but one fold tells nothing about the spread."
-    what = "was" if len(rows) == 1 else "were"
     names = _shortened([f"{row['loss']} ({_stop(row)})" for row in rows])
-    return f"Stopped on the first fold, which is no proof of being worse, {what} {names}."
+    who, what = ("it", "was") if len(rows) == 1 else ("them", "were")
+    return f"Stopped on the first fold, which does not prove {who} worse, {what} {names}."
 
 
 def _stop(row: Row) -> str:
     """Say how far a loss was behind when it was stopped, and what was expected of it."""
     gain = row["gain"]
+    if not row["n_folds"]:
+        return "within it"
     expected = f", expected gain {number(gain)}" if 0 < gain < math.inf else ""
     return f"{_behind(row)}{expected}"
 

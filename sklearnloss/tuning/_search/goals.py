@@ -1,10 +1,11 @@
-"""Searches with several goals: ``refit="pareto"``."""
+"""The metrics of a search, and searches with several goals: ``refit="pareto"``."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+from ...metrics._named import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV
 
 PARETO = "pareto"
@@ -59,7 +60,18 @@ def read_goals(search: Any, scorers: Any) -> tuple[str, ...]:
 
 
 class GoalsSearchCV(BaseSearchCV):  # type: ignore[misc]
-    """scikit-learn's search, extended by ``refit="pareto"``."""
+    """scikit-learn's search, extended by named metrics and ``refit="pareto"``."""
+
+    scoring: Any
+
+    def _get_scorers(self) -> tuple[Any, Any]:
+        given = self.scoring
+        self.scoring = named_scorers(given, self.estimator)
+        try:
+            scorers: tuple[Any, Any] = super()._get_scorers()
+        finally:
+            self.scoring = given
+        return scorers
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
         if not has_several_goals(self):

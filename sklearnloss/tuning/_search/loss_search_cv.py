@@ -16,7 +16,6 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from ...metrics._named import named_scorers
 from .._evaluation.sklearn_private import BaseSearchCV, fit_context, method_params
 from .._space.initial_candidates import with_initial_candidates
 from .._space.parse import read_space
@@ -379,15 +378,6 @@ class LossSearchCV(DecidingSearchCV):
         if interrupt is not None:
             raise interrupt
         return self
-
-    def _get_scorers(self) -> tuple[Any, Any]:
-        given = self.scoring
-        self.scoring = named_scorers(given, self.estimator)
-        try:
-            scorers: tuple[Any, Any] = super()._get_scorers()
-        finally:
-            self.scoring = given
-        return scorers
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()

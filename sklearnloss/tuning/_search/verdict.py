@@ -50,8 +50,8 @@ def _judge_rows(search: Any, rows: Sequence[Row], task: Task, space: Space) -> S
         if search.pruner is not None and row.state != TrialState.COMPLETE:
             folds = folds[:1]  # a pruner of the user stops by rules of its own
         gain = race.race.gain(row.candidate) if folds else 0.0
-        candidates[row.candidate] = Candidate(row.loss(space), folds, gain)
-    whole = len(rows) * len(task.splits) * task.n_epochs
+        candidates[row.candidate] = Candidate(row.loss(space), folds, gain, failed=not usable)
+    whole = len(task.splits) * sum(_n_epochs(row, task, space) for row in rows)
     epochs = sum(row.results.epochs for row in rows)
     return judge(
         candidates,
@@ -59,3 +59,10 @@ def _judge_rows(search: Any, rows: Sequence[Row], task: Task, space: Space) -> S
         n_folds=len(task.splits),
         cost=epochs / whole if whole else float("nan"),
     )
+
+
+def _n_epochs(row: Row, task: Task, space: Space) -> int:
+    """Return the epochs of a fold, which may be a parameter of the search."""
+    params = row.params(space)
+    found = [value for key, value in params.items() if key.rpartition("__")[2] == "max_epochs"]
+    return int(found[0]) if found else task.n_epochs

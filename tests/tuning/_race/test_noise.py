@@ -18,10 +18,21 @@ def scores_of(*folds: list[float], n_epochs: int = 1) -> FoldScores:
 
 
 def test_before_any_second_fold_it_is_the_median_gap_of_the_first() -> None:
-    scores = scores_of([0.5], [0.6], [0.8])  # gaps .1, .2, .3
-    assert fold_variance(scores) == pytest.approx(0.2**2)
-    assert fold_variance(scores_of([0.5])) == 0.0
-    assert fold_variance(scores_of()) == 0.0
+    scores = scores_of([0.5], [0.6], [0.8], [0.9])  # gaps .1, .1, .2, .3, .3, .4
+    assert fold_variance(scores) == pytest.approx(0.25**2)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3])
+def test_the_gaps_of_few_candidates_say_nothing_about_their_own_error(n: int) -> None:
+    first = [[0.5], [0.6], [0.8]][:n]
+    assert fold_variance(scores_of(*first)) == math.inf
+
+
+def test_second_and_third_folds_of_two_candidates_tell_the_spread() -> None:
+    assert fold_variance(scores_of([0.5, 0.5], [0.4, 0.3])) == math.inf
+    squares = np.var([0.1, 0.2, 0.0]) * 3
+    found = fold_variance(scores_of([0.5, 0.5, 0.5], [0.4, 0.3, 0.5]))
+    assert found == pytest.approx((0.1**2 + squares) / (1 + 2))
 
 
 def test_one_collapsed_candidate_does_not_count_much() -> None:
@@ -37,15 +48,16 @@ def test_second_folds_tell_how_much_differences_vary() -> None:
 
 
 def test_the_prior_counts_for_three_degrees_of_freedom() -> None:
-    found = fold_variance(scores_of([0.5, 0.5, 0.5], [0.4, 0.3, 0.5]))
+    found = fold_variance(scores_of([0.5, 0.5, 0.5], [0.4, 0.3, 0.5], [0.4], [0.5]))
     squares = np.var([0.1, 0.2, 0.0]) * 3
     assert found == pytest.approx((3 * 0.1**2 + squares) / (3 + 2))
 
 
 def test_candidates_that_are_out_do_not_count() -> None:
-    scores = scores_of([0.5], [0.6])
-    scores.set(2, [0.0], [], Status.OUT)
-    assert fold_variance(scores) == pytest.approx(0.1**2)
+    scores = scores_of([0.5], [0.6], [0.6], [0.5])
+    before = fold_variance(scores)
+    scores.set(4, [0.0], [], Status.OUT)
+    assert fold_variance(scores) == before
 
 
 def with_curves(curves: list[list[float]]) -> FoldScores:

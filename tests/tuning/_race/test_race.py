@@ -81,6 +81,12 @@ def test_it_ends_when_no_other_can_win() -> None:
     assert race.next() is None
 
 
+def test_the_second_of_two_is_not_stopped_before_their_spread_is_known() -> None:
+    for gap in (0.001, 0.1):  # on one fold, a small gap and a large one look the same
+        _, trained = run(noisy(np.array([0.8, 0.8 - gap]), 0.01))
+        assert (trained >= 3 * 6).all()
+
+
 def test_one_candidate_is_trained_on_all_folds() -> None:
     leader, trained = run(noisy(np.array([0.8]), 0.01))
     assert leader == 0

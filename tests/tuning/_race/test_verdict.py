@@ -69,7 +69,7 @@ def test_one_fold_never_proves_anything() -> None:
     verdict = verdict_of(("dice", noisy(0.9, 5, 0)), ("bce", noisy(0.8, 5, 1)), ("focal", [0.1]))
     assert statuses(verdict)["focal"] == "stopped early"
     assert math.isnan(verdict.table[-1]["p_better"])
-    assert "no proof of being worse, was focal" in str(verdict)
+    assert "which does not prove it worse, was focal" in str(verdict)
 
 
 def test_a_single_candidate_has_nothing_to_be_compared_with() -> None:
@@ -81,11 +81,23 @@ def test_a_single_candidate_has_nothing_to_be_compared_with() -> None:
 
 @pytest.mark.parametrize("folds", [[], [math.nan, 0.5]])
 def test_losses_that_failed_are_named(folds: list[float]) -> None:
-    verdict = verdict_of(("dice", [0.9, 0.8, 0.9]), ("bce", folds))
+    bce = Candidate("bce", folds, failed=not folds)
+    verdict = judge({0: Candidate("dice", [0.9, 0.8, 0.9]), 1: bce}, RATIO)
     assert statuses(verdict) == {"dice": "best", "bce": "failed"}
     assert "Every candidate of bce failed." in str(verdict)
-    assert "no verdict" in str(verdict_of(("bce", folds)))
-    assert verdict_of(("bce", folds)).best is None
+    alone = judge({0: bce}, RATIO)
+    assert str(alone).startswith("None of the candidates has a score")
+    assert alone.best is None
+
+
+def test_a_loss_that_was_stopped_within_the_first_fold_has_not_failed() -> None:
+    dice, stopped = Candidate("dice", [0.9, 0.8, 0.9]), Candidate("bce", [])
+    verdict = judge({0: dice, 1: stopped}, RATIO)
+    assert statuses(verdict) == {"dice": "best", "bce": "stopped early"}
+    assert "was bce (within it)" in str(verdict)
+    assert "failed" not in str(verdict)
+    some = {0: dice, 1: stopped, 2: Candidate("bce", [], failed=True)}
+    assert statuses(judge(some, RATIO))["bce"] == "stopped early"
 
 
 def test_scores_without_any_spread_decide_nothing() -> None:
@@ -96,7 +108,7 @@ def test_scores_without_any_spread_decide_nothing() -> None:
 
 
 def test_no_candidates_give_no_verdict() -> None:
-    assert str(judge({}, RATIO)).startswith("No candidate has a score")
+    assert str(judge({}, RATIO)).startswith("None of the candidates has a score")
 
 
 def test_a_loss_that_is_ahead_on_the_folds_that_both_finished_is_said_to_be_ahead() -> None:

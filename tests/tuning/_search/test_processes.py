@@ -109,10 +109,7 @@ def test_a_candidate_that_ends_every_worker_is_given_up(tmp_path: Path) -> None:
     options = {"n_jobs": 2, "storage": str(tmp_path / "s.db"), "param_distributions": space}
     found = run({**options, "cv": 2, "refit": False}, tmp_path)["table"]
     ended = dict(zip(found["param_mode"], found["trial_state"], strict=True))
-    assert sorted(ended[repr(mode)] for mode in ("fine", "good")) == [
-        "np.str_('COMPLETE')",
-        "np.str_('PRUNED')",
-    ]
+    assert {ended[repr(mode)] for mode in ("fine", "good")} == {"np.str_('COMPLETE')"}
     assert ended[repr("killer")] == "np.str_('FAIL')"
     reason = f"ended its process {MAX_DEATHS} times, perhaps for lack of memory"
     assert sum(reason in each for each in found["reason"]) == 1

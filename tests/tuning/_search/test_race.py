@@ -175,7 +175,10 @@ def test_every_pruner_works_and_stopped_rows_say_where(
     if isinstance(pruner, NopPruner):
         assert not stopped.any()
         assert reports == [2, 2, 2]
-    elif pruner is None or isinstance(pruner, (MedianPruner, SuccessiveHalvingPruner)):
+    elif pruner is None:  # three candidates are too few to tell how much they vary
+        assert not stopped.any()
+        assert reports == [8, 8, 8]
+    elif isinstance(pruner, (MedianPruner, SuccessiveHalvingPruner)):
         assert stopped[2]
         assert results["n_epochs"].sum() < 24
     else:

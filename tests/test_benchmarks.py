@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import torch
 
@@ -55,13 +56,14 @@ def test_a_quick_run_writes_all_tables(
         pytest.skip("peaks are read from /proc")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     path = tmp_path / "results.json"
-    threads = torch.get_num_threads()
+    threads, verbosity = torch.get_num_threads(), optuna.logging.get_verbosity()
     try:
         importlib.import_module(script).main(
             ["--quick", "--json", str(path), *OPTIONS.get(script, [])]
         )
     finally:
         torch.set_num_threads(threads)
+        optuna.logging.set_verbosity(verbosity)
     results = json.loads(path.read_text())
     assert {"processor", "cores", "threads", "torch"} <= results["machine"].keys()
     for name, columns in TABLES[script].items():

@@ -1,4 +1,4 @@
-"""Five losses with three networks on the nuclei: the table and the picture of docs/search.md.
+"""Five losses with three networks on the nuclei: the table and the picture of the guide.
 
 python docs/compare_networks.py                     # prints the summary
 python docs/compare_networks.py --write             # writes the picture and the table
@@ -64,7 +64,7 @@ def draw(comparison: NetworkComparison) -> None:
 
 def write(comparison: NetworkComparison) -> None:
     """Put the summary into the guide."""
-    guide = DOCS / "search.md"
+    guide = DOCS / "how_to" / "search.md"
     before, rest = guide.read_text(encoding="utf-8").split(START)
     _, after = rest.split(END)
     text = f"{before}{START}```text\n{comparison.summary()}\n```\n{END}{after}"

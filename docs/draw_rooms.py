@@ -1,7 +1,7 @@
-"""The rooms of the package and their imports, as the Mermaid graph in docs/architecture.md.
+"""The rooms of the package and their imports, drawn as a Mermaid graph.
 
 python docs/draw_rooms.py           # prints the graph
-python docs/draw_rooms.py --write   # writes it into docs/architecture.md
+python docs/draw_rooms.py --write   # writes it into docs/explanation/architecture.md
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def main() -> None:
     if "--write" not in sys.argv:
         sys.stdout.write(graph())
         return
-    page = DOCS / "architecture.md"
+    page = DOCS / "explanation" / "architecture.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(START)
     after = rest.partition(END)[2]
     page.write_text(before + START + graph() + END + after, encoding="utf-8")

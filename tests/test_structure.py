@@ -127,7 +127,7 @@ def test_a_room_says_what_is_in_it(part: str) -> None:
 def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     docs = ROOT.parent / "docs"
     graph = runpy.run_path(str(docs / "draw_rooms.py"))["graph"]()
-    page = (docs / "architecture.md").read_text(encoding="utf-8")
+    page = (docs / "explanation" / "architecture.md").read_text(encoding="utf-8")
     assert graph in page, "run python docs/draw_rooms.py --write"
 
 

@@ -20,7 +20,7 @@ from .torch_cross_entropy import mean_cross_entropy
 
 AnyLoss = Loss | nn.Module | Callable[..., Tensor]
 
-GUIDE = "See 'What a loss receives' in docs/write_your_own_loss.md."
+GUIDE = "See 'What a loss receives' in docs/how_to/write_your_own_loss.md."
 _PACKAGE = __name__.partition(".")[0] + "."
 # Errors caused by a wrong shape or dtype, whose text can be extended.
 _PLAIN_ERRORS = {AssertionError, IndexError, RuntimeError, TypeError, ValueError}

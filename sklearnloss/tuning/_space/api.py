@@ -118,7 +118,7 @@ def suggest_loss(
         several prefixes.
     task : {"classification", "segmentation"}, default=None
         Choose among the default menu of this task, see "The default menu" in
-        docs/losses.md, and leave out settings that have no effect in it.
+        docs/losses/index.md, and leave out settings that have no effect in it.
     losses : list of str, str or None, default=None
         Choose among these; "all" is all losses meant for the task.
     prefix : str, default=""

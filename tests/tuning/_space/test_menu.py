@@ -35,7 +35,7 @@ from sklearnloss.tuning._space.search_space import Space
 
 from ...estimators.conftest import Data, classifier, digits, scenes, segmenter  # noqa: F401
 
-GUIDE = Path(__file__).parents[3] / "docs" / "losses.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "losses" / "index.md"
 MODELS = {"segmentation": UNetSegmenter(), "classification": ResNetClassifier()}
 SHAPES = {"boundary", "hausdorff", "cl_dice"}
 

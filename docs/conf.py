@@ -20,7 +20,7 @@ from sklearnloss import __version__  # noqa: E402
 
 project = "sklearnloss"
 author = "The sklearnloss developers"
-copyright = "The sklearnloss developers, BSD-3-Clause"  # noqa: A001
+copyright = "The sklearnloss developers, BSD-3-Clause"
 version = release = __version__
 
 #: Where the site is published, with a slash at the end; a release sets it.
@@ -39,6 +39,8 @@ extensions = [
     "sphinx_design",
     "sphinxext.opengraph",
     "sphinx_llms_txt",
+    "sphinxcontrib.mermaid",
+    "docstrings",
     "repository_links",
     "loss_pages",
 ]

@@ -198,7 +198,7 @@ class ImageEstimator(
 
     @property
     def module_(self) -> nn.Module:
-        """The trained network: from (n, C, *spatial) float32 to logits."""
+        """The trained network: from ``(n, C, *spatial)`` float32 to logits."""
         module: nn.Module = self.net_.module_
         return module
 

@@ -40,7 +40,7 @@ def cross_val_predict_proba(
 
     Parameters
     ----------
-    estimator : estimator with predict_proba and classes_
+    estimator : estimator with ``predict_proba`` and ``classes_``
         A clone is fitted per fold. Pipelines and searches are accepted as well.
     X : array-like
         Images, or a torch ``Dataset``.

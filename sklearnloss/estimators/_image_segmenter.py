@@ -57,7 +57,7 @@ class ImageSegmenter(NetworkParameterMixin, SegmenterBase):
         random, with a warning.
     freeze : str or list of str, default=None
         The part of the network that is not trained: "encoder", or patterns of parameter
-        names such as "layer1.*". Norms in it keep their running statistics. See the
+        names such as ``"layer1.*"``. Norms in it keep their running statistics. See the
         notes.
     freeze_epochs : int, default=None
         Number of epochs, including those of earlier fits, after which the frozen part is

@@ -36,7 +36,7 @@ class ResNetClassifier(LabelEstimator):
         as theirs, with a convolution of 7 x 7 pixels, for small images too.
     freeze : str or list of str, default=None
         The part of the network that is not trained: "encoder", or patterns of parameter
-        names such as "layer1.*". Norms in it keep their running statistics. See the
+        names such as ``"layer1.*"``. Norms in it keep their running statistics. See the
         notes.
     freeze_epochs : int, default=None
         Number of epochs, including those of earlier fits, after which the frozen part is

@@ -22,7 +22,9 @@ def dice_score(
     multilabel: bool = False,
     zero_division: float = 1.0,
 ) -> Scores:
-    r"""Dice coefficient (F1 score) of masks, over the pixels of all images. ::
+    r"""Dice coefficient (F1 score) of masks, over the pixels of all images.
+
+    Per label::
 
         2 TP / (|predicted| + |true|)
 
@@ -113,7 +115,9 @@ def iou_score(
     multilabel: bool = False,
     zero_division: float = 1.0,
 ) -> Scores:
-    r"""Intersection over union (Jaccard index) of masks, over the pixels of all images. ::
+    r"""Intersection over union (Jaccard index) of masks, over the pixels of all images.
+
+    Per label::
 
         TP / (|predicted| + |true| - TP)
 

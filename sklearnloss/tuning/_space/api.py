@@ -28,7 +28,7 @@ def loss_param_grid(
     losses : str or list of str
         Names as in :func:`~sklearnloss.losses.get_loss`.
     prefix : str, default=""
-        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as ``"unetsegmenter__"`` in a pipeline.
     n_values : int, default=3
         Values per numerical parameter, from one end of its range to the other, with the
         nearest value in between replaced by the loss's default; >= 1. With 1, the default
@@ -74,7 +74,7 @@ def loss_param_distributions(
     losses : str or list of str
         Names as in :func:`~sklearnloss.losses.get_loss`.
     prefix : str, default=""
-        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as ``"unetsegmenter__"`` in a pipeline.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def suggest_loss(
     losses : list of str, str or None, default=None
         Choose among these; "all" is all losses meant for the task.
     prefix : str, default=""
-        Prefix of the estimator's parameters, such as "unetsegmenter__" in a pipeline.
+        Prefix of the estimator's parameters, such as ``"unetsegmenter__"`` in a pipeline.
 
     Returns
     -------

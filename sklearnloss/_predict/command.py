@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._utils.guides import MY_DATA
+from .._utils.guides import BEST_MODEL, MY_DATA
 from .._utils.import_object import import_object
 from .._utils.printable import print_error, print_out, printable
 from .._utils.text import plural
@@ -29,8 +29,7 @@ def add_predict(commands: Any) -> None:
         description="Predict images with a trained model, and write masks in the size of the "
         "images, or a table of labels. Images are read as those that the model was trained on. "
         "An interrupted command can be repeated: finished files are skipped.",
-        epilog=f"More about kinds of files: see {MY_DATA}; about the results: see the guide "
-        "'Using the best model'.",
+        epilog=f"More about kinds of files: see {MY_DATA}; about the results: see {BEST_MODEL}.",
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="a .safetensors file, such as best_model, or an .onnx file")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skorch.helper import predefined_split
 from torch import Tensor, nn
 
+from .._utils.guides import DocLinkMixin
 from ..losses import Loss
 from ..losses._core.foreign import AnyLoss
 from ..networks._adapt.adapted import inner_network
@@ -66,6 +67,7 @@ _TO_PREDICT = {"channels", "ignore_index", "image_shape", "multilabel", "tile", 
 
 
 class ImageEstimator(
+    DocLinkMixin,
     CallbackSupportMixin,  # type: ignore[misc]
     ReaderParameterMixin,
     CallbackParameterMixin,

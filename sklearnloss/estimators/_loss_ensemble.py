@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metaestimators import available_if
 
+from .._utils.guides import DocLinkMixin
 from ._base import ImageEstimator
 from ._inference.averaged_net import averaged_model
 from ._inference.predict import as_numpy
@@ -22,7 +23,7 @@ from ._persistence.several_models import save_models
 READING = ("channels", "ignore_index", "image_shape", "multilabel", "reader", "tile", "tta")
 
 
-class LossEnsemble(BaseEstimator):  # type: ignore[misc]
+class LossEnsemble(DocLinkMixin, BaseEstimator):  # type: ignore[misc]
     """Average the probabilities of fitted estimators, such as those trained with several losses.
 
     ``LossSearchCV(refit="ensemble")`` makes one of the models that it has trained. One can also

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from .._utils.guides import NETWORKS
 from ._adapt.adapted import AdaptedNetwork
 from ._adapt.arguments import (
     call_factory,
@@ -91,7 +92,9 @@ def build_network(
         try:
             found = find_sizes(made, wanted, params)
         except ValueError as error:
-            raise ValueError(f"{error}{_advice(network, adapter, made, wanted, error)}") from error
+            raise ValueError(
+                f"{error}{_advice(network, adapter, made, wanted, error)} See {NETWORKS}."
+            ) from error
         if key is None:
             return AdaptedNetwork(made, wanted, found)
         if len(_known_sizes) > _MOST_KNOWN:
@@ -124,7 +127,7 @@ def _make(
     if not callable(network):
         raise ValueError(
             f"network={network!r}. Expected a name, a class or function that makes a "
-            f"torch.nn.Module, or such a module."
+            f"torch.nn.Module, or such a module. See {NETWORKS}."
         )
     made = call_factory(network, wanted, params)
     # A function may return one module again and again, which must not be trained itself.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..._utils.guides import AUGMENTATION
 from .._data.arrays import Scaling, to_network
 from .augment_compare import compare, reduce
 from .augment_masks import MaskLabels
@@ -208,7 +209,8 @@ def _refuse_invented_labels(trials: list[_Trial], labels: MaskLabels) -> None:
             first, new, other = labels.values[[0, min(invented), last]].tolist()
             raise ValueError(
                 f"augment returns masks with the label {new} where they had only {first} and "
-                f"{other}: they are interpolated. Move masks without interpolation ('nearest')."
+                f"{other}: they are interpolated. Move masks without interpolation ('nearest'). "
+                f"See {AUGMENTATION}."
             )
 
 
@@ -232,7 +234,8 @@ def _refuse_parted(trials: list[_Trial], labels: MaskLabels) -> None:
         f"augment moves images but not their masks, or moves them differently: in a trial, "
         f"{n_failed} of {n} images no longer matched their masks. Use the same flips, rotations "
         f"and shifts for both, drawn once: (images, masks) -> (images, masks). Transforms of "
-        f"torchvision.transforms.v2, albumentations and kornia may be passed directly."
+        f"torchvision.transforms.v2, albumentations and kornia may be passed directly. See "
+        f"{AUGMENTATION}."
     )
 
 

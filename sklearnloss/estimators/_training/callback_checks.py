@@ -24,6 +24,7 @@ from skorch.callbacks import (
 )
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from ..._utils.guides import CALLBACKS
 from ..._utils.text import did_you_mean
 
 _VALIDATION = (
@@ -58,7 +59,7 @@ def check_item(item: Any) -> None:
         hint = ""
     raise ValueError(
         f"callbacks holds {callback!r}. Expected skorch callbacks, functions without arguments "
-        f"that return one, or (name, callback) pairs.{hint}"
+        f"that return one, or (name, callback) pairs.{hint} See {CALLBACKS}."
     )
 
 

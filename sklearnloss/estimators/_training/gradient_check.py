@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..._utils.guides import OWN_LOSS
 from ...losses import CompoundLoss, Penalty
-from ...losses._core.foreign import GUIDE, AnyLoss, is_own, loss_name
+from ...losses._core.foreign import AnyLoss, is_own, loss_name
 
 WeightedLoss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 # Random scores of a few samples may all satisfy a hinge; those of many draws do not.
@@ -93,7 +94,7 @@ def refuse_softmax_of_one(loss: AnyLoss) -> None:
     own = next((term for term, _ in weighted_data_terms(loss) if is_own(term)), loss)
     raise ValueError(
         f"The loss {loss_name(own)} takes a softmax over one channel, which is 1 regardless of the "
-        f"scores: nothing would be learned from this part of it. {_FORM}{GUIDE}"
+        f"scores: nothing would be learned from this part of it. {_FORM}See {OWN_LOSS}."
     )
 
 
@@ -161,4 +162,4 @@ def _no_slope(loss: AnyLoss, logits: Tensor) -> str:
         return f"{message}Check its parameters."
     if shape[1] == 1:
         message += f"There is one channel here, and a softmax over one channel is constant. {_FORM}"
-    return f"{message}Do not round, threshold or detach the scores. {GUIDE}"
+    return f"{message}Do not round, threshold or detach the scores. See {OWN_LOSS}."

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..._utils.guides import OWN_LOSS
 from ..._utils.text import describe, did_you_mean
 from .base import FORMS, Form, Loss
 from .inputs import one_hot
@@ -20,7 +21,6 @@ from .torch_cross_entropy import mean_cross_entropy
 
 AnyLoss = Loss | nn.Module | Callable[..., Tensor]
 
-GUIDE = "See 'What a loss receives' in docs/how_to/write_your_own_loss.md."
 _PACKAGE = __name__.partition(".")[0] + "."
 # Errors caused by a wrong shape or dtype, whose text can be extended.
 _PLAIN_ERRORS = {AssertionError, IndexError, RuntimeError, TypeError, ValueError}
@@ -95,7 +95,7 @@ def call_loss(
             f"sample_weight was passed, but {loss_name(loss)} returns a tensor of shape "
             f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
             f"sample, as values.flatten(1).mean(1) does, or accept sample_weight as a third "
-            f"argument. (An estimator's class_weight weights the samples, too.) {GUIDE}"
+            f"argument. (An estimator's class_weight weights the samples, too.) See 'What a loss receives' in {OWN_LOSS}."
         )
     reduction = _reduction(loss)
     if reduction == "sum":
@@ -127,8 +127,10 @@ def _call(
         what = f"The loss {loss_name(loss)} failed on {', '.join(shapes)}"
         if type(error) in _PLAIN_ERRORS:
             reason = str(error).rstrip(".") or type(error).__name__
-            raise type(error)(f"{what}: {reason}. {GUIDE}") from error
-        error.add_note(f"{what}. {GUIDE}")
+            raise type(error)(
+                f"{what}: {reason}. See 'What a loss receives' in {OWN_LOSS}."
+            ) from error
+        error.add_note(f"{what}. See 'What a loss receives' in {OWN_LOSS}.")
         raise
 
 

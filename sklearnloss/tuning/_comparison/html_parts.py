@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._utils.guides import REPORT
 from ...estimators._displays.style import import_pyplot
 
 if TYPE_CHECKING:
@@ -99,13 +100,22 @@ def page(title: str, sections: Iterable[str]) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}{_PAGE_STYLE}</style></head>"
-        f'<body><main class="slc">{"".join(sections)}</main></body></html>\n'
+        f'<body><main class="slc">{"".join(sections)}{_guide()}</main></body></html>\n'
     )
 
 
 def snippet(sections: Iterable[str]) -> str:
     """Return HTML for a notebook."""
-    return _encodable(f'<div class="slc"><style>{_STYLE}</style>{"".join(sections)}</div>')
+    return _encodable(
+        f'<div class="slc"><style>{_STYLE}</style>{"".join(sections)}{_guide()}</div>'
+    )
+
+
+def _guide() -> str:
+    """Link the guide to reports, if its address is known."""
+    if not REPORT.url:
+        return ""
+    return f'<p class="note"><a href="{escape(REPORT.url)}">{escape(REPORT.title)}</a></p>'
 
 
 def _encodable(text: str) -> str:

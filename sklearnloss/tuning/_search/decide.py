@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ..._utils.guides import DocLinkMixin
 from .._comparison.compare_losses import compare_losses
 from .._comparison.results import LossComparison
 from .._race.decision import decide as decide_by
@@ -25,7 +26,7 @@ from .goals import GoalsSearchCV
 from .stored_search import DEFAULT_NAME
 
 
-class DecidingSearchCV(GoalsSearchCV):
+class DecidingSearchCV(DocLinkMixin, GoalsSearchCV):
     """A search that can be continued, and whose losses can be compared on fresh folds."""
 
     verdict_: Any

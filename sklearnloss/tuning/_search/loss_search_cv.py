@@ -52,8 +52,8 @@ class LossSearchCV(DecidingSearchCV):
         The estimator to train. Any other scikit-learn estimator is searched over
         ``param_distributions`` only, and candidates are stopped between folds.
     losses : list, dict, str or None, default=None
-        The losses to choose from. None is the estimator's own and the default menu (see
-        docs/losses/index.md), the most promising first; "all" adds all others that suit. Each is
+        The losses to choose from. None is the estimator's own and the default menu (see the
+        guide to losses), the most promising first; "all" adds all others that suit. Each is
 
         - a name such as "focal" or "dice+bce", or a class: its own parameters are
           searched, see :func:`~sklearnloss.losses.get_search_space`;

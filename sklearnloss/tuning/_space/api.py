@@ -117,8 +117,8 @@ def suggest_loss(
         ``<prefix><loss>__<parameter>``, so that a trial may choose a loss for each of
         several prefixes.
     task : {"classification", "segmentation"}, default=None
-        Choose among the default menu of this task, see "The default menu" in
-        docs/losses/index.md, and leave out settings that have no effect in it.
+        Choose among the default menu of this task (see the guide to losses), and
+        leave out settings that have no effect in it.
     losses : list of str, str or None, default=None
         Choose among these; "all" is all losses meant for the task.
     prefix : str, default=""

@@ -26,6 +26,10 @@ _PACKAGE = __name__.partition(".")[0] + "."
 _PLAIN_ERRORS = {AssertionError, IndexError, RuntimeError, TypeError, ValueError}
 
 
+def _see() -> str:
+    return f"See 'What a loss receives' in {OWN_LOSS}."
+
+
 def loss_form(loss: AnyLoss) -> Form:
     """Return whether a loss has only a softmax form, only a sigmoid form, or both.
 
@@ -95,7 +99,7 @@ def call_loss(
             f"sample_weight was passed, but {loss_name(loss)} returns a tensor of shape "
             f"{tuple(values.shape)} for {logits.shape[0]} samples. Let it return one value per "
             f"sample, as values.flatten(1).mean(1) does, or accept sample_weight as a third "
-            f"argument. (An estimator's class_weight weights the samples, too.) See 'What a loss receives' in {OWN_LOSS}."
+            f"argument. (An estimator's class_weight weights the samples, too.) {_see()}"
         )
     reduction = _reduction(loss)
     if reduction == "sum":
@@ -127,10 +131,8 @@ def _call(
         what = f"The loss {loss_name(loss)} failed on {', '.join(shapes)}"
         if type(error) in _PLAIN_ERRORS:
             reason = str(error).rstrip(".") or type(error).__name__
-            raise type(error)(
-                f"{what}: {reason}. See 'What a loss receives' in {OWN_LOSS}."
-            ) from error
-        error.add_note(f"{what}. See 'What a loss receives' in {OWN_LOSS}.")
+            raise type(error)(f"{what}: {reason}. {_see()}") from error
+        error.add_note(f"{what}. {_see()}")
         raise
 
 

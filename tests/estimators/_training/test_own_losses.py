@@ -184,9 +184,7 @@ def test_errors_tell_what_the_loss_was_given(scenes: Data, digits: Data) -> None
     message = r"The loss flat failed on logits of shape \(\d+, 3, 16, 16\) and dtype torch.float32"
     with pytest.raises(ValueError, match=message + ", target of shape .* and dtype torch.int64"):
         segmenter(flat).fit(*scenes)
-    with pytest.raises(
-        ValueError, match=r"failed on logits of shape \(15, 3\).*Write your own loss"
-    ):
+    with pytest.raises(ValueError, match=r"logits of shape \(15, 3\).*Write your own loss"):
         classifier(flat).fit(*digits)
 
 

@@ -7,6 +7,7 @@ its own site.
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
 
@@ -39,6 +40,19 @@ def escaped(asterisks: re.Match[str]) -> str:
     return asterisks.group(1).replace("*", "\\*")
 
 
+def real_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, arguments: str, returned: str
+) -> tuple[str, str] | None:
+    """Show the parameters of a class's constructor, also where a base class has ``__new__``."""
+    if what != "class" or arguments != "(*args, **kwargs)":
+        return None
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in inspect.signature(obj).parameters.values()
+    ]
+    return str(inspect.Signature(parameters)), returned
+
+
 def skip_routing(app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any) -> bool:
     """Leave scikit-learn's methods for metadata routing out of the reference."""
     return bool(skip) or ROUTING.fullmatch(name) is not None
@@ -47,5 +61,6 @@ def skip_routing(app: Sphinx, what: str, name: str, obj: Any, skip: bool, option
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register both, before numpydoc sees the docstrings."""
     app.connect("autodoc-process-docstring", prepare, priority=400)
+    app.connect("autodoc-process-signature", real_signature)
     app.connect("autodoc-skip-member", skip_routing)
     return {"parallel_read_safe": True}

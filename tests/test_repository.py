@@ -106,7 +106,7 @@ def test_the_loss_of_the_contributing_guide_obeys_all_laws(
     loss = made.__dict__["LogDiceLoss"]
     assert issubclass(loss, Loss)
     report = check_loss(loss(), task="segmentation")
-    assert report.ok
+    assert report.passed
     monkeypatch.setattr(losses, "LogDiceLoss", loss, raising=False)
     scope: dict[str, Any] = {"__package__": "tests.losses", "__name__": "tests.losses.guide"}
     exec(compile(test, "test_log_dice.py", "exec"), scope)

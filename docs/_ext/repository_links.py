@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 #: Pages that include a file of the repository.
 PAGES = {
     "CHANGELOG.md": "reference/changes",
+    "CONTRIBUTING.md": "contributing",
     "SECURITY.md": "reference/security",
     "benchmarks": "reference/benchmarks",
     "benchmarks/README.md": "reference/benchmarks",
@@ -36,7 +37,8 @@ def replace_links(app: Sphinx, doctree: nodes.document) -> None:
         text = node.astext()
         if path in PAGES:
             content = nodes.inline("", text)
-            node.replace_self(make_refnode(app.builder, page, PAGES[path], "", content))
+            anchor = str(node["reftarget"]).partition("#")[2]
+            node.replace_self(make_refnode(app.builder, page, PAGES[path], anchor, content))
         else:
             shown = nodes.inline("", f"{text} (") if text != path else nodes.inline()
             shown += nodes.literal("", path)
@@ -50,7 +52,9 @@ def outside_path(app: Sphinx, node: nodes.Element) -> str | None:
     if not target or "://" in target or node.get("reftype") not in {None, "doc", "myst"}:
         return None
     folder = posixpath.dirname(app.env.docname)
-    for base in (Path(app.srcdir) / folder, Path(app.srcdir)):
+    included = {page: ROOT / posixpath.dirname(path) for path, page in PAGES.items()}
+    bases = [Path(app.srcdir) / folder, Path(app.srcdir)]
+    for base in [included[page], *bases] if (page := app.env.docname) in included else bases:
         for name in (target, f"{target}.md"):
             path = (base / name).resolve()
             inside = path.is_relative_to(app.srcdir) or not path.is_relative_to(ROOT)

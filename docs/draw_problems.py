@@ -107,23 +107,23 @@ def misses(ax: Axes) -> None:
     ax.plot([8, 8], [1.2, 6], color=TRUTH, lw=3)
     ax.plot([5.6, 10.4], [1.2, 1.2], color=TRUTH, lw=3)
     ax.plot([3, 13], [5.2, 6.8], color=TRUTH, lw=3, solid_capstyle="round")
-    ax.add_patch(Circle((3, 3.9), 1.2, color=MISSED))
-    ax.text(3, 3.86, "miss", ha="center", va="center", fontsize=11, weight="bold", color=GROUND)
+    ax.add_patch(Circle((3, 3.75), 1.45, color=MISSED))
+    ax.text(3, 3.72, "miss", ha="center", va="center", fontsize=15, weight="bold", color=GROUND)
     for x in (11.6, 12.75, 13.9):
         ax.add_patch(Circle((x, 6.1), 0.5, color=FALSE))
-    ax.text(12.75, 4.4, "false alarms", ha="center", va="center", fontsize=11, color=FALSE)
+    ax.text(12.5, 4.2, "false alarms", ha="center", va="center", fontsize=16, color=FALSE)
 
 
 def calibrated(ax: Axes) -> None:
     """A reliability diagram of a model that is too sure."""
     x = np.linspace(0, 1, 40)
-    ax.plot([3.5, 3.5, 12.5], [8.2, 1, 1], color="#8fa3b3", lw=2)
-    ax.plot(3.5 + 9 * x, 1 + 7.2 * x, color=TRUTH, lw=2, ls=(0, (4, 2)))
-    ax.plot(3.5 + 9 * x, 1 + 7.2 * (0.16 + 0.68 * x**1.35), color=FALSE, lw=4)
+    ax.plot([3.5, 3.5, 12.5], [8.2, 1.2, 1.2], color="#8fa3b3", lw=2)
+    ax.plot(3.5 + 9 * x, 1.2 + 7 * x, color=TRUTH, lw=2, ls=(0, (4, 2)))
+    ax.plot(3.5 + 9 * x, 1.2 + 7 * (0.16 + 0.68 * x**1.35), color=FALSE, lw=4)
     ax.text(
-        3.0, 4.6, "frequency", rotation=90, ha="center", va="center", fontsize=10, color=PALE_TEXT
+        2.85, 4.7, "frequency", rotation=90, ha="center", va="center", fontsize=15, color=PALE_TEXT
     )
-    ax.text(8, 0.42, "probability", ha="center", va="center", fontsize=10, color=PALE_TEXT)
+    ax.text(8, 0.5, "probability", ha="center", va="center", fontsize=15, color=PALE_TEXT)
 
 
 def imbalance(ax: Axes) -> None:

@@ -80,7 +80,7 @@ def test_the_searches_are_valid(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_commands_are_valid(name: str) -> None:
     for block in re.findall(r"```sh\n(.*?)```", BODIES[name], flags=re.DOTALL):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", "").splitlines():
             program, *arguments = shlex.split(line)
             assert program == "sklearnloss"
             options = _parser().parse_args(arguments)

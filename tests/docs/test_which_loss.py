@@ -24,7 +24,9 @@ from sklearnloss.tuning._space.parse import read_space
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "which_loss.md").read_text(encoding="utf-8")
 PICTURES = ROOT / "docs" / "images" / "problems"
-SECTIONS = re.findall(r"^\((loss-\w+)\)=\n## (.+?)\n(.*?)(?=^\(loss-|^## |\Z)", TEXT, flags=re.S | re.M)
+SECTIONS = re.findall(
+    r"^\((loss-\w+)\)=\n## (.+?)\n(.*?)(?=^\(loss-|^## |\Z)", TEXT, flags=re.S | re.M
+)
 NAMES = [name for name, _, _ in SECTIONS]
 BODIES = {name: body for name, _, body in SECTIONS}
 

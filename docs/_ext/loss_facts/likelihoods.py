@@ -141,7 +141,7 @@ FACTS = {
             "probabilities become vague."
         },
         vary=("label_smoothing", (0.0, 0.1, 0.2)),
-        demos=("border", "rare"),
+        demos=("nuclei", "border"),
         in_sum="dice+cross_entropy",
         equals=(
             Equality({}, "focal", {"gamma": 0.0, "alpha": None}),

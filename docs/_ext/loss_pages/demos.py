@@ -15,9 +15,9 @@ from sklearnloss import ResNetClassifier, UNetSegmenter
 from sklearnloss.datasets import load_nuclei
 
 Array = NDArray[Any]
-RARE = (3, 5, 8)
+RARE, FEW = (3, 5, 8), 20
 ERRORS = (
-    "Green: found. Orange: false alarm. Purple: missed. The scores are those of the whole held-out "
+    "Blue: found. Red: false alarm. Yellow: missed. The scores are those of the whole held-out "
     "part."
 )
 
@@ -92,7 +92,7 @@ DEMOS = {
     ),
     "rare": Demo(
         "On rare classes, in five epochs",
-        "scikit-learn's digits with 6 training images each of 3, 5 and 8 and 100 of each other "
+        "scikit-learn's digits with 20 training images each of 3, 5 and 8 and 100 of each other "
         "digit, a ResNet of width 8. Accuracy per digit on images that were not used for training:",
         "labels",
         5e-3,
@@ -101,8 +101,8 @@ DEMOS = {
     "noisy": Demo(
         "With wrong labels, in five epochs",
         "scikit-learn's digits; 40 % of the training labels were replaced by random digits. A "
-        "ResNet of width 8. Accuracy per digit on images that were not used for training, with their true "
-        "labels:",
+        "ResNet of width 8. Accuracy per digit on images that were not used for training, with "
+        "their true labels:",
         "labels",
         5e-3,
         alt="Accuracy per digit, with cross entropy and with this loss",
@@ -129,7 +129,7 @@ def _digits(demo: str) -> tuple[Array, Array, Array, Array]:
     order = rng.permutation(len(y))
     train: list[int] = []
     for digit in range(10):
-        few = 6 if demo == "rare" and digit in RARE else 100
+        few = FEW if demo == "rare" and digit in RARE else 100
         train += order[y[order] == digit][:few].tolist()
     rest = np.setdiff1d(order, train)
     targets = y[train].copy()

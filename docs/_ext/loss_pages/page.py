@@ -228,8 +228,8 @@ def _cost(name: str, cls: type[Loss], fact: Fact) -> str:
         "## Cost",
         f"An epoch of 32 masks of 64 x 64 pixels (U-Net of width 8, on a CPU) takes {fact.epoch} "
         "times as long as with [`bce`](bce.md): the network needs most of the time. The loss "
-        "alone, forward and backward, on one thread of a CPU; shapes are those of the logits; memory "
-        "is the peak beyond logits and target, in multiples of the logits:",
+        "alone, forward and backward, on one thread of a CPU; shapes are those of the logits; "
+        "memory is the peak beyond logits and target, in multiples of the logits:",
         "| logits | time, x cross entropy | memory | other libraries: time, x ours |\n"
         "|---|---|---|---|\n" + "\n".join(rows),
         notes(cls),

@@ -197,7 +197,7 @@ S = \frac{\sum_i \min(s(t)_i,\, p_i) + \varepsilon}{\sum_i s(t)_i + \varepsilon}
             "largest width in pixels.",
             "eps": EPS,
         },
-        vary=("iterations", (0, 1, 3)),
+        beside=("dice", "cl_dice", "dice+0.5*cl_dice"),
         curve="line",
         demos=("strokes",),
         shown_as="dice+0.5*cl_dice",

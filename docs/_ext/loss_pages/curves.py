@@ -62,22 +62,41 @@ def draw_curves(name: str, folder: Path) -> None:
     ]
     for mode in ("light", "dark"):
         with style(mode):
-            figure = Figure(figsize=(8.4, 3.3), layout="constrained")
-            axes = list(figure.subplots(1, 2))
+            figures = new_figures()
+            axes = [figure.axes[0] for figure in figures]
             for display, line in zip(curves, ("-", "--"), strict=True):
                 for each in axes:
                     each.set_prop_cycle(color=COLORS[mode])
                 display.plot(ax=axes, linestyle=line, linewidth=1.8)
-            _label(figure, axes, len(losses))
-            save(figure, folder / f"{name}-curves-{mode}.svg")
+            finish(name, mode, figures, len(losses), folder)
 
 
-def _label(figure: Figure, axes: list[Any], n_losses: int) -> None:
-    for each, title in zip(axes, ("loss", "gradient"), strict=True):
-        each.set(title="", ylabel=title)
-        each.grid(alpha=0.18)
-        each.legend().remove()
-    figure.legend(handles=axes[0].lines[:n_losses], loc="outside upper center", ncols=n_losses)
+def new_figures() -> list[Figure]:
+    """Return a figure for the values and one for the gradients."""
+    figures = [Figure(figsize=(4.4, 3.3), layout="constrained") for _ in range(2)]
+    for figure in figures:
+        figure.subplots()
+    return figures
+
+
+def finish(name: str, mode: str, figures: list[Figure], n_losses: int, folder: Path) -> None:
+    """Label the axes and save both figures."""
+    for figure, title in zip(figures, ("loss", "gradient"), strict=True):
+        axes = figure.axes[0]
+        axes.set(title="", ylabel=title)
+        axes.grid(alpha=0.18)
+        axes.legend().remove()
+        lines = axes.lines[:n_losses]
+        wide = sum(len(str(line.get_label())) + 6 for line in lines) > 56
+        figure.legend(
+            handles=lines,
+            loc="outside upper center",
+            ncols=1 if wide else n_losses,
+            fontsize=9,
+            columnspacing=1.2,
+            handlelength=1.5,
+        )
+        save(figure, folder / f"{name}-{title}-{mode}.svg")
 
 
 def configured(name: str) -> dict[str, Loss]:
@@ -145,11 +164,10 @@ def _draw_weights(name: str, folder: Path) -> None:
     curves = {"l1": (np.abs(weight), np.sign(weight)), "l2": (weight**2, 2 * weight)}
     for mode in ("light", "dark"):
         with style(mode):
-            figure = Figure(figsize=(8.4, 3.3), layout="constrained")
-            axes = list(figure.subplots(1, 2))
+            figures = new_figures()
             for label, pair in curves.items():
-                for each, values in zip(axes, pair, strict=True):
-                    each.plot(weight, values, label=label, linewidth=2.2 if label == name else 1.4)
-                    each.set_xlabel("weight")
-            _label(figure, axes, len(curves))
-            save(figure, folder / f"{name}-curves-{mode}.svg")
+                for figure, values in zip(figures, pair, strict=True):
+                    axes = figure.axes[0]
+                    axes.plot(weight, values, label=label, linewidth=2.2 if label == name else 1.4)
+                    axes.set_xlabel("weight")
+            finish(name, mode, figures, len(curves), folder)

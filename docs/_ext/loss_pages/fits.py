@@ -122,7 +122,7 @@ def _panels(name: str, demo: str, losses: list[str], folder: Path) -> list[tuple
     low, high = np.percentile(image, (0.5, 99.5))
     gray = np.clip((image - low) / (high - low), 0, 1)[..., None].repeat(3, -1)
     shown = [
-        ("image", "image", "input", gray),
+        ("image", "image", "held out", gray),
         ("truth", "truth", "true mask", _paint(gray, truth)),
     ]
     for number, loss in enumerate(losses):
@@ -165,7 +165,7 @@ def _draw_accuracies(name: str, demo: str, losses: list[str], folder: Path) -> N
     truth = data(demo)[3]
     for mode in ("light", "dark"):
         with style(mode):
-            figure = Figure(figsize=(8.4, 3.0), layout="constrained")
+            figure = Figure(figsize=(6.6, 2.7), layout="constrained")
             axes = figure.subplots()
             width = 0.8 / len(losses)
             for k, loss in enumerate(losses):

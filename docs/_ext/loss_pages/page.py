@@ -33,12 +33,12 @@ def write(name: str, results: Mapping[str, Any]) -> str:
     fact, cls = FACTS[name], type(get_loss(name))
     parts = [
         _head(name, cls, fact),
+        _bullets("When to use it", fact.use),
+        _bullets("When not", fact.avoid),
         _formula(fact),
         _curves(name, fact),
         *(_demo(name, demo, results[demo]) for demo in fact.demos if demo in results),
         _longer(name),
-        _bullets("When to use it", fact.use),
-        _bullets("When not", fact.avoid),
         _settings(cls, fact),
         _code(name, fact),
         _cost(name, cls, fact),
@@ -54,8 +54,9 @@ def _head(name: str, cls: type[Loss], fact: Fact) -> str:
     tasks = "the network's weights" if fact.curve == "weights" else _tasks(cls)
     return (
         f"# {fact.title}\n\n{summary} {more}\n\n"
-        f"| name | class | for |\n|---|---|---|\n"
-        f'| `"{name}"` | {{py:class}}`~sklearnloss.losses.{cls.__name__}` | {tasks} |'
+        f'- Name: `"{name}"`\n'
+        f"- Class: {{py:class}}`~sklearnloss.losses.{cls.__name__}`\n"
+        f"- For {tasks}"
     )
 
 
@@ -77,21 +78,26 @@ def _formula(fact: Fact) -> str:
             if "&=" in latex:
                 latex = f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
             lines.append(f"{formula.title}:\n\n```{{math}}\n{latex}\n```")
-    lines.append("\n".join(f"- ${symbol}$: {text}" for symbol, text in fact.symbols.items()))
-    lines.append("\n".join(f"- {limit}" for limit in fact.limits))
+    symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in fact.symbols.items())
+    limits = "\n".join(f"- {limit}" for limit in fact.limits)
+    lines += [f"where\n\n{symbols}", f"Limits:\n\n{limits}"]
     return "\n\n".join(lines)
 
 
 def both_modes(path: str, alt: str) -> str:
     """Return a picture that has a light and a dark version."""
     return "\n\n".join(
-        f"```{{image}} {path}-{mode}.svg\n:alt: {alt}\n:class: only-{mode}\n:align: center\n```"
+        f"```{{image}} pictures/{path}-{mode}.svg\n:alt: {alt}\n:class: only-{mode}\n```"
         for mode in ("light", "dark")
     )
 
 
 def _curves(name: str, fact: Fact) -> str:
-    picture = both_modes(f"pictures/{name}-curves", f"Value and gradient of {fact.title}")
+    cells = [
+        f":::{{grid-item}}\n{both_modes(f'{name}-{what}', f'{fact.title}: {what}')}\n:::"
+        for what in ("loss", "gradient")
+    ]
+    picture = "::::{grid} 1 1 2 2\n:gutter: 2\n\n" + "\n\n".join(cells) + "\n::::"
     how = {
         "pixel": "The loss of one pixel and its derivative, against the pixel's logit z. Solid: "
         "the pixel belongs to the object (t = 1). Dashed: it belongs to the background (t = 0).",
@@ -123,7 +129,7 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
         lines.append("::::{grid} 2 2 4 4\n:gutter: 2\n\n" + "\n\n".join(cards) + "\n::::")
         lines.append(task.legend)
     else:
-        lines.append(both_modes(f"pictures/{name}-{demo}", task.alt))
+        lines.append(both_modes(f"{name}-{demo}", task.alt))
     lines.append(
         "| loss | "
         + " | ".join(result["columns"])
@@ -133,12 +139,13 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
     lines[-1] += "".join(
         f"\n| `{label}` | " + " | ".join(values) + " |" for label, values in result["scores"]
     )
-    lines.append(
-        f"`lr={task.lr:g}`, five epochs, the same initial weights and batches for each loss. Five "
-        "epochs are few: losses differ in how fast they learn, and the order may change with "
-        "another learning rate, seed or data set. Look at the kinds of errors rather than at the "
-        "third digit."
-    )
+    if demo == FACTS[name].demos[-1]:
+        lines.append(
+            f"`lr={task.lr:g}`, the same initial weights and batches for each loss. Five epochs are "
+            "few: losses differ in how fast they learn, and the order may change with another "
+            "learning rate, seed or data set. Look at the kinds of errors rather than at the third "
+            "digit."
+        )
     return "\n\n".join(lines)
 
 
@@ -146,17 +153,19 @@ def _longer(name: str) -> str:
     found = records.rows(name)
     if not found or name == "cross_entropy":
         return ""
+    labels = [each for each in (name, f"dice+{name}") if any(each in row for _, _, row in found)]
     lines = [
         "## In longer fits",
         "Mean score on held-out folds after 12 epochs of a network of width 4, all losses at their "
-        "defaults and with the same learning rate, two seeds ([how it was measured]"
-        "(../reference/benchmarks.md)):",
-        "| data | cross entropy | loss | score | rank |\n|---|---|---|---|---|",
+        "defaults and with the same learning rate, two seeds; in brackets, the rank among all losses "
+        "that were compared ([how it was measured](../reference/benchmarks.md)). Scores are mean IoU, "
+        "for the labels of digits balanced accuracy.",
+        f"| data | `cross_entropy` | {' | '.join(f'`{each}`' for each in labels)} |\n|---|---|"
+        + "---|" * len(labels),
     ]
-    lines[-1] += "".join(
-        f"\n| {title} | {baseline:.3f} | `{label}` | {score:.3f} | {rank} of {n} |"
-        for title, baseline, score, label, rank, n in found
-    )
+    for title, baseline, row in found:
+        cells = " | ".join(row.get(label, "") for label in labels)
+        lines[-1] += f"\n| {title} | {baseline} | {cells} |"
     return "\n\n".join(lines)
 
 
@@ -165,16 +174,16 @@ def _bullets(title: str, items: Iterable[str]) -> str:
 
 
 def _settings(cls: type[Loss], fact: Fact) -> str:
-    lines = ["| parameter | default | valid | to tune | what it does |", "|---|---|---|---|---|"]
+    entries = []
     for row in settings(cls, fact):
-        cells = (f"`{row.name}`", f"`{row.default}`", row.valid, row.ranges, row.text)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        facts = [f"default `{row.default}`", row.valid, row.ranges and f"to tune: {row.ranges}"]
+        if row.default == "required":
+            facts[0] = "required"
+        entries.append(f"`{row.name}` ({'; '.join(each for each in facts if each)})\n: {row.text}")
     text = "## Settings\n\n"
     if cls.search_space:
-        text += (
-            '`LossSearchCV` and `suggest_loss` choose from the ranges in the column "to tune".\n\n'
-        )
-    return text + "\n".join(lines)
+        text += '`LossSearchCV` and `suggest_loss` choose from the ranges "to tune".\n\n'
+    return text + "\n\n".join(entries)
 
 
 def _code(name: str, fact: Fact) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "records"
 SETS = {
-    "nuclei": "nuclei, two classes (mean IoU)",
-    "border": "nuclei with their rare border (mean IoU)",
-    "scenes": "scenes of digits (mean IoU)",
-    "digits": "digits, four of them rare (balanced accuracy)",
+    "nuclei": "nuclei",
+    "border": "nuclei and their rare rim",
+    "scenes": "scenes of digits",
+    "digits": "digits, four of them rare",
 }
 
 
@@ -28,15 +28,18 @@ def scores(name: str) -> dict[str, float]:
     return {label: float(np.mean(values)) for label, values in found.items()}
 
 
-def rows(name: str) -> list[tuple[str, float, float, str, int, int]]:
-    """Return data set, score of cross entropy, score, label, rank, number of losses."""
+def rows(name: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Return data set, score of cross entropy, and scores of the loss alone and beside Dice."""
     found = []
     for key, title in SETS.items():
         every = scores(key)
         order = sorted(every, key=lambda label: -every[label])
-        for label in (name, f"dice+{name}"):
-            if label in every:
-                rank = 1 + order.index(label)
-                baseline = every["cross_entropy"]
-                found.append((title, baseline, every[label], label, rank, len(order)))
+        written = {
+            label: f"{every[label]:.3f} ({1 + order.index(label)} of {len(order)})"
+            for label in ("cross_entropy", name, f"dice+{name}")
+            if label in every
+        }
+        baseline = written.pop("cross_entropy")
+        if written:
+            found.append((title, baseline, written))
     return found

@@ -1,0 +1,123 @@
+"""A page for each registered loss, written before Sphinx reads the sources.
+
+The text comes from :mod:`loss_facts`, docstrings, search spaces and the committed
+measurements; the curves and the fits are computed here, in two processes. They are kept
+as long as no source that they depend on changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed
+from loss_facts import FACTS
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from sklearnloss.losses import get_loss, list_losses
+
+from . import page
+
+logger = logging.getLogger(__name__)
+DOCS = Path(__file__).parents[2]
+
+
+def generate(app: Sphinx) -> None:
+    """Write all pages and pictures."""
+    names = [name for name in list_losses() if name in FACTS]
+    for name in page.missing(list_losses()):
+        logger.warning("The loss %r has no facts in docs/_ext/loss_facts.", name)
+    folder = Path(app.srcdir) / "losses"
+    results = drawn(names, folder / "pictures")
+    for old in set(folder.glob("*.md")) - {folder / f"{name}.md" for name in ("index", *names)}:
+        old.unlink()
+    for name in names:
+        write_if_changed(folder / f"{name}.md", page.write(name, results[name]))
+
+
+def drawn(names: list[str], folder: Path) -> dict[str, Any]:
+    """Return the results of the fits; their pictures are in the folder."""
+    stamp, record = content_hash(), folder / "results.json"
+    if record.exists():
+        kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        if kept["stamp"] == stamp and set(names) <= set(kept["results"]):
+            return dict(kept["results"])
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = [names[::2], names[1::2]]
+    parts = Parallel(n_jobs=2)(delayed(draw_all)(half, folder, DOCS) for half in halves)
+    results = {name: found for part in parts for name, found in part.items()}
+    record.write_text(json.dumps({"stamp": stamp, "results": results}), encoding="utf-8")
+    return results
+
+
+def draw_all(names: list[str], folder: Path, docs: Path) -> dict[str, Any]:
+    """Draw the curves and the fits of some losses; runs in a process of its own."""
+    import torch
+
+    from .curves import draw_curves
+    from .fits import draw_demo
+
+    torch.set_num_threads(1)
+    results = {}
+    for name in names:
+        draw_curves(name, folder)
+        results[name] = {demo: draw_demo(name, demo, folder) for demo in FACTS[name].demos}
+    return results
+
+
+def content_hash() -> str:
+    """Return a hash of everything that the pictures depend on."""
+    digest = hashlib.sha256()
+    folders = (
+        DOCS / "_ext" / "loss_pages",
+        DOCS / "_ext" / "loss_facts",
+        DOCS.parent / "sklearnloss",
+    )
+    for folder in folders:
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def write_if_changed(path: Path, text: str) -> None:
+    """Write a file unless it has this text, so that Sphinx reads only what is new."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+def link_tables(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Let the names in the tables of the losses lead to their pages.
+
+    On the disk, where these pages do not exist, the names are plain.
+    """
+    if docname == "losses/index":
+        source[0] = with_links(source[0])
+
+
+def with_links(text: str) -> str:
+    """Return the tables with a link in each row that begins with the name of a loss."""
+
+    def link(row: re.Match[str]) -> str:
+        name = row.group(1)
+        return f"| [`{name}`]({name}.md) |" if name in FACTS else row.group(0)
+
+    text = re.sub(r"^\| `(\w+)` \|", link, text, flags=re.MULTILINE)
+    classes = {type(get_loss(name)).__name__ for name in FACTS}
+
+    def reference(cell: re.Match[str]) -> str:
+        name = cell.group(1)
+        shown = f"{{py:class}}`~sklearnloss.losses.{name}`"
+        return f"| {shown} |" if name in classes else cell.group(0)
+
+    return re.sub(r"\| `(\w+)` \|", reference, text)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the generator."""
+    app.connect("builder-inited", generate)
+    app.connect("source-read", link_tables)
+    return {"parallel_read_safe": True}

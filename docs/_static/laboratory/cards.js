@@ -19,7 +19,7 @@
 
   /* A labeled slider for a value with a range, on a logarithmic scale if the range has one.
    * `path` identifies it, so that tests and the focus find it again. */
-  function slider(range, value, path, label, change) {
+  function slider(range, value, path, label, change, spoken) {
     const output = make("output", { for: path }, LossLab.format(value));
     const input = make("input", {
       type: "range",
@@ -27,6 +27,7 @@
       min: 0,
       max: 1000,
       step: range.whole ? 1000 / (range.high - range.low) : 1,
+      "aria-label": spoken,
       "aria-valuetext": LossLab.format(value),
       oninput: () => {
         const now = LossLab.fromPosition(range, Number(input.value));
@@ -53,9 +54,10 @@
     );
   }
 
-  function menu(options, value, path, label, change) {
+  function menu(options, value, path, label, change, spoken) {
     const select = make("select", {
       id: path,
+      "aria-label": spoken,
       onchange: () => change(options[select.selectedIndex]),
     });
     for (const option of options) select.append(make("option", {}, String(option)));
@@ -88,6 +90,9 @@
   function makeCard(index, terms, canRemove, page) {
     const letter = LETTERS[index];
     const code = make("code", {});
+    // What the loss does, beside its controls: on a phone the pictures are out of sight.
+    const thumbnail = make("canvas", { class: "lab-thumbnail", "aria-hidden": "true" });
+    const numbers = make("span", { class: "lab-sum" });
     const update = (rebuild, focus) => page.changeLoss(index, terms, rebuild, focus);
     const card = make("section", {
       class: `lab-card lab-border-${index}`,
@@ -98,7 +103,8 @@
         "div",
         { class: "lab-card-head" },
         make("span", { class: `lab-letter lab-back-${index}` }, letter),
-        make("span", { class: "lab-sum" }, terms.length > 1 ? "a sum of losses" : "one loss"),
+        thumbnail,
+        numbers,
         canRemove &&
           make(
             "button",
@@ -137,6 +143,11 @@
     );
     card.showPython = () => (code.textContent = LossLab.python(terms).join("\n"));
     card.showPython();
+    card.showResult = (picture, text) => {
+      thumbnail.width = thumbnail.height = picture.width;
+      thumbnail.getContext("2d").drawImage(picture, 0, 0);
+      numbers.textContent = text;
+    };
     return card;
   }
 
@@ -145,7 +156,7 @@
     const path = `lab-${index}-${k}`;
     const letter = LETTERS[index];
     const inSum = terms.length > 1;
-    const spoken = (name) => (inSum ? `${term.name}: ${name}` : name);
+    const spoken = (name) => `${name} of ${term.name}, loss ${letter}`;
     const row = make(
       "div",
       { class: "lab-term" },
@@ -172,15 +183,15 @@
     const controls = [row];
     if (inSum) {
       const change = (value) => ((term.weight = value), update(false));
-      controls.push(slider(LossLab.WEIGHT, term.weight, `${path}-weight`, spoken("weight"), change));
+      const id = `${path}-weight`;
+      controls.push(slider(LossLab.WEIGHT, term.weight, id, "weight", change, spoken("weight")));
     }
     for (const param of LossLab.catalog[term.name].params) {
       const build = param.choices ? menu : slider;
       const change = (value) => ((term.params[param.name] = value), update(false));
       const id = `${path}-${param.name === "weight" ? "own-weight" : param.name}`;
-      controls.push(
-        build(param.choices || param, term.params[param.name], id, spoken(param.name), change),
-      );
+      const [options, value] = [param.choices || param, term.params[param.name]];
+      controls.push(build(options, value, id, param.name, change, spoken(param.name)));
     }
     return controls;
   }

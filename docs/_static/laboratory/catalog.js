@@ -116,8 +116,9 @@
   // A number with three digits, written as short as Python reads it.
   function format(value) {
     if (typeof value !== "number") return String(value);
-    const text = String(Number(value.toPrecision(3)));
-    return text.replace("e-0", "e-");
+    const rounded = Number(value.toPrecision(3));
+    const isTiny = rounded !== 0 && Math.abs(rounded) < 1e-3;
+    return isTiny ? rounded.toExponential() : String(rounded);
   }
 
   const clamp = (x, low, high) => Math.min(Math.max(x, low), high);

@@ -90,15 +90,16 @@
     picture.append(svg("text", place, xLabel));
   }
 
-  // Labels at the right end, moved apart where they would overlap.
+  // Labels at the right end, moved up where they would overlap or leave the frame.
   function spread(positions) {
-    const order = positions.map((_, i) => i).sort((a, b) => positions[a] - positions[b]);
-    const result = positions.slice();
-    order.forEach((i, rank) => {
-      if (rank > 0) result[i] = Math.max(result[i], result[order[rank - 1]] + 12);
-    });
-    const excess = Math.max(0, ...result.map((y) => y - (HEIGHT - FRAME.bottom)));
-    return result.map((y) => y - excess);
+    const order = positions.map((_, i) => i).sort((a, b) => positions[b] - positions[a]);
+    const result = [];
+    let limit = HEIGHT - FRAME.bottom + 4;
+    for (const i of order) {
+      result[i] = Math.min(positions[i], limit);
+      limit = result[i] - 12;
+    }
+    return result;
   }
 
   /* Draw curves ({ key, curve }, curve may be null) of "values" or "gradients" against the
@@ -115,6 +116,7 @@
     const all = shown.flatMap(({ curve }) => curve[what]);
     let [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
     if (high - low < 1e-9) [low, high] = [low - 1, high + 1];
+    [low, high] = [1.02 * low, 1.02 * high]; // room for the last tick
     const isScore = axis === "score";
     const toShare = (z) => (isScore ? (z + REACH) / (2 * REACH) : LossLab.sigmoid(z));
     const across = (share) => FRAME.left + share * (WIDTH - FRAME.left - FRAME.right);

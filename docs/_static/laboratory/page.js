@@ -53,7 +53,11 @@
     const fields = { dice: `${percent(dice)} %`, misses, alarms, step: run.model.step };
     for (const [name, value] of Object.entries(fields)) run.numbers[name].textContent = value;
     const name = LossLab.shortName(state.losses[i]);
-    run.title.textContent = name;
+    run.title.textContent = name.replace(/[(+]/g, "$&\u200b"); // where a line may break
+    cards[i].showResult(
+      run.canvas,
+      `Dice ${percent(dice)} %, ${misses} misses, ${alarms} false alarms`,
+    );
     run.canvas.setAttribute(
       "aria-label",
       `Mask predicted with loss ${LETTERS[i]}, ${name}: ${misses} misses and ${alarms} false alarms.`,
@@ -175,7 +179,7 @@
       const canvas = make("canvas", { role: "img", id: `lab-result-${i}` });
       const panel = make(
         "figure",
-        { class: `lab-panel lab-result lab-border-${i}` },
+        { class: `lab-panel lab-result lab-border-${i}`, "aria-label": `Result of loss ${LETTERS[i]}` },
         make("figcaption", {}, make("span", { class: `lab-letter lab-back-${i}` }, LETTERS[i]), title),
         canvas,
         make(

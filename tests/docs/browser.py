@@ -6,9 +6,9 @@ import itertools
 import json
 import os
 import select
-import shlex
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,14 @@ FLAGS = (
 )
 # A limit for a hanging browser, not an expectation: the machine may be busy.
 PATIENCE = 120.0
+# Chromium reads from descriptor 3 and writes to 4.
+_LAUNCH = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+os.dup2(pipes[0], 3)
+os.dup2(pipes[1], 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 KEYS = {
     "ArrowLeft": 37,
     "ArrowUp": 38,
@@ -64,9 +72,9 @@ class Browser:
     def __init__(self, profile: Path) -> None:
         for_browser, self._write_to = os.pipe()
         self._read_from, from_browser = os.pipe()
-        command = shlex.join([find_browser(), *FLAGS, f"--user-data-dir={profile}", "about:blank"])
+        command = [find_browser(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            ["sh", "-c", f"exec {command} 3<&{for_browser} 4>&{from_browser}"],
+            [sys.executable, "-c", _LAUNCH, str(for_browser), str(from_browser), *command],
             pass_fds=(for_browser, from_browser),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -77,6 +85,14 @@ class Browser:
         self._numbers = itertools.count(1)
         self._session: str | None = None
         self.problems: list[str] = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
+        """Find the page, and ask for what happens in it."""
         targets = self.send("Target.getTargets")["targetInfos"]
         page = next(target["targetId"] for target in targets if target["type"] == "page")
         attached = self.send("Target.attachToTarget", targetId=page, flatten=True)
@@ -93,6 +109,10 @@ class Browser:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the browser."""
         self._process.terminate()
         self._process.wait()
         os.close(self._write_to)

@@ -24,6 +24,11 @@ const commands = {
       return { ...texts, value, gradient: Array.from(gradient) };
     }),
   catalog: () => Lab.catalog,
+  links: (hashes) =>
+    hashes.map((hash) => {
+      const state = Lab.readLink(hash);
+      return state && { link: Lab.writeLink(state), mask: state.mask, problems: state.problems };
+    }),
 };
 
 const { command, cases } = JSON.parse(fs.readFileSync(0, "utf8"));

@@ -90,7 +90,7 @@
     picture.append(svg("text", place, xLabel));
   }
 
-  // Labels at the right end, moved up where they would overlap or leave the frame.
+  // Labels at the right end, moved where they would overlap or leave the frame.
   function spread(positions) {
     const order = positions.map((_, i) => i).sort((a, b) => positions[b] - positions[a]);
     const result = [];
@@ -98,6 +98,11 @@
     for (const i of order) {
       result[i] = Math.min(positions[i], limit);
       limit = result[i] - 12;
+    }
+    limit = FRAME.top + 6;
+    for (const i of order.reverse()) {
+      result[i] = Math.max(result[i], limit);
+      limit = result[i] + 12;
     }
     return result;
   }

@@ -85,7 +85,7 @@
     const p = -Math.expm1(logSum);
     const bySum = sigmoid(-m) * Math.exp(logQ - logSum); // d logSum / d m
     const power = Math.pow(p, gamma_neg);
-    const byPower = gamma_neg * Math.pow(p, gamma_neg - 1) * Math.exp(logSum) * logSum;
+    const byPower = gamma_neg * power * (logSum / p) * Math.exp(logSum); // no p^-1 alone
     return [-power * logSum, (byPower - power) * bySum];
   });
 

@@ -107,7 +107,7 @@
       if (which === undefined || which === i) run.model = LossLab.newModel();
     });
     until = Math.max(LossLab.LAST_STEP, which === undefined ? 0 : until);
-    showAll();
+    if (!prefersCalm.matches) showAll();
   }
 
   // -- what the reader changes --------------------------------------------------------
@@ -265,7 +265,9 @@
     byId("lab-play").addEventListener("click", () => {
       if (isDone()) until += LossLab.LAST_STEP;
       setPlaying(!playing);
-      if (!playing) byId("lab-live").textContent = summary();
+      if (playing) return;
+      showAll();
+      byId("lab-live").textContent = summary();
     });
     byId("lab-step").addEventListener("click", () => {
       setPlaying(false);
@@ -278,6 +280,7 @@
       setPlaying(false);
       until = LossLab.LAST_STEP;
       restart();
+      showAll();
       say("Back at step 0");
     });
     byId("lab-copy-link").addEventListener("click", async () => {

@@ -4,7 +4,7 @@
 (function (root) {
   const { button, el, select } = root.ReportParts;
   const { choose, read, readHash, runName, writeHash } = root.ReportReading;
-  const Views = { ...root.ReportViews, ...root.ReportImages };
+  const Views = { ...root.ReportViews, ...root.ReportImages, ...root.ReportSettings };
   const EXAMPLE = "_static/report_browser/example.json";
   const MOST_FILES = 5000, MOST_RUNS = 20;
   const TABS = [["summary", "Summary"], ["losses", "Losses"], ["pairs", "Pairs"],
@@ -13,7 +13,7 @@
 
   const page = {
     runs: [], state: readHash(location.hash), folds: new Set(),
-    app: document.getElementById("report-browser"),
+    app: document.getElementById("report-app"),
   };
   if (!page.app) return;
   const place = (name) => page.app.querySelector(`[data-place="${name}"]`);
@@ -229,7 +229,7 @@
   function body() {
     const width = Math.max(260, page.app.clientWidth - 2);
     const view = { report: current().report, runs: page.runs, state: page.state, set, width };
-    const content = Views[tab()](view).flat().filter(Boolean);
+    const content = Views[tab()](view).flat(Infinity).filter(Boolean);
     return el("div", {
       role: "tabpanel", id: "rb-panel", "aria-labelledby": `rb-tab-${tab()}`, tabindex: -1,
     }, content);

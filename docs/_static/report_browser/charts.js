@@ -3,7 +3,7 @@
 
 (function (root) {
   const { color, svg } = root.ReportParts;
-  const { interval, isKnown, number, signed } = root.ReportRows;
+  const { interval, isKnown, signed } = root.ReportRows;
   const CHARACTER = 7.2;
 
   // About n round values between low and high.
@@ -16,6 +16,8 @@
     for (let k = Math.ceil(low / step); k * step <= high + step * 1e-9; k++) found.push(k * step);
     return found;
   }
+
+  const tick = (value) => String(Number(value.toPrecision(6))).replace(/^(-?)0\./, "$1.");
 
   function range(values, pad = 0.05) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -34,9 +36,9 @@
     const scale = (value) => left + ((value - low) / (high - low)) * (width - left - 14);
     const rowHeight = 30;
     const bottom = rows.length * rowHeight + 6;
-    const axis = ticks(low, high, width < 500 ? 3 : 6).map((value) => [
+    const axis = ticks(low, high, width < 500 ? 4 : 7).map((value) => [
       svg("line", { x1: scale(value), x2: scale(value), y1: 0, y2: bottom, class: "rb-grid" }),
-      svg("text", { x: scale(value), y: bottom + 16, class: "rb-tick" }, number(value)),
+      svg("text", { x: scale(value), y: bottom + 16, class: "rb-tick" }, tick(value)),
     ]);
     const lines = rows.map((row, k) => {
       const y = k * rowHeight + rowHeight / 2 + 3;
@@ -56,7 +58,6 @@
   // A dot per fit and a line at the mean, by loss.
   function scores(report, scorer, width) {
     const table = report.scores[scorer];
-    const baseline = report.baseline[scorer];
     const found = report.losses
       .map((row) => ({
         loss: row.loss,
@@ -64,7 +65,9 @@
       }))
       .filter((row) => row.values.length);
     if (!found.length) return null;
-    const all = [...found.flatMap((row) => row.values), ...(isKnown(baseline) ? [baseline] : [])];
+    const values = found.flatMap((row) => row.values);
+    const baseline = near(report.baseline[scorer], values);
+    const all = [...values, ...(isKnown(baseline) ? [baseline] : [])];
     const rows = found.map(({ loss, values }) => {
       const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
       const draw = (scale, y) => [
@@ -84,6 +87,13 @@
     return strips({
       rows, width, values: all, label, extra, title: `Scores of each fit, ${scorer}; as a table below`,
     });
+  }
+
+  // The score of a constant answer, null if it would squeeze the others together.
+  function near(baseline, values) {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const reach = 1.5 * (high - low);
+    return isKnown(baseline) && baseline > low - reach && baseline < high + reach ? baseline : null;
   }
 
   // The difference of each pair with its interval; pairs: those to show.
@@ -135,9 +145,9 @@
     const [y0, y1] = range(drawn.flatMap(({ points }) => points.map(([, y]) => y)));
     const x = (value) => left + ((value - x0) / (x1 - x0)) * (right - left);
     const y = (value) => bottom - ((value - y0) / (y1 - y0)) * (bottom - top);
-    const across = ticks(y0, y1, 5).map((value) => [
+    const across = ticks(y0, y1, 7).map((value) => [
       svg("line", { x1: left, x2: right, y1: y(value), y2: y(value), class: "rb-grid" }),
-      svg("text", { x: left - 6, y: y(value) + 4, class: "rb-name" }, number(value)),
+      svg("text", { x: left - 6, y: y(value) + 4, class: "rb-name" }, tick(value)),
     ]);
     const down = ticks(x0, x1, 6).filter(Number.isInteger).map((value) =>
       svg("text", { x: x(value), y: bottom + 17, class: "rb-tick" }, String(value)));

@@ -113,7 +113,7 @@
     return el("button", {
       type: "button", class: "rb-image", "aria-expanded": String(isOpen),
       "data-focus": `image-${row.image}`, onclick: () => set({ image: isOpen ? "" : String(row.image) }),
-    }, uri ? el("img", { src: uri, alt: "", loading: "lazy" }) : null, el("span", {}, row.name));
+    }, uri ? el("img", { src: uri, alt: "" }) : null, el("span", {}, row.name));
   }
 
   // A score, bold if no loss is better on this image.

@@ -17,8 +17,8 @@ from ..._version import __version__
 from .confusion import dice, iou, overlaps, precision, recall
 from .curves import loss_curve
 from .html import about, written
-from .html_parts import pixels_uri
 from .origin import Origin
+from .png import png_uri
 from .text import advise_in, baseline_line, design, image_name, legend
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def _pictures(comparison: LossComparison) -> Row:
     """Return the pictures of the worst images and of the examples, by position."""
     shown = {row["image"]: row["picture"] for row in comparison.examples_}
     shown |= comparison.pictures_
-    uris = {k: pixels_uri(shown[k]) for k in sorted(shown) if shown[k] is not None}
-    return {str(k): uri for k, uri in uris.items() if uri is not None}
+    return {str(k): png_uri(shown[k]) for k in sorted(shown) if shown[k] is not None}
 
 
 def _example(row: Row) -> Row:

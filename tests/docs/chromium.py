@@ -148,6 +148,8 @@ class Chromium:
 @contextlib.contextmanager
 def started(program: str) -> Iterator[Chromium]:
     """Start a browser, and end it."""
+    import fcntl  # which Windows lacks
+
     to_read, to_write = os.pipe()
     back_read, back_write = os.pipe()
 
@@ -157,14 +159,22 @@ def started(program: str) -> Iterator[Chromium]:
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             *("--disable-quic", f"--user-data-dir={profile}", "--remote-debugging-pipe"),
         ]
-        # The browser reads from descriptor 3 and writes to 4.
-        shell = ["sh", "-c", f'exec "$0" "$@" 3<&{to_read} 4>&{back_write}', *command]
+        # The browser reads from descriptor 3 and writes to 4, which may be in use here.
+        ours = [fcntl.fcntl(pipe, fcntl.F_DUPFD, 10) for pipe in (to_read, back_write)]
+
+        def connect() -> None:
+            os.dup2(ours[0], 3)
+            os.dup2(ours[1], 4)
+
         process = subprocess.Popen(
-            shell,
-            pass_fds=(to_read, back_write),
+            command,
+            pass_fds=(3, 4),
+            preexec_fn=connect,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        for each in ours:
+            os.close(each)
         os.close(to_read)
         os.close(back_write)
         try:

@@ -77,7 +77,10 @@ def test_the_file_of_the_command_is_complete(tmp_path: Path) -> None:
     for k in range(8):
         mask = np.zeros((16, 16), np.uint8)
         mask[k : k + 6, k : k + 6] = 1
-        for kind, pixels in (("images", mask * 99 + rng.integers(0, 60, mask.shape)), ("masks", mask)):
+        for kind, pixels in (
+            ("images", mask * 99 + rng.integers(0, 60, mask.shape)),
+            ("masks", mask),
+        ):
             (tmp_path / "cells" / kind).mkdir(parents=True, exist_ok=True)
             np.save(tmp_path / "cells" / kind / f"{k}.npy", pixels.astype(np.uint8))
     small = "--losses dice,bce --folds 2 --trials 3 --repeats 1 --epochs 2 --width 2 --device cpu"
@@ -239,9 +242,10 @@ def test_runs_become_the_mask_again_unless_they_are_damaged() -> None:
     )
     assert found[0] == codes.ravel().tolist()
     assert found[1:] == [None] * len(damaged)
-    assert node("[[1e5, 1e5], [-5, -7], [0, 5], null].map((s) => reading.decodeRuns([0, 35], s))") == [
-        None
-    ] * 4
+    assert (
+        node("[[1e5, 1e5], [-5, -7], [0, 5], null].map((s) => reading.decodeRuns([0, 35], s))")
+        == [None] * 4
+    )
 
 
 @needs_node

@@ -68,8 +68,8 @@
     }
     const added = page.runs.length - before;
     if (added) {
-      const all = page.runs.length;
-      set({ run: String(before), tab: before && all > 1 ? "sideBySide" : page.state.tab || "" });
+      const tabNow = before ? "sideBySide" : page.state.tab || "";
+      set({ run: before ? String(before) : "", tab: tabNow });
     }
     say(problems, added ? `Opened ${page.runs.slice(before).map((run) => run.name).join(", ")}.` : "");
   }
@@ -153,6 +153,7 @@
     try {
       panel.replaceChildren(bar(), tabList(), body());
     } catch (error) {
+      console.error(error);
       panel.replaceChildren(bar(), el("p", { class: "rb-warning" },
         "This part of the report cannot be shown: the file is not as expected. Run the command " +
         "again to write it anew."));

@@ -124,7 +124,7 @@
     const trimmed = text.trim();
     if (!trimmed) return "it is empty.";
     if (trimmed.startsWith("{") && !trimmed.endsWith("}")) {
-      return "it ends in the middle. Was it copied completely, and is the command finished?";
+      return "it ends in the middle. Copy it again, or wait until the command is finished.";
     }
     return "it is not JSON. Expected the file report.json that sklearnloss compare writes.";
   }

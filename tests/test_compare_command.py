@@ -23,7 +23,8 @@ from .command_line import main
 
 TABLES = {"table.csv", "losses.csv", "images.csv", "summary.txt", "best_model.safetensors"}
 STORED = {"settings.json", "search.journal", "comparison.jsonl"}
-PICTURES = {"comparison.png", "report.html"}
+REPORTS = {"report.html", "report.json"}
+PICTURES = {"comparison.png", *REPORTS}
 
 
 @pytest.fixture
@@ -101,6 +102,7 @@ def test_it_writes_tables_a_report_a_picture_and_a_model(
     assert f"Worst predicted images: {images[0]['image']} (" in printed
     report = (results / "report.html").read_text()
     assert 'src="http' not in report
+    assert "The report browser of the documentation reads this folder" in report
     assert f"{images[0]['image']}</th>" in report
     first = printed.splitlines()[0]
     box = report.partition("<h2>Scores")[0]
@@ -205,7 +207,7 @@ def test_without_matplotlib_only_pictures_are_missing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command(folder)) == 0
-    assert files(folder.parent / "results") == TABLES | STORED | {"report.html"}
+    assert files(folder.parent / "results") == TABLES | STORED | REPORTS
     assert "pip install 'sklearnloss[plot]'" in capsys.readouterr().out
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._utils.printable import printable
+from ..tuning._comparison.as_json import render_json
 from ..tuning._comparison.html import render_report
 from ..tuning._comparison.origin import Origin
 from ..tuning._comparison.text import advise_in, describe_scores
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _N_WORST = 5
 TABLES = "table.csv (all settings), losses.csv, images.csv (the worst first)"
+DATA = "report.json (the same for programs)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _describe_worst(found: Found) -> list[str]:
 
 
 def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
-    """Write the report and the picture; return a line that lists the files.
+    """Write the report, its data and the picture; return a line that lists the files.
 
     Parameters
     ----------
@@ -117,18 +119,23 @@ def draw(found: Found, output: Path, usage: Sequence[str]) -> str:
         usage=usage,
         predict=find_command(usage),
     )
-    report = output / "report.html"
     try:
         import matplotlib as mpl
     except ImportError:
-        report.write_text(render_report(comparison, origin), encoding="utf-8")
+        _write_reports(comparison, origin, output)
         needed = "Pictures need: pip install 'sklearnloss[plot]'"
-        return f"Written: {TABLES}, report.html without pictures. {needed}"
+        return f"Written: {TABLES}, report.html without pictures, {DATA}. {needed}"
     mpl.use("agg")
-    report.write_text(render_report(comparison, origin), encoding="utf-8")
+    _write_reports(comparison, origin, output)
     from matplotlib import pyplot as plt
 
     figure = comparison.plot()[0].figure
     figure.savefig(output / "comparison.png", dpi=150)  # type: ignore[union-attr]
     plt.close(figure)  # type: ignore[arg-type]
-    return f"Written: {TABLES}, comparison.png, report.html."
+    return f"Written: {TABLES}, comparison.png, report.html, {DATA}."
+
+
+def _write_reports(comparison: LossComparison, origin: Origin, output: Path) -> None:
+    """Write the report for readers, and the same for programs."""
+    (output / "report.html").write_text(render_report(comparison, origin), encoding="utf-8")
+    (output / "report.json").write_text(render_json(comparison, origin), encoding="utf-8")

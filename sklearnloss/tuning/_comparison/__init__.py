@@ -10,7 +10,8 @@ with tuned thresholds. ``held_out`` is what each fit keeps for reports, of which
 networks. ``advice`` says what to do, ``tables``, ``wording``, ``text``, ``plot`` and
 ``thumbnails`` present the scores. ``html`` is the report, made of ``html_parts``, with the
 sections ``html_examples``, ``html_classes`` and ``html_training``, and ``origin`` is what it says
-of the run that the comparison is part of.
+of the run that the comparison is part of. ``as_json`` is the same for other programs, and
+``png`` writes the small pictures of both.
 With several networks, ``effects`` estimates the effects of loss and network.
 ``network_results`` holds the result, which ``network_tables``, ``network_text``,
 ``network_plot`` and ``network_html`` present.

@@ -66,6 +66,7 @@ def render_report(comparison: LossComparison, origin: Origin | None = None) -> s
         pair_section(comparison),
         folded("<h2>Settings</h2>", _settings(comparison, origin)),
         folded("<h2>How it was computed</h2>", note(_explanation(comparison))),
+        note("The report browser of the documentation reads this folder." * bool(origin.command)),
     ]
     return page("Comparison of losses", sections)
 

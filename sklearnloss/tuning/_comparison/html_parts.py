@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..._utils.guides import REPORT
 from ...estimators._displays.style import import_pyplot
+from .png import as_uri, png_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -143,7 +142,7 @@ def draw_uri(draw: Callable[[Figure], Any], size: tuple[float, float]) -> str | 
     draw(figure)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return data_uri(buffer)
+    return as_uri(buffer.getvalue())
 
 
 def has_matplotlib() -> bool:
@@ -157,20 +156,7 @@ def has_matplotlib() -> bool:
 
 def pixels_uri(picture: Array) -> str | None:
     """Return pixels, uint8 of shape (H, W) or (H, W, 3), as a data URI; None without matplotlib."""
-    if not has_matplotlib():
-        return None
-    from matplotlib.image import imsave
-
-    if picture.shape[0] == 1:  # a signal is a strip
-        picture = np.repeat(picture, 24, axis=0)
-    buffer = io.BytesIO()
-    imsave(buffer, picture, cmap="gray", vmin=0, vmax=255, format="png")
-    return data_uri(buffer)
-
-
-def data_uri(png: io.BytesIO) -> str:
-    """Return a picture as a data URI."""
-    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+    return png_uri(picture) if has_matplotlib() else None
 
 
 def figures(pictures: Iterable[tuple[str | None, str]], widths: Sequence[float] = ()) -> str:

@@ -37,14 +37,18 @@ class Reported(abc.ABC):
         -------
         path : Path
         """
-        target = Path(path)
-        text = self._render_report()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        return target
+        return write_page(path, self._render_report())
 
     def _repr_html_(self) -> str:
         return self._render_snippet()
 
     def __str__(self) -> str:
         return self.summary()
+
+
+def write_page(path: str | os.PathLike[str], text: str) -> Path:
+    """Write a text as UTF-8 into a file, whose missing folders are created."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return target

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,12 +13,13 @@ from numpy.typing import NDArray
 
 from ..._utils.optional import import_optional
 from .advice import advise
+from .as_json import render_json
 from .confusion import sum_confusion
 from .fits import FitTable
 from .html import render_report, render_snippet
 from .image_summary import add_image_columns, mean_image_scores, worst_images
 from .plot import check_axes, draw_comparison, new_axes
-from .reported import Reported
+from .reported import Reported, write_page
 from .tables import fill_failures, loss_rows, pair_rows, pair_statistics
 from .text import summarize
 from .thresholds import ScoreOf, add_tuned_columns, tune
@@ -245,6 +248,25 @@ class LossComparison(Reported):
     def advice(self) -> list[str]:
         """Return sentences that say what to do, the most important one first."""
         return advise(self)
+
+    def to_json(self, path: str | os.PathLike[str]) -> Path:
+        """Write all that the report shows as JSON, for the report browser and other programs.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; missing folders are created.
+
+        Returns
+        -------
+        path : Path
+
+        Notes
+        -----
+        "version" is that of the format; the page "The report browser" describes it. What is
+        not a finite number is null.
+        """
+        return write_page(path, render_json(self))
 
     def _render_report(self) -> str:
         return render_report(self)

@@ -182,7 +182,7 @@ def test_a_report_of_real_fits_has_their_hardest_images(scenes: Data, tmp_path: 
     small = page.images()[-10:]
     assert [picture.shape[:2] for picture in small] == [(16, 16)] * 10
     worst = X[found.worst_images_[0]["image"]].astype(float)
-    shown = small[0][..., 0]
+    shown = small[0]
     inside = (worst > np.quantile(worst, 0.01)) & (worst < np.quantile(worst, 0.99))
     assert np.corrcoef(worst[inside], shown[inside])[0, 1] > 0.99
     assert "loss=FocalLoss(gamma=3)" in page.text

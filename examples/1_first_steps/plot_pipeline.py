@@ -46,7 +46,7 @@ print(best, f"mean Dice {search.best_score_:.3f}")
 # %%
 # The scores
 # ----------
-# A point for each fold, a bar for the mean.
+# A dot for each fold, a line at their mean.
 results = search.cv_results_
 names = []
 for settings in results["params"]:
@@ -58,11 +58,12 @@ folds = np.array([results["split0_test_score"], results["split1_test_score"]])
 order = np.argsort(folds.mean(0))
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 rows = np.arange(len(order))
-ax.barh(rows, folds.mean(0)[order], color="#56B4E9", height=0.6)
 for fold in folds:
-    ax.plot(fold[order], rows, "o", color="#1d2433", markersize=5)
+    ax.plot(fold[order], rows, "o", color="#56B4E9", markersize=8)
+ax.plot(folds.mean(0)[order], rows, "|", color="#1d2433", markersize=24, markeredgewidth=2)
+ax.grid(axis="x", alpha=0.3)
 ax.set_yticks(rows, [names[k] for k in order], fontsize=9)
-ax.set(xlabel="Dice of nuclei on held-out quadrants", xlim=(folds.min() - 0.1, 1))
+ax.set(xlabel="Dice of nuclei on held-out quadrants")
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%

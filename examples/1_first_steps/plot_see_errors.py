@@ -54,7 +54,7 @@ SegmentationDisplay.from_estimator(
 # fifth of the training tiles, and the weights of the epoch with the lowest validation loss
 # were kept; it is marked.
 other = clone(model).set_params(lr=1e-3).fit(X[train], y[train])
-FitCurveDisplay.from_estimator({"learning rate .01": model, "learning rate .001": other})
+FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
 
 # %%
 # If both curves still fall at the end, train longer or with a larger learning rate; if the

@@ -4,7 +4,7 @@ Images without the object
 
 If an image has no object, its Dice loss is about 1 however few pixels are predicted, with almost
 no gradient. So nothing teaches the network to predict an empty mask. Cross entropy does, and
-so do two settings of the Dice loss.
+so do, in part, two settings of the Dice loss.
 """
 
 import matplotlib.pyplot as plt
@@ -27,10 +27,10 @@ candidates = {
     "Dice, eps 10": DiceLoss(eps=10),
     "cross entropy": BCEWithLogitsLoss(),
 }
-colors = ["#1d2433", "#0072B2", "#E69F00", "#009E73"]
+colors = ["#1d2433", "#0072B2", "#E69F00"]
 counts = np.unique(np.round(np.geomspace(1, 1000, 25)).astype(int))
 figure, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
-for (name, loss), color in zip(candidates.items(), colors, strict=False):
+for (name, loss), color in zip(candidates.items(), colors, strict=True):
     logits = torch.full((len(counts), 1, 48 * 48), -14.0)
     for row, n in zip(logits, counts, strict=True):
         row[0, :n] = 4.0
@@ -87,3 +87,17 @@ for ax, values, title in zip(axes, (alarms, found), titles, strict=True):
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].invert_yaxis()
+
+# %%
+# What to remember
+# ----------------
+# * With Dice, each empty scene got about as many false pixels as a digit has: the network marks
+#   the other digit instead of nothing.
+# * Cross entropy gave no false alarm, but after fifteen epochs has found almost no 0 either. It is
+#   the safe side, not the better mask; in published experiments, too, it is the more reliable
+#   one on images without the object (`Galdran et al. 2022 <https://arxiv.org/abs/2209.06078>`_).
+# * In between are sums, ``batch=True``, which counts over the images of a batch together, and a
+#   larger ``eps``. Their two seeds differ a lot, and one fit with ``eps=10`` found nothing at all.
+# * Report both numbers: an average over all images hides one behind the other.
+# * See :class:`~sklearnloss.losses.DiceLoss` for ``eps`` and ``batch``; both are searched over by
+#   :class:`~sklearnloss.LossSearchCV`.

@@ -1,8 +1,8 @@
-"""
+r"""
 Focal loss: what gamma does
 ===========================
 
-The focal loss multiplies cross entropy by :math:`(1 - p)^\\gamma`, where p is the probability of
+The focal loss multiplies cross entropy by :math:`(1 - p)^\gamma`, where p is the probability of
 the true label. Pixels that are already right count less, so the others count more.
 """
 

@@ -3,7 +3,7 @@ A long tail of classes
 ======================
 
 A few classes are frequent, many are rare. Plain cross entropy gets the frequent ones right and
-gives up the others. Three remedies: weights, margins, and shifted scores.
+misses the others for a long time. Three remedies: weights, margins, and shifted scores.
 """
 
 import matplotlib.pyplot as plt
@@ -85,11 +85,11 @@ axes[1, 0].set_ylabel("recall, held-out")
 # %%
 # What to remember
 # ----------------
-# * After few epochs plain cross entropy has not learned the rare half of the digits at all.
-#   Weights and shifted scores find them much earlier.
-# * After more epochs the network separates all training images, and weights change
-#   little; `Byrd and Lipton 2019 <https://arxiv.org/abs/1812.03372>`_ observed the same.
-#   ``logit_adjusted`` kept its advantage, with both seeds.
+# * After few epochs plain cross entropy has hardly learned the rarest digits. Weights and shifted
+#   scores find them much earlier.
+# * The longer the training, the less weights change, as in the experiments of `Byrd and Lipton
+#   2019 <https://arxiv.org/abs/1812.03372>`_. After twenty epochs, not shown here, nothing was left
+#   of their advantage, while that of ``logit_adjusted`` became smaller.
 # * ``ldam`` did not help here. Its paper also normalizes features and weights, and reweights
 #   classes late in training, which this loss alone does not do.
 # * Score by ``"balanced_accuracy"``: with the accuracy of data as unequal as this, a loss that

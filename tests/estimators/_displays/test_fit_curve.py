@@ -67,6 +67,19 @@ def test_several_fits_are_overlaid_in_a_colour_each(digits: Data) -> None:
     assert display.axes_[0].get_yscale() == "log"
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("learning rate .01", "learning rate .001")])
+def test_the_legend_of_several_fits_lies_within_the_figure(names: tuple[str, str]) -> None:
+    curve = np.array([2.0, 1.0, 1.5])
+    curves = dict.fromkeys(names, curve)
+    display = FitCurveDisplay(curves, curves, curves).plot()
+    figure = display.figure_
+    figure.canvas.draw()
+    legend = display.axes_[0].get_legend()
+    assert legend is not None
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert display.axes_[0].get_window_extent().width > 0.8 * figure.bbox.width
+
+
 def test_losses_that_are_not_positive_stay_on_a_linear_scale() -> None:
     display = FitCurveDisplay({"a": np.array([1.0, -1.0])}, {}, {"a": np.ones(2)})
     assert display.plot(log_scale=True).axes_[0].get_yscale() == "linear"

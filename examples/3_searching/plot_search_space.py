@@ -82,6 +82,9 @@ for label, (color, marker) in looks.items():
         )
 ax.set(xscale="log", xlabel="learning rate", ylabel="mean Dice on held-out images")
 ax.set_title("Candidates of the search", loc="left")
+ticks = [0.001, 0.003, 0.01, 0.03, 0.1]
+ax.set_xticks(ticks, ticks)
+ax.minorticks_off()
 ax.grid(alpha=0.3)
 _ = ax.legend(frameon=False, loc="upper left")
 

@@ -2,13 +2,14 @@
 What metrics see, and what they do not
 ======================================
 
-A search returns the loss that is best for the metric it is given. Seven kinds of errors in one true
+A search returns the loss that is best for the metric it is given. Six kinds of errors in one true
 mask show what each metric sees: overlap, outline, the farthest pixel, or the probabilities.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, shift
+from matplotlib.colors import ListedColormap
+from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_edt, shift
 
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import (
@@ -29,28 +30,85 @@ numbers, sizes = np.unique(labels[truth], return_counts=True)
 print(f"{len(numbers)} nuclei, {truth.mean():.0%} of the pixels")
 
 # %%
-# Errors that happen, made on purpose. Each is a mask.
-rng = np.random.default_rng(0)
-smallest = numbers[np.argsort(sizes)[:3]]
+# Errors made on purpose: an outline that is one pixel off, to both sides or along an axis; nuclei
+# that are not found; a small false object, far from everything; and the true mask with
+# probabilities that are too low.
+outside = distance_transform_edt(~truth)
+row, column = np.unravel_index(np.argmax(outside), truth.shape)
 speck = truth.copy()
-far = np.unravel_index(
-    np.argmax(np.where(truth, 0, 1) * gaussian_filter((~truth).astype(float), 8)), truth.shape
-)
-speck[far[0] - 1 : far[0] + 2, far[1] - 1 : far[1] + 2] = True
-rough = np.where(
-    binary_dilation(truth) & ~binary_erosion(truth), rng.random(truth.shape) < 0.5, truth
-)
-errors = {
-    "too large": binary_dilation(truth),
-    "too small": binary_erosion(truth),
-    "shifted": shift(truth.astype(float), (2, 2), order=0) > 0.5,
-    "rough outline": rough,
-    "small ones missed": truth & ~np.isin(labels, smallest),
-    "one false speck": speck,
-    "overconfident": truth,
+speck[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+smallest = numbers[np.argsort(sizes)[:3]]
+masks = {
+    "one pixel\ntoo large": binary_dilation(truth),
+    "one pixel\ntoo small": binary_erosion(truth),
+    "shifted by\ntwo pixels": shift(truth.astype(float), (0, 2), order=0) > 0.5,
+    "smallest three\nmissed": truth & ~np.isin(labels, smallest),
+    "one false\nspeck": speck,
+    "right, but\nunsure": truth,
 }
 
 # %%
-# And a probability for each pixel, for the metric that needs one: a smooth step across the outline
-# of the mask. That of "overconfident" is 0 or 1 everywhere, with the mask of a model that errs a
-# little, "rough outline".
+# The model says .95 for what it predicts, and .6 in the last case. All scores are of the class
+# "nucleus", ``labels=[True]``.
+table = []
+for name, mask in masks.items():
+    sure = 0.6 if "unsure" in name else 0.95
+    probability = np.where(mask, sure, 1 - sure)[None]
+    pair = truth[None], mask[None]
+    table.append(
+        [
+            dice_score(*pair, labels=[True]),
+            iou_score(*pair, labels=[True]),
+            boundary_iou_score(*pair, labels=[True], width=2),
+            surface_dice_score(*pair, labels=[True], tolerance=1),
+            hausdorff_distance(*pair, labels=[True], percentile=100),
+            hausdorff_distance(*pair, labels=[True], percentile=95),
+            expected_calibration_error(truth[None], np.stack([1 - probability, probability], 1)),
+        ]
+    )
+table = np.array(table).T
+metrics = [
+    "Dice",
+    "IoU",
+    "boundary IoU, 2 pixels",
+    "surface Dice, 1 pixel",
+    "Hausdorff distance",
+    "the same, 95 %",
+    "calibration error",
+]
+
+# %%
+# The darker a cell, the worse the score, on a scale for each metric from perfect to the worst of
+# these errors. For the last three, 0 is best.
+perfect = np.array([1, 1, 1, 1, 0, 0, 0])[:, None]
+distance = np.abs(table - perfect)
+darkness = distance / np.maximum(distance.max(axis=1, keepdims=True), 1e-9)
+
+figure = plt.figure(figsize=(9, 6.4), layout="constrained")
+grid = figure.add_gridspec(2, 6, height_ratios=[1, 2.2])
+colors = ListedColormap(["white", "#9ca3af", "#E69F00", "#0072B2"])
+for k, (name, mask) in enumerate(masks.items()):
+    ax = figure.add_subplot(grid[0, k])
+    kinds = np.where(truth & mask, 1, 0) + 2 * (mask & ~truth) + 3 * (truth & ~mask)
+    ax.imshow(kinds, cmap=colors, vmin=0, vmax=3, interpolation="nearest")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_title(name, fontsize="medium")
+ax = figure.add_subplot(grid[1, :])
+ax.imshow(darkness, cmap="Greys", vmin=0, vmax=1.3, aspect="auto")
+for i, j in np.ndindex(table.shape):
+    text = f"{table[i, j]:.1f}" if i in (4, 5) else f"{table[i, j]:.2f}"
+    color = "white" if darkness[i, j] > 0.7 else "black"
+    ax.text(j, i, text, ha="center", va="center", color=color)
+ax.set_yticks(range(len(metrics)), metrics)
+ax.set_xticks([])
+ax.tick_params(length=0)
+ax.set_xlabel("gray: found, orange: false alarm, blue: missed")
+for spine in ax.spines.values():
+    spine.set_visible(False)
+
+# %%
+# Read by columns
+# ---------------
+#
+# - **Too large and too small** by one pixel have nearly the same Dice, here

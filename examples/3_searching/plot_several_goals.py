@@ -1,0 +1,71 @@
+"""
+Several goals at once
+=====================
+
+A good overlap and a small worst distance can ask for different losses. ``refit="pareto"`` finds the
+candidates between which only a preference decides.
+"""
+
+import numpy as np
+from sklearn.base import clone
+
+from sklearnloss import LossSearchCV, UNetSegmenter
+from sklearnloss.datasets import load_nuclei
+from sklearnloss.estimators import SegmentationDisplay
+from sklearnloss.tuning import ParetoFrontDisplay
+
+# %%
+# Nuclei, scored by the Dice coefficient and by the Hausdorff distance, in pixels. With several
+# goals no candidate is stopped early: being behind in one may mean being ahead in the other.
+X, y, groups = (each[::2] for each in load_nuclei(border=False))
+model = UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=5, lr=1e-2)
+search = LossSearchCV(
+    model,
+    ["dice", "cross_entropy", "tversky", "focal"],
+    n_trials=16,
+    cv=2,
+    scoring=["dice", "hausdorff"],
+    refit="pareto",
+    random_state=0,
+)
+search.fit(X, y)
+
+# %%
+# The front: no other candidate is at least as good in both and better in one. The line joins them;
+# the ring marks the chosen one, whose worse goal is best, with each scaled to 0..1 on the front.
+_ = ParetoFrontDisplay.from_search(search)
+
+# %%
+# The same as numbers. Scorers are "higher is better", so distances have a minus sign.
+for entry in search.pareto_front_:
+    scores = ", ".join(
+        f"{name} {entry['scores'][name]:.3f} ± {entry['std'][name]:.3f}" for name in entry["scores"]
+    )
+    print(f"{entry['loss']:14} {scores}")
+
+# %%
+# Where neighbors on the front differ by much less than the spread over the folds, their order may
+# be chance.
+ends = [search.pareto_front_[0], search.pareto_front_[-1]]
+spread = np.mean([entry["std"]["dice"] for entry in search.pareto_front_])
+gap = ends[0]["scores"]["dice"] - ends[1]["scores"]["dice"]
+print(f"the ends of the front differ by {gap:.3f} in Dice; the folds by {spread:.3f}")
+
+# %%
+# Another choice
+# --------------
+#
+# The candidate with the best Dice, trained again on all tiles but the first ones:
+other = clone(model).set_params(**search.pareto_front_[0]["params"], random_state=0)
+other.fit(X[8:], y[8:])
+_ = SegmentationDisplay.from_estimator(other, X[:8], y[:8], n_images=2, select="worst")
+
+# %%
+# What to remember
+# ----------------
+#
+# - ``scoring`` is a list of metrics, and ``refit="pareto"`` optimizes all of them.
+# - ``pareto_front_`` is the answer; ``best_params_`` is one point of it.
+# - For a rule such as "the best Dice with a distance below 10", pass a function as ``refit``.
+# - More in :doc:`/how_to/search`, and what metrics see in
+#   :ref:`sphx_glr_examples_4_evidence_plot_metrics.py`.

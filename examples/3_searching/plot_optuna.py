@@ -80,12 +80,13 @@ for trial in study.trials:
 left.set(xlabel="folds trained", ylabel="mean Dice of the digits")
 left.set_xticks([1, 2, 3])
 left.set_title("Trials; a cross where one was pruned", loc="left")
-left.legend(frameon=False, fontsize="small")
 right.set(xscale="log", xlabel="learning rate")
 ticks = [0.003, 0.01, 0.03]
 right.set_xticks(ticks, ticks)
 right.minorticks_off()
 right.set_title("Filled: all folds", loc="left")
+handles, names = left.get_legend_handles_labels()
+right.legend(handles, names, frameon=False, loc="upper left")
 for ax in (left, right):
     ax.grid(alpha=0.3)
 

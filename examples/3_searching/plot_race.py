@@ -74,13 +74,13 @@ losses = ["dice", "dice+cross_entropy", "cross_entropy", "focal", "tversky", "hi
 colors = ["#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00"]
 drawn = set()
 for trial in search.study_.trials:
-    curve = {step: value for step, value in trial.intermediate_values.items() if step < 6}
+    curve = {step: value for step, value in trial.intermediate_values.items() if step <= 6}
     loss = trial.params["loss"]
     if not curve:
         continue
-    stopped = max(curve) < 5
+    stopped = max(curve) < 6
     ax.plot(
-        np.array(list(curve)) + 1,
+        list(curve),
         list(curve.values()),
         color=colors[losses.index(loss)],
         marker="x" if stopped else None,
@@ -91,7 +91,7 @@ for trial in search.study_.trials:
     drawn.add(loss)
 ax.set(xlabel="epoch of the first fold", ylabel="mean Dice on held-out tiles")
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, ncols=2, loc="upper left", title="cross: stopped within the fold")
+_ = ax.legend(frameon=False, ncols=2, loc="lower right", title="cross: stopped within the fold")
 
 # %%
 # The reasons

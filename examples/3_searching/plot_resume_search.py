@@ -118,7 +118,7 @@ for loss, marker in markers.items():
 ax.set(xlabel="candidate", ylabel="mean Dice over the finished folds", xlim=(0.5, len(calls) + 0.5))
 ax.set_xticks(range(1, len(calls) + 1))
 ax.grid(axis="y", alpha=0.3)
-_ = ax.legend(frameon=False, loc="lower right")
+_ = ax.legend(frameon=False, loc="lower left")
 
 # %%
 # What to remember

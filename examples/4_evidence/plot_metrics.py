@@ -33,10 +33,10 @@ print(f"{len(numbers)} nuclei, {truth.mean():.0%} of the pixels")
 # Errors made on purpose: an outline that is one pixel off, to both sides or along an axis; nuclei
 # that are not found; a small false object, far from everything; and the true mask with
 # probabilities that are too low.
-outside = distance_transform_edt(~truth)
+outside = distance_transform_edt(np.pad(~truth, 1))[1:-1, 1:-1]  # not at the edge of the image
 row, column = np.unravel_index(np.argmax(outside), truth.shape)
 speck = truth.copy()
-speck[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
+speck[row - 2 : row + 2, column - 2 : column + 2] = True
 smallest = numbers[np.argsort(sizes)[:3]]
 masks = {
     "one pixel\ntoo large": binary_dilation(truth),
@@ -103,12 +103,62 @@ for i, j in np.ndindex(table.shape):
 ax.set_yticks(range(len(metrics)), metrics)
 ax.set_xticks([])
 ax.tick_params(length=0)
-ax.set_xlabel("gray: found, orange: false alarm, blue: missed")
 for spine in ax.spines.values():
     spine.set_visible(False)
+names = ["found", "false alarm", "missed"]
+patches = [
+    plt.Rectangle((0, 0), 1, 1, color=color) for color in ("#9ca3af", "#E69F00", "#0072B2")
+]
+_ = figure.legend(patches, names, loc="outside lower center", ncols=3, frameon=False)
 
 # %%
-# Read by columns
-# ---------------
+# What each one sees
+# ------------------
 #
-# - **Too large and too small** by one pixel have nearly the same Dice, here
+# - **Dice and IoU** count pixels. They see large errors and forget small ones: the speck costs
+#   nearly nothing, and so does a small nucleus in an image with large ones. Both order two masks of
+#   one class alike, since ``IoU = Dice / (2 - Dice)``.
+# - **Boundary IoU** compares rims, so an outline that is off by a pixel or two costs about half of
+#   it. For large objects, Dice hardly notices that.
+# - **Surface Dice** forgives up to its tolerance, a pixel here, and nothing beyond: the shift by two
+#   pixels costs half of it, the mask that is a pixel too large almost nothing.
+# - **The Hausdorff distance** sees only the worst pixel. The speck is as bad as three missed nuclei,
+#   and the rest of the mask does not matter. Its 95th percentile does not see the speck at all.
+# - **The calibration error** looks at probabilities: it alone sees that a model is unsure, and it
+#   hardly sees that three nuclei are missing.
+
+# %%
+# Small objects
+# -------------
+#
+# The same error costs a small object more than a large one. Disks of growing radius, each predicted
+# one pixel too small:
+radii = np.arange(2, 31)
+rows, columns = np.ogrid[-40:41, -40:41]
+curves = {"Dice": [], "IoU": [], "boundary IoU, 2 pixels": []}
+for radius in radii:
+    disk = (rows**2 + columns**2 <= radius**2)[None]
+    smaller = (rows**2 + columns**2 <= (radius - 1) ** 2)[None]
+    curves["Dice"].append(dice_score(disk, smaller, labels=[True]))
+    curves["IoU"].append(iou_score(disk, smaller, labels=[True]))
+    curves["boundary IoU, 2 pixels"].append(
+        boundary_iou_score(disk, smaller, labels=[True], width=2)
+    )
+figure, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
+for (name, values), color, line in zip(
+    curves.items(), ["#0072B2", "#E69F00", "#009E73"], ["-", "--", "-."], strict=True
+):
+    ax.plot(radii, values, line, color=color, lw=2.5, label=name)
+ax.set(xlabel="radius in pixels", ylabel="score", ylim=(0, 1))
+ax.set_title("A disk that is predicted one pixel too small", loc="left")
+ax.grid(alpha=0.3)
+_ = ax.legend(frameon=False, loc="lower right")
+
+# %%
+# What to remember
+# ----------------
+#
+# - Choose the metric before the loss: a search finds what the metric rewards.
+# - For thin or touching objects add a metric of outlines, for safety one of distances, for
+#   probabilities that are used further the calibration error.
+# - With several metrics: :ref:`sphx_glr_examples_3_searching_plot_several_goals.py`.

@@ -39,7 +39,7 @@ search = LossSearchCV(
     ImageClassifier(small_net, max_epochs=10, batch_size=20),
     ["cross_entropy", "focal", "poly1", "generalized_ce"],
     param_distributions={"lr": (3e-3, 5e-2, "log")},
-    n_trials=15,
+    n_trials=12,
     cv=3,
     random_state=0,
 )
@@ -74,4 +74,29 @@ names = [f"fold {k + 1}\n{each.best_loss_}" for k, each in enumerate(nested["est
 ax.set_xticks(range(5), names)
 ax.set(ylabel="accuracy", xlim=(-0.5, 4.5))
 ax.grid(axis="y", alpha=0.3)
-_ = ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+_ = ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+
+# %%
+# Which score is right?
+# ---------------------
+#
+# Two errors are in ``best_score_``, in opposite directions. It is the best of twelve, which makes it
+# too high. And its models were trained on two thirds of the data, which makes it too low: with
+# so few images the second error is the larger one here. The nested score has only a small part of the
+# second, since each search was trained on four fifths, and none of the first: no image of an outer
+# fold had a say in what was chosen. It is the one to report, with its spread:
+error = nested["test_score"].std(ddof=1) / np.sqrt(5)
+print(f"nested: {nested['test_score'].mean():.3f} ± {error:.3f} (standard error, too small: folds share")
+print("their training images)")
+
+# %%
+# What to remember
+# ----------------
+#
+# - Nested cross-validation scores the procedure, not one loss: each outer fold may choose another
+#   one. If the choices differ, the losses are close, and it matters little which is taken.
+# - It costs as many searches as there are outer folds. With plenty of images, keep a part of them
+#   aside instead.
+# - With ``storage``, a nested search can be resumed, too: see :doc:`/how_to/search`.
+# - Why the best of many is too high:
+#   :ref:`sphx_glr_examples_4_evidence_plot_selection_bias.py`.

@@ -18,8 +18,8 @@ from sklearnloss.metrics import dice_score, make_mask_scorer
 from sklearnloss.tuning import loss_param_grid
 
 # %%
-# Microscopy tiles with two classes: background, and nuclei, which are 20 % of the pixels. The groups
-# are the quadrants of the image.
+# Microscopy tiles with two classes: background, and nuclei, which are 20 % of the pixels. The
+# groups are the quadrants of the image.
 X, y, groups = load_nuclei(border=False)
 model = UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=5, lr=2e-2, random_state=0)
 pipe = make_pipeline(FunctionTransformer(np.sqrt), model)

@@ -50,7 +50,9 @@ print(search.verdict_)
 # %%
 # The same as a table:
 for row in search.verdict_.table:
-    print(f"{row['loss']:20} {row['status']:14} {row['n_candidates']} tried, folds: {row['n_folds']}")
+    print(
+        f"{row['loss']:20} {row['status']:14} {row['n_candidates']} tried, folds: {row['n_folds']}"
+    )
 
 # %%
 # What was trained, and what not

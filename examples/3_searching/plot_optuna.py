@@ -101,9 +101,7 @@ print(f"{n_folds} of {3 * len(study.trials)} fits were trained")
 #
 # The parameters of the study are turned into those of the estimator by the same function, with a
 # fixed trial.
-best = suggest_loss(
-    optuna.trial.FixedTrial(study.best_params), task="segmentation", losses=losses
-)
+best = suggest_loss(optuna.trial.FixedTrial(study.best_params), task="segmentation", losses=losses)
 print(best)
 
 # %%

@@ -56,7 +56,9 @@ for fold in range(1, search.n_splits_):
     ax.axvline(6 * fold, color="black", lw=1)
 ax.set(xlim=(0, search.n_splits_ * 6), ylim=(len(order) - 0.4, -0.6))
 ax.set_yticks(range(len(order)), results["loss"][order], fontsize="small")
-ax.set_xticks(3 + 6 * np.arange(search.n_splits_), [f"fold {f + 1}" for f in range(search.n_splits_)])
+ax.set_xticks(
+    3 + 6 * np.arange(search.n_splits_), [f"fold {f + 1}" for f in range(search.n_splits_)]
+)
 ax.tick_params(length=0)
 ax.set_title("Epochs trained; mean Dice of the finished folds or epochs", loc="left")
 for side in ax.spines.values():

@@ -76,9 +76,9 @@ for ax, verdict, title in zip(
     ax.grid(axis="x", alpha=0.3)
 
 # %%
-# The interval after fresh folds is not narrower than that of the search, though there are more fits:
-# it has to hold at each of three looks at the scores, and it no longer relies on the folds on which
-# the winner was chosen. A lead that was partly luck becomes smaller on fresh folds.
+# The interval after fresh folds is not narrower than that of the search, though there are more
+# fits: it has to hold at each of three looks at the scores, and it no longer relies on the folds on
+# which the winner was chosen. A lead that was partly luck becomes smaller on fresh folds.
 #
 # What to remember
 # ----------------

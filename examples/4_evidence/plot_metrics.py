@@ -106,9 +106,7 @@ ax.tick_params(length=0)
 for spine in ax.spines.values():
     spine.set_visible(False)
 names = ["found", "false alarm", "missed"]
-patches = [
-    plt.Rectangle((0, 0), 1, 1, color=color) for color in ("#9ca3af", "#E69F00", "#0072B2")
-]
+patches = [plt.Rectangle((0, 0), 1, 1, color=color) for color in ("#9ca3af", "#E69F00", "#0072B2")]
 _ = figure.legend(patches, names, loc="outside lower center", ncols=3, frameon=False)
 
 # %%
@@ -120,10 +118,11 @@ _ = figure.legend(patches, names, loc="outside lower center", ncols=3, frameon=F
 #   one class alike, since ``IoU = Dice / (2 - Dice)``.
 # - **Boundary IoU** compares rims, so an outline that is off by a pixel or two costs about half of
 #   it. For large objects, Dice hardly notices that.
-# - **Surface Dice** forgives up to its tolerance, a pixel here, and nothing beyond: the shift by two
-#   pixels costs half of it, the mask that is a pixel too large almost nothing.
-# - **The Hausdorff distance** sees only the worst pixel. The speck is as bad as three missed nuclei,
-#   and the rest of the mask does not matter. Its 95th percentile does not see the speck at all.
+# - **Surface Dice** forgives up to its tolerance, a pixel here, and nothing beyond: the shift by
+#   two pixels costs half of it, the mask that is a pixel too large almost nothing.
+# - **The Hausdorff distance** sees only the worst pixel. The speck is as bad as three missed
+#   nuclei, and the rest of the mask does not matter. Its 95th percentile does not see the speck at
+#   all.
 # - **The calibration error** looks at probabilities: it alone sees that a model is unsure, and it
 #   hardly sees that three nuclei are missing.
 

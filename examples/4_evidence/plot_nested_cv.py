@@ -66,7 +66,9 @@ print(f"on unseen digits   {unseen:.3f}")
 figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
 for k, (a, b) in enumerate(zip(inner, nested["test_score"], strict=True)):
     ax.plot([k, k], [a, b], color="#9ca3af", lw=1.5, zorder=1)
-ax.scatter(range(5), inner, 70, marker="o", color="#E69F00", label="best_score_ of the inner search")
+ax.scatter(
+    range(5), inner, 70, marker="o", color="#E69F00", label="best_score_ of the inner search"
+)
 ax.scatter(range(5), nested["test_score"], 70, marker="s", color="#0072B2", label="outer score")
 ax.axhline(nested["test_score"].mean(), color="#0072B2", lw=1.2, label="mean outer score (nested)")
 ax.axhline(unseen, color="black", lw=1.2, ls="--", label="model of all data, unseen digits")
@@ -80,13 +82,15 @@ _ = ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox
 # Which score is right?
 # ---------------------
 #
-# Two errors are in ``best_score_``, in opposite directions. It is the best of twelve, which makes it
-# too high. And its models were trained on two thirds of the data, which makes it too low: with
-# so few images the second error is the larger one here. The nested score has only a small part of the
-# second, since each search was trained on four fifths, and none of the first: no image of an outer
-# fold had a say in what was chosen. It is the one to report, with its spread:
+# Two errors are in ``best_score_``, in opposite directions. It is the best of twelve, which makes
+# it too high. And its models were trained on two thirds of the data, which makes it too low: with
+# so few images the second error is the larger one here. The nested score has only a small part of
+# the second, since each search was trained on four fifths, and none of the first: no image of an
+# outer fold had a say in what was chosen. It is the one to report, with its spread:
 error = nested["test_score"].std(ddof=1) / np.sqrt(5)
-print(f"nested: {nested['test_score'].mean():.3f} ± {error:.3f} (standard error, too small: folds share")
+print(
+    f"nested: {nested['test_score'].mean():.3f} ± {error:.3f} (standard error, too small: folds share"
+)
 print("their training images)")
 
 # %%

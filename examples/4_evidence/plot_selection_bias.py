@@ -66,9 +66,9 @@ for seed in range(N_STUDIES):
     print(f"on the world {unseen[best]:.3f}, mean of all {unseen.mean():.3f}")
 
 # %%
-# How the luck grows with the number of candidates: a search among n of them is repeated 2,000 times,
-# with n drawn at random. Nothing is trained for that. Both curves are gains over a candidate taken
-# blindly, so it does not matter whether the digits of a study are easier than the world.
+# How the luck grows with the number of candidates: a search among n of them is repeated 2,000
+# times, with n drawn at random. Nothing is trained for that. Both curves are gains over a candidate
+# taken blindly, so it does not matter whether the digits of a study are easier than the world.
 rng = np.random.default_rng(0)
 counts = np.array([1, 2, 3, 5, 8, 12, 20])
 promised, kept = np.zeros((2, N_STUDIES, len(counts)))
@@ -110,7 +110,7 @@ print(f"so {1 - real / said:.0%} of the gain is luck")
 # - ``best_score_`` of any search is too high, that of :class:`~sklearnloss.LossSearchCV` as well.
 #   Report the score on images that the search has not seen, or that of nested cross-validation:
 #   :ref:`sphx_glr_examples_4_evidence_plot_nested_cv.py`.
-# - A loss with more settings has more candidates, and so more luck. To compare losses, give each the
-#   same number of candidates, and train the best of each again on fresh folds:
+# - A loss with more settings has more candidates, and so more luck. To compare losses, give each
+#   the same number of candidates, and train the best of each again on fresh folds:
 #   :ref:`sphx_glr_examples_4_evidence_plot_decide.py`.
 # - The fewer images and the more similar the candidates, the larger the part of luck.

@@ -55,8 +55,8 @@ for (key, n_repeats), (difference, low, high, outcome) in pairs.items():
 print(next(p["verdict"] for p in comparison.pairs_ if {p["a"], p["b"]} == {"dice", "jaccard"}))
 
 # %%
-# Each interval is that of the difference in Dice; the green band is what does not matter (``rope``).
-# An interval that crosses its edge is undecided.
+# Each interval is that of the difference in Dice; the green band is what does not matter
+# (``rope``). An interval that crosses its edge is undecided.
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
 for ax, key in zip(axes, [("dice", "jaccard"), ("dice", "focal")], strict=True):
     ax.axhspan(-0.01, 0.01, color="#009E73", alpha=0.2, lw=0)
@@ -83,16 +83,16 @@ _ = axes[0].set_ylabel("difference in mean Dice")
 # Repeats use the same images again. With J fits of each loss, a standard deviation s of the
 # difference between folds, and training sets four times as large as the held-out part, the variance
 # of the mean difference is about ``s² (1 / J + 1 / 4)``
-# (`Nadeau and Bengio 2003 <https://doi.org/10.1023/A:1024068626366>`_). The first part vanishes with
-# repeats, the second does not. The usual t interval forgets it.
+# (`Nadeau and Bengio 2003 <https://doi.org/10.1023/A:1024068626366>`_). The first part vanishes
+# with repeats, the second does not. The usual t interval forgets it.
 fits = np.arange(5, 101)
 corrected = stats.t.ppf(0.975, fits - 1) * np.sqrt(1 / fits + 0.25)
 usual = stats.t.ppf(0.975, fits - 1) * np.sqrt(1 / fits)
 figure, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
-ax.plot(fits / 5, corrected, color="#0072B2", lw=2.5, label="corrected for overlapping training sets")
+ax.plot(fits / 5, corrected, color="#0072B2", lw=2.5, label="corrected for the overlap")
 ax.plot(fits / 5, usual, color="#E69F00", lw=2.5, ls="--", label="usual t interval")
 ax.axhline(1.96 * 0.5, color="#6b7280", lw=1, ls=":")
-ax.text(20, 1.02, "never below", ha="right", va="bottom", fontsize="small", color="#4b5563")
+ax.text(19.8, 0.93, "never below this", ha="right", va="top", fontsize="small", color="#4b5563")
 ax.set(
     xlabel="repeats of five folds",
     ylabel="half the width,\nin standard deviations",

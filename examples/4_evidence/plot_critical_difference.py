@@ -20,24 +20,25 @@ from sklearnloss import ImageClassifier
 from sklearnloss.tuning import critical_difference
 
 # %%
-# Ten tasks, each with 179 handwritten digits of its own, and with its own difficulty. No image is
-# in two tasks, so that they are independent of each other. A real study takes data of different
-# origin; these are as different as one data set allows.
+# The question: which loss, if many labels are wrong? Ten tasks, each with 179 handwritten digits of
+# its own, with another share of wrong labels, and blurred or noisy images. No image is in two
+# tasks, so that they are independent. A real study takes data of different origin; these are as
+# different as one data set allows.
 rng = np.random.default_rng(0)
 images, labels = load_digits(return_X_y=True)
 images = images.reshape(-1, 8, 8)
 parts = np.array_split(rng.permutation(len(labels)), 10)
 tasks = {
-    "plain": {},
-    "noise": {"noise": 4.0},
-    "much noise": {"noise": 8.0},
-    "blurred": {"blur": 1.0},
-    "labels 20 % wrong": {"wrong": 0.2},
-    "labels 40 % wrong": {"wrong": 0.4},
-    "noise, labels 20 % wrong": {"noise": 4.0, "wrong": 0.2},
-    "two of three left out": {"keep": 0.33},
-    "blur and noise": {"blur": 0.7, "noise": 3.0},
-    "labels 30 % wrong": {"wrong": 0.3},
+    "20 % wrong": {"wrong": 0.2},
+    "30 % wrong": {"wrong": 0.3},
+    "40 % wrong": {"wrong": 0.4},
+    "50 % wrong": {"wrong": 0.5},
+    "20 % wrong, noise": {"wrong": 0.2, "noise": 3.0},
+    "30 % wrong, noise": {"wrong": 0.3, "noise": 3.0},
+    "40 % wrong, noise": {"wrong": 0.4, "noise": 3.0},
+    "20 % wrong, blur": {"wrong": 0.2, "blur": 0.7},
+    "30 % wrong, blur": {"wrong": 0.3, "blur": 0.7},
+    "40 % wrong, blur": {"wrong": 0.4, "blur": 0.7},
 }
 
 
@@ -52,7 +53,7 @@ def small_net(in_channels, n_outputs):
     )
 
 
-def score(loss, part, noise=0.0, blur=0.0, wrong=0.0, keep=1.0):
+def score(loss, part, wrong, noise=0.0, blur=0.0):
     """Return the balanced accuracy over three folds; only training labels are made wrong."""
     rng = np.random.default_rng(1)  # the same changes for all losses
     X = gaussian_filter(images[part], (0, blur, blur))
@@ -61,9 +62,8 @@ def score(loss, part, noise=0.0, blur=0.0, wrong=0.0, keep=1.0):
     given = np.where(rng.random(len(y)) < wrong, rng.integers(0, 10, len(y)), y)
     predicted = np.empty_like(y)
     for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(X, y):
-        train = train[: int(keep * len(train))]
         model = ImageClassifier(
-            small_net, loss=loss, max_epochs=12, batch_size=20, lr=1e-2, random_state=0
+            small_net, loss=loss, max_epochs=15, batch_size=20, lr=1e-2, random_state=0
         )
         predicted[test] = model.fit(X[train], given[train]).predict(X[test])
     return balanced_accuracy_score(y, predicted)

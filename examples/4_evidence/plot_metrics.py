@@ -120,7 +120,7 @@ _ = figure.legend(patches, names, loc="outside lower center", ncols=3, frameon=F
 #   it. For large objects, Dice hardly notices that.
 # - **Surface Dice** forgives up to its tolerance, a pixel here, and nothing beyond: the shift by
 #   two pixels costs half of it, the mask that is a pixel too large almost nothing.
-# - **The Hausdorff distance** sees only the worst pixel. The speck is as bad as three missed
+# - **The Hausdorff distance** sees only the worst pixel. The speck is nearly as bad as three missed
 #   nuclei, and the rest of the mask does not matter. Its 95th percentile does not see the speck at
 #   all.
 # - **The calibration error** looks at probabilities: it alone sees that a model is unsure, and it

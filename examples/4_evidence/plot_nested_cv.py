@@ -84,14 +84,14 @@ _ = ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox
 #
 # Two errors are in ``best_score_``, in opposite directions. It is the best of twelve, which makes
 # it too high. And its models were trained on two thirds of the data, which makes it too low: with
-# so few images the second error is the larger one here. The nested score has only a small part of
-# the second, since each search was trained on four fifths, and none of the first: no image of an
-# outer fold had a say in what was chosen. It is the one to report, with its spread:
+# so few images the second one can be the larger one, see above. The nested score has only a small
+# part of the second, since each search was trained on four fifths, and none of the first: no image
+# of an outer fold had a say in what was chosen. It is the one to report, with its spread:
 error = nested["test_score"].std(ddof=1) / np.sqrt(5)
-print(
-    f"nested: {nested['test_score'].mean():.3f} ± {error:.3f} (standard error, too small: folds share"
-)
-print("their training images)")
+print(f"nested: {nested['test_score'].mean():.3f}, standard error {error:.3f}")
+
+# %%
+# That error is itself a little too small, since the training sets of the folds overlap.
 
 # %%
 # What to remember

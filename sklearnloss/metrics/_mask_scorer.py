@@ -174,6 +174,8 @@ def make_mask_scorer(
 
     Raises
     ------
+    TypeError
+        If ``score_func`` is not callable, such as the name of a metric.
     ValueError
         If ``score_func`` is a metric of probabilities; or, when the scorer is called, if
         a setting contradicts the segmenter's.
@@ -198,6 +200,12 @@ def make_mask_scorer(
     >>> make_mask_scorer(image_dice)
     make_mask_scorer(image_dice)
     """
+    if not callable(score_func):
+        raise TypeError(
+            f"score_func={score_func!r}: expected a function of (y_true, y_pred), such as "
+            f"dice_score. Names such as 'dice' can be passed as scoring= of LossSearchCV and "
+            f"compare_losses."
+        )
     if score_func is expected_calibration_error:
         raise ValueError(
             "expected_calibration_error scores probabilities. Use CalibrationScorer(n_bins=...)."

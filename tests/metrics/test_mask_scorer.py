@@ -367,3 +367,8 @@ def test_searches_and_comparisons_read_files_of_unlike_sizes(scoring: Any, tmp_p
         estimator, ["bce", "focal"], *files, cv=folds, scoring=scoring, random_state=0
     )
     assert (comparison.scores_ > 2 / 3).all()
+
+
+def test_a_name_instead_of_a_metric_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match=r"score_func='dice': expected a function.*dice_score"):
+        make_mask_scorer("dice", labels=[1])  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ Fine-tuning from a file of weights
 
 A network that has seen many similar images needs few of the new ones. The weights come from a file
 that this example writes itself: a network trained on the digits 0 to 4 is fine-tuned to find the
-digits 5 to 9, from eight images.
+digits 5 to 9, from twenty images.
 """
 
 import tempfile
@@ -37,7 +37,7 @@ old.save(file)
 # %%
 # Few images of the new one
 # -------------------------
-X, y = make_digit_scenes(8, size=32, classes=(5, 6, 7, 8, 9), random_state=1)
+X, y = make_digit_scenes(20, size=32, classes=(5, 6, 7, 8, 9), random_state=1)
 X_test, y_test = make_digit_scenes(60, size=32, classes=(5, 6, 7, 8, 9), random_state=2)
 
 ways = {
@@ -54,7 +54,7 @@ ways = {
 # - ``lr_scale={"encoder": 0.1}`` trains it ten times more slowly than the rest.
 
 models = {
-    name: UNetSegmenter(**settings, max_epochs=30, lr=1e-2, **way).fit(X, y)
+    name: UNetSegmenter(**settings, max_epochs=20, lr=1e-2, **way).fit(X, y)
     for name, way in ways.items()
 }
 # %%
@@ -81,7 +81,7 @@ fig.legend(
 plt.show()
 
 # %%
-# And how fast they learn. The loss is that of the eight training images.
+# And how fast they learn. The loss is that of the twenty training images.
 
 fig, ax = plt.subplots(figsize=(8.5, 3.4), layout="constrained")
 for (name, model), color in zip(

@@ -40,7 +40,7 @@ for k in range(16):
 
 images = sorted(folder.glob("tile??.png"))
 masks = [MaskFiles(sorted(folder.glob(f"{image.stem}_nucleus*.png"))) for image in images]
-print(len(images), "images; the first has", len(masks[0]), "nuclei")
+print(len(images), "images; the first has", len(masks[0].paths), "nuclei")
 
 # %%
 # Lists of files

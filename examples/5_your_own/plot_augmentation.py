@@ -63,9 +63,7 @@ def changed(augment):
 fig, axes = plt.subplots(3, 5, figsize=(8.5, 5.4), layout="constrained")
 for row, (name, augment) in zip(axes, ways.items(), strict=True):
     images, masks = changed(augment)
-    for ax, image, mask in zip(
-        row, [X[few[0]], *images], [y[few[0]], *masks], strict=True
-    ):
+    for ax, image, mask in zip(row, [X[few[0]], *images], [y[few[0]], *masks], strict=True):
         ax.imshow(image, cmap="gray")
         ax.contour(mask, [0.5], colors="#E69F00", linewidths=1.5)
         ax.set(xticks=[], yticks=[])

@@ -124,9 +124,7 @@ class Interrupt(Callback):
 
 def make(folder, *more):
     saved = Checkpoint(dirname=folder, monitor=None)  # None: every epoch
-    return UNetSegmenter(
-        callbacks=[saved, LoadInitState(saved), *more], max_epochs=5, **settings
-    )
+    return UNetSegmenter(callbacks=[saved, LoadInitState(saved), *more], max_epochs=5, **settings)
 
 
 with tempfile.TemporaryDirectory() as folder:

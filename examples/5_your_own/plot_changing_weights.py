@@ -65,9 +65,7 @@ scores = {name: dice_score(y[test], mask, labels=[1]) for name, mask in masks.it
 each = {name: (mask == y[test]).mean((1, 2)) for name, mask in masks.items()}
 k = np.argmax(each["growing to 1"] - each["1 from the start"])
 
-fig, axes = plt.subplots(
-    1, 4, figsize=(9, 2.9), width_ratios=[1.25, 1, 1, 1], layout="constrained"
-)
+fig, axes = plt.subplots(1, 4, figsize=(9, 2.9), width_ratios=[1.25, 1, 1, 1], layout="constrained")
 colors = ["#CC79A7", "#D55E00", "#0072B2"]
 for (name, model), color, line in zip(models.items(), colors, [":", "--", "-"], strict=True):
     axes[0].plot(

@@ -30,9 +30,7 @@ temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 for k in range(16):
     row, column = 128 * (k // 4), 128 * (k % 4)
-    image, objects = (
-        array[row : row + 128, column : column + 128] for array in (whole, numbers)
-    )
+    image, objects = (array[row : row + 128, column : column + 128] for array in (whole, numbers))
     Image.fromarray(image).save(folder / f"tile{k:02}.png")
     for n in np.unique(objects)[1:]:  # without 0, the background
         mask = np.where(objects == n, 255, 0).astype("uint8")

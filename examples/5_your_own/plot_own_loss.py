@@ -62,9 +62,7 @@ axes[0].set_title("held-out image", fontsize=10)
 errors = ListedColormap(["black", "0.75", "#D55E00", "#56B4E9"])  # right: black and gray
 for ax, cost, mask in zip(axes[1:], costs, masks, strict=True):
     truth, found = y[test][k] == 1, mask[k] == 1
-    ax.imshow(
-        np.select([truth & found, truth, found], [1, 2, 3], 0), cmap=errors, vmin=0, vmax=3
-    )
+    ax.imshow(np.select([truth & found, truth, found], [1, 2, 3], 0), cmap=errors, vmin=0, vmax=3)
     missed = ((y[test] == 1) & (mask == 0)).sum() / (y[test] == 1).sum()
     false = ((y[test] == 0) & (mask == 1)).sum() / (mask == 1).sum()
     ax.set_title(f"miss_cost={cost:g}", fontsize=10)

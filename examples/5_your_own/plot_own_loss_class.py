@@ -114,7 +114,12 @@ for name, color, marker, values in zip(
 ):
     ax.plot(weights, values, color=color, marker=marker)
     ax.annotate(
-        name, (weights[-1], values[-1]), (8, 0), textcoords="offset points", color=color, va="center"
+        name,
+        (weights[-1], values[-1]),
+        (8, 0),
+        textcoords="offset points",
+        color=color,
+        va="center",
     )
 ax.set(xlabel="weight of precision", ylabel="held-out quadrant", xticks=weights)
 ax.spines[["top", "right"]].set_visible(False)

@@ -23,8 +23,8 @@ settings = {"width": 8, "depth": 2, "batch_size": 4, "lr": 1e-2, "random_state":
 # %%
 # Three ways to say it
 # --------------------
-# Names, transforms and functions may be mixed in one list. Transforms of torchvision must be those of
-# ``v2``, since the older ones do not know masks. kornia works in the same way.
+# Names, transforms and functions may be mixed in one list. Transforms of torchvision must be
+# those of ``v2``, since the older ones do not know masks. kornia works in the same way.
 
 ways = {
     "built in": ["flip", "affine", "intensity"],
@@ -47,6 +47,7 @@ class Recorder:
     """Keeps the last batch of images and masks."""
 
     def __call__(self, images, masks):
+        """Keep them and return them unchanged."""
         self.images, self.masks = images.clone(), masks.clone()
         return images, masks
 

@@ -37,6 +37,7 @@ class Watch(Callback):
         self.masks = []
 
     def on_epoch_end(self, net, **kwargs):
+        """Is called by the training."""
         mask = net.predict(self.image[None])[0]
         if self.masks:
             net.history.record("changed_pixels", int((mask != self.masks[-1]).sum()))
@@ -57,8 +58,8 @@ for ax, epoch in zip(axes, [1, 2, 3, 4, 6, 8], strict=True):
 plt.show()
 
 # %%
-# Orange: what is predicted for a held-out image; blue: the outline of the truth. Each fit uses copies
-# of the callbacks, which share the objects that they hold; so the list is filled.
+# Orange: what is predicted for a held-out image; blue: the outline of the truth. Each fit uses
+# copies of the callbacks, which share the objects that they hold; so the list is filled.
 #
 # Early stopping
 # --------------
@@ -118,11 +119,13 @@ class Interrupt(Callback):
     """Stands for a power cut."""
 
     def on_epoch_begin(self, net, **kwargs):
+        """Is called by the training."""
         if len(net.history) == 3:
             raise RuntimeError("interrupted")
 
 
 def make(folder, *more):
+    """Return a model that saves and resumes its training."""
     saved = Checkpoint(dirname=folder, monitor=None)  # None: every epoch
     return UNetSegmenter(callbacks=[saved, LoadInitState(saved), *more], max_epochs=5, **settings)
 
@@ -141,7 +144,8 @@ print("epochs:", resumed.n_iter_, " same as without an interruption:", same)
 # %%
 # What to remember
 # ----------------
-# - A callback of your own is a class of a few lines; ``net.history.record`` keeps a number per epoch.
+# - A callback of your own is a class of a few lines; ``net.history.record`` keeps a number per
+#   epoch.
 # - ``early_stopping=True`` needs no callback.
 # - In searches and cross-validation, pass a *function* that returns a callback, so that each fit
 #   gets its own.

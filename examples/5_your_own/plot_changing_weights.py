@@ -29,8 +29,9 @@ settings = {
 # %%
 # The callback
 # ------------
-# ``net.criterion_.loss`` is the loss that is being trained, here a sum. ``weights__boundary`` is the
-# weight of its term ``boundary``. Other parameters change in the same way, such as ``focal__gamma``.
+# ``net.criterion_.loss`` is the loss that is being trained, here a sum. ``weights__boundary`` is
+# the weight of its term ``boundary``. Other parameters change in the same way, such as
+# ``focal__gamma``.
 
 
 class Weight(Callback):
@@ -41,6 +42,7 @@ class Weight(Callback):
         self.schedule = schedule
 
     def on_epoch_begin(self, net, **kwargs):
+        """Is called by the training."""
         progress = (len(net.history) - 1) / max(1, net.max_epochs - 1)
         weight = self.schedule(progress)
         net.criterion_.loss.set_params(**{f"weights__{self.term}": weight})
@@ -67,7 +69,7 @@ k = np.argmax(each["growing to 1"] - each["1 from the start"])
 
 fig, axes = plt.subplots(1, 4, figsize=(9, 2.9), width_ratios=[1.25, 1, 1, 1], layout="constrained")
 colors = ["#CC79A7", "#D55E00", "#0072B2"]
-for (name, model), color, line in zip(models.items(), colors, [":", "--", "-"], strict=True):
+for model, color, line in zip(models.values(), colors, [":", "--", "-"], strict=True):
     axes[0].plot(
         model.history_[:, "epoch"], model.history_[:, "weight_boundary"], line, color=color
     )

@@ -36,8 +36,8 @@ settings = {
 # %%
 # The history
 # -----------
-# ``history_`` is a list with a dict for each epoch. With ``early_stopping=True`` it also has the loss
-# of the images that are held out, and an ``EpochScoring`` adds scores of them.
+# ``history_`` is a list with a dict for each epoch. With ``early_stopping=True`` it also has the
+# loss of the images that are held out, and an ``EpochScoring`` adds scores of them.
 
 score = EpochScoring(iou_scorer, name="valid_iou", lower_is_better=False)
 models = {
@@ -66,8 +66,8 @@ table.to_csv(Path(folder.name) / "history.csv", index=False)
 # %%
 # TensorBoard
 # -----------
-# ``callbacks=[board]`` gets a *function* that makes the callback, so that each fit writes a run of its
-# own, also in a search, in cross-validation, and in other processes.
+# ``callbacks=[board]`` gets a *function* that makes the callback, so that each fit writes a run
+# of its own, also in a search, in cross-validation, and in other processes.
 
 
 def board():

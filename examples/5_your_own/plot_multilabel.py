@@ -17,9 +17,9 @@ from sklearnloss.metrics import dice_score
 # %%
 # The images
 # ----------
-# Zeros and ones from scikit-learn's digits, enlarged to 16 x 16 pixels, at random positions. Where two
-# digits overlap, the brighter pixel is seen. A mask is (2, height, width): where is a zero,
-# where is a one?
+# Zeros and ones from scikit-learn's digits, enlarged to 16 x 16 pixels, at random positions.
+# Where two digits overlap, the brighter pixel is seen. A mask is (2, height, width): where is a
+# zero, where is a one?
 
 digits, names = load_digits(return_X_y=True)
 digits = digits.reshape(-1, 8, 8) / 16
@@ -109,8 +109,8 @@ plt.show()
 #
 # A threshold for each label
 # --------------------------
-# A label is predicted if its probability is above .5. ``fit_threshold`` chooses a threshold for each,
-# on images outside of the training (:ref:`sphx_glr_examples_5_your_own_plot_threshold.py`).
+# A label is predicted if its probability is above .5. ``fit_threshold`` chooses a threshold for
+# each, on images outside of the training (:ref:`sphx_glr_examples_5_your_own_plot_threshold.py`).
 
 X_new, y_new = make_scenes(60, seed=2)
 model.fit_threshold(X_new, y_new, scoring="dice")

@@ -44,9 +44,10 @@ print(len(images), "images; the first has", len(masks[0].paths), "nuclei")
 # Lists of files
 # --------------
 # A :class:`~sklearnloss.FileReader` says how files become images and masks. With
-# ``masks="border"`` objects turn into three classes: background (0), object (1), and the border that
-# separates objects that touch (2). ``masks="objects"`` would leave out the border, ``resize=64``
-# shrink the images, ``color="gray"`` convert colored ones. It is saved with the model.
+# ``masks="border"`` objects turn into three classes: background (0), object (1), and the border
+# that separates objects that touch (2). ``masks="objects"`` would leave out the border,
+# ``resize=64`` shrink the images, ``color="gray"`` convert colored ones. It is saved with the
+# model.
 
 reader = FileReader(masks="border")
 settings = {
@@ -141,5 +142,5 @@ temporary.cleanup()
 # - ``MaskFiles`` joins the files of one image's objects.
 # - Data larger than memory: lists of files, memory maps, or a ``Dataset``.
 #
-# More, and the layouts of folders that the command line knows: :doc:`/how_to/my_data`. Masks for new
-# files: :ref:`sphx_glr_examples_5_your_own_plot_objects.py`.
+# More, and the layouts of folders that the command line knows: :doc:`/how_to/my_data`. Masks for
+# new files: :ref:`sphx_glr_examples_5_your_own_plot_objects.py`.

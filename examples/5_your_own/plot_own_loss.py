@@ -90,6 +90,7 @@ print(report.passed)
 
 
 def log_of_probability(logits, target):
+    """Cross entropy, as one would write it first."""
     p = logits.sigmoid()
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean()
 

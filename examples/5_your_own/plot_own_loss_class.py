@@ -42,6 +42,7 @@ class GeometricMeanLoss(RegionLoss):
         super().__init__(eps, batch=batch, ignore_index=ignore_index, reduction=reduction)
 
     def per_class(self, counts):
+        """Return the loss of each image and class, (n, C)."""
         precision = (counts.tp + self.eps) / (counts.p + self.eps)
         recall = (counts.tp + self.eps) / (counts.t + self.eps)
         return 1 - precision**self.weight * recall ** (1 - self.weight)
@@ -51,8 +52,8 @@ class GeometricMeanLoss(RegionLoss):
 # Look at it
 # ----------
 # What does the formula prefer? Along a line of one color the loss is the same: with a weight of
-# 0.2 it is best to gain recall, with 0.8 precision. The dashed lines are those of Dice, the harmonic
-# mean of the two.
+# 0.2 it is best to gain recall, with 0.8 precision. The dashed lines are those of Dice, the
+# harmonic mean of the two.
 
 precision, recall = np.meshgrid(np.linspace(0.02, 1, 200), np.linspace(0.02, 1, 200))
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.3), sharey=True, layout="constrained")

@@ -22,8 +22,8 @@ settings = {"loss": "dice+bce", "batch_size": 4, "random_state": 0}
 # A class
 # -------
 # The number of image channels and of scores are passed under the names that it uses, such as
-# ``in_channels`` and ``n_classes``; everything else is a parameter, ``network__<name>``. This one has
-# no halving of the resolution: each layer looks farther instead, with dilated kernels.
+# ``in_channels`` and ``n_classes``; everything else is a parameter, ``network__<name>``. This one
+# has no halving of the resolution: each layer looks farther instead, with dilated kernels.
 
 
 class Dilated(nn.Module):
@@ -43,6 +43,7 @@ class Dilated(nn.Module):
         self.scores = nn.Conv2d(width, n_classes, 1)
 
     def forward(self, x):
+        """Map images to scores."""
         return self.scores(self.features(x))
 
 
@@ -102,9 +103,9 @@ for ax in axes:
 plt.show()
 
 # %%
-# The panels show the probability of a nucleus, from dark blue (0) to yellow (1), with the outline of
-# the truth. Nuclei are bright, so two layers with some two hundred weights are not far behind the
-# fourteen million of the largest network, which is the best one after 48 steps.
+# The panels show the probability of a nucleus, from dark blue (0) to yellow (1), with the outline
+# of the truth. Nuclei are bright, so two layers with some two hundred weights are not far behind
+# the fourteen million of the largest network, which is the best one after 48 steps.
 #
 # Sizes
 # -----
@@ -126,6 +127,7 @@ class TooSmall(nn.Module):
         self.scores = nn.Conv2d(in_channels, n_classes, 3, stride=2, padding=1)
 
     def forward(self, x):
+        """Map images to scores."""
         return self.scores(x)
 
 
@@ -138,7 +140,8 @@ except ValueError as error:
 # What to remember
 # ----------------
 # - A class or a function as ``network=``; its arguments are ``network__<name>``, also in a search.
-# - ``"smp:..."``, ``"torchvision:..."``, ``"timm:..."`` and ``"monai:..."`` are networks of libraries.
+# - ``"smp:..."``, ``"torchvision:..."``, ``"timm:..."`` and ``"monai:..."`` are networks of
+#   libraries.
 # - The network returns raw scores, without sigmoid or softmax.
 #
 # More: :doc:`/how_to/networks`. Training starts from weights of your own in

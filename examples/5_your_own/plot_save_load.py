@@ -36,7 +36,7 @@ print("the same probabilities:", (again.predict_proba(X) == model.predict_proba(
 # Any program that reads safetensors can open it. Tensors are named; the rest is JSON.
 
 with safe_open(file, "numpy") as opened:
-    tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     metadata = opened.metadata()
 print(len(tensors), "tensors; metadata:", list(metadata))
 content = json.loads(metadata["sklearnloss"])

@@ -35,8 +35,8 @@ settings = {
 # Temperature
 # -----------
 # The focal loss ignores pixels that are already easy, which makes its probabilities too unsure.
-# ``fit_temperature`` divides all scores by one number such that the log loss is lowest. Below 1 makes
-# them surer. Masks stay the same, since a probability of one half remains one half.
+# ``fit_temperature`` divides all scores by one number such that the log loss is lowest. Below 1
+# makes them surer. Masks stay the same, since a probability of one half remains one half.
 
 focal = UNetSegmenter(FocalLoss(gamma=4, alpha=None), **settings).fit(X[train], y[train])
 calibrated = copy.deepcopy(focal).fit_temperature(X[adjust], y[adjust])
@@ -67,14 +67,14 @@ left.set(
     ylabel="share of nuclei among these pixels",
     aspect="equal",
 )
-left.legend(frameon=False, fontsize=9, loc="upper left")
+left.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.35, 0.25))
 
 # %%
 # Threshold
 # ---------
-# A Tversky loss with a high cost of misses finds too much. ``fit_threshold`` looks for the threshold
-# with the highest score, here Dice of the nuclei. It tries more than a thousand at once, from counts,
-# and predicts the images only once. Curves of all thresholds, for comparison:
+# A Tversky loss with a high cost of misses finds too much. ``fit_threshold`` looks for the
+# threshold with the highest score, here Dice of the nuclei. It tries more than a thousand at
+# once, from counts, and predicts the images only once. Curves of all thresholds, for comparison:
 
 model = UNetSegmenter(TverskyLoss(alpha=0.1, beta=0.9), **settings).fit(X[train], y[train])
 probabilities = {

@@ -155,8 +155,12 @@ class FitCurveDisplay:
             axes.locator_params(axis="x", integer=True)
         if len(self.train_loss) > 1:  # above, since it is large; long labels below each other
             widest = max(map(len, losses.get_legend_handles_labels()[1]))
-            place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "fontsize": "small"}
-            losses.legend(ncols=2 if widest <= 36 else 1, **place)
+            losses.legend(
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                ncols=2 if widest <= 36 else 1,
+                fontsize="small",
+            )
         else:
             losses.legend()
         return self

@@ -128,14 +128,15 @@ FACTS = {
             Formula(
                 "Classes that exclude each other",
                 r"""L = \frac{1}{k\, n} \sum_{i \in H} -\log p_{y_i}, \qquad
-H = \text{the } k\,n \text{ pixels of the batch with the smallest } p_{y_i}""",
+H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
                 "softmax",
                 topk,
             ),
         ),
         symbols={
             "p_{y_i}": "the softmax probability of the label of pixel i",
-            "n": "the number of valid pixels in the batch, weighted by `sample_weight`",
+            "n": "the number of valid pixels in the batch, weighted by `sample_weight`; the hardest are "
+            "chosen among all of them",
             "k": "`k`, the share of pixels that count; a pixel at the limit counts partially",
         },
         limits=(
@@ -225,8 +226,8 @@ H = \text{the } k\,n \text{ pixels of the batch with the smallest } p_{y_i}""",
             "m": "`clip`: negatives with a probability below it cost nothing",
         },
         limits=(
-            "Without an upper bound on positives; at most -log(clip) on negatives.",
-            "A confident false alarm loses its gradient, a confident miss does not.",
+            "Without an upper bound on positives; at most -log(clip) on negatives if `clip` is above 0.",
+            "With such a clip a confident false alarm loses its gradient; a confident miss keeps it.",
         ),
         use=(
             f"Many labels at once of which few are present: mean average precision of 86.6 on "
@@ -236,7 +237,7 @@ H = \text{the } k\,n \text{ pixels of the batch with the smallest } p_{y_i}""",
         ),
         avoid=(
             "False alarms cost as much as misses: the defaults prefer to find too much.",
-            "Calibrated probabilities: they come out too high.",
+            "Calibrated probabilities: with the defaults they come out too high.",
         ),
         effects={
             "gamma_pos": "Easy positives count less. Keep it below `gamma_neg`.",
@@ -288,8 +289,8 @@ e^{s z_j}}, \qquad m_c = m_{\max} \left(\frac{n_{\min}}{n_c}\right)^{1/4}""",
         ),
         avoid=(
             "The test data have the same rare classes, and plain accuracy is the score.",
-            "Networks of the paper's kind: it bounds features and weights and scales by 30. For "
-            "plain networks keep `scale=1`.",
+            "The paper's `scale=30` with a plain network: it is meant for normalized features and "
+            "weights. Keep `scale=1`.",
         ),
         effects={"max_margin": "Rare classes are predicted more often."},
         vary=("max_margin", (0.0, 0.5, 2.0)),

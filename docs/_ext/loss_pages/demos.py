@@ -110,6 +110,11 @@ DEMOS = {
 }
 
 
+def rival(name: str) -> str:
+    """Return the loss that a page compares its loss with."""
+    return "dice" if name == "cross_entropy" else "cross_entropy"
+
+
 @cache
 def data(demo: str) -> tuple[Array, Array, Array, Array]:
     """Return training images and targets, and held-out ones."""

@@ -8,11 +8,17 @@ from typing import Any
 
 from loss_facts import FACTS, Equality, Fact
 
-from sklearnloss.losses import Loss, get_loss
+from sklearnloss.losses import Loss, PixelLoss, get_loss
 
-from . import costs, records
-from .demos import DEMOS
+from . import costs, gallery, records
+from .demos import DEMOS, rival
 from .describe import call, introduction, notes, papers, settings
+
+
+HOW_TO_ADD = (
+    "The loss %r has no page: write FACTS[%r], a Fact (docs/_ext/loss_facts/fact.py), in one of "
+    "the modules of docs/_ext/loss_facts. CONTRIBUTING.md, \"Add a loss\", has an example."
+)
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -28,14 +34,14 @@ def write(name: str, results: Mapping[str, Any]) -> str:
     name : str
         The loss.
     results : dict of str to dict
-        Scores and pictures of each fit, by demo, from :func:`drawing.draw`.
+        Scores and pictures of each fit, by demo, from :func:`loss_pages.fits.draw_demo`.
     """
     fact, cls = FACTS[name], type(get_loss(name))
     parts = [
         _head(name, cls, fact),
         _bullets("When to use it", fact.use),
         _bullets("When not", fact.avoid),
-        _formula(fact),
+        _formula(cls, fact),
         _curves(name, fact),
         *(_demo(name, demo, results[demo]) for demo in fact.demos if demo in results),
         _longer(name),
@@ -44,7 +50,8 @@ def write(name: str, results: Mapping[str, Any]) -> str:
         _cost(name, cls, fact),
         _relations(name, fact),
         _bullets("Papers", papers(cls)),
-        _see_also(cls),
+        _see_also(name, cls),
+        _examples(name),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -70,7 +77,7 @@ def _tasks(cls: type[Loss]) -> str:
     return f"{tasks}: {forms[cls.form]}"
 
 
-def _formula(fact: Fact) -> str:
+def _formula(cls: type[Loss], fact: Fact) -> str:
     lines = ["## Formula"]
     for formula in fact.formulas:
         if formula.latex:
@@ -78,10 +85,18 @@ def _formula(fact: Fact) -> str:
             if "&=" in latex:
                 latex = f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
             lines.append(f"{formula.title}:\n\n```{{math}}\n{latex}\n```")
-    symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in fact.symbols.items())
+    symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in explained(cls, fact).items())
     limits = "\n".join(f"- {limit}" for limit in fact.limits)
     lines += [f"where\n\n{symbols}", f"Limits:\n\n{limits}"]
     return "\n\n".join(lines)
+
+
+def explained(cls: type[Loss], fact: Fact) -> dict[str, str]:
+    """Return all symbols, with that of a pixel's loss."""
+    if not (issubclass(cls, PixelLoss) and r"\ell" in fact.formulas[0].latex):
+        return dict(fact.symbols)
+    mean = "the loss of one pixel, or of one image in classification; a batch has their mean"
+    return {r"\ell": mean, **fact.symbols}
 
 
 def both_modes(path: str, alt: str) -> str:
@@ -205,12 +220,8 @@ def _code(name: str, fact: Fact) -> str:
         lines += [f'model = {estimator}(loss="{fact.in_sum}")  # in a sum']
     code = "\n".join(lines)
     first = fact.in_sum if fact.curve == "weights" else name
-    shell = f"sklearnloss compare my-images --losses {first},{_rival(name)}"
+    shell = f"sklearnloss compare my-images --losses {first},{rival(name)}"
     return f"## In code\n\n```python\n{code}\n```\n\nIn a shell: `{shell}`."
-
-
-def _rival(name: str) -> str:
-    return "dice" if name == "cross_entropy" else "cross_entropy"
 
 
 def _a_setting(name: str, fact: Fact) -> tuple[str, Any]:
@@ -230,9 +241,11 @@ def _tables() -> list[costs.Table]:
 
 
 def _cost(name: str, cls: type[Loss], fact: Fact) -> str:
+    if fact.curve == "weights":
+        return "## Cost\n\nA pass over the network's weights in each step, however large the batch."
     rows = costs.compared(name, _tables())
     if not rows:
-        return "## Cost\n\nA pass over the network's weights in each step, however large the batch."
+        return f"## Cost\n\nNot measured yet: `python benchmarks/losses.py --losses {name}` does."
     lines = [
         "## Cost",
         f"An epoch of 32 masks of 64 x 64 pixels (U-Net of width 8, on a CPU) takes {fact.epoch} "
@@ -270,13 +283,25 @@ def _equality(name: str, equality: Equality) -> str:
     return f"`{mine}` is {factor}[`{other}`]({equality.other}.md){where}."
 
 
-def _see_also(cls: type[Loss]) -> str:
-    full = f"sklearnloss.losses.{cls.__name__}"
-    return (
-        "## See also\n\n"
-        f"- {{py:class}}`{full}` in the reference, with the shapes that it takes\n"
-        "- [The laboratory](../laboratory.md): move the parameters and see the curves change\n"
-        "- [All losses](index.md), in tables\n"
-        "- [How to write your own](../how_to/write_your_own_loss.md)\n\n"
-        f"```{{eval-rst}}\n.. minigallery:: {full}\n```"
-    )
+def _see_also(name: str, cls: type[Loss]) -> str:
+    lines = [
+        f"{{py:class}}`sklearnloss.losses.{cls.__name__}` in the reference, with the shapes that "
+        "it takes",
+        "[All losses](index.md), in tables",
+        "[How to write your own](../how_to/write_your_own_loss.md)",
+    ]
+    if name in gallery.in_laboratory():
+        link = f"../laboratory.html#losses={name};{rival(name)}"
+        lines.insert(
+            1,
+            f'<a href="{link}">The laboratory with this loss</a>, beside `{rival(name)}`: change '
+            "its settings, and see its curves and a mask change",
+        )
+    return _bullets("See also", lines)
+
+
+def _examples(name: str) -> str:
+    paths = [f"../{path}" for path in gallery.using(name)]
+    if not paths:
+        return ""
+    return f"## Examples\n\n```{{eval-rst}}\n.. minigallery:: {' '.join(paths)}\n```"

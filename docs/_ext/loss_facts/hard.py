@@ -85,22 +85,24 @@ FACTS = {
         ),
         use=(
             f"Rare objects on a large background that is easy, as in detection ({LIN}).",
-            f"Calibration of a network that overfits: on CIFAR-10 the calibration error of a "
-            f"ResNet-50 fell from 4.35 % to 1.48 % at the same accuracy, with gamma = 3 "
-            f"({MUKHOTI}).",
+            f"Calibration of a network that overfits: on CIFAR-10, with gamma = 3, the calibration "
+            f"error of a ResNet-50 fell from 4.35 % to 1.48 %, while 5.25 % of its answers were "
+            f"wrong instead of 4.95 % ({MUKHOTI}).",
             f"Beside Dice: `dice+focal` was the best of 20 losses on several organs ({MA}).",
         ),
         avoid=(
             f"Alone for small lesions: on liver tumors its Dice was .47 against .56 of cross "
             f"entropy and .62 of Dice ({MA}).",
             "Few epochs: gradients are small, so it needs a higher learning rate or more time.",
+            "Masks that are not rare, with the default alpha of 0.25: it prefers the background, "
+            "as the picture below shows.",
             "Wrong labels: they look like hard examples and get the most weight.",
         ),
         effects={
             "gamma": "Easy pixels count less and predictions become less confident. 0 is cross "
             "entropy.",
-            "alpha": "Masks only: finds more and raises more false alarms. The default of 0.25 "
-            "prefers the background, which surprises on masks that are not rare: try 0.5 to 0.9.",
+            "alpha": "With a larger one, masks gain pixels and false alarms. Try 0.5 to 0.9 if the "
+            "object is not rare.",
         },
         vary=("gamma", (0.0, 2.0, 5.0)),
         fixed={"alpha": None},
@@ -135,8 +137,8 @@ H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
         ),
         symbols={
             "p_{y_i}": "the softmax probability of the label of pixel i",
-            "n": "the number of valid pixels in the batch, weighted by `sample_weight`; the hardest are "
-            "chosen among all of them",
+            "n": "the number of valid pixels in the batch, weighted by `sample_weight`; the "
+            "hardest are chosen among all of them",
             "k": "`k`, the share of pixels that count; a pixel at the limit counts partially",
         },
         limits=(
@@ -179,8 +181,8 @@ H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
         ),
         symbols={
             "p_y": "the softmax probability of the label",
-            r"\epsilon": "`epsilon`: cross entropy is the sum of (1 - p)ʲ / j over all j from 1 "
-            "on, and epsilon is added to the first coefficient",
+            r"\epsilon": "`epsilon`, added to the first coefficient of the series that cross "
+            "entropy is: $\\sum_{j \\ge 1} (1 - p_y)^j / j$",
         },
         limits=(
             "From 0 (for epsilon of -1 or more) without an upper bound.",
@@ -192,6 +194,7 @@ H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
         ),
         avoid=(
             "Large effects are needed: the loss differs from cross entropy by at most epsilon.",
+            "Rare classes at the default of 1, as below: above 0 is for balanced classes.",
             "Negative epsilon with few epochs: at -1 a nearly right pixel has little gradient.",
         ),
         effects={"epsilon": "Pixels of medium probability get more gradient."},
@@ -226,8 +229,10 @@ H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
             "m": "`clip`: negatives with a probability below it cost nothing",
         },
         limits=(
-            "Without an upper bound on positives; at most -log(clip) on negatives if `clip` is above 0.",
-            "With such a clip a confident false alarm loses its gradient; a confident miss keeps it.",
+            "Without an upper bound on positives; at most -log(clip) on negatives if `clip` is "
+            "above 0.",
+            "With such a clip a confident false alarm loses its gradient; a confident miss keeps "
+            "it.",
         ),
         use=(
             f"Many labels at once of which few are present: mean average precision of 86.6 on "

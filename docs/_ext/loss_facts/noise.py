@@ -168,7 +168,7 @@ FACTS = {
             "t1": "Less robust to outliers; 1 is unbounded.",
             "t2": "Heavier tails: mistakes near the boundary count less.",
         },
-        vary=("t1", (0.2, 0.8, 1.0)),
+        vary=("t1", (1.0, 0.8, 0.2)),
         demos=("noisy",),
         in_sum="dice+bi_tempered",
         equals=(

@@ -32,9 +32,7 @@ EPS = (
     "Softens the loss of small regions and of empty masks. Around 1 a region of few pixels hardly "
     "counts."
 )
-BATCH = (
-    "True compares the counts of the whole batch at once, which helps where many masks are empty."
-)
+BATCH = "With True an image's loss depends on the others of its batch."
 
 
 def both(latex: str, value):  # type: ignore[no-untyped-def]
@@ -311,6 +309,7 @@ FACTS = {
         ),
         use=("Classes of very different sizes that are present in every image.",),
         avoid=(
+            "Large classes matter as much: below, it finds the rims at the cost of the nuclei.",
             f"Classes that are absent from images: on several organs it collapsed to a Dice of .01 "
             f"({MA}). Prefer `dice+cross_entropy` there.",
             'A large `eps`: with "square" the sums are of the order of 1 / size, and eps must be '

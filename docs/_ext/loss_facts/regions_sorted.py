@@ -153,6 +153,7 @@ T_c = \frac{\mathrm{TP}_c + \varepsilon}{\mathrm{TP}_c + \delta\,\mathrm{FN}_c
         symbols={
             **COUNTS,
             **ERRORS,
+            "i,\\ n,\\ C": "a pixel, the number of pixels, and of classes",
             "c = 0": "the background; one channel stands for background and foreground",
             r"\lambda": "`weight`, the share of the cross entropy",
             r"\delta": "`delta`, the weight of foreground and of misses",

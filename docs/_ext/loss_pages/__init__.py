@@ -21,6 +21,7 @@ from sphinx.util import logging
 from sklearnloss.losses import get_loss, list_losses
 
 from . import page
+from .demos import DEMOS
 
 logger = logging.getLogger(__name__)
 DOCS = Path(__file__).parents[2]
@@ -47,8 +48,10 @@ def drawn(names: list[str], folder: Path) -> dict[str, Any]:
     sources = hash_of_sources()
     stamps = {name: f"{sources} {pictured(FACTS[name])}" for name in names}
     new = [name for name in names if kept.get(name, {}).get("stamp") != stamps[name]]
-    halves = [half for half in (new[::2], new[1::2]) if half]
-    for part in Parallel(n_jobs=2)(delayed(draw_all)(half, folder) for half in halves):
+    # Losses with the same demos are in one process, which fits their rival once.
+    labels = [name for name in new if any(DEMOS[d].kind == "labels" for d in FACTS[name].demos)]
+    shares = [part for part in (labels, [name for name in new if name not in labels]) if part]
+    for part in Parallel(n_jobs=2)(delayed(draw_all)(share, folder) for share in shares):
         kept |= {name: {"stamp": stamps[name], "results": found} for name, found in part.items()}
     kept = {name: kept[name] for name in names}
     record.write_text(json.dumps(kept), encoding="utf-8")
@@ -118,9 +121,7 @@ def with_links(text: str) -> str:
     return re.sub(r"\| `(\w+)` \|", reference, text)
 
 
-def link_class(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
-) -> None:
+def link_class(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Let the reference of a loss lead to its page, above the parameters."""
     pages = {type(get_loss(each)): each for each in FACTS}
     if what != "class" or obj not in pages:

@@ -14,10 +14,9 @@ from . import costs, gallery, records
 from .demos import DEMOS, rival
 from .describe import call, introduction, notes, papers, settings
 
-
 HOW_TO_ADD = (
     "The loss %r has no page: write FACTS[%r], a Fact (docs/_ext/loss_facts/fact.py), in one of "
-    "the modules of docs/_ext/loss_facts. CONTRIBUTING.md, \"Add a loss\", has an example."
+    'the modules of docs/_ext/loss_facts. CONTRIBUTING.md, "Add a loss", has an example.'
 )
 
 
@@ -156,8 +155,8 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
     )
     if demo == FACTS[name].demos[-1]:
         lines.append(
-            f"`lr={task.lr:g}`, the same initial weights and batches for each loss. Five epochs are "
-            "few: losses differ in how fast they learn, and the order may change with another "
+            f"`lr={task.lr:g}`, the same initial weights and batches for each loss. These epochs "
+            "are few: losses differ in how fast they learn, and the order may change with another "
             "learning rate, seed or data set. Look at the kinds of errors rather than at the third "
             "digit."
         )
@@ -172,9 +171,9 @@ def _longer(name: str) -> str:
     lines = [
         "## In longer fits",
         "Mean score on held-out folds after 12 epochs of a network of width 4, all losses at their "
-        "defaults and with the same learning rate, two seeds; in brackets, the rank among all losses "
-        "that were compared ([how it was measured](../reference/benchmarks.md)). Scores are mean IoU, "
-        "for the labels of digits balanced accuracy.",
+        "defaults and with the same learning rate, two seeds; in brackets, the rank among all "
+        "losses that were compared ([how it was measured](../reference/benchmarks.md)). Scores "
+        "are mean IoU, for the labels of digits balanced accuracy.",
         f"| data | `cross_entropy` | {' | '.join(f'`{each}`' for each in labels)} |\n|---|---|"
         + "---|" * len(labels),
     ]
@@ -208,31 +207,47 @@ def _code(name: str, fact: Fact) -> str:
         f"from sklearnloss import {estimator}",
         f"from sklearnloss.losses import {cls.__name__}",
     ]
-    if fact.curve == "weights":
-        lines += ["", f'model = {estimator}(loss="{fact.in_sum}")  # its weight is in the sum']
-        lines += [f"model.set_params(loss__weights__{name}=1e-6)"]
+    key, value = _a_setting(name, fact)
+    if in_sums_only(fact):
+        lines[1:] = ["", f'model = {estimator}(loss="{fact.in_sum}")  # its weight is in the sum']
+        lines += [f"model.set_params(loss__weights__{name}=1e-3)"]
+        if key:
+            lines += [f"model.set_params(loss__{name}__{key}={value!r})"]
     else:
-        key, value = _a_setting(name, fact)
         lines += ["", f'model = {estimator}(loss="{name}")']
         if key:
             lines += [f"model = {estimator}(loss={cls.__name__}({key}={value!r}))"]
             lines += [f'model = {estimator}(loss="{name}").set_params(loss__{key}={value!r})']
         lines += [f'model = {estimator}(loss="{fact.in_sum}")  # in a sum']
     code = "\n".join(lines)
-    first = fact.in_sum if fact.curve == "weights" else name
-    shell = f"sklearnloss compare my-images --losses {first},{rival(name)}"
+    first = f"'{fact.in_sum},dice'" if in_sums_only(fact) else f"{name},{rival(name)}"
+    shell = f"sklearnloss compare my-images --losses {first}"
     return f"## In code\n\n```python\n{code}\n```\n\nIn a shell: `{shell}`."
 
 
+def in_sums_only(fact: Fact) -> bool:
+    """Return whether a loss makes no sense alone, so that pages show it in a sum."""
+    return bool(fact.shown_as)
+
+
 def _a_setting(name: str, fact: Fact) -> tuple[str, Any]:
+    """Return a setting worth trying: one of the curves, within the ranges to tune."""
+    loss = get_loss(name)
+    space = type(loss).search_space
     if fact.vary is not None:
         key, values = fact.vary
-        default = get_loss(name).get_params()[key]
-        return key, next(value for value in values[::-1] if value != default)
-    space = type(get_loss(name)).search_space
+        tried = [value for value in values[::-1] if is_tried(value, space.get(key))]
+        return key, next(value for value in tried if value != loss.get_params()[key])
     for key, values in space.items():
         return key, values[1]
     return "", None
+
+
+def is_tried(value: Any, space: Any) -> bool:
+    """Return whether a range of the search space holds a value."""
+    if space is None or isinstance(space, list):
+        return space is None or value in space
+    return bool(space[0] <= value <= space[1])
 
 
 @cache
@@ -246,12 +261,15 @@ def _cost(name: str, cls: type[Loss], fact: Fact) -> str:
     rows = costs.compared(name, _tables())
     if not rows:
         return f"## Cost\n\nNot measured yet: `python benchmarks/losses.py --losses {name}` does."
+    than = "most other losses take 0.99 to 1.02 times as long"
+    if name != "bce":
+        than = f"it takes {fact.epoch} times as long as with [`bce`](bce.md)"
     lines = [
         "## Cost",
-        f"An epoch of 32 masks of 64 x 64 pixels (U-Net of width 8, on a CPU) takes {fact.epoch} "
-        "times as long as with [`bce`](bce.md): the network needs most of the time. The loss "
-        "alone, forward and backward, on one thread of a CPU; shapes are those of the logits; "
-        "memory is the peak beyond logits and target, in multiples of the logits:",
+        "In an epoch the network needs most of the time: with 32 masks of 64 x 64 pixels and a "
+        f"U-Net of width 8, on a CPU, {than}. The loss alone, forward and backward, on one thread "
+        "of a CPU; shapes are those of the logits; memory is the peak beyond logits and "
+        "target, in multiples of the logits:",
         "| logits | time, x cross entropy | memory | other libraries: time, x ours |\n"
         "|---|---|---|---|\n" + "\n".join(rows),
         notes(cls),

@@ -155,7 +155,7 @@ FACTS = {
         effects={"eps": EPS, "batch": BATCH},
         vary=("eps", (1e-6, 1.0, 10.0)),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="jaccard+bce",
         equals=(Equality({"eps": 1e-3}, "tversky", {"alpha": 1.0, "beta": 1.0, "eps": 1e-3}),),
         neighbors={
@@ -281,7 +281,7 @@ FACTS = {
         effects={"eps": EPS, "batch": BATCH},
         beside=("dice", "log_cosh_dice"),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="log_cosh_dice+bce",
         neighbors={
             "dice": "the d of the formula",
@@ -359,7 +359,7 @@ FACTS = {
         effects={"eps": "Softens the loss of nearly empty masks.", "batch": BATCH},
         beside=("dice", "mcc"),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="mcc+bce",
         neighbors={
             "dice": "ignores true negatives",

@@ -110,14 +110,14 @@ DEMOS = {
         alt="Accuracy per digit, with cross entropy and with this loss",
     ),
     "noisy": Demo(
-        "With wrong labels, in twelve epochs",
+        "With wrong labels, in ten epochs",
         "scikit-learn's digits; 40 % of the training labels were replaced by random digits. A "
-        "ResNet of width 8 begins to memorize them in twelve epochs. Accuracy per digit on "
+        "ResNet of width 8 begins to memorize them in ten epochs. Accuracy per digit on "
         "images that were not used for training, with their true labels:",
         "labels",
         5e-3,
         alt="Accuracy per digit, with cross entropy and with this loss",
-        epochs=12,
+        epochs=10,
     ),
 }
 

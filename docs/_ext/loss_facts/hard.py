@@ -57,8 +57,8 @@ FACTS = {
         formulas=(
             Formula(
                 "Masks and several labels at once: one sigmoid per channel",
-                r"""\ell = -\alpha\, t\, (1 - p)^{\gamma} \log p
-- (1 - \alpha)\, (1 - t)\, p^{\gamma} \log (1 - p)""",
+                r"""\ell &= -\alpha\, t\, (1 - p)^{\gamma} \log p \\
+&\quad - (1 - \alpha)\, (1 - t)\, p^{\gamma} \log (1 - p)""",
                 "sigmoid",
                 focal,
             ),
@@ -215,8 +215,9 @@ H = \text{the } k\,n \text{ pixels with the smallest } p_{y_i}""",
         formulas=(
             Formula(
                 "Masks and several labels at once: one sigmoid per channel",
-                r"""\ell = -t\,(1 - p)^{\gamma_+} \log p - (1 - t)\, q^{\gamma_-} \log (1 - q),
-\qquad q = \max(p - m,\; 0)""",
+                r"""\ell &= -t\,(1 - p)^{\gamma_+} \log p \\
+&\quad - (1 - t)\, q^{\gamma_-} \log (1 - q) \\
+q &= \max(p - m,\; 0)""",
                 "sigmoid",
                 asymmetric,
             ),

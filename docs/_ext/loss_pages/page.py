@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -80,14 +81,21 @@ def _formula(cls: type[Loss], fact: Fact) -> str:
     lines = ["## Formula"]
     for formula in fact.formulas:
         if formula.latex:
-            latex = formula.latex
-            if "&=" in latex:
-                latex = f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
-            lines.append(f"{formula.title}:\n\n```{{math}}\n{latex}\n```")
+            lines.append(f"{formula.title}:\n\n```{{math}}\n{in_rows(formula.latex)}\n```")
     symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in explained(cls, fact).items())
     limits = "\n".join(f"- {limit}" for limit in fact.limits)
     lines += [f"where\n\n{symbols}", f"Limits:\n\n{limits}"]
     return "\n\n".join(lines)
+
+
+def in_rows(latex: str) -> str:
+    """Return a formula with its parts below each other, so that it fits on a phone."""
+    if "&=" not in latex:
+        parts = re.split(r",?\s*\\qquad\s*", latex)
+        if len(parts) == 1:
+            return latex
+        latex = " \\\\\n".join(f"& {part}" for part in parts)
+    return f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
 
 
 def explained(cls: type[Loss], fact: Fact) -> dict[str, str]:
@@ -140,7 +148,9 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
             f":class: loss-page-panel\n:width: 100%\n```\n**{title}**<br>{caption}\n:::"
             for path, title, caption in result["panels"]
         ]
-        lines.append("::::{grid} 2 2 4 4\n:gutter: 2\n\n" + "\n\n".join(cards) + "\n::::")
+        columns = "2 2 4 4" if len(cards) == 4 else "2 2 3 3"
+        grid = f"::::{{grid}} {columns}\n:gutter: 2\n\n"
+        lines.append(grid + "\n\n".join(cards) + "\n::::")
         lines.append(task.legend)
     else:
         lines.append(both_modes(f"{name}-{demo}", task.alt))

@@ -111,6 +111,14 @@ def test_losses_that_are_said_to_be_equal_are(name: str, number: int) -> None:
     assert mine == pytest.approx(equality.factor * other, rel=1e-9)
 
 
+def test_jaccard_and_dice_are_related_as_their_pages_say() -> None:
+    z, t = example("softmax", 0)
+    z, t = z[:, :1], (t[:, None] > 0).double()  # one class, so that means do not mix
+    dice, jaccard = (float(loss_of(name, eps=0.0)(z, t)) for name in ("dice", "jaccard"))
+    assert jaccard == pytest.approx(2 * dice / (1 + dice))
+    assert dice == pytest.approx(jaccard / (2 - jaccard))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_described(name: str) -> None:
     cls = type(get_loss(name))

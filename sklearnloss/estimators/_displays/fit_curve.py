@@ -155,9 +155,7 @@ class FitCurveDisplay:
             axes.locator_params(axis="x", integer=True)
         if len(self.train_loss) > 1:  # above, since it is large; long labels below each other
             n_columns = 2 if max(map(len, losses.get_legend_handles_labels()[1])) <= 36 else 1
-            losses.legend(
-                loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns, fontsize="small"
-            )
+            losses.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns, fontsize="small")
         else:
             losses.legend()
         return self

@@ -121,7 +121,7 @@ def test_jaccard_and_dice_are_related_as_their_pages_say() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_is_described(name: str) -> None:
-    cls = type(get_loss(name))
+    cls = type(loss_of(name))
     rows = {row.name: row for row in describe.settings(cls, FACTS[name])}
     assert list(rows) == [*inspect.signature(cls.__init__).parameters][1:]
     assert all(row.text and row.default for row in rows.values())

@@ -40,7 +40,8 @@ FACTS = {
         formulas=(
             Formula(
                 "Masks and several labels at once: one sigmoid per channel",
-                r"""\ell &= w\, t \log\left(1 + e^{-z}\right) + (1 - t) \log\left(1 + e^{z}\right) \\
+                r"""\ell &= w\, t \log\left(1 + e^{-z}\right)
++ (1 - t) \log\left(1 + e^{z}\right) \\
 &= -w\, t \log p - (1 - t) \log (1 - p) \\
 p &= \frac{1}{1 + e^{-z}}""",
                 "sigmoid",

@@ -21,15 +21,10 @@ from sklearnloss.estimators._displays.style import COLORS as LABEL_COLORS
 from sklearnloss.metrics import dice_score, iou_score
 
 from .curves import COLORS, save, style
-from .demos import DEMOS, RARE, data
+from .demos import DEMOS, RARE, data, rival
 
 Array = NDArray[Any]
 ZOOM = 3
-
-
-def rival(name: str) -> str:
-    """Return the loss to compare with."""
-    return "dice" if name == "cross_entropy" else "cross_entropy"
 
 
 @cache

@@ -193,6 +193,7 @@ FACTS = {
         vary=("beta", (0.3, 0.5, 0.9)),
         curve="image",
         demos=("nuclei", "border"),
+        shown_with={"alpha": 0.3, "beta": 0.7},
         in_sum="tversky+bce",
         equals=(
             Equality({"eps": 1e-3}, "dice", {"eps": 2e-3}),

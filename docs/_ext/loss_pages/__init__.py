@@ -75,7 +75,8 @@ def draw_all(names: list[str], folder: Path) -> dict[str, Any]:
 
 def pictured(fact: Fact) -> str:
     """Return the facts that pictures depend on; a change of the text draws nothing anew."""
-    return repr((fact.vary, fact.curve, fact.fixed, fact.beside, fact.demos, fact.shown_as))
+    drawn = (fact.vary, fact.curve, fact.fixed, fact.beside, fact.demos)
+    return repr((drawn, fact.shown_as, fact.shown_with))
 
 
 def hash_of_sources() -> str:

@@ -5,8 +5,8 @@
 const fs = require("fs");
 const path = require("path");
 
-for (const script of ["neighbors.js", "losses.js", "catalog.js", "model.js", "link.js"]) {
-  require(path.join(process.argv[2], script));
+for (const script of ["neighbors", "pixel_losses", "losses", "catalog", "model", "link"]) {
+  require(path.join(process.argv[2], `${script}.js`));
 }
 const Lab = globalThis.LossLab;
 
@@ -24,6 +24,18 @@ const commands = {
       return { ...texts, value, gradient: Array.from(gradient) };
     }),
   catalog: () => Lab.catalog,
+  // The prediction that each loss of a link ends with.
+  train: (links) =>
+    links.map((link) => {
+      const { losses, mask, noise, lr } = Lab.readLink(link);
+      const features = Lab.featuresOf(Lab.imageOf(mask, noise));
+      return losses.map((terms) => {
+        const model = Lab.newModel();
+        while (model.step < Lab.LAST_STEP) Lab.train(model, features, mask, terms, lr);
+        const scores = Lab.scoresOf(model, features);
+        return { mask, scores: Array.from(scores), ...Lab.compare(scores, mask) };
+      });
+    }),
   links: (hashes) =>
     hashes.map((hash) => {
       const state = Lab.readLink(hash);

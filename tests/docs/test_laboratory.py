@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from sklearn.metrics import f1_score
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import get_loss, get_search_space, list_losses
@@ -62,7 +66,7 @@ def random_params(params: list[Any], rng: np.random.Generator) -> dict[str, Any]
             value = math.exp(rng.uniform(math.log(low), math.log(high)))
         else:
             value = rng.uniform(low, high)
-        drawn[param["name"]] = int(round(value)) if param.get("whole") else float(value)
+        drawn[param["name"]] = round(value) if param.get("whole") else float(value)
     return drawn
 
 
@@ -146,7 +150,7 @@ SUMS = [
     "0.3*tversky(alpha:0.2,beta:0.9)+cross_entropy+2*brier",
     "focal(gamma:3)+topk(k:0.25)",
     "focal(alpha:0.7)+poly1",
-    "dice(squared:true,eps:0.00002)+0.1*cl_dice(iterations:5)",
+    "dice(eps:0.00002,squared:true)+0.1*cl_dice(iterations:5)",
     "generalized_dice(weight_type:simple)+hinge(p:2)+hausdorff",
     "lovasz_hinge+boundary",
     "unified_focal(weight:0.3)+label_smoothing",
@@ -207,3 +211,39 @@ def test_a_link_that_cannot_be_read_leaves_the_defaults() -> None:
     assert inherited["problems"] == ["losses", "mask"]
     assert heading is None
     assert nothing is None
+
+
+def test_links_of_the_page_show_what_their_texts_say() -> None:
+    page = (DOCS / "laboratory.md").read_text()
+    links = [html.unescape(link) for link in re.findall(r'<a href="(#losses=[^"]+)">', page)]
+    vessel, focal, tversky = run_node("train", links)
+    (blob,) = run_node("train", [links[0].replace("vessel", "blob")])
+
+    dice, entropy, both = map(found_at_the_dim_end, vessel)
+    assert dice > both > entropy
+    assert vessel[0]["alarms"] > vessel[2]["alarms"] > vessel[1]["alarms"]
+    assert np.ptp([result["dice"] for result in blob]) < 0.01
+
+    unsure = [np.abs(expit(result["scores"]) - 0.5).mean() for result in focal]
+    assert unsure[2] < 0.5 * unsure[0]
+    assert unsure[1] < unsure[0]
+    assert np.ptp([result["misses"] for result in focal]) <= 3
+    assert np.ptp([result["alarms"] for result in focal]) <= 3
+
+    assert tversky[0]["misses"] > tversky[1]["misses"] > tversky[2]["misses"]
+    assert tversky[0]["alarms"] < tversky[1]["alarms"] < tversky[2]["alarms"]
+
+
+def found_at_the_dim_end(result: Any) -> int:
+    """Return how many pixels of the object are found in the dimmest third of the columns."""
+    mask, scores = (np.reshape(result[key], (32, 32)) for key in ("mask", "scores"))
+    return int(np.sum((mask[:, 21:] > 0) & (scores[:, 21:] > 0)))
+
+
+def test_a_prediction_is_compared_with_the_mask() -> None:
+    (results,) = run_node("train", ["#losses=bce;dice&mask=cells"])
+    for result in results:
+        mask, predicted = np.array(result["mask"]) > 0, np.array(result["scores"]) > 0
+        assert result["misses"] == np.sum(mask & ~predicted)
+        assert result["alarms"] == np.sum(~mask & predicted)
+        assert result["dice"] == pytest.approx(f1_score(mask, predicted))

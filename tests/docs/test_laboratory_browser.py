@@ -171,12 +171,55 @@ def test_a_link_that_cannot_be_read_says_so(lab: Browser, page: Path) -> None:
     assert status == "The link's losses could not be read."
 
 
-def test_every_control_has_a_name(lab: Browser) -> None:
+def test_a_screen_reader_meets_names_and_each_number_once(lab: Browser) -> None:
+    nodes = lab.accessible_nodes()
     roles = {"button", "slider", "combobox", "radio", "link", "image", "application", "figure"}
-    controls = {(role, name) for role, name in lab.accessible_nodes() if role in roles}
-    assert {role for role, _ in controls} >= roles - {"image"}
+    controls = {(role, name) for role, name in nodes if role in roles}
+    assert {role for role, _ in controls} == roles
     assert [role for role, name in controls if not name] == []
     assert ("slider", "beta of tversky, loss B") in controls
+    assert (
+        "image",
+        "Errors of the predicted mask, loss B, tversky(alpha=0.3, beta=0.7)",
+    ) in controls
+    assert [role for role, _ in nodes].count("status") == 1
+    value = "document.getElementById('lab-1-0-beta').getAttribute('aria-valuetext')"
+    assert lab.run(value) == "0.7"
+    lab.focus("#lab-1-0-beta")
+    lab.press(Keys.ARROW_RIGHT)
+    assert lab.run(value) == "0.72"
+    lab.click("#lab-preset-empty")
+    lab.wait(DONE)
+    assert ("image", "The mask has no such pixel.") in lab.accessible_nodes()
+
+
+def test_probabilities_have_their_own_key(lab: Browser) -> None:
+    key = (
+        "[...document.querySelectorAll('.lab-key')].filter((each) => each.checkVisibility())"
+        ".map((each) => each.innerText).join('')"
+    )
+    assert lab.run(key).startswith("Colors: found")
+    errors = lab.run(PICTURE.format(0))
+    lab.click("input[value=probability]")
+    assert lab.run(key).startswith("Black: probability 0")
+    assert lab.run(PICTURE.format(0)) != errors
+    lab.wait(hash_with("view=probability"))
+    assert ("image", "Probabilities, loss A, dice") in lab.accessible_nodes()
+
+
+def test_long_names_are_whole_and_pictures_stay_side_by_side(lab: Browser, page: Path) -> None:
+    link = "losses=bce;0.5*dice+focal(gamma:3)+tversky(alpha:0.3,beta:0.7)&mask=ring"
+    open_page(lab, page, link)
+    shown, whole = lab.run(
+        "(({ clientHeight, scrollHeight }) => [clientHeight, scrollHeight])"
+        "(document.querySelectorAll('.lab-result figcaption')[1])"
+    )
+    assert shown == whole
+    tops = lab.run(
+        "[...document.querySelectorAll('.lab-panel canvas')]"
+        ".map((canvas) => canvas.getBoundingClientRect().top)"
+    )
+    assert max(tops) - min(tops) < 1
 
 
 def test_dark_colors_and_a_narrow_window(lab: Browser) -> None:

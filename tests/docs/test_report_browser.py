@@ -35,6 +35,7 @@ def page_text() -> str:
     return (
         '<!DOCTYPE html><html lang="en" data-theme="dark"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy[1]}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:image/png;base64,iVBORw0KGgo=">'
         f"<title>page</title></head><body>{block[1]}</body></html>"
     )
@@ -212,10 +213,38 @@ def test_the_keyboard_alone_reaches_everything(page: Browser) -> None:
     assert names == sorted(names)
 
 
-def test_a_phone_scrolls_no_page_sideways(page: Browser) -> None:
+def test_a_phone_scrolls_no_page_sideways(page: Browser, address: str) -> None:
     page.resize(390, 844)
+    page.open(address)
     page.click("[data-place=example]")
     page.wait(OPENED)
     for tab in ("summary", "losses", "pairs", "images", "curves", "about"):
         page.click(f"#rb-tab-{tab}")
-        assert page.run("document.documentElement.scrollWidth <= innerWidth"), tab
+        assert page.run("document.documentElement.scrollWidth") == 390, tab
+
+
+def test_a_phone_shows_whole_names_and_captions(page: Browser, address: str) -> None:
+    page.resize(390, 844)
+    page.open(address)
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-pairs")
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    names = page.run(
+        "[...document.querySelectorAll('#rb-panel svg text')].map((each) => each.firstChild.data)"
+    )
+    assert {f"{pair['a']} \u2212 {pair['b']}" for pair in example["pairs"]} <= set(names)
+    right = page.run(
+        "[...document.querySelectorAll('#rb-panel caption span, #rb-panel svg text')]"
+        ".map((each) => each.getBoundingClientRect().right)"
+    )
+    assert max(right) <= 390
+
+
+def test_a_legend_explains_the_errors(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-images")
+    legend = page.run("document.querySelector('.rb-legend').innerText")
+    assert legend.split("\n") == ["nucleus", "border", "background, where it is wrong"]
+    assert "Errors: the wrong pixels, in the color of what is true there." in page.run(PANEL)

@@ -5,9 +5,8 @@
 const fs = require("fs");
 const path = require("path");
 
-for (const script of ["neighbors", "pixel_losses", "losses", "catalog", "model", "link"]) {
-  require(path.join(process.argv[2], `${script}.js`));
-}
+const parts = ["neighbors", "pixel_losses", "losses", "catalog", "model", "link", "curves"];
+for (const part of parts) require(path.join(process.argv[2], `${part}.js`));
 const Lab = globalThis.LossLab;
 
 const commands = {
@@ -33,9 +32,15 @@ const commands = {
         const model = Lab.newModel();
         while (model.step < Lab.LAST_STEP) Lab.train(model, features, mask, terms, lr);
         const scores = Lab.scoresOf(model, features);
-        return { mask, scores: Array.from(scores), ...Lab.compare(scores, mask) };
+        const { weights } = model;
+        return { mask, features, weights, scores, ...Lab.compare(scores, mask) };
       });
     }),
+  curves: (cases) =>
+    cases.map(({ text, preset, label, others }) =>
+      Lab.curveOf(Lab.readLoss(text), Lab.presets[preset].mask, label, others),
+    ),
+  presets: () => Lab.presets,
   links: (hashes) =>
     hashes.map((hash) => {
       const state = Lab.readLink(hash);
@@ -44,4 +49,5 @@ const commands = {
 };
 
 const { command, cases } = JSON.parse(fs.readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(commands[command](cases)));
+const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+process.stdout.write(JSON.stringify(commands[command](cases), plain));

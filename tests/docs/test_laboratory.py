@@ -247,3 +247,42 @@ def test_a_prediction_is_compared_with_the_mask() -> None:
         assert result["misses"] == np.sum(mask & ~predicted)
         assert result["alarms"] == np.sum(~mask & predicted)
         assert result["dice"] == pytest.approx(f1_score(mask, predicted))
+
+
+def test_the_model_is_trained_by_adam() -> None:
+    (results,) = run_node("train", ["#losses=bce;dice&lr=0.02&noise=0.6&mask=dots"])
+    for result, loss in zip(results, (get_loss("bce"), get_loss("dice")), strict=True):
+        features = torch.tensor(result["features"], dtype=torch.float64)
+        assert features[:4].mean(1) == pytest.approx(np.zeros(4), abs=1e-9)
+        assert features[:4].std(1, correction=0) == pytest.approx(np.ones(4))
+        mask = torch.tensor(result["mask"], dtype=torch.float64).reshape(1, 1, 32, 32)
+        weights = torch.zeros(5, dtype=torch.float64, requires_grad=True)
+        adam = torch.optim.Adam([weights], lr=0.02)
+        for _ in range(300):
+            adam.zero_grad()
+            loss((weights @ features).reshape(mask.shape), mask).backward()
+            adam.step()
+        assert result["weights"] == pytest.approx(weights.detach().numpy(), rel=1e-3)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("text", ["bce", "dice", "tversky(alpha:0.3,beta:0.7)"])
+def test_curves_are_values_and_gradients_of_one_pixel(text: str, label: int) -> None:
+    case = {"text": text, "preset": "blob", "label": label, "others": 1.5}
+    (curve,) = run_node("curves", [case])
+    mask = torch.tensor(run_node("presets", [])["blob"]["mask"], dtype=torch.float64)
+    # These losses do not look at neighbors, so any pixel of the label will do.
+    pixel = int(torch.nonzero(mask == label)[0])
+    loss = get_loss("tversky", alpha=0.3, beta=0.7) if "(" in text else get_loss(text)
+    values, gradients = [], []
+    for score in curve["scores"]:
+        z = torch.where(mask > 0, 1.5, -1.5).double()
+        z[pixel] = score
+        z.requires_grad_()
+        value = loss(z.reshape(1, 1, 32, 32), mask.reshape(1, 1, 32, 32)) * mask.numel()
+        (gradient,) = torch.autograd.grad(value, z)
+        values.append(value.item())
+        gradients.append(gradient[pixel].item())
+    assert (curve["scores"][0], curve["scores"][-1]) == (-8, 8)
+    assert curve["values"] == pytest.approx(np.array(values) - min(values), abs=1e-6)
+    assert curve["gradients"] == pytest.approx(gradients, abs=1e-6)

@@ -158,6 +158,28 @@ def test_losses_and_terms_are_added_and_removed(lab: Browser) -> None:
     lab.wait(DONE)
 
 
+def test_a_weight_goes_with_its_sum(lab: Browser) -> None:
+    lab.click("#lab-add-0")
+    lab.focus("#lab-0-1-weight")
+    lab.press(Keys.ARROW_RIGHT)
+    lab.wait(hash_with("dice+1.1*bce;"))
+    lab.click('[aria-label="Remove dice from loss A"]')
+    lab.wait(hash_with("losses=bce;"))
+    assert lab.run("document.activeElement.id") == "lab-0-0-name"
+    lab.wait(DONE)
+
+
+@pytest.mark.parametrize("setting", ["lr", "noise"])
+def test_a_setting_changes_every_result(lab: Browser, setting: str) -> None:
+    pictures = [lab.run(PICTURE.format(i)) for i in (0, 1)]
+    lab.focus(f"#lab-{setting}")
+    lab.press(Keys.ARROW_LEFT, 20)
+    lab.wait(hash_with(f"&{setting}="))
+    lab.wait(DONE)
+    for before, i in zip(pictures, (0, 1), strict=True):
+        assert lab.run(PICTURE.format(i)) != before
+
+
 def test_an_empty_mask_has_no_curve_of_the_object(lab: Browser) -> None:
     lab.click("#lab-preset-empty")
     lab.wait("document.querySelector('#lab-values-1').textContent.includes('no such pixel')")

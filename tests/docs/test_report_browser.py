@@ -147,10 +147,14 @@ def test_several_runs_are_side_by_side(page: Browser, tmp_path: Path) -> None:
     for k, name in enumerate(("one", "two")):
         (tmp_path / name).mkdir()
         own = made_up({"dice": SCORES["dice"], "own": [0.1 + k, 0.2, 0.3, 0.2, 0.1]}, baseline=0.2)
-        (tmp_path / name / "report.json").write_text(render_json(own))
+        told = json.loads(render_json(own))
+        told["data"]["name"] = f"cells {k}"
+        (tmp_path / name / "report.json").write_text(json.dumps(told))
     page.drop([tmp_path / "one", tmp_path / "two"], 200, 60)
     page.wait(OPENED)
     page.click("#rb-tab-sideBySide")
+    assert "The runs are on different data" in page.run(PANEL)
+    assert "different metrics" not in page.run(PANEL)
     table = page.run(
         "[...document.querySelector('#rb-panel table').rows].map((row) =>"
         "[...row.cells].map((each) => each.innerText.split(' ')[0]))"
@@ -248,3 +252,66 @@ def test_a_legend_explains_the_errors(page: Browser) -> None:
     legend = page.run("document.querySelector('.rb-legend').innerText")
     assert legend.split("\n") == ["nucleus", "border", "background, where it is wrong"]
     assert "Errors: the wrong pixels, in the color of what is true there." in page.run(PANEL)
+
+
+def test_wrong_pixels_are_painted(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-images")
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    row = next(each for each in example["examples"] if each["loss"] == example["best"])
+    truth, predicted = (unpacked(row[key]) for key in ("truth", "prediction"))
+    pixels = "each.getContext('2d').getImageData(0, 0, 64, 64).data"
+    page.wait(
+        f"new Set([...document.querySelectorAll('canvas')].map((each) => {pixels}[0])).size > 1"
+    )
+    image, _, shown, errors = (
+        np.reshape(each, (-1, 4))
+        for each in page.run(
+            f"[...document.querySelectorAll('canvas')].slice(0, 4).map((each) => [...{pixels}])"
+        )
+    )
+    np.testing.assert_array_equal((shown != image).any(1), predicted > 0)
+    painted = (errors != image).any(1)
+    assert not np.any(painted & (truth == predicted))
+    assert np.mean(painted[truth != predicted]) > 0.95  # white on white does not show
+
+
+def unpacked(runs: list[int]) -> np.ndarray:
+    return np.repeat(runs[::2], runs[1::2])
+
+
+def test_a_confusion_matrix_has_the_truth_in_its_rows(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-losses")
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    counts = np.array(example["classes"]["counts"][example["labels"].index(example["best"])])
+    shares = 100 * counts / counts.sum(1, keepdims=True)
+    shown = page.run(
+        "[...[...document.querySelectorAll('#rb-panel table')].at(-1).tBodies[0].rows]"
+        ".map((row) => [...row.cells].slice(1).map((each) => each.innerText))"
+    )
+    for texts, own in zip(shown, shares, strict=True):
+        for text, share in zip(texts, own, strict=True):
+            assert text == ("< 1 %" if share < 1 else f"{share:.0f} %")
+
+
+def test_dots_are_at_the_scores(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    table = example["scores"][example["scorers"][0]]
+    ranked = [example["labels"].index(row["loss"]) for row in example["losses"]]
+    scores = np.concatenate([np.ravel(table[k]) for k in ranked])
+    places = page.run(
+        "[...document.querySelectorAll('#rb-panel circle')].map((each) => each.cx.baseVal.value)"
+    )
+    slope, start = np.polyfit(scores, places, 1)
+    assert slope > 0
+    assert places == pytest.approx(start + slope * scores, abs=0.01)
+    means = page.run(
+        "[...document.querySelectorAll('.rb-mean')].map((each) => each.x1.baseVal.value)"
+    )
+    expected = [row["mean"] for row in example["losses"]]
+    assert means == pytest.approx(start + slope * np.array(expected), abs=0.01)

@@ -180,6 +180,22 @@ def test_a_setting_changes_every_result(lab: Browser, setting: str) -> None:
         assert lab.run(PICTURE.format(i)) != before
 
 
+def test_the_axis_is_the_score_or_the_probability(lab: Browser) -> None:
+    axis = "[...document.querySelectorAll('#lab-values-0 text[text-anchor=middle]')]"
+    places = (
+        f"Object.fromEntries({axis}.map((each) => [each.textContent, each.x.baseVal[0].value]))"
+    )
+    ends = "[...document.querySelector('#lab-values-0 polyline').points].map(({ x }) => x)"
+    shown, curve = lab.run(places), lab.run(ends)
+    assert (shown["\u22128"], shown["8"]) == pytest.approx((curve[0], curve[-1]), abs=0.1)
+    assert shown["0"] == pytest.approx(curve[32], abs=0.1)
+    lab.click("input[value=probability][name=lab-axis]")
+    lab.wait(hash_with("axis=probability"))
+    shown, curve = lab.run(places), lab.run(ends)
+    assert (shown["0"], shown["1"]) == pytest.approx((curve[0], curve[-1]), abs=0.2)
+    assert shown["0.5"] == pytest.approx(curve[32], abs=0.1)
+
+
 def test_an_empty_mask_has_no_curve_of_the_object(lab: Browser) -> None:
     lab.click("#lab-preset-empty")
     lab.wait("document.querySelector('#lab-values-1').textContent.includes('no such pixel')")
@@ -222,7 +238,7 @@ def test_probabilities_have_their_own_key(lab: Browser) -> None:
     )
     assert lab.run(key).startswith("Colors: found")
     errors = lab.run(PICTURE.format(0))
-    lab.click("input[value=probability]")
+    lab.click("input[value=probability][name=lab-view]")
     assert lab.run(key).startswith("Black: probability 0")
     assert lab.run(PICTURE.format(0)) != errors
     lab.wait(hash_with("view=probability"))

@@ -315,3 +315,53 @@ def test_dots_are_at_the_scores(page: Browser) -> None:
     )
     expected = [row["mean"] for row in example["losses"]]
     assert means == pytest.approx(start + slope * np.array(expected), abs=0.01)
+
+
+def test_the_worst_images_come_first(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-images")
+    scores = np.array(json.loads(EXAMPLE.read_text(encoding="utf-8"))["images"]["scores"])
+    shown = page.run(
+        "[...document.querySelectorAll('#rb-panel table:last-of-type tbody tr')]"
+        ".map((row) => row.cells[1].innerText)"
+    )
+    assert shown == [cell(mean) for mean in sorted(scores.mean(0))]
+
+
+def test_verdicts_are_chosen_by_outcome_and_loss(page: Browser, address: str) -> None:
+    page.open(f"{address}#tab=pairs&outcome=better&with=dice")
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    pairs = json.loads(EXAMPLE.read_text(encoding="utf-8"))["pairs"]
+    shown = "[...document.querySelectorAll('.rb-verdict')].map((each) => each.innerText)"
+    assert page.run(shown) == [
+        pair["verdict"]
+        for pair in pairs
+        if pair["outcome"] == "better" and "dice" in (pair["a"], pair["b"])
+    ]
+    page.open(f"{address}#tab=pairs&with=focal")
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    assert page.run(shown) == [
+        pair["verdict"] for pair in pairs if "focal" in (pair["a"], pair["b"])
+    ]
+
+
+def test_curves_rise_with_the_score(page: Browser) -> None:
+    page.click("[data-place=example]")
+    page.wait(OPENED)
+    page.click("#rb-tab-curves")
+    example = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    paths = page.run(
+        "[...document.querySelector('.rb-charts svg').querySelectorAll('.rb-line')]"
+        ".map((each) => each.getAttribute('d'))"
+    )
+    ranked = [example["labels"].index(row["loss"]) for row in example["losses"]]
+    points = np.array([re.findall(r"[ML](\S+) ([\d.]+)", path) for path in paths], dtype=float)
+    curves = np.array([example["curves"]["score"][k] for k in ranked])
+    for axis, sign in ((0, 1), (1, -1)):
+        known, drawn = curves[..., axis].ravel(), points[..., axis].ravel()
+        slope, start = np.polyfit(known, drawn, 1)
+        assert np.sign(slope) == sign
+        assert drawn == pytest.approx(start + slope * known, abs=0.1)

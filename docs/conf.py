@@ -90,7 +90,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_baseurl = SITE
 html_show_sourcelink = False
-html_search_scorer = "_ext/search_scores.js"
+html_search_scorer = str(DOCS / "_ext" / "search_scores.js")
 html_theme_options = {
     "logo": {"text": "sklearnloss"},
     "header_links_before_dropdown": 7,

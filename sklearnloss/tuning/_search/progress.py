@@ -17,6 +17,8 @@ from .store import CandidateStore
 from .watch import progress
 from .worker import Worker
 
+_TITLE = "LossSearchCV"
+
 
 class ProgressReporter:
     """Reports each finished candidate, no matter which process finished it.
@@ -48,7 +50,7 @@ class ProgressReporter:
 
     def __enter__(self) -> Self:
         if self.verbose == 1:
-            self.bar = tqdm(total=self.n_trials, unit="candidate", desc="LossSearchCV")
+            self.bar = tqdm(total=self.n_trials, unit="candidate", desc=_TITLE)
         former = [row for row in self.store.rows() if row.is_finished]
         for row in former:
             self._check(row)
@@ -64,6 +66,7 @@ class ProgressReporter:
 
     def __exit__(self, *exc_info: object) -> None:
         if self.bar is not None:
+            self.bar.set_description_str(_TITLE)
             self.bar.close()
 
     def report(self, worker: Worker) -> None:
@@ -101,6 +104,8 @@ class ProgressReporter:
             # Failures are not counted, and one that is continued is counted once.
             self.bar.update(row.state != TrialState.FAIL and row.candidate not in self.counted)
             self.counted |= {row.candidate} if row.state != TrialState.FAIL else set()
+            if self.n_trials is not None and len(self.counted) >= self.n_trials:
+                self.bar.set_description_str(f"{_TITLE}, further folds of the best")
             if self.best is not None:
                 value, label = self.best
                 self.bar.set_postfix_str(f"best {value:.4f}" + (f" with {label}" if label else ""))

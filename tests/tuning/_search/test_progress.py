@@ -54,6 +54,15 @@ def test_a_bar_shows_the_best_so_far(capsys: pytest.CaptureFixture[str]) -> None
     assert f"best {found.best_score_:.4f}" in shown.err
 
 
+def test_a_full_bar_says_that_the_best_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    told([0.25, 0.5], n_trials=2, verbose=1).fit(*FOLDS)
+    states = capsys.readouterr().err.replace("\n", "\r").split("\r")
+    full = [state for state in states if "2/2" in state]
+    assert any("further folds of the best" in state for state in full)
+    assert not any("further folds" in state for state in states if "1/2" in state)
+    assert "further folds" not in full[-1]  # it has ended
+
+
 def test_what_failed_before_is_told_when_it_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,11 @@
 """
-Labels instead of masks: rare classes
-=====================================
+Classify images with rare classes
+=================================
 
-:class:`~sklearnloss.ResNetClassifier` takes the loss as a parameter, too. Here three of ten
-digits are rare in training, and the question is how many of them are recognized.
+An image classifier finds rare classes more often if its loss accounts for how rare they are.
+
+:class:`~sklearnloss.ResNetClassifier` takes the loss as a parameter. Here three of ten digits are
+rare in training, and the question is how many of them are recognized.
 """
 
 import matplotlib.pyplot as plt

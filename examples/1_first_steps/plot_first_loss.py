@@ -1,6 +1,6 @@
 """
-The loss as a parameter
-=======================
+Train one network with different losses
+=======================================
 
 One network, one image, three losses: only the argument ``loss`` differs.
 

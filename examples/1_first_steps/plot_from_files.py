@@ -2,8 +2,9 @@
 From a folder of images to masks
 ================================
 
-The same steps twice: with the command ``sklearnloss``, without any code, and in Python with
-lists of files.
+The command ``sklearnloss`` compares losses on a folder of images and writes masks of new ones.
+
+The same steps follow in Python, with lists of files.
 """
 
 import subprocess

@@ -1,8 +1,8 @@
 """
-The loss in a pipeline and in a grid search
-===========================================
+Choose the loss in a pipeline with GridSearchCV
+===============================================
 
-A loss is a parameter like any other, so :class:`~sklearn.pipeline.Pipeline` and
+A loss is a parameter, so :class:`~sklearn.pipeline.Pipeline` and
 :class:`~sklearn.model_selection.GridSearchCV` can choose it.
 """
 

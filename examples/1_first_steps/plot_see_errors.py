@@ -1,8 +1,8 @@
 """
-See the errors of a model
-=========================
+Plot the errors and the learning curve of a model
+=================================================
 
-Two displays: what a model finds and misses, image by image, and how its training went.
+Two displays show what a model finds and misses, and how its training went.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ scores = dice_score(y[test], masks, labels=[1], average=None, per_image=True).ra
 scores[y[test].sum((1, 2)) < 100] = np.nan
 order = np.argsort(scores)[: np.isfinite(scores).sum()]
 chosen = [order[-1], order[len(order) // 2], order[0]]
-SegmentationDisplay.from_estimator(
+_ = SegmentationDisplay.from_estimator(
     model, X[test], y[test], select=chosen, n_images=3, display_labels=["background", "nucleus"]
 )
 
@@ -54,7 +54,7 @@ SegmentationDisplay.from_estimator(
 # fifth of the training tiles, and the weights of the epoch with the lowest validation loss
 # were kept; it is marked.
 other = clone(model).set_params(lr=1e-3).fit(X[train], y[train])
-FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
+_ = FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
 
 # %%
 # If both curves still fall at the end, train longer or with a larger learning rate; if the

@@ -1,9 +1,11 @@
 """
-Distances: boundary loss and Hausdorff loss
-===========================================
+Boundary loss and Hausdorff loss
+================================
 
-For Dice a wrong pixel is a wrong pixel. Two losses weigh it by its distance to the true
-boundary, so a false alarm far away costs more than one at the rim.
+Two losses weigh a wrong pixel by its distance to the true boundary, so that a false alarm far away
+costs more than one at the rim.
+
+For Dice a wrong pixel is a wrong pixel, wherever it is.
 """
 
 import matplotlib.pyplot as plt

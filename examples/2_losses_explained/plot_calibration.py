@@ -1,9 +1,11 @@
 """
-Calibration: can the probabilities be believed?
-===============================================
+Calibration: which loss gives honest probabilities
+==================================================
+
+The loss decides how well predicted probabilities agree with frequencies, and one number, the
+temperature, may mend much of it.
 
 Of all pixels that a calibrated model calls a nucleus with a probability of 80 %, 80 % are one.
-The loss decides how far from that a model is, and one number, the temperature, may mend much of it.
 """
 
 import matplotlib.pyplot as plt
@@ -62,7 +64,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.set(title=name, xlabel="predicted probability", aspect="equal")
     ax.legend(frameon=False, loc="lower right", fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set_ylabel("frequency of nucleus")
+_ = axes[0].set_ylabel("frequency of nucleus")
 
 # %%
 # The expected calibration error (ECE), the mean gap between probability and frequency, is a common

@@ -1,9 +1,12 @@
 """
-Why Dice suits small objects
-============================
+Dice loss, cross entropy and small objects
+==========================================
 
-The gradient of a mean over pixels shrinks with the object. That of Dice does not, because
-pixels of the background that are right do not occur in it.
+How hard Dice and cross entropy pull on an object that is a small part of the image, and what that
+changes in training.
+
+The gradient of a mean over pixels shrinks with the object. That of Dice does not, because pixels
+of the background that are right do not occur in it.
 """
 
 import matplotlib.pyplot as plt
@@ -49,7 +52,7 @@ for ax, (title, state) in zip(axes, states.items(), strict=True):
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("pull on the object")
-axes[0].legend(frameon=False, loc="upper left")
+_ = axes[0].legend(frameon=False, loc="upper left")
 
 # %%
 # As long as nothing is known, both shrink as the image grows: Dice contains the sum of all

@@ -3,7 +3,9 @@ Focal loss: what gamma does
 ===========================
 
 The focal loss multiplies cross entropy by :math:`(1 - p)^\gamma`, where p is the probability of
-the true label. Pixels that are already right count less, so the others count more.
+the true label.
+
+Pixels that are already right count less, so the others count more.
 """
 
 import matplotlib.pyplot as plt
@@ -80,7 +82,7 @@ for ax, (gamma, p) in zip(axes[1:], probabilities.items(), strict=True):
     ax.set_title(f"gamma {gamma:g}", fontsize=10)
 for ax in axes:
     ax.set_axis_off()
-figure.colorbar(picture, ax=axes, label="probability", shrink=0.8)
+_ = figure.colorbar(picture, ax=axes, label="probability", shrink=0.8)
 
 # %%
 # What to remember

@@ -1,9 +1,11 @@
 """
-Wrong labels: losses that do not learn them
-===========================================
+Noisy labels: losses that resist wrong labels
+=============================================
 
-Cross entropy has no limit on what a single image can cost, so a network learns wrong labels by
-heart. Some losses bound that cost. Here 40 % of the training labels are wrong.
+Cross entropy learns wrong labels by heart; losses that bound the cost of a single image resist
+them.
+
+Here 40 % of the training labels are wrong.
 """
 
 import matplotlib.pyplot as plt

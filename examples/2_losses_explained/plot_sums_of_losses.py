@@ -1,9 +1,9 @@
 """
-Sums of losses and their weights
-================================
+Add losses: how to choose the weights
+=====================================
 
-The weight of each term moves the result between what the terms reward: here between the overlap
-of a rare class and well calibrated probabilities.
+The weights of a sum of losses move the result between the overlap of a rare class and calibrated
+probabilities.
 """
 
 import matplotlib.pyplot as plt

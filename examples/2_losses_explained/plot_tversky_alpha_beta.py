@@ -1,9 +1,9 @@
 """
-Tversky loss: misses against false alarms
-=========================================
+Tversky loss: weigh false alarms against misses
+===============================================
 
-Dice counts a missed pixel and a false alarm alike. The Tversky loss has a weight for each:
-``alpha`` for false alarms, ``beta`` for misses.
+The Tversky loss has a weight for false alarms, ``alpha``, and one for misses, ``beta``, which Dice
+counts alike.
 """
 
 import matplotlib.pyplot as plt

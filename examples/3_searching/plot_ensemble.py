@@ -1,9 +1,12 @@
 """
-An ensemble of what a search has trained
-========================================
+Ensemble of the models of a search
+==================================
 
-A search trains a model for each fold of each candidate. ``refit="ensemble"`` keeps them, and
-averages those that are good together. Where they disagree, mistakes are more likely.
+``refit="ensemble"`` averages models that a search has trained anyway, and shows where they
+disagree.
+
+A search trains a model for each fold of each candidate. An ensemble keeps them, and averages those
+that are good together. Where they disagree, mistakes are more likely.
 """
 
 import matplotlib.pyplot as plt

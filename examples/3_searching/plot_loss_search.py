@@ -3,7 +3,9 @@ Search for the best loss
 ========================
 
 :class:`~sklearnloss.LossSearchCV` tries several losses, each with its own settings, on the same
-folds. It stops candidates that fall behind, and says how sure its answer is.
+folds.
+
+It stops candidates that fall behind, and says how sure its answer is.
 """
 
 import numpy as np
@@ -21,12 +23,12 @@ seen, unseen = groups < 3, groups == 3
 model = UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=4, lr=2e-2)
 
 # %%
-# Five losses, 12 candidates. The defaults of each loss are tried first; then an Optuna sampler
+# Five losses, 10 candidates. The defaults of each loss are tried first; then an Optuna sampler
 # proposes settings. ``groups`` keeps tiles of a quadrant in the same fold.
 search = LossSearchCV(
     model,
     ["bce", "dice", "dice+bce", "focal", "tversky"],
-    n_trials=12,
+    n_trials=10,
     scoring="dice",
     random_state=0,
 )

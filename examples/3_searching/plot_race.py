@@ -1,9 +1,9 @@
 """
-A search is a race
-==================
+How a search stops bad candidates early
+=======================================
 
-Which candidates of a search were trained until when, and why? All begin with the first fold; those
-that fall behind are stopped there, some in the middle of it.
+All candidates of a search begin with the first fold, and those that fall behind are stopped there,
+some in the middle of it.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,9 @@
 """
-Your own search space
-=====================
+Define the search space of a loss
+=================================
 
-Ranges for the settings of a loss, losses of your own, the learning rate beside the loss, and
-candidates to try first.
+A search takes ranges for the settings of a loss, losses of your own, the learning rate beside the
+loss, and candidates to try first.
 """
 
 import matplotlib.pyplot as plt
@@ -41,12 +41,12 @@ losses = {
 # first; what they do not name has its default.
 X, y = make_digit_scenes(24, size=32, n_digits=4, classes=(0, 1), random_state=0)
 search = LossSearchCV(
-    UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=6),
+    UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=5),
     losses,
     param_distributions={"lr": (1e-3, 1e-1, "log")},
     initial_candidates=[{"loss": "focal", "loss__gamma": 1.0, "lr": 0.02}],
-    n_trials=16,
-    cv=3,
+    n_trials=12,
+    cv=2,
     scoring="dice",
     refit=False,
     random_state=0,
@@ -91,7 +91,8 @@ _ = ax.legend(frameon=False, loc="upper left")
 # %%
 # The first rows of the table: our own candidate, and then the defaults.
 for k in range(4):
-    print(results["loss"][k], results["params"][k], f"{scores[k]:.3f}")
+    settings = {key: value for key, value in results["params"][k].items() if key != "loss"}
+    print(f"{results['loss'][k]}: {scores[k]:.3f}", settings)
 
 # %%
 # What to remember

@@ -1,9 +1,9 @@
 """
-Several goals at once
-=====================
+Several metrics at once: the Pareto front
+=========================================
 
-The best masks and the most honest probabilities can ask for different losses. ``refit="pareto"``
-finds the candidates between which only a preference decides.
+``refit="pareto"`` finds the candidates between which only a preference decides, here between good
+masks and honest probabilities.
 """
 
 import numpy as np
@@ -17,12 +17,12 @@ from sklearnloss.tuning import ParetoFrontDisplay
 # Background, nuclei and their border, which is rare. The goals are the Dice coefficient, and the
 # calibration error: how far probabilities are from the share of pixels that is right. With several
 # goals no candidate is stopped early: being behind in one may mean being ahead in the other.
-X, y, groups = (each[::2] for each in load_nuclei())
+X, y, groups = (each[::3] for each in load_nuclei())
 model = UNetSegmenter(width=4, depth=2, batch_size=2, max_epochs=4, lr=1e-2)
 search = LossSearchCV(
     model,
     ["dice", "cross_entropy", "dice+cross_entropy", "focal"],
-    n_trials=14,
+    n_trials=10,
     cv=2,
     scoring=["dice", "calibration"],
     refit="pareto",

@@ -1,9 +1,11 @@
 """
-What metrics see, and what they do not
-======================================
+Segmentation metrics compared on six kinds of errors
+====================================================
 
-A search returns the loss that is best for the metric it is given. Six kinds of errors in one true
-mask show what each metric sees: overlap, outline, the farthest pixel, or the probabilities.
+A search finds what its metric rewards: six kinds of errors show what each metric sees.
+
+They are made in one true mask. The metrics look at overlap, outline, the farthest pixel, or the
+probabilities.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,11 @@
 """
-Masks of new images, and their objects
-======================================
+Predict files and measure objects
+=================================
 
 A saved model predicts the files of a folder and writes masks, numbered objects and a table of
-measurements. Nuclei that touch stay separate if the model has learned the border between them.
+measurements.
+
+Nuclei that touch stay separate if the model has learned the border between them.
 """
 
 import tempfile
@@ -91,7 +93,7 @@ def in_colors(labels):
     return np.array([0, *order])[labels]
 
 
-palette = ["black"] + ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00"]
+palette = ["black", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#0072B2", "#D55E00"]
 panels = {
     "new image": None,
     f"truth: {len(np.unique(truth)) - 1} nuclei": truth,

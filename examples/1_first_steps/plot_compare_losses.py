@@ -6,6 +6,8 @@ Compare losses in five lines
 more than chance.
 """
 
+import matplotlib.pyplot as plt
+
 from sklearnloss import UNetSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, make_mask_scorer
@@ -26,7 +28,8 @@ border = make_mask_scorer(dice_score, labels=[2])
 comparison = compare_losses(
     model, losses, X, y, groups=groups, scoring=border, n_repeats=1, random_state=0
 )
-_ = comparison.plot()
+comparison.plot()
+plt.show()
 
 # %%
 # On the left is a dot for each split; lines would connect the same split. On the right is the

@@ -5,6 +5,7 @@ Plot the errors and the learning curve of a model
 Two displays show what a model finds and misses, and how its training went.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 
@@ -13,8 +14,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.estimators import FitCurveDisplay, SegmentationDisplay
 from sklearnloss.metrics import dice_score
 
-X, y, quadrant = load_nuclei(border=False)
-train, test = quadrant < 3, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, test = groups < 3, groups == 3
 model = UNetSegmenter(
     "dice+bce",
     width=8,
@@ -39,9 +40,10 @@ scores = dice_score(y[test], masks, labels=[1], average=None, per_image=True).ra
 scores[y[test].sum((1, 2)) < 100] = np.nan
 order = np.argsort(scores)[: np.isfinite(scores).sum()]
 chosen = [order[-1], order[len(order) // 2], order[0]]
-_ = SegmentationDisplay.from_estimator(
+SegmentationDisplay.from_estimator(
     model, X[test], y[test], select=chosen, n_images=3, display_labels=["background", "nucleus"]
 )
+plt.show()
 
 # %%
 # False positives and false negatives have different colors. A mask that is too large
@@ -54,7 +56,8 @@ _ = SegmentationDisplay.from_estimator(
 # fifth of the training tiles, and the weights of the epoch with the lowest validation loss
 # were kept; it is marked.
 other = clone(model).set_params(lr=1e-3).fit(X[train], y[train])
-_ = FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
+FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
+plt.show()
 
 # %%
 # If both curves still fall at the end, train longer or with a larger learning rate; if the

@@ -18,8 +18,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, expected_calibration_error
 
 # Two quadrants of the image for training, one for the temperature, one for the scores.
-X, y, quadrant = load_nuclei(border=False)
-train, held_out, test = quadrant < 2, quadrant == 2, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, held_out, test = groups < 2, groups == 2, groups == 3
 
 # %%
 # Three losses
@@ -56,7 +56,7 @@ def draw(ax, probabilities, color, label):
     ax.plot(predicted[enough], often[enough], "o-", color=color, label=label)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.plot([0, 1], [0, 1], color="#9aa3b2", lw=1)
     draw(ax, before[name], "#E69F00", "trained")
@@ -64,7 +64,8 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.set(title=name, xlabel="predicted probability", aspect="equal")
     ax.legend(frameon=False, loc="lower right", fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-_ = axes[0].set_ylabel("frequency of nucleus")
+axes[0].set_ylabel("frequency of nucleus")
+plt.show()
 
 # %%
 # The expected calibration error (ECE), the mean gap between probability and frequency, is a common

@@ -31,7 +31,7 @@ candidates = {
 }
 colors = ["#1d2433", "#0072B2", "#E69F00"]
 counts = np.unique(np.round(np.geomspace(1, 1000, 25)).astype(int))
-figure, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 3.4), layout="constrained")
 for (name, loss), color in zip(candidates.items(), colors, strict=True):
     logits = torch.full((len(counts), 1, 48 * 48), -14.0)
     for row, n in zip(logits, counts, strict=True):
@@ -43,6 +43,7 @@ ax.set(xlabel="falsely predicted pixels", ylabel="loss", title="an image without
 ax.legend(frameon=False)
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 # Training
@@ -78,7 +79,7 @@ for name, loss in losses.items():
 
 # %%
 # Two seeds of each loss:
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
 titles = ["false pixels per scene without the object", "mean Dice of scenes with the object"]
 for ax, values, title in zip(axes, (alarms, found), titles, strict=True):
     for row, name in enumerate(losses):
@@ -89,6 +90,7 @@ for ax, values, title in zip(axes, (alarms, found), titles, strict=True):
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].invert_yaxis()
+plt.show()
 
 # %%
 # What to remember

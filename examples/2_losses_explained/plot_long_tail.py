@@ -58,7 +58,7 @@ for epochs in (5, 12):
 # Recall of each class, from frequent to rare
 # -------------------------------------------
 # The mean over the classes, in the legend, is the balanced accuracy.
-figure, axes = plt.subplots(
+fig, axes = plt.subplots(
     2, 2, figsize=(9, 5), height_ratios=[1, 3.5], sharex=True, sharey="row", layout="constrained"
 )
 colors = dict(zip(ways, ["#1d2433", "#0072B2", "#E69F00", "#009E73"], strict=True))
@@ -76,7 +76,8 @@ for (above, ax), epochs in zip(axes.T, (5, 12), strict=True):
         each.spines[["top", "right"]].set_visible(False)
         each.grid(axis="y", alpha=0.3)
 axes[0, 0].set_ylabel("training images")
-_ = axes[1, 0].set_ylabel("recall, held-out")
+axes[1, 0].set_ylabel("recall, held-out")
+plt.show()
 
 # %%
 # What to remember

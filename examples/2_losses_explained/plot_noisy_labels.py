@@ -62,7 +62,7 @@ for name, settings in losses.items():
         believed[name].append((model.predict(X[train][wrong]) == labels[wrong]).mean())
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 epochs = np.arange(1, 9)
 for name in losses:
     left.plot(epochs, accuracy[name], color=colors[name], lw=2, label=name)
@@ -73,6 +73,7 @@ right.set(title="share of wrong labels learned", xlabel="epoch", ylim=(0, 1))
 for ax in (left, right):
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 for name in losses:

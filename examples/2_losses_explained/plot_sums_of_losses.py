@@ -14,8 +14,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss
 from sklearnloss.metrics import dice_score, expected_calibration_error
 
-X, y, quadrant = load_nuclei()
-train, test = quadrant != 2, quadrant == 2
+X, y, groups = load_nuclei()
+train, test = groups != 2, groups == 2
 
 # %%
 # How to write a sum
@@ -50,8 +50,8 @@ def assemble(tiles):
 
 
 colors = np.array([[22, 24, 38], [86, 180, 233], [230, 159, 0]], dtype=np.uint8)
-figure = plt.figure(figsize=(9, 5.6), layout="constrained")
-above, below = figure.subfigures(2, 1, height_ratios=[1.6, 1])
+fig = plt.figure(figsize=(9, 5.6), layout="constrained")
+above, below = fig.subfigures(2, 1, height_ratios=[1.6, 1])
 left, right = above.subplots(1, 2)
 left.plot(weights, border, "o-", color="#E69F00", lw=2)
 left.set(title="Dice of the border (higher is better)", ylim=(0, None))
@@ -67,6 +67,7 @@ for ax, title, mask in zip(panels, titles, [y[test], *masks], strict=True):
     ax.imshow(colors[assemble(mask)])
     ax.set_title(title, fontsize=10)
     ax.set_axis_off()
+plt.show()
 
 # %%
 # What to remember

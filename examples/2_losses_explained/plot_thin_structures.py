@@ -63,7 +63,7 @@ for column in range(48):
         thinner[rows[column] - 2, column] = False  # and the highest of each fourth
 print(mask.sum() - thinner.sum(), "and", mask.sum() - broken.sum(), "pixels missing")
 
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), layout="constrained")
 target = torch.as_tensor(mask)[None, None].float()
 for ax, (name, each) in zip(
     axes, {"true": mask, "a thinner mask": thinner, "gaps": broken}.items(), strict=True
@@ -73,6 +73,7 @@ for ax, (name, each) in zip(
     ax.imshow(np.where(mask & ~each, 0.5, each), cmap="cividis", vmin=0, vmax=1)
     ax.set_title(f"{name}\nDice loss {values[0]:.2f}, clDice loss {values[1]:.2f}", fontsize=10)
     ax.set_axis_off()
+plt.show()
 
 # %%
 # Training
@@ -99,7 +100,7 @@ for loss in losses:
     print(f"wrong number of parts by {parts[0]:.1f} and {parts[1]:.1f}")
 
 # %%
-figure, axes = plt.subplots(2, 5, figsize=(9, 4.1), layout="constrained")
+fig, axes = plt.subplots(2, 5, figsize=(9, 4.1), layout="constrained")
 for row, k in zip(axes, (0, 1), strict=True):
     panels = {"image": X_test[k], "true": y_test[k], **{name: m[k] for name, m in masks.items()}}
     for ax, (name, panel) in zip(row, panels.items(), strict=True):
@@ -110,6 +111,7 @@ for row, k in zip(axes, (0, 1), strict=True):
         elif name == "true":
             name = f"true\nparts: {count_parts([panel])[0]}"
         ax.set_title(name, fontsize=9)
+plt.show()
 
 # %%
 # The masks are those of the second seed.

@@ -6,6 +6,8 @@ Does the best loss depend on the network?
 spread is loss, network, or both together.
 """
 
+import matplotlib.pyplot as plt
+
 from sklearnloss import ImageSegmenter, compare_losses
 from sklearnloss.datasets import load_nuclei
 
@@ -32,7 +34,8 @@ comparison = compare_losses(
 # %%
 # To the left the mean score of each loss with each network; to the right the shares of the spread,
 # with intervals.
-_ = comparison.plot()
+comparison.plot()
+plt.show()
 
 # %%
 # The whole report:

@@ -53,7 +53,7 @@ predicted = ensemble.predict(X[unseen])
 doubt = ensemble.disagreement(X[unseen])
 wrong = predicted != y[unseen]
 worst = np.argsort(-wrong.sum(axis=(1, 2)))[:3]
-figure, axes = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
+fig, axes = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
 titles = ["image", "truth (line) and prediction", "disagreement", "wrong pixels"]
 for row, k in zip(axes, worst, strict=True):
     image = X[unseen][k]
@@ -68,7 +68,8 @@ for row, k in zip(axes, worst, strict=True):
         ax.set_yticks([])
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, fontsize="medium")
-_ = figure.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.8, label="0: all agree")
+fig.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.8, label="0: all agree")
+plt.show()
 
 # %%
 # Does it find mistakes? The area under the ROC curve of the wrong pixels, .5 being chance:

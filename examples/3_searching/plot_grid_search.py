@@ -61,7 +61,7 @@ for k in order[:5]:
 # --------------
 #
 # To the left one dot per candidate, to the right the grid of the Tversky loss.
-figure, (left, right) = plt.subplots(
+fig, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4), layout="constrained", width_ratios=[1, 1.15]
 )
 names = ["cross_entropy", "focal", "tversky"]
@@ -101,7 +101,8 @@ right.set(xlabel="beta, weight of misses", ylabel="alpha, weight of false alarms
 right.set_xticks(range(3), weights)
 right.set_yticks(range(3), weights)
 right.set_title("Tversky", loc="left")
-_ = figure.colorbar(image, label="Dice")
+fig.colorbar(image, label="Dice")
+plt.show()
 
 # %%
 # A grid without typing

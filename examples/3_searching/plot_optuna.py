@@ -59,7 +59,7 @@ print(f"{study.best_value:.3f}", study.best_params)
 # Each line is a trial: the mean Dice after one, two and three folds. A cross is where a trial was
 # pruned.
 looks = dict(zip(losses, ["#0072B2", "#E69F00", "#009E73", "#CC79A7"], strict=True))
-figure, (left, right) = plt.subplots(
+fig, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4), layout="constrained", width_ratios=[1.2, 1], sharey=True
 )
 drawn = set()
@@ -91,6 +91,7 @@ handles, names = left.get_legend_handles_labels()
 right.legend(handles, names, frameon=False, loc="upper left")
 for ax in (left, right):
     ax.grid(alpha=0.3)
+plt.show()
 
 # %%
 # How many fits were saved?

@@ -105,7 +105,7 @@ looks = {
     "one more loss": "#E69F00",
 }
 markers = {"cross_entropy": "o", "dice": "s", "tversky": "^"}
-figure, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
 for what, number, loss, score, state in calls:
     face = looks[what] if state == "COMPLETE" else "none"
     ax.plot(number + 1, score, markers[loss], color=looks[what], markerfacecolor=face, ms=9, mew=2)
@@ -121,7 +121,8 @@ for loss, marker in markers.items():
 ax.set(xlabel="candidate", ylabel="mean Dice over the finished folds", xlim=(0.5, len(calls) + 0.5))
 ax.set_xticks(range(1, len(calls) + 1))
 ax.grid(axis="y", alpha=0.3)
-_ = ax.legend(frameon=False, loc="lower left")
+ax.legend(frameon=False, loc="lower left")
+plt.show()
 
 # %%
 # What to remember

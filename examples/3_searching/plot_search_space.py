@@ -67,7 +67,7 @@ looks = {
     "dice + focal": ("#E69F00", "s"),
     "error power": ("#009E73", "^"),
 }
-figure, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
 for label, (color, marker) in looks.items():
     for done, face in ((True, color), (False, "none")):
         chosen = (results["loss"] == label) & (complete == done)
@@ -86,7 +86,8 @@ ticks = [0.001, 0.003, 0.01, 0.03, 0.1]
 ax.set_xticks(ticks, ticks)
 ax.minorticks_off()
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, loc="upper left")
+ax.legend(frameon=False, loc="upper left")
+plt.show()
 
 # %%
 # The first rows of the table: our own candidate, and then the defaults.

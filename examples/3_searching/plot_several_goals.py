@@ -6,6 +6,7 @@ Several metrics at once: the Pareto front
 masks and honest probabilities.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 
@@ -33,7 +34,8 @@ search.fit(X, y)
 # %%
 # The front: no other candidate is at least as good in both and better in one. The line joins them;
 # the ring marks the chosen one, whose worse goal is best, with each scaled to 0..1 on the front.
-_ = ParetoFrontDisplay.from_search(search)
+ParetoFrontDisplay.from_search(search)
+plt.show()
 
 # %%
 # The same as numbers. Scorers are "higher is better", so errors have a minus sign.

@@ -87,14 +87,15 @@ print(ranks)
 #
 # The mean rank of each loss, the best to the left. A bar joins losses that the test cannot tell
 # apart. The critical difference depends on the numbers of data sets and losses only.
-_ = ranks.plot()
+ranks.plot()
+plt.show()
 
 # %%
 # The scores behind it. Differences within a row are comparable, those between rows are not, which
 # is why ranks are averaged.
 table = np.array([[scores[name][loss] for loss in losses] for name in tasks])
 places = rankdata(-table, axis=1)
-figure, ax = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
 ax.imshow(places, cmap="Blues_r", vmin=0.5, vmax=7, aspect="auto")
 for i, j in np.ndindex(table.shape):
     color = "white" if places[i, j] <= 2.5 else "black"
@@ -105,7 +106,8 @@ ax.set_xticks(range(len(losses)), losses)
 ax.tick_params(length=0, labeltop=True, labelbottom=False)
 for spine in ax.spines.values():
     spine.set_visible(False)
-_ = ax.set_xlabel("balanced accuracy (rank on this task)")
+ax.set_xlabel("balanced accuracy (rank on this task)")
+plt.show()
 
 # %%
 # Folds are not data sets

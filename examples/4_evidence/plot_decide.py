@@ -68,7 +68,7 @@ colors = {
     "stopped early": "#9ca3af",
     "better": "#0072B2",
 }
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharex=True, sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharex=True, sharey=True)
 names = [row["loss"] for row in before.table[1:]]
 for ax, verdict, title in zip(
     axes, (before, after), ("after the search", "after fresh folds"), strict=True
@@ -92,6 +92,7 @@ for ax, verdict, title in zip(
     ax.margins(x=0.2)
     ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="x", alpha=0.3)
+plt.show()
 
 # %%
 # The interval after fresh folds is not much narrower than that of the search, though there are

@@ -65,7 +65,7 @@ print(f"nested             {nested['test_score'].mean():.3f}")
 print(f"on unseen digits   {unseen:.3f}")
 
 # %%
-figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
 for k, (a, b) in enumerate(zip(inner, nested["test_score"], strict=True)):
     ax.plot([k, k], [a, b], color="#9ca3af", lw=1.5, zorder=1)
 ax.scatter(
@@ -78,7 +78,8 @@ names = [f"fold {k + 1}\n{each.best_loss_}" for k, each in enumerate(nested["est
 ax.set_xticks(range(5), names)
 ax.set(ylabel="accuracy", xlim=(-0.5, 4.5))
 ax.grid(axis="y", alpha=0.3)
-_ = ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+plt.show()
 
 # %%
 # Which score is right?

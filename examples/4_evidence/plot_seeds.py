@@ -53,7 +53,7 @@ print(scores.shape)
 
 # %%
 # Each dot is a fit. The columns of a loss are the four held-out folds.
-figure, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(9, 4.6), layout="constrained")
 colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7"]
 for k in range(3):
     for fold in range(4):
@@ -66,9 +66,8 @@ for k in range(3):
 ax.set_xticks(range(3), losses)
 ax.set(ylabel="accuracy on the held-out fold", xlim=(-0.5, 2.65))
 ax.grid(axis="y", alpha=0.3)
-_ = figure.legend(
-    loc="outside upper center", frameon=False, ncols=4, title="four seeds each; line: mean"
-)
+fig.legend(loc="outside upper center", frameon=False, ncols=4, title="four seeds each; line: mean")
+plt.show()
 
 # %%
 # Three kinds of spread

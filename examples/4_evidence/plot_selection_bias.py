@@ -85,7 +85,7 @@ for study, (seen, unseen) in enumerate(studies):
         promised[study, place] = seen[best].mean() - seen.mean()
         kept[study, place] = unseen[best].mean() - unseen.mean()
 
-figure, ax = plt.subplots(figsize=(8.5, 4.3), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4.3), layout="constrained")
 looks = [(promised, "#D55E00", "o", "cross-validated: what the search says")]
 looks += [(kept, "#0072B2", "s", "on unseen digits: what there is")]
 for gains, color, marker, label in looks:
@@ -101,7 +101,8 @@ ax.set_xticks(counts, counts)
 ax.minorticks_off()
 ax.set_title("Gain of the winner (thin: each of three studies, thick: mean)", loc="left")
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, loc="upper left")
+ax.legend(frameon=False, loc="upper left")
+plt.show()
 
 # %%
 said, real = promised.mean(axis=0)[-1], kept.mean(axis=0)[-1]

@@ -74,7 +74,7 @@ print(next(p["verdict"] for p in comparison.pairs_ if {p["a"], p["b"]} == set(lo
 # Each interval is that of the difference in accuracy; the green band is what does not matter
 # (``rope``). An interval that crosses its edge is undecided. The clear difference to the right is
 # decided by four repeats, about as many as the summary said; the small one to the left is not.
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
 for ax, key in zip(axes, [tuple(losses[:2]), tuple(losses[::2])], strict=True):
     ax.axhspan(-0.01, 0.01, color="#009E73", alpha=0.2, lw=0)
     ax.axhline(0, color="#6b7280", lw=1)
@@ -91,7 +91,8 @@ for ax, key in zip(axes, [tuple(losses[:2]), tuple(losses[::2])], strict=True):
     ax.set(xlabel="repeats x folds", title=f"{key[0]} minus {key[1]}", xlim=(-0.6, 2.6))
     ax.grid(axis="y", alpha=0.3)
     ax.margins(y=0.15)
-_ = axes[0].set_ylabel("difference in accuracy")
+axes[0].set_ylabel("difference in accuracy")
+plt.show()
 
 # %%
 # Why the interval stops shrinking
@@ -105,7 +106,7 @@ _ = axes[0].set_ylabel("difference in accuracy")
 fits = np.arange(5, 101)
 corrected = stats.t.ppf(0.975, fits - 1) * np.sqrt(1 / fits + 0.25)
 usual = stats.t.ppf(0.975, fits - 1) * np.sqrt(1 / fits)
-figure, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
 ax.plot(fits / 5, corrected, color="#0072B2", lw=2.5, label="corrected for the overlap")
 ax.plot(fits / 5, usual, color="#E69F00", lw=2.5, ls="--", label="usual t interval")
 ax.axhline(1.96 * 0.5, color="#6b7280", lw=1, ls=":")
@@ -118,7 +119,8 @@ ax.set(
 )
 ax.set_xticks([1, 5, 10, 15, 20])
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False)
+ax.legend(frameon=False)
+plt.show()
 
 # %%
 # What to remember

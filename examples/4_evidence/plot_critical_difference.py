@@ -23,8 +23,8 @@ from sklearnloss.tuning import critical_difference
 
 # %%
 # The question: which loss, if many labels are wrong? Eight tasks, each with about 224 handwritten
-# digits of its own, with another share of wrong labels, and blurred or noisy images. No image is in two
-# tasks, so that they are independent. A real study takes data of different origin; these are as
+# digits of its own, with another share of wrong labels, and blurred or noisy images. No image is in
+# two tasks, so that they are independent. A real study takes data of different origin; these are as
 # different as one data set allows.
 rng = np.random.default_rng(0)
 images, labels = load_digits(return_X_y=True)

@@ -35,7 +35,7 @@ X_new, y_new = make_digit_scenes(40, size=32, n_digits=5, classes=(3, 8), noise=
 # %%
 # Three folds, at random and by scene. ``partial_fit`` goes on with a training; the scores are taken
 # on the way, until the network has learned the scenes by heart.
-lengths = [8, 16, 24, 40]  # epochs
+lengths = [8, 16, 32]  # epochs
 
 
 def evaluate(splits):
@@ -88,7 +88,7 @@ plt.show()
 # %%
 # Random folds reward learning by heart: the longer the training, the farther their score is from
 # the truth. Whatever memorizes faster wins such a comparison, be it a loss, a network or a number
-# of epochs. Folds by scene are a little too low, since their networks see four scenes and the final
+# of epochs. Folds by scene are too low, since their networks see four scenes and the final
 # one would see six.
 
 # %%

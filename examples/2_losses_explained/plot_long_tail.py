@@ -67,7 +67,7 @@ for (above, ax), epochs in zip(axes.T, (5, 12), strict=True):
     above.set_title(f"{epochs} epochs")
     for name, marker in zip(ways, "osD^", strict=True):
         values = recall[epochs, name]
-        label = f"{name}: mean {values.mean():.2f}"
+        label = f"{name} {values.mean():.2f}"
         ax.plot(values, color=colors[name], marker=marker, lw=2, label=label)
     ax.set(xlabel="digit, from frequent to rare", ylim=(0, 1.02))
     ax.set_xticks(range(10), order)

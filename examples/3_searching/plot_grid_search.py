@@ -31,7 +31,7 @@ pipe = make_pipeline(FunctionTransformer(np.sqrt), model)
 # alarms in :class:`~sklearnloss.losses.TverskyLoss`, and ``loss__beta`` misses.
 weights = [0.2, 0.5, 0.8]
 grid = [
-    {"unetsegmenter__loss": ["cross_entropy"], "unetsegmenter__loss__label_smoothing": [0.0, 0.1]},
+    {"unetsegmenter__loss": ["bce"], "unetsegmenter__loss__label_smoothing": [0.0, 0.1]},
     {"unetsegmenter__loss": ["focal"], "unetsegmenter__loss__gamma": [1.0, 2.0]},
     {
         "unetsegmenter__loss": ["tversky"],
@@ -64,7 +64,7 @@ for k in order[:5]:
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4), layout="constrained", width_ratios=[1, 1.15]
 )
-names = ["cross_entropy", "focal", "tversky"]
+names = ["bce", "focal", "tversky"]
 for column, (name, color) in enumerate(zip(names, ["#0072B2", "#E69F00", "#009E73"], strict=True)):
     scores = np.sort(
         [
@@ -109,7 +109,7 @@ plt.show()
 # ---------------------
 #
 # :func:`~sklearnloss.tuning.loss_param_grid` writes the grid of the known ranges of each loss.
-for entry in loss_param_grid(["cross_entropy", "focal"], prefix="unetsegmenter__"):
+for entry in loss_param_grid(["bce", "focal"], prefix="unetsegmenter__"):
     print(entry)
 
 # %%

@@ -56,7 +56,7 @@ panels = {
     "ONNX Runtime": probabilities[k, 1],
     "difference": np.abs(probabilities - expected)[k, 1] * 1e6,
 }
-fig, axes = plt.subplots(1, 4, figsize=(9, 2.9), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(9, 3.4), layout="constrained")
 axes[0].imshow(panels["image"], cmap="gray")
 for ax in axes[1:3]:
     probability = panels["sklearnloss" if ax is axes[1] else "ONNX Runtime"]

@@ -53,7 +53,7 @@ def frequencies(probability, n_bins=10):
     return [[values[mask].mean() for mask in kept] for values in (probability, y[test])]
 
 
-fig, ax = plt.subplots(figsize=(6.5, 4.4), layout="constrained")
+fig, ax = plt.subplots(figsize=(5.5, 4.6), layout="constrained")
 ax.plot([0, 1], [0, 1], color="0.6", linewidth=1)
 for name, model, color, marker in [
     ("as trained", focal, "#D55E00", "s"),
@@ -69,7 +69,7 @@ ax.set(
     ylabel="share of nuclei among these pixels",
     aspect="equal",
 )
-ax.legend(frameon=False, loc="upper left")
+ax.legend(frameon=False, loc="lower right", fontsize=9)
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 

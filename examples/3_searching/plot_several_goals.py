@@ -23,7 +23,7 @@ model = UNetSegmenter(width=4, depth=2, batch_size=2, max_epochs=4, lr=1e-2)
 search = LossSearchCV(
     model,
     ["dice", "cross_entropy", "dice+cross_entropy", "focal"],
-    n_trials=10,
+    n_trials=14,
     cv=2,
     scoring=["dice", "calibration"],
     refit="pareto",

@@ -48,7 +48,7 @@ def run(*arguments):
 # ----------------------------
 # In a shell this is ``sklearnloss compare my-images --losses dice,cross_entropy --output results``
 # with a few more options that keep this example short. For real data use ``--quick``, then
-# ``--medium``. The first line tells what is in the folder; with ``--describe`` that is all.
+# ``--medium``. One line tells what is in the folder; with ``--describe`` that is all.
 losses = ["--losses", "dice,cross_entropy", "--trials", "2", "--top", "2"]
 effort = ["--repeats", "1", "--folds", "2", "--epochs", "8", "--width", "8"]
 print(run("compare", "my-images", *losses, *effort, "--seed", "0", "--output", "results"))

@@ -30,19 +30,18 @@ labels[wrong] = (labels[wrong] + rng.integers(1, 10, wrong.sum())) % 10
 print(f"{wrong.sum()} of {len(train)} training labels are wrong")
 
 # %%
-# Four losses
-# -----------
-# Cross entropy has no bound. The other three are bounded, or nearly so, and their settings say
-# how much: :class:`~sklearnloss.losses.GeneralizedCrossEntropyLoss` by ``q``,
-# :class:`~sklearnloss.losses.SymmetricCrossEntropyLoss` by the small weight ``alpha`` of its
-# cross entropy, :class:`~sklearnloss.losses.BiTemperedLoss` by ``t1``, far below 1 here.
+# Three losses
+# ------------
+# Cross entropy has no bound. The other two are bounded, and their settings say how much:
+# :class:`~sklearnloss.losses.GeneralizedCrossEntropyLoss` by ``q``,
+# :class:`~sklearnloss.losses.BiTemperedLoss` by ``t1``, far below 1 here.
+# :class:`~sklearnloss.losses.SymmetricCrossEntropyLoss` is another one.
 losses = {
     "cross_entropy": {},
     "generalized_ce": {"q": 0.7},
-    "symmetric_ce": {"alpha": 0.1, "beta": 1.0},
     "bi_tempered": {"t1": 0.2, "t2": 2.0},
 }
-colors = dict(zip(losses, ["#1d2433", "#0072B2", "#E69F00", "#009E73"], strict=True))
+colors = dict(zip(losses, ["#1d2433", "#0072B2", "#009E73"], strict=True))
 
 # %%
 # Eight epochs with each loss

@@ -42,7 +42,8 @@ print(comparison.summary())
 
 # %%
 # The verdicts account for the number of splits, for overlapping training sets and for the number
-# of pairs. With four splits even a visible difference may be called "no evidence yet".
+# of pairs. With four splits only a large difference is found; a smaller one is called
+# "no evidence yet".
 # ``comparison.to_frame("pairs")`` has the numbers behind the sentences.
 
 # %%

@@ -25,10 +25,10 @@ print(DiceLoss() + 0.5 * CrossEntropyLoss())
 print(UNetSegmenter("dice+0.5*cross_entropy").get_params()["loss__weights"])
 
 # %%
-# Five weights
+# Four weights
 # ------------
 # The weights add up to one: from cross entropy alone to Dice alone.
-weights = [0.0, 0.25, 0.5, 0.75, 1.0]
+weights = [0.0, 0.25, 0.5, 1.0]
 border, error, masks = [], [], []
 for weight in weights:
     loss = weight * DiceLoss() + (1 - weight) * CrossEntropyLoss()
@@ -61,7 +61,7 @@ for ax in (left, right):
     ax.set(xlabel="weight of Dice; the rest is cross entropy")
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
-panels = below.subplots(1, 6)
+panels = below.subplots(1, 5)
 titles = ["annotation", *(f"weight {weight}" for weight in weights)]
 for ax, title, mask in zip(panels, titles, [y[test], *masks], strict=True):
     ax.imshow(colors[assemble(mask)])

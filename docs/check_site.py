@@ -120,7 +120,7 @@ class Site:
                 return f"no link {label!r} on {path.relative_to(self.root)}"
             path = following[0]
         text = self.pages[path].text
-        missing = [word for word in answer if word not in text]
+        missing = [word for word in answer if word.lower() not in text.lower()]
         return f"{path.relative_to(self.root)} does not say {missing}" if missing else ""
 
 

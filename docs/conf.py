@@ -77,6 +77,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "reference/backreferences",
     "doc_module": ("sklearnloss",),
     "min_reported_time": 5,
+    "write_computation_times": False,
     "download_all_examples": True,
     "show_signature": False,
 }
@@ -89,6 +90,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_baseurl = SITE
 html_show_sourcelink = False
+html_search_scorer = str(DOCS / "_ext" / "search_scores.js")
 html_theme_options = {
     "logo": {"text": "sklearnloss"},
     "header_links_before_dropdown": 7,
@@ -101,7 +103,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "laboratory": [], "report_browser": []}
+html_sidebars = {"index": [], "laboratory": [], "report_browser": [], "which_loss": []}
 ogp_site_url = SITE
 ogp_description_length = 200
 ogp_social_cards = {"enable": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
@@ -91,8 +92,23 @@ def test_reports_link_their_guide(
     assert REPORT.title not in comparison._repr_html_()
 
 
-def test_the_address_is_that_of_the_release() -> None:
-    assert guides._published() == ""  # RELEASING.md says where to write it
+@pytest.mark.parametrize(
+    ("links", "address"),
+    [
+        (["Source, https://code.test", "Documentation, https://docs.test"], "https://docs.test/"),
+        (["Source, https://code.test"], ""),
+        ([], ""),
+    ],
+)
+def test_the_address_is_that_of_the_release(
+    monkeypatch: pytest.MonkeyPatch, links: list[str], address: str
+) -> None:
+    described = Message()
+    for link in links:
+        described["Project-URL"] = link
+    monkeypatch.delenv("SKLEARNLOSS_DOCS_URL", raising=False)
+    monkeypatch.setattr(guides, "metadata", {"sklearnloss": described}.__getitem__)
+    assert guides.site() == address
 
 
 def _numbered_objects() -> tuple[object, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import sklearnloss
 from sklearnloss import datasets, losses, metrics, networks, tuning
@@ -96,7 +97,7 @@ def blocks_of_contributing() -> list[str]:
 def test_the_loss_of_the_contributing_guide_obeys_all_laws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    module, test = blocks_of_contributing()
+    module, test, formula, facts = blocks_of_contributing()
     package = {"__package__": "sklearnloss.losses", "__name__": "sklearnloss.losses._log_dice"}
     # check_loss pickles the loss, which has to be found in its module for that.
     made = type(sklearnloss)(package["__name__"])
@@ -113,6 +114,17 @@ def test_the_loss_of_the_contributing_guide_obeys_all_laws(
     for case in ("binary", "multiclass"):
         for gamma in (0.5, 1.0, 2.0):
             scope["test_equals_the_formula"](case, gamma)
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    shared = vars(importlib.import_module("loss_facts.regions"))
+    made_facts: dict[str, Any] = {}
+    exec(compile(formula + facts, "regions_sorted.py", "exec"), {**shared, "FACTS": made_facts})
+    fact = made_facts["log_dice"]
+    assert set(loss.search_space) <= set(fact.effects)
+    z, t = torch.randn(1, 2, 6, 6, dtype=torch.float64), torch.zeros(1, 2, 6, 6).double()
+    t[..., 2:, 3:] = 1
+    for gamma in fact.vary[1]:
+        expected = fact.formulas[0].value(z[0].numpy(), t[0].numpy(), gamma).mean()
+        assert loss(gamma)(z, t).item() == pytest.approx(expected)
 
 
 def test_paths_that_the_contributing_guide_names_exist() -> None:

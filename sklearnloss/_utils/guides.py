@@ -49,7 +49,7 @@ OWN_LOSS = Guide("Write your own loss in five lines", "how_to/write_your_own_los
 NETWORKS = Guide("Your own network", "how_to/networks")
 AUGMENTATION = Guide("Augmentation", "how_to/augmentation")
 CALLBACKS = Guide("Callbacks, loggers and checkpoints", "how_to/callbacks")
-BEST_MODEL = Guide("Using the best model", "how_to/using_the_best_model")
+BEST_MODEL = Guide("Masks of new images: using the best model", "how_to/using_the_best_model")
 REPORT = Guide("Reading the report", "how_to/reading_the_report")
 SEARCH = Guide("Which loss is best for my data?", "how_to/search")
 

@@ -17,7 +17,7 @@ _POOLS = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 
 class SoftClDiceLoss(RegionLoss):
-    r"""One minus the Dice of center lines: keeps vessels, roads and nerves connected.
+    r"""One minus the Dice of center lines: favors connected vessels, roads and nerves.
 
     For tubular structures, and never alone: a completely filled mask has no center
     line and thus no error. Add it to a region loss, with up to the

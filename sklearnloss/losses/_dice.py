@@ -29,7 +29,7 @@ class DiceLoss(RegionLoss):
     fades on confident mistakes; on an empty mask it is about 1 with almost no
     gradient unless ``eps`` is large: there use ``batch=True`` or add
     :class:`BCEWithLogitsLoss`. ``DiceLoss(2 * eps)`` is
-    ``TverskyLoss(0.5, 0.5, eps)``; l / (2 - l) is the Jaccard loss at eps = 0.
+    ``TverskyLoss(0.5, 0.5, eps)``; 2 l / (1 + l) is the Jaccard loss at eps = 0.
 
     Parameters
     ----------

@@ -19,10 +19,11 @@ from ._core.pixel import PixelLoss
 
 
 class FocalLoss(PixelLoss):
-    r"""Cross entropy that down-weights elements that are already easy.
+    r"""Cross entropy in which easy elements count less: ``gamma`` is how much less.
 
-    For rare objects on a large, easy background. Tends to make a network less
-    confident, which often helps calibration. ::
+    ``gamma=0`` is cross entropy. With 2, the usual value, an element that is right with
+    probability 0.9 counts a hundredth. For rare objects on a large, easy background.
+    Tends to make a network less confident, which often helps calibration. ::
 
         sigmoid form    l = t alpha (1 - p)^gamma (-log p)
                             + (1 - t) (1 - alpha) p^gamma (-log(1 - p))

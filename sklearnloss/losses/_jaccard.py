@@ -11,8 +11,8 @@ from ._core.soft_counts import SoftCounts
 class JaccardLoss(RegionLoss):
     r"""One minus the soft intersection over union (Jaccard index) of each class.
 
-    For segmentation scored by IoU. It ranks masks as Dice does and penalizes bad
-    ones more evenly. ::
+    For segmentation scored by IoU. It ranks masks as Dice does; its gradient is up to
+    twice that of Dice on good masks, and down to half of it on bad ones. ::
 
         l = 1 - (TP + eps) / (sum p + sum t - TP + eps)
 

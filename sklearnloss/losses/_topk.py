@@ -16,7 +16,7 @@ class TopKCrossEntropyLoss(LabelLoss):
     r"""Mean cross entropy of the hardest part of the batch (online hard examples).
 
     For segmentation in which most pixels are easy. With Dice it did best among
-    twenty losses on tumors in a published comparison. ::
+    twenty losses on livers in a published comparison. ::
 
         l = mean of -w_y log p_y over the fraction k of elements where it is largest
 

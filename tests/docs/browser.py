@@ -1,22 +1,21 @@
-"""Drive Chromium through the DevTools protocol over a pipe: no package is needed."""
+"""A headless Chromium that is driven by Selenium."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import select
 import shutil
-import subprocess
-import sys
-import time
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -27,173 +26,103 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--remote-debugging-pipe",
 )
-# A limit for a hanging browser, not an expectation: the machine may be busy.
-PATIENCE = 120.0
-# Chromium reads from descriptor 3 and writes to 4.
-_LAUNCH = """
-import fcntl, os, sys
-pipes = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
-os.dup2(pipes[0], 3)
-os.dup2(pipes[1], 4)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
-KEYS = {
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-    "Tab": 9,
-    "Enter": 13,
-    " ": 32,
-}
+#: Seconds after which a page hangs; the machine may be busy.
+PATIENCE = 100.0
 
 
-def find_browser() -> str:
-    """Return the path of a Chromium; skip the test if there is none."""
-    for name in NAMES:
-        path = shutil.which(name)
-        if path:
-            return path
-    pytest.skip("there is no Chromium")
+def find_programs() -> tuple[str, str]:
+    """Return the paths of Chromium and of its driver; skip the test if one is absent."""
+    found = [path for path in map(shutil.which, PROGRAMS) if path]
+    driver = shutil.which("chromedriver")
+    if not found or not driver:
+        pytest.skip("needs Chromium and chromedriver")
+    return found[0], driver
 
 
-class Browser:
-    """A headless Chromium with one page.
+class Browser(Chrome):
+    """Chromium with the few commands that tests of pages repeat."""
 
-    Attributes
-    ----------
-    problems : list of str
-        Errors and warnings of the page's console, exceptions that nobody caught, and
-        files that did not load.
-    """
+    def __init__(self) -> None:
+        options = ChromeOptions()
+        options.binary_location, driver = find_programs()
+        for flag in FLAGS:
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        super().__init__(options=options, service=Service(driver))
 
-    def __init__(self, profile: Path) -> None:
-        for_browser, self._write_to = os.pipe()
-        self._read_from, from_browser = os.pipe()
-        command = [find_browser(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCH, str(for_browser), str(from_browser), *command],
-            pass_fds=(for_browser, from_browser),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(for_browser)
-        os.close(from_browser)
-        self._buffer = b""
-        self._numbers = itertools.count(1)
-        self._session: str | None = None
-        self.problems: list[str] = []
-        try:
-            self._attach()
-        except BaseException:
-            self.close()
-            raise
-
-    def _attach(self) -> None:
-        """Find the page, and ask for what happens in it."""
-        targets = self.send("Target.getTargets")["targetInfos"]
-        page = next(target["targetId"] for target in targets if target["type"] == "page")
-        attached = self.send("Target.attachToTarget", targetId=page, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Accessibility"):
-            self.send(f"{domain}.enable")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop the browser."""
-        self._process.terminate()
-        self._process.wait()
-        os.close(self._write_to)
-        os.close(self._read_from)
-
-    def send(self, method: str, **params: Any) -> Any:
-        """Send a command, and return its result."""
-        number = next(self._numbers)
-        message: dict[str, Any] = {"id": number, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write_to, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._receive()
-            if answer.get("id") != number:
-                self._note(answer)
-            elif "error" in answer:
-                raise RuntimeError(f"{method}: {answer['error']}")
-            else:
-                return answer["result"]
-
-    def _receive(self) -> Any:
-        end = time.monotonic() + PATIENCE
-        while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._read_from], [], [], end - time.monotonic())
-            data = os.read(self._read_from, 1 << 20) if ready else b""
-            if not data:
-                raise TimeoutError(f"Chromium does not answer (exit code {self._process.poll()})")
-            self._buffer += data
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        return json.loads(message)
-
-    def _note(self, event: Any) -> None:
-        """Remember what went wrong in the page."""
-        method, params = event.get("method"), event.get("params", {})
-        if method == "Runtime.exceptionThrown":
-            details = params["exceptionDetails"]
-            self.problems.append(str(details.get("exception", details).get("description", details)))
-        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-            self.problems.append(str([arg.get("value") for arg in params["args"]]))
-        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
-            self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+    def open(self, url: str) -> None:
+        """Load a page anew, even if only what follows # in its address is different."""
+        self.get("about:blank")
+        self.get(url)
 
     def run(self, expression: str) -> Any:
-        """Evaluate JavaScript, and return its value."""
-        answer = self.send(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        if "exceptionDetails" in answer:
-            raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
-        return answer["result"].get("value")
+        """Return the value of an expression of JavaScript."""
+        return self.execute_script(f"return {expression}")
 
-    def wait(self, condition: str) -> Any:
-        """Wait until an expression is true, and return its value."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            value = self.run(condition)
-            if value:
-                return value
-            time.sleep(0.05)
-        raise TimeoutError(f"still not true: {condition}")
+    def wait(self, condition: str) -> None:
+        """Wait until an expression is true."""
+        message = f"never true: {condition}"
+        WebDriverWait(self, PATIENCE, 0.05).until(lambda _: self.run(condition), message)
+
+    def click(self, selector: str) -> None:
+        """Click on an element, which must be in sight and not covered."""
+        self.find_element(By.CSS_SELECTOR, selector).click()
+
+    def focus(self, selector: str) -> None:
+        """Give an element the focus."""
+        self.execute_script("arguments[0].focus()", self.find_element(By.CSS_SELECTOR, selector))
 
     def press(self, key: str, times: int = 1, shift: bool = False) -> None:
-        """Press a key, of `KEYS` or a character."""
-        code = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
-        text = {"Enter": "\r", " ": " "}.get(key, "")
-        common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        """Press a key of `selenium.webdriver.Keys`."""
+        actions = ActionChains(self, duration=0)
+        if shift:
+            actions.key_down(Keys.SHIFT)
         for _ in range(times):
-            down = "keyDown" if text else "rawKeyDown"
-            self.send("Input.dispatchKeyEvent", type=down, text=text, **common)
-            self.send("Input.dispatchKeyEvent", type="keyUp", **common)
+            actions.send_keys(key)
+        if shift:
+            actions.key_up(Keys.SHIFT)
+        actions.perform()
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Drag the mouse from one place in the window to another."""
-        for kind, (x, y) in (("Pressed", start), ("Moved", end), ("Released", end)):
-            self.send(
-                "Input.dispatchMouseEvent",
-                type=f"mouse{kind}",
-                x=x,
-                y=y,
-                button="left",
-                buttons=1,
-                clickCount=1,
-            )
+    def drop(self, paths: Iterable[Path], x: int, y: int) -> None:
+        """Drop files or folders of the disk at a point of the window."""
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            event = {"type": kind, "x": x, "y": y, "data": data}
+            self.execute_cdp_cmd("Input.dispatchDragEvent", event)
+
+    def resize(self, width: int, height: int) -> None:
+        """Show the page as a window of this size does, and a narrow one as a phone does."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer_motion(self, choice: str) -> None:
+        """Set the reader's preference to "reduce" or "no-preference"."""
+        features = [{"name": "prefers-reduced-motion", "value": choice}]
+        self.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def accessible_nodes(self) -> list[tuple[str, str]]:
+        """Return role and name of what a screen reader meets, in its order."""
+        nodes = self.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        return [
+            (node["role"]["value"], str(node.get("name", {}).get("value", "")).strip())
+            for node in nodes
+            if not node["ignored"]
+        ]
+
+    def complaints(self) -> list[str]:
+        """Return new errors and warnings of the console, and exceptions that nobody caught."""
+        return [
+            entry["message"]
+            for entry in self.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+        ]
+
+    def requests(self) -> list[str]:
+        """Return the addresses that were asked for since the last call."""
+        events = [json.loads(entry["message"])["message"] for entry in self.get_log("performance")]
+        return [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]

@@ -5,9 +5,8 @@
 const fs = require("fs");
 const path = require("path");
 
-for (const script of ["neighbors.js", "losses.js", "catalog.js", "model.js", "link.js"]) {
-  require(path.join(process.argv[2], script));
-}
+const parts = ["neighbors", "pixel_losses", "losses", "catalog", "model", "link", "curves"];
+for (const part of parts) require(path.join(process.argv[2], `${part}.js`));
 const Lab = globalThis.LossLab;
 
 const commands = {
@@ -24,6 +23,24 @@ const commands = {
       return { ...texts, value, gradient: Array.from(gradient) };
     }),
   catalog: () => Lab.catalog,
+  // The prediction that each loss of a link ends with.
+  train: (links) =>
+    links.map((link) => {
+      const { losses, mask, noise, lr } = Lab.readLink(link);
+      const features = Lab.featuresOf(Lab.imageOf(mask, noise));
+      return losses.map((terms) => {
+        const model = Lab.newModel();
+        while (model.step < Lab.LAST_STEP) Lab.train(model, features, mask, terms, lr);
+        const scores = Lab.scoresOf(model, features);
+        const { weights } = model;
+        return { mask, features, weights, scores, ...Lab.compare(scores, mask) };
+      });
+    }),
+  curves: (cases) =>
+    cases.map(({ text, preset, label, others }) =>
+      Lab.curveOf(Lab.readLoss(text), Lab.presets[preset].mask, label, others),
+    ),
+  presets: () => Lab.presets,
   links: (hashes) =>
     hashes.map((hash) => {
       const state = Lab.readLink(hash);
@@ -32,4 +49,5 @@ const commands = {
 };
 
 const { command, cases } = JSON.parse(fs.readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(commands[command](cases)));
+const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+process.stdout.write(JSON.stringify(commands[command](cases), plain));

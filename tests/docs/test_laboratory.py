@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from sklearn.metrics import f1_score
 
 from sklearnloss import UNetSegmenter
 from sklearnloss.losses import get_loss, get_search_space, list_losses
@@ -62,7 +66,7 @@ def random_params(params: list[Any], rng: np.random.Generator) -> dict[str, Any]
             value = math.exp(rng.uniform(math.log(low), math.log(high)))
         else:
             value = rng.uniform(low, high)
-        drawn[param["name"]] = int(round(value)) if param.get("whole") else float(value)
+        drawn[param["name"]] = round(value) if param.get("whole") else float(value)
     return drawn
 
 
@@ -146,7 +150,7 @@ SUMS = [
     "0.3*tversky(alpha:0.2,beta:0.9)+cross_entropy+2*brier",
     "focal(gamma:3)+topk(k:0.25)",
     "focal(alpha:0.7)+poly1",
-    "dice(squared:true,eps:0.00002)+0.1*cl_dice(iterations:5)",
+    "dice(eps:0.00002,squared:true)+0.1*cl_dice(iterations:5)",
     "generalized_dice(weight_type:simple)+hinge(p:2)+hausdorff",
     "lovasz_hinge+boundary",
     "unified_focal(weight:0.3)+label_smoothing",
@@ -207,3 +211,78 @@ def test_a_link_that_cannot_be_read_leaves_the_defaults() -> None:
     assert inherited["problems"] == ["losses", "mask"]
     assert heading is None
     assert nothing is None
+
+
+def test_links_of_the_page_show_what_their_texts_say() -> None:
+    page = (DOCS / "laboratory.md").read_text()
+    links = [html.unescape(link) for link in re.findall(r'<a href="(#losses=[^"]+)">', page)]
+    vessel, focal, tversky = run_node("train", links)
+    (blob,) = run_node("train", [links[0].replace("vessel", "blob")])
+
+    dice, entropy, both = map(found_at_the_dim_end, vessel)
+    assert dice > both > entropy
+    assert vessel[0]["alarms"] > vessel[2]["alarms"] > vessel[1]["alarms"]
+    assert np.ptp([result["dice"] for result in blob]) < 0.01
+
+    unsure = [np.abs(expit(result["scores"]) - 0.5).mean() for result in focal]
+    assert unsure[2] < 0.5 * unsure[0]
+    assert unsure[1] < unsure[0]
+    assert np.ptp([result["misses"] for result in focal]) <= 3
+    assert np.ptp([result["alarms"] for result in focal]) <= 3
+
+    assert tversky[0]["misses"] > tversky[1]["misses"] > tversky[2]["misses"]
+    assert tversky[0]["alarms"] < tversky[1]["alarms"] < tversky[2]["alarms"]
+
+
+def found_at_the_dim_end(result: Any) -> int:
+    """Return how many pixels of the object are found in the dimmest third of the columns."""
+    mask, scores = (np.reshape(result[key], (32, 32)) for key in ("mask", "scores"))
+    return int(np.sum((mask[:, 21:] > 0) & (scores[:, 21:] > 0)))
+
+
+def test_a_prediction_is_compared_with_the_mask() -> None:
+    (results,) = run_node("train", ["#losses=bce;dice&mask=cells"])
+    for result in results:
+        mask, predicted = np.array(result["mask"]) > 0, np.array(result["scores"]) > 0
+        assert result["misses"] == np.sum(mask & ~predicted)
+        assert result["alarms"] == np.sum(~mask & predicted)
+        assert result["dice"] == pytest.approx(f1_score(mask, predicted))
+
+
+def test_the_model_is_trained_by_adam() -> None:
+    (results,) = run_node("train", ["#losses=bce;dice&lr=0.02&noise=0.6&mask=dots"])
+    for result, loss in zip(results, (get_loss("bce"), get_loss("dice")), strict=True):
+        features = torch.tensor(result["features"], dtype=torch.float64)
+        assert features[:4].mean(1) == pytest.approx(np.zeros(4), abs=1e-9)
+        assert features[:4].std(1, correction=0) == pytest.approx(np.ones(4))
+        mask = torch.tensor(result["mask"], dtype=torch.float64).reshape(1, 1, 32, 32)
+        weights = torch.zeros(5, dtype=torch.float64, requires_grad=True)
+        adam = torch.optim.Adam([weights], lr=0.02)
+        for _ in range(300):
+            adam.zero_grad()
+            loss((weights @ features).reshape(mask.shape), mask).backward()
+            adam.step()
+        assert result["weights"] == pytest.approx(weights.detach().numpy(), rel=1e-3)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+@pytest.mark.parametrize("text", ["bce", "dice", "tversky(alpha:0.3,beta:0.7)"])
+def test_curves_are_values_and_gradients_of_one_pixel(text: str, label: int) -> None:
+    case = {"text": text, "preset": "blob", "label": label, "others": 1.5}
+    (curve,) = run_node("curves", [case])
+    mask = torch.tensor(run_node("presets", [])["blob"]["mask"], dtype=torch.float64)
+    # These losses do not look at neighbors, so any pixel of the label will do.
+    pixel = int(torch.nonzero(mask == label)[0])
+    loss = get_loss("tversky", alpha=0.3, beta=0.7) if "(" in text else get_loss(text)
+    values, gradients = [], []
+    for score in curve["scores"]:
+        z = torch.where(mask > 0, 1.5, -1.5).double()
+        z[pixel] = score
+        z.requires_grad_()
+        value = loss(z.reshape(1, 1, 32, 32), mask.reshape(1, 1, 32, 32)) * mask.numel()
+        (gradient,) = torch.autograd.grad(value, z)
+        values.append(value.item())
+        gradients.append(gradient[pixel].item())
+    assert (curve["scores"][0], curve["scores"][-1]) == (-8, 8)
+    assert curve["values"] == pytest.approx(np.array(values) - min(values), abs=1e-6)
+    assert curve["gradients"] == pytest.approx(gradients, abs=1e-6)

@@ -90,6 +90,8 @@ class Fact:
         Which fits to show.
     shown_as : str
         The loss of these fits, a name or a sum; by default the loss itself.
+    shown_with : dict
+        Settings of the loss in these fits, where its defaults are another loss.
     in_sum : str
         A sum that makes sense.
     equals : tuple of Equality
@@ -114,5 +116,6 @@ class Fact:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     shown_as: str = ""
+    shown_with: Mapping[str, Any] = field(default_factory=dict)
     equals: tuple[Equality, ...] = ()
     epoch: str = "0.99 to 1.02"

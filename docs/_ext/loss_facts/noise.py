@@ -138,7 +138,7 @@ FACTS = {
             Formula(
                 "Classes that exclude each other",
                 r"""\ell = -\log_{t_1} p_y - \frac{1 - \sum_c p_c^{\,2 - t_1}}{2 - t_1},
-\qquad p_c = \exp_{t_2}(z_c - \lambda) \\[1ex]
+\qquad p_c = \exp_{t_2}(z_c - \lambda), \qquad
 \log_t x = \frac{x^{1 - t} - 1}{1 - t}, \qquad
 \exp_t x = \max\left(0,\; 1 + (1 - t)\, x\right)^{1 / (1 - t)}""",
                 "softmax",
@@ -168,7 +168,7 @@ FACTS = {
             "t1": "Less robust to outliers; 1 is unbounded.",
             "t2": "Heavier tails: mistakes near the boundary count less.",
         },
-        vary=("t1", (0.2, 0.8, 1.0)),
+        vary=("t1", (1.0, 0.8, 0.2)),
         demos=("noisy",),
         in_sum="dice+bi_tempered",
         equals=(

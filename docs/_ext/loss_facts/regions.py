@@ -6,7 +6,7 @@ import numpy as np
 
 from .fact import Equality, Fact, Formula
 from .numeric import Array, counts, masks
-from .papers import ISENSEE, MA, SALEHI
+from .papers import BERTELS, ISENSEE, MA, SALEHI
 
 COUNTS = {
     r"\mathrm{TP}": "$\\sum_i \\min(p_i, t_i)$ over the pixels of one image and one class, "
@@ -32,9 +32,7 @@ EPS = (
     "Softens the loss of small regions and of empty masks. Around 1 a region of few pixels hardly "
     "counts."
 )
-BATCH = (
-    "True compares the counts of the whole batch at once, which helps where many masks are empty."
-)
+BATCH = "With True an image's loss depends on the others of its batch."
 
 
 def both(latex: str, value):  # type: ignore[no-untyped-def]
@@ -146,8 +144,8 @@ FACTS = {
         limits=("From 0 for a perfect mask to nearly 1.", FADES, MEAN),
         use=(
             "Segmentation scored by IoU.",
-            "Masks that are still bad: their loss grows faster than that of Dice, so they get more "
-            "of the gradient.",
+            "Masks that are nearly right: there its gradient is up to twice that of Dice, on bad "
+            "ones down to half of it (at eps = 0).",
         ),
         avoid=(
             f"Expecting much more than from Dice: on four organs the two differed by at most .011 "
@@ -157,7 +155,7 @@ FACTS = {
         effects={"eps": EPS, "batch": BATCH},
         vary=("eps", (1e-6, 1.0, 10.0)),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="jaccard+bce",
         equals=(Equality({"eps": 1e-3}, "tversky", {"alpha": 1.0, "beta": 1.0, "eps": 1e-3}),),
         neighbors={
@@ -181,12 +179,11 @@ FACTS = {
         limits=("From 0 for a perfect mask to nearly 1.", FADES, MEAN),
         use=(
             f"A miss costs more than a false alarm: `alpha=0.3, beta=0.7` for lesions ({SALEHI}).",
-            "A score that weights recall or precision, and the rest of the training stays the "
-            "same.",
+            "The score weights recall more than precision, or less.",
         ),
         avoid=(
-            "The score is Dice: the further alpha and beta are from 1/2, the worse the loss "
-            "approximates it.",
+            f"The score is Dice: the further alpha and beta are from 1/2, the worse the loss "
+            f"approximates it ({BERTELS}).",
             "No time to tune two numbers: vary beta with alpha = 1 - beta, or use Dice.",
         ),
         effects={
@@ -196,6 +193,7 @@ FACTS = {
         vary=("beta", (0.3, 0.5, 0.9)),
         curve="image",
         demos=("nuclei", "border"),
+        shown_with={"alpha": 0.3, "beta": 0.7},
         in_sum="tversky+bce",
         equals=(
             Equality({"eps": 1e-3}, "dice", {"eps": 2e-3}),
@@ -234,12 +232,13 @@ FACTS = {
         ),
         use=(
             "Small lesions of different difficulty: gamma decides whether masks that are nearly "
-            "right or still bad get most of the gradient. In the paper, a plain U-Net has a "
-            "Dice of .669 on breast ultrasound with it, an attention U-Net with Dice .615.",
+            "right or still bad get most of the gradient. In the paper, a plain U-Net with it "
+            "had a Dice score of .669 on breast ultrasound, and an attention U-Net with the Dice "
+            "loss .615.",
         ),
         avoid=(
             f"Several organs: .75 where Dice had .84 ({MA}).",
-            "Three parameters cannot be tuned: [`tversky`](tversky.md) has two.",
+            "No time to tune three numbers: [`tversky`](tversky.md) has two.",
         ),
         effects={
             "alpha": "Fewer false alarms, more misses.",
@@ -283,7 +282,7 @@ FACTS = {
         effects={"eps": EPS, "batch": BATCH},
         beside=("dice", "log_cosh_dice"),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="log_cosh_dice+bce",
         neighbors={
             "dice": "the d of the formula",
@@ -311,6 +310,7 @@ FACTS = {
         ),
         use=("Classes of very different sizes that are present in every image.",),
         avoid=(
+            "Large classes matter as much: below, it finds the rims at the cost of the nuclei.",
             f"Classes that are absent from images: on several organs it collapsed to a Dice of .01 "
             f"({MA}). Prefer `dice+cross_entropy` there.",
             'A large `eps`: with "square" the sums are of the order of 1 / size, and eps must be '
@@ -360,7 +360,7 @@ FACTS = {
         effects={"eps": "Softens the loss of nearly empty masks.", "batch": BATCH},
         beside=("dice", "mcc"),
         curve="image",
-        demos=("nuclei", "border"),
+        demos=("border",),
         in_sum="mcc+bce",
         neighbors={
             "dice": "ignores true negatives",

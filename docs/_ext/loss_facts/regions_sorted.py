@@ -145,14 +145,15 @@ m_{(1)} \ge m_{(2)} \ge \dots""",
 + (1 - \lambda) \cdot \frac{1}{C} \sum_c r_c \\
 h_{ic} &= \begin{cases} -(1 - \delta)\,(1 - p_{i0})^{\gamma}\, t_{i0} \log p_{i0} & c = 0 \\
 -\delta\, t_{ic} \log p_{ic} & c > 0 \end{cases} \\
-r_c &= \begin{cases} 1 - T_0 & c = 0 \\ (1 - T_c)^{1 - \gamma} & c > 0 \end{cases}, \qquad
-T_c = \frac{\mathrm{TP}_c + \varepsilon}{\mathrm{TP}_c + \delta\,\mathrm{FN}_c
+r_c &= \begin{cases} 1 - T_0 & c = 0 \\ (1 - T_c)^{1 - \gamma} & c > 0 \end{cases} \\
+T_c &= \frac{\mathrm{TP}_c + \varepsilon}{\mathrm{TP}_c + \delta\,\mathrm{FN}_c
 + (1 - \delta)\,\mathrm{FP}_c + \varepsilon}""",
             unified_focal,
         ),
         symbols={
             **COUNTS,
             **ERRORS,
+            "i,\\ n,\\ C": "a pixel, the number of pixels, and of classes",
             "c = 0": "the background; one channel stands for background and foreground",
             r"\lambda": "`weight`, the share of the cross entropy",
             r"\delta": "`delta`, the weight of foreground and of misses",

@@ -103,6 +103,7 @@ FACTS = {
         ),
         avoid=(
             "Alone: an empty prediction costs 0, which small objects hardly improve on.",
+            "Compact objects that are easy to find: on the nuclei below it adds nothing to Dice.",
             "With the weight 1 on large images: distances of hundreds of pixels drown the other "
             "loss. Start with 0.01.",
             ON_THE_CPU,
@@ -146,6 +147,8 @@ FACTS = {
         avoid=(
             "Alone, or with the weight 1 on large images: it drowns the other loss. Start with "
             "0.01.",
+            "The score is Dice or IoU, and no error is far away: on the nuclei below it is worse "
+            "than Dice alone.",
             ON_THE_CPU,
         ),
         effects={"alpha": "Distant errors count more."},
@@ -183,11 +186,13 @@ S = \frac{\sum_i \min(s(t)_i,\, p_i) + \varepsilon}{\sum_i s(t)_i + \varepsilon}
             MEAN,
         ),
         use=(
-            f"Vessels, roads and nerves, which must stay connected, beside a region loss with up "
-            f"to the same weight ({SHIT}).",
+            f"Vessels, roads and nerves, where gaps are worse than some false alarms, beside a "
+            f"region loss with up to the same weight ({SHIT}).",
         ),
         avoid=(
             "Alone: predicting everything would be free.",
+            "Dice is all that counts: the lines below are in fewer pieces than with Dice alone, "
+            "but wider, with more false alarms. None of the losses closes all gaps.",
             "Compact objects: their center line means little, and it is the slowest loss here.",
             "Structures wider than two times `iterations` pixels: raise it, at a proportional "
             "cost.",

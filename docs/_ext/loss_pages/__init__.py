@@ -1,8 +1,8 @@
 """A page for each registered loss, written before Sphinx reads the sources.
 
 The text comes from :mod:`loss_facts`, docstrings, search spaces and the committed
-measurements; the curves and the fits are computed here, in two processes. They are kept
-as long as no source that they depend on changes.
+measurements; the curves and the fits are computed here, in two processes. Those of a loss
+are kept as long as no source that they depend on changes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, delayed
-from loss_facts import FACTS
+from loss_facts import FACTS, Fact
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
 from sklearnloss.losses import get_loss, list_losses
 
 from . import page
+from .demos import DEMOS
 
 logger = logging.getLogger(__name__)
 DOCS = Path(__file__).parents[2]
@@ -28,9 +29,9 @@ DOCS = Path(__file__).parents[2]
 
 def generate(app: Sphinx) -> None:
     """Write all pages and pictures."""
-    names = [name for name in list_losses() if name in FACTS]
     for name in page.missing(list_losses()):
-        logger.warning("The loss %r has no facts in docs/_ext/loss_facts.", name)
+        logger.warning(page.HOW_TO_ADD, name, name)
+    names = [name for name in list_losses() if name in FACTS]
     folder = Path(app.srcdir) / "losses"
     results = drawn(names, folder / "pictures")
     for old in set(folder.glob("*.md")) - {folder / f"{name}.md" for name in ("index", *names)}:
@@ -41,20 +42,23 @@ def generate(app: Sphinx) -> None:
 
 def drawn(names: list[str], folder: Path) -> dict[str, Any]:
     """Return the results of the fits; their pictures are in the folder."""
-    stamp, record = content_hash(), folder / "results.json"
-    if record.exists():
-        kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        if kept["stamp"] == stamp and set(names) <= set(kept["results"]):
-            return dict(kept["results"])
+    record = folder / "results.json"
     folder.mkdir(parents=True, exist_ok=True)
-    halves = [names[::2], names[1::2]]
-    parts = Parallel(n_jobs=2)(delayed(draw_all)(half, folder, DOCS) for half in halves)
-    results = {name: found for part in parts for name, found in part.items()}
-    record.write_text(json.dumps({"stamp": stamp, "results": results}), encoding="utf-8")
-    return results
+    kept = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    sources = hash_of_sources()
+    stamps = {name: f"{sources} {pictured(FACTS[name])}" for name in names}
+    new = [name for name in names if kept.get(name, {}).get("stamp") != stamps[name]]
+    # Losses with the same demos are in one process, which fits their rival once.
+    labels = [name for name in new if any(DEMOS[d].kind == "labels" for d in FACTS[name].demos)]
+    shares = [part for part in (labels, [name for name in new if name not in labels]) if part]
+    for part in Parallel(n_jobs=2)(delayed(draw_all)(share, folder) for share in shares):
+        kept |= {name: {"stamp": stamps[name], "results": found} for name, found in part.items()}
+    kept = {name: kept[name] for name in names}
+    record.write_text(json.dumps(kept), encoding="utf-8")
+    return {name: entry["results"] for name, entry in kept.items()}
 
 
-def draw_all(names: list[str], folder: Path, docs: Path) -> dict[str, Any]:
+def draw_all(names: list[str], folder: Path) -> dict[str, Any]:
     """Draw the curves and the fits of some losses; runs in a process of its own."""
     import torch
 
@@ -69,17 +73,19 @@ def draw_all(names: list[str], folder: Path, docs: Path) -> dict[str, Any]:
     return results
 
 
-def content_hash() -> str:
-    """Return a hash of everything that the pictures depend on."""
+def pictured(fact: Fact) -> str:
+    """Return the facts that pictures depend on; a change of the text draws nothing anew."""
+    drawn = (fact.vary, fact.curve, fact.fixed, fact.beside, fact.demos)
+    return repr((drawn, fact.shown_as, fact.shown_with))
+
+
+def hash_of_sources() -> str:
+    """Return a hash of the code that draws, and of the package."""
     digest = hashlib.sha256()
-    folders = (
-        DOCS / "_ext" / "loss_pages",
-        DOCS / "_ext" / "loss_facts",
-        DOCS.parent / "sklearnloss",
-    )
-    for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
+    here = Path(__file__).parent
+    drawing = [here / f"{name}.py" for name in ("curves", "demos", "fits")]
+    for path in [*drawing, *sorted((DOCS.parent / "sklearnloss").rglob("*.py"))]:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -116,8 +122,19 @@ def with_links(text: str) -> str:
     return re.sub(r"\| `(\w+)` \|", reference, text)
 
 
+def link_class(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Let the reference of a loss lead to its page, above the parameters."""
+    pages = {type(get_loss(each)): each for each in FACTS}
+    if what != "class" or obj not in pages:
+        return
+    place = lines.index(":Parameters:") if ":Parameters:" in lines else len(lines)
+    link = f":doc:`Page with formula, curves and examples </losses/{pages[obj]}>`"
+    lines[place:place] = [link, ""]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the generator."""
     app.connect("builder-inited", generate)
     app.connect("source-read", link_tables)
+    app.connect("autodoc-process-docstring", link_class, priority=600)  # after numpydoc
     return {"parallel_read_safe": True}

@@ -104,9 +104,9 @@ def parameters(cls: type) -> dict[str, tuple[str, str]]:
 
 
 def introduction(cls: type) -> tuple[str, str]:
-    """Return the summary of a docstring, and the paragraph after it."""
-    paragraphs = sections(cls)[""].split("\n\n")
-    return plain(paragraphs[0]), plain(paragraphs[1].removesuffix("::")) if paragraphs[1:] else ""
+    """Return the summary of a docstring, and the paragraph after it, up to the formula."""
+    summary, *more = sections(cls)[""].partition("::")[0].strip().split("\n\n")
+    return plain(summary), plain(more[0]) if more else ""
 
 
 def notes(cls: type) -> str:

@@ -21,31 +21,36 @@ from sklearnloss.estimators._displays.style import COLORS as LABEL_COLORS
 from sklearnloss.metrics import dice_score, iou_score
 
 from .curves import COLORS, save, style
-from .demos import DEMOS, RARE, data
+from .demos import DEMOS, RARE, data, rival
 
 Array = NDArray[Any]
 ZOOM = 3
 
 
-def rival(name: str) -> str:
-    """Return the loss to compare with."""
-    return "dice" if name == "cross_entropy" else "cross_entropy"
-
-
 @cache
 def fitted(demo: str, loss: str) -> tuple[Array, Array]:
-    """Return held-out predictions, and the weights of the network."""
+    """Return held-out predictions, and the weights of the network, of a loss as it is labeled."""
     X, y, new, _ = data(demo)
+    name, _, given = loss.partition("(")
+    chosen = FACTS[name].shown_with if given else {}
+    settings = {f"loss__{key}": value for key, value in chosen.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model = DEMOS[demo].model(loss).fit(X, y)
+        model = DEMOS[demo].model(name).set_params(**settings).fit(X, y)
     weights = [w.detach().numpy().ravel() for w in model.module_.parameters() if w.ndim > 1]
     return model.predict(new), np.concatenate(weights)
 
 
+def shown_label(name: str) -> str:
+    """Return the loss of a page's fits, with its settings if these are not the defaults."""
+    fact = FACTS[name]
+    settings = ", ".join(f"{key}={value!r}" for key, value in fact.shown_with.items())
+    return (fact.shown_as or name) + (f"({settings})" if settings else "")
+
+
 def draw_demo(name: str, demo: str, folder: Path) -> dict[str, Any]:
     """Fit a loss and its rival, draw both, and return scores and pictures."""
-    shown = FACTS[name].shown_as or name
+    shown = shown_label(name)
     losses = [rival(name), *(["dice"] if shown.startswith("dice+") else []), shown]
     if DEMOS[demo].kind == "labels":
         _draw_accuracies(name, demo, losses, folder)

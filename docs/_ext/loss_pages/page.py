@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
 from loss_facts import FACTS, Equality, Fact
 
-from sklearnloss.losses import Loss, get_loss
+from sklearnloss.losses import Loss, PixelLoss, get_loss
 
-from . import costs, records
-from .demos import DEMOS
+from . import costs, gallery, records
+from .demos import DEMOS, rival
 from .describe import call, introduction, notes, papers, settings
+
+HOW_TO_ADD = (
+    "The loss %r has no page: write FACTS[%r], a Fact (docs/_ext/loss_facts/fact.py), in one of "
+    'the modules of docs/_ext/loss_facts. CONTRIBUTING.md, "Add a loss", has an example.'
+)
 
 
 def missing(names: Iterable[str]) -> list[str]:
@@ -28,14 +34,14 @@ def write(name: str, results: Mapping[str, Any]) -> str:
     name : str
         The loss.
     results : dict of str to dict
-        Scores and pictures of each fit, by demo, from :func:`drawing.draw`.
+        Scores and pictures of each fit, by demo, from :func:`loss_pages.fits.draw_demo`.
     """
     fact, cls = FACTS[name], type(get_loss(name))
     parts = [
         _head(name, cls, fact),
         _bullets("When to use it", fact.use),
         _bullets("When not", fact.avoid),
-        _formula(fact),
+        _formula(cls, fact),
         _curves(name, fact),
         *(_demo(name, demo, results[demo]) for demo in fact.demos if demo in results),
         _longer(name),
@@ -44,7 +50,8 @@ def write(name: str, results: Mapping[str, Any]) -> str:
         _cost(name, cls, fact),
         _relations(name, fact),
         _bullets("Papers", papers(cls)),
-        _see_also(cls),
+        _see_also(name, cls),
+        _examples(name),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -70,18 +77,33 @@ def _tasks(cls: type[Loss]) -> str:
     return f"{tasks}: {forms[cls.form]}"
 
 
-def _formula(fact: Fact) -> str:
+def _formula(cls: type[Loss], fact: Fact) -> str:
     lines = ["## Formula"]
     for formula in fact.formulas:
         if formula.latex:
-            latex = formula.latex
-            if "&=" in latex:
-                latex = f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
-            lines.append(f"{formula.title}:\n\n```{{math}}\n{latex}\n```")
-    symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in fact.symbols.items())
+            lines.append(f"{formula.title}:\n\n```{{math}}\n{in_rows(formula.latex)}\n```")
+    symbols = "\n".join(f"- ${symbol}$: {text}" for symbol, text in explained(cls, fact).items())
     limits = "\n".join(f"- {limit}" for limit in fact.limits)
     lines += [f"where\n\n{symbols}", f"Limits:\n\n{limits}"]
     return "\n\n".join(lines)
+
+
+def in_rows(latex: str) -> str:
+    """Return a formula with its parts below each other, so that it fits on a phone."""
+    if "&=" not in latex:
+        parts = re.split(r",?\s*\\qquad\s*", latex)
+        if len(parts) == 1:
+            return latex
+        latex = " \\\\\n".join(f"& {part}" for part in parts)
+    return f"\\begin{{aligned}}\n{latex}\n\\end{{aligned}}"
+
+
+def explained(cls: type[Loss], fact: Fact) -> dict[str, str]:
+    """Return all symbols, with that of a pixel's loss."""
+    if not (issubclass(cls, PixelLoss) and r"\ell" in fact.formulas[0].latex):
+        return dict(fact.symbols)
+    mean = "the loss of one pixel, or of one image in classification; a batch has their mean"
+    return {r"\ell": mean, **fact.symbols}
 
 
 def both_modes(path: str, alt: str) -> str:
@@ -126,7 +148,9 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
             f":class: loss-page-panel\n:width: 100%\n```\n**{title}**<br>{caption}\n:::"
             for path, title, caption in result["panels"]
         ]
-        lines.append("::::{grid} 2 2 4 4\n:gutter: 2\n\n" + "\n\n".join(cards) + "\n::::")
+        columns = "2 2 4 4" if len(cards) == 4 else "2 2 3 3"
+        grid = f"::::{{grid}} {columns}\n:gutter: 2\n\n"
+        lines.append(grid + "\n\n".join(cards) + "\n::::")
         lines.append(task.legend)
     else:
         lines.append(both_modes(f"{name}-{demo}", task.alt))
@@ -141,8 +165,8 @@ def _demo(name: str, demo: str, result: Mapping[str, Any]) -> str:
     )
     if demo == FACTS[name].demos[-1]:
         lines.append(
-            f"`lr={task.lr:g}`, the same initial weights and batches for each loss. Five epochs are "
-            "few: losses differ in how fast they learn, and the order may change with another "
+            f"`lr={task.lr:g}`, the same initial weights and batches for each loss. These epochs "
+            "are few: losses differ in how fast they learn, and the order may change with another "
             "learning rate, seed or data set. Look at the kinds of errors rather than at the third "
             "digit."
         )
@@ -157,9 +181,9 @@ def _longer(name: str) -> str:
     lines = [
         "## In longer fits",
         "Mean score on held-out folds after 12 epochs of a network of width 4, all losses at their "
-        "defaults and with the same learning rate, two seeds; in brackets, the rank among all losses "
-        "that were compared ([how it was measured](../reference/benchmarks.md)). Scores are mean IoU, "
-        "for the labels of digits balanced accuracy.",
+        "defaults and with the same learning rate, two seeds; in brackets, the rank among all "
+        "losses that were compared ([how it was measured](../reference/benchmarks.md)). Scores "
+        "are mean IoU, for the labels of digits balanced accuracy.",
         f"| data | `cross_entropy` | {' | '.join(f'`{each}`' for each in labels)} |\n|---|---|"
         + "---|" * len(labels),
     ]
@@ -193,35 +217,47 @@ def _code(name: str, fact: Fact) -> str:
         f"from sklearnloss import {estimator}",
         f"from sklearnloss.losses import {cls.__name__}",
     ]
-    if fact.curve == "weights":
-        lines += ["", f'model = {estimator}(loss="{fact.in_sum}")  # its weight is in the sum']
-        lines += [f"model.set_params(loss__weights__{name}=1e-6)"]
+    key, value = _a_setting(name, fact)
+    if in_sums_only(fact):
+        lines[1:] = ["", f'model = {estimator}(loss="{fact.in_sum}")  # its weight is in the sum']
+        lines += [f"model.set_params(loss__weights__{name}=1e-3)"]
+        if key:
+            lines += [f"model.set_params(loss__{name}__{key}={value!r})"]
     else:
-        key, value = _a_setting(name, fact)
         lines += ["", f'model = {estimator}(loss="{name}")']
         if key:
             lines += [f"model = {estimator}(loss={cls.__name__}({key}={value!r}))"]
             lines += [f'model = {estimator}(loss="{name}").set_params(loss__{key}={value!r})']
         lines += [f'model = {estimator}(loss="{fact.in_sum}")  # in a sum']
     code = "\n".join(lines)
-    first = fact.in_sum if fact.curve == "weights" else name
-    shell = f"sklearnloss compare my-images --losses {first},{_rival(name)}"
+    first = f"'{fact.in_sum},dice'" if in_sums_only(fact) else f"{name},{rival(name)}"
+    shell = f"sklearnloss compare my-images --losses {first}"
     return f"## In code\n\n```python\n{code}\n```\n\nIn a shell: `{shell}`."
 
 
-def _rival(name: str) -> str:
-    return "dice" if name == "cross_entropy" else "cross_entropy"
+def in_sums_only(fact: Fact) -> bool:
+    """Return whether a loss makes no sense alone, so that pages show it in a sum."""
+    return bool(fact.shown_as)
 
 
 def _a_setting(name: str, fact: Fact) -> tuple[str, Any]:
+    """Return a setting worth trying: one of the curves, within the ranges to tune."""
+    loss = get_loss(name)
+    space = type(loss).search_space
     if fact.vary is not None:
         key, values = fact.vary
-        default = get_loss(name).get_params()[key]
-        return key, next(value for value in values[::-1] if value != default)
-    space = type(get_loss(name)).search_space
+        tried = [value for value in values[::-1] if is_tried(value, space.get(key))]
+        return key, next(value for value in tried if value != loss.get_params()[key])
     for key, values in space.items():
         return key, values[1]
     return "", None
+
+
+def is_tried(value: Any, space: Any) -> bool:
+    """Return whether a range of the search space holds a value."""
+    if space is None or isinstance(space, list):
+        return space is None or value in space
+    return bool(space[0] <= value <= space[1])
 
 
 @cache
@@ -230,15 +266,20 @@ def _tables() -> list[costs.Table]:
 
 
 def _cost(name: str, cls: type[Loss], fact: Fact) -> str:
+    if fact.curve == "weights":
+        return "## Cost\n\nA pass over the network's weights in each step, however large the batch."
     rows = costs.compared(name, _tables())
     if not rows:
-        return "## Cost\n\nA pass over the network's weights in each step, however large the batch."
+        return f"## Cost\n\nNot measured yet: `python benchmarks/losses.py --losses {name}` does."
+    than = "most other losses take 0.99 to 1.02 times as long"
+    if name != "bce":
+        than = f"it takes {fact.epoch} times as long as with [`bce`](bce.md)"
     lines = [
         "## Cost",
-        f"An epoch of 32 masks of 64 x 64 pixels (U-Net of width 8, on a CPU) takes {fact.epoch} "
-        "times as long as with [`bce`](bce.md): the network needs most of the time. The loss "
-        "alone, forward and backward, on one thread of a CPU; shapes are those of the logits; "
-        "memory is the peak beyond logits and target, in multiples of the logits:",
+        "In an epoch the network needs most of the time: with 32 masks of 64 x 64 pixels and a "
+        f"U-Net of width 8, on a CPU, {than}. The loss alone, forward and backward, on one thread "
+        "of a CPU; shapes are those of the logits; memory is the peak beyond logits and "
+        "target, in multiples of the logits:",
         "| logits | time, x cross entropy | memory | other libraries: time, x ours |\n"
         "|---|---|---|---|\n" + "\n".join(rows),
         notes(cls),
@@ -270,13 +311,25 @@ def _equality(name: str, equality: Equality) -> str:
     return f"`{mine}` is {factor}[`{other}`]({equality.other}.md){where}."
 
 
-def _see_also(cls: type[Loss]) -> str:
-    full = f"sklearnloss.losses.{cls.__name__}"
-    return (
-        "## See also\n\n"
-        f"- {{py:class}}`{full}` in the reference, with the shapes that it takes\n"
-        "- [The laboratory](../laboratory.md): move the parameters and see the curves change\n"
-        "- [All losses](index.md), in tables\n"
-        "- [How to write your own](../how_to/write_your_own_loss.md)\n\n"
-        f"```{{eval-rst}}\n.. minigallery:: {full}\n```"
-    )
+def _see_also(name: str, cls: type[Loss]) -> str:
+    lines = [
+        f"{{py:class}}`sklearnloss.losses.{cls.__name__}` in the reference, with the shapes that "
+        "it takes",
+        "[All losses](index.md), in tables",
+        "[How to write your own](../how_to/write_your_own_loss.md)",
+    ]
+    if name in gallery.in_laboratory():
+        link = f"../laboratory.html#losses={name};{rival(name)}"
+        lines.insert(
+            1,
+            f'<a href="{link}">The laboratory with this loss</a>, beside `{rival(name)}`: change '
+            "its settings, and see its curves and a mask change",
+        )
+    return _bullets("See also", lines)
+
+
+def _examples(name: str) -> str:
+    paths = [f"../{path}" for path in gallery.using(name)]
+    if not paths:
+        return ""
+    return f"## Examples\n\n```{{eval-rst}}\n.. minigallery:: {' '.join(paths)}\n```"

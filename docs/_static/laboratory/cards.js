@@ -20,7 +20,8 @@
   /* A labeled slider for a value with a range, on a logarithmic scale if the range has one.
    * `path` identifies it, so that tests and the focus find it again. */
   function slider(range, value, path, label, change, spoken) {
-    const output = make("output", { for: path }, LossLab.format(value));
+    // A screen reader says the value with the slider.
+    const output = make("output", { for: path, "aria-hidden": "true" }, LossLab.format(value));
     const input = make("input", {
       type: "range",
       id: path,
@@ -138,7 +139,7 @@
         },
         "+ Add a term",
       ),
-      make("pre", { class: "lab-python", tabindex: 0, "aria-label": `Python of loss ${letter}` }, code),
+      make("pre", { class: "lab-python" }, code),
       copyButton(`Copy the Python lines of loss ${letter}`, () => code.textContent, page),
     );
     card.showPython = () => (code.textContent = LossLab.python(terms).join("\n"));

@@ -110,14 +110,17 @@
   /* Draw curves ({ key, curve }, curve may be null) of "values" or "gradients" against the
    * score or the probability. */
   function drawPicture(picture, curves, what, axis, title) {
-    picture.replaceChildren(svg("title", {}, title));
     picture.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     const shown = curves.map((curve, i) => ({ curve, i })).filter(({ curve }) => curve);
     if (!shown.length) {
+      const none = "The mask has no such pixel.";
+      picture.setAttribute("aria-label", none);
       const place = { x: WIDTH / 2, y: HEIGHT / 2, "text-anchor": "middle" };
-      picture.append(svg("text", place, "The mask has no such pixel."));
+      picture.replaceChildren(svg("text", place, none));
       return;
     }
+    picture.setAttribute("aria-label", title);
+    picture.replaceChildren();
     const all = shown.flatMap(({ curve }) => curve[what]);
     let [low, high] = [Math.min(0, ...all), Math.max(0, ...all)];
     if (high - low < 1e-9) [low, high] = [low - 1, high + 1];

@@ -53,18 +53,21 @@
     const fields = { dice: `${percent(dice)} %`, misses, alarms, step: run.model.step };
     for (const [name, value] of Object.entries(fields)) run.numbers[name].textContent = value;
     const name = LossLab.shortName(state.losses[i]);
-    run.title.textContent = name.replace(/[(+]/g, "$&\u200b"); // where a line may break
+    const parts = name.match(/[^(+]+[(+]?/g).flatMap((part) => [part, make("wbr")]);
+    run.title.replaceChildren(...parts); // a long name may break after a bracket or a plus
     cards[i].showResult(
       run.canvas,
       `Dice ${percent(dice)} %, ${misses} misses, ${alarms} false alarms`,
     );
-    run.canvas.setAttribute(
-      "aria-label",
-      `Mask predicted with loss ${LETTERS[i]}, ${name}: ${misses} misses and ${alarms} false alarms.`,
-    );
+    const what = state.view === "errors" ? "Errors of the predicted mask" : "Probabilities";
+    run.canvas.setAttribute("aria-label", `${what}, loss ${LETTERS[i]}, ${name}`);
   }
 
-  const showAll = () => runs.forEach(show);
+  function showAll() {
+    byId("lab-key-errors").hidden = state.view !== "errors";
+    byId("lab-key-probability").hidden = state.view === "errors";
+    runs.forEach(show);
+  }
 
   const isDone = () => runs.every(({ model }) => model.step >= until);
 
@@ -222,7 +225,8 @@
         [1, "a pixel of the object"],
         [0, "a pixel of the background"],
       ]) {
-        const title = `${word} of ${names.join(", ")} for ${pixel}. The table below has numbers.`;
+        const table = what === "gradients" ? " The table below has the numbers." : "";
+        const title = `${word} of ${names.join(", ")} for ${pixel}.${table}`;
         LossLab.drawPicture(byId(`lab-${what}-${label}`), curves[label], what, state.axis, title);
       }
     }

@@ -27,22 +27,25 @@
 
   const clip = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}\u2026` : text);
 
-  // Rows of marks on one horizontal axis. rows: {name, draw(scale, y) -> elements}
+  /* Rows of marks on one horizontal axis. rows: {name, draw(scale, y) -> elements}. Names that
+   * are too long to be at the left, as on a phone, are above their marks. */
   function strips({ rows, width, values, label, title, extra = () => [] }) {
-    const longest = Math.max(...rows.map((row) => row.name.length));
-    const left = Math.min(longest * CHARACTER + 12, width * 0.36);
-    const most = Math.max(4, Math.floor((left - 12) / CHARACTER));
+    const longest = Math.max(...rows.map((row) => row.name.length)) * CHARACTER + 12;
+    const isAbove = longest > width * 0.36;
+    const left = isAbove ? 8 : longest;
+    const most = Math.floor(width / CHARACTER);
     const [low, high] = range(values);
     const scale = (value) => left + ((value - low) / (high - low)) * (width - left - 14);
-    const rowHeight = 30;
+    const rowHeight = isAbove ? 46 : 30;
     const bottom = rows.length * rowHeight + 6;
     const axis = ticks(low, high, width < 500 ? 4 : 7).map((value) => [
       svg("line", { x1: scale(value), x2: scale(value), y1: 0, y2: bottom, class: "rb-grid" }),
       svg("text", { x: scale(value), y: bottom + 16, class: "rb-tick" }, tick(value)),
     ]);
     const lines = rows.map((row, k) => {
-      const y = k * rowHeight + rowHeight / 2 + 3;
-      const name = svg("text", { x: left - 8, y: y + 4, class: "rb-name" }, clip(row.name, most));
+      const y = (k + 1) * rowHeight - 12;
+      const place = isAbove ? { x: 0, y: y - 16, class: "rb-above" } : { x: left - 8, y: y + 4, class: "rb-name" };
+      const name = svg("text", place, clip(row.name, most));
       name.append(svg("title", {}, row.name));
       return [name, ...row.draw(scale, y)];
     });
@@ -51,7 +54,7 @@
       "svg",
       { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", class: "rb-chart" },
       svg("title", {}, title), axis.flat(), extra(scale, bottom), lines.flat(),
-      svg("text", { x: left, y: bottom + 34, class: "rb-axis" }, label),
+      svg("text", { x: isAbove ? 0 : left, y: bottom + 34, class: "rb-axis" }, label),
     );
   }
 
@@ -83,9 +86,10 @@
       })]
       : []);
     const dashed = isKnown(baseline) ? "; dashed: a constant answer" : "";
-    const label = width < 500 ? scorer : `${scorer}: a dot per fit, a line at the mean${dashed}`;
+    const metric = scorer === report.scorers[0] ? report.metric : scorer;
+    const label = `${metric}: a dot per fit, a line at the mean${width < 500 ? "" : dashed}`;
     return strips({
-      rows, width, values: all, label, extra, title: `Scores of each fit, ${scorer}; as a table below`,
+      rows, width, values: all, label, extra, title: `${metric} of each fit; as a table in the tab Losses`,
     });
   }
 
@@ -122,8 +126,8 @@
       }),
       svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: bottom, class: "rb-zero" }),
     ];
-    const label = width < 500 ? `difference of ${report.metric}`
-      : `difference of ${report.metric} with its 95 % interval; green: does not matter`;
+    const with95 = width < 500 ? "" : " with its 95 % interval";
+    const label = `difference of ${report.metric}${with95}; green: does not matter`;
     return strips({ rows, width, values, label, extra, title: "Differences of pairs; in words below" });
   }
 

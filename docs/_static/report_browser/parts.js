@@ -44,7 +44,7 @@
     return el(
       "div", { class: "rb-scroll", tabindex: 0, role: "region", "aria-label": caption },
       el("table", { class: "rb-table" },
-        el("caption", {}, caption),
+        el("caption", {}, el("span", {}, caption)),
         el("thead", {}, el("tr", {}, heads)),
         el("tbody", {}, body)),
     );

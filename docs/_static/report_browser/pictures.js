@@ -2,7 +2,7 @@
 // Truth, prediction and errors of an image, painted on canvases in the colors of the report.
 
 (function (root) {
-  const { el } = root.ReportParts;
+  const { el, note } = root.ReportParts;
   const { decodeRuns, pictureOf } = root.ReportReading;
 
   const FOUND = [86, 180, 233], FALSE = [213, 94, 0], MISSED = [240, 228, 66];
@@ -105,7 +105,7 @@
         names.slice(1).forEach((name, k) => entries.set(/^\d+$/.test(name) ? `label ${name}` : name, labelColor(k + 1)));
       }
       if (many) {
-        entries.set("error on the background", WHITE);
+        entries.set("background, where it is wrong", WHITE);
       } else {
         entries.set("found", FOUND);
         entries.set("false alarm", FALSE);
@@ -114,7 +114,10 @@
     }
     const keys = [...entries].map(([name, color]) =>
       el("li", {}, el("i", { style: `background: rgb(${color.join(",")})` }), name));
-    return keys.length ? el("ul", { class: "rb-legend" }, keys) : null;
+    if (!keys.length) return null;
+    const many = entries.has("background, where it is wrong");
+    return [el("ul", { class: "rb-legend" }, keys),
+      many ? note("Errors: the wrong pixels, in the color of what is true there.") : null];
   }
 
   root.ReportPictures = { legend, panels };

@@ -59,7 +59,7 @@
     });
     const columns = [
       { key: "loss", label: "loss", text: (row) => row.loss },
-      numeric("mean", report.scorers[0], cell, report.metric),
+      numeric("mean", report.metric, cell, "the mean over all fits"),
       numeric("sd_folds", "sd folds"),
       ...(has(report, "sd_seeds") ? [numeric("sd_seeds", "sd seeds")] : []),
       ...(report.losses.length > 1 ? [numeric("p_best", "P(best)", probability)] : []),

@@ -154,8 +154,13 @@ class FitCurveDisplay:
             axes.grid(alpha=0.3)
             axes.locator_params(axis="x", integer=True)
         if len(self.train_loss) > 1:  # above, since it is large; long labels below each other
-            n_columns = 2 if max(map(len, losses.get_legend_handles_labels()[1])) <= 36 else 1
-            losses.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=n_columns, fontsize="small")
+            widest = max(map(len, losses.get_legend_handles_labels()[1]))
+            losses.legend(
+                loc="lower left",
+                bbox_to_anchor=(0, 1),
+                ncols=2 if widest <= 36 else 1,
+                fontsize="small",
+            )
         else:
             losses.legend()
         return self

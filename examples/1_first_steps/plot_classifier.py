@@ -1,9 +1,11 @@
 """
-Labels instead of masks: rare classes
-=====================================
+Classify images with rare classes
+=================================
 
-:class:`~sklearnloss.ResNetClassifier` takes the loss as a parameter, too. Here three of ten
-digits are rare in training, and the question is how many of them are recognized.
+An image classifier finds rare classes more often if its loss accounts for how rare they are.
+
+:class:`~sklearnloss.ResNetClassifier` takes the loss as a parameter. Here three of ten digits are
+rare in training, and the question is how many of them are recognized.
 """
 
 import matplotlib.pyplot as plt
@@ -47,7 +49,7 @@ for name, settings in models.items():
 # ----------
 # Each row is a true digit. Entries beside the diagonal are errors; columns 3, 5 and 8 are
 # almost empty if the loss ignores how rare they are.
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.7), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.7), layout="constrained")
 for ax, (name, labels) in zip(axes, predicted.items(), strict=True):
     ConfusionMatrixDisplay.from_predictions(
         y[test], labels, ax=ax, cmap="Blues", colorbar=False, text_kw={"fontsize": 7}
@@ -56,6 +58,7 @@ for ax, (name, labels) in zip(axes, predicted.items(), strict=True):
     ax.set_title(f"{name}\nbalanced accuracy {score:.2f}", fontsize=10)
     ax.set_ylabel("true digit" if ax is axes[0] else "")
     ax.set_xlabel("predicted digit")
+plt.show()
 
 # %%
 # Where the difference comes from

@@ -1,6 +1,6 @@
 """
-The loss as a parameter
-=======================
+Train one network with different losses
+=======================================
 
 One network, one image, three losses: only the argument ``loss`` differs.
 
@@ -17,8 +17,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss
 from sklearnloss.metrics import dice_score
 
-X, y, quadrant = load_nuclei()
-train, test = quadrant != 2, quadrant == 2
+X, y, groups = load_nuclei()
+train, test = groups != 2, groups == 2
 print("images", X.shape, X.dtype, "- masks", y.shape, "- labels", np.unique(y))
 
 # %%
@@ -50,7 +50,7 @@ def assemble(tiles):
 
 
 colors = np.array([[22, 24, 38], [86, 180, 233], [230, 159, 0]], dtype=np.uint8)
-figure, axes = plt.subplots(1, 5, figsize=(9, 4), layout="constrained")
+fig, axes = plt.subplots(1, 5, figsize=(9, 4), layout="constrained")
 axes[0].imshow(assemble(X[test]), cmap="gray", vmax=110)
 axes[0].set_title("image", fontsize=10)
 axes[1].imshow(colors[assemble(y[test])])
@@ -61,6 +61,7 @@ for ax, (name, mask) in zip(axes[2:], masks.items(), strict=True):
     ax.set_title(f"{name}\nborder Dice {border:.2f}", fontsize=10)
 for ax in axes:
     ax.set_axis_off()
+plt.show()
 
 # %%
 # Cross entropy counts every pixel alike. A pixel that is border with a probability of 40 % is

@@ -2,8 +2,9 @@
 From a folder of images to masks
 ================================
 
-The same steps twice: with the command ``sklearnloss``, without any code, and in Python with
-lists of files.
+The command ``sklearnloss`` compares losses on a folder of images and writes masks of new ones.
+
+The same steps follow in Python, with lists of files.
 """
 
 import subprocess
@@ -27,11 +28,11 @@ temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 for name in ("my-images/images", "my-images/masks", "new-images"):
     (folder / name).mkdir(parents=True)
-X, y, quadrant = load_nuclei(border=False)
-for k in np.flatnonzero(quadrant < 3)[::2]:
+X, y, groups = load_nuclei(border=False)
+for k in np.flatnonzero(groups < 3)[::2]:
     Image.fromarray(X[k]).save(folder / f"my-images/images/tile_{k:02}.png")
     Image.fromarray(255 * y[k]).save(folder / f"my-images/masks/tile_{k:02}.png")
-for k in np.flatnonzero(quadrant == 3):
+for k in np.flatnonzero(groups == 3):
     Image.fromarray(X[k]).save(folder / f"new-images/tile_{k:02}.png")
 
 
@@ -43,15 +44,11 @@ def run(*arguments):
 
 
 # %%
-# What is in it? ``sklearnloss compare my-images --describe`` trains nothing:
-print(run("compare", "my-images", "--describe"))
-
-# %%
 # Compare losses, without code
 # ----------------------------
 # In a shell this is ``sklearnloss compare my-images --losses dice,cross_entropy --output results``
 # with a few more options that keep this example short. For real data use ``--quick``, then
-# ``--medium``.
+# ``--medium``. One line tells what is in the folder; with ``--describe`` that is all.
 losses = ["--losses", "dice,cross_entropy", "--trials", "2", "--top", "2"]
 effort = ["--repeats", "1", "--folds", "2", "--epochs", "8", "--width", "8"]
 print(run("compare", "my-images", *losses, *effort, "--seed", "0", "--output", "results"))
@@ -68,7 +65,7 @@ print(run("predict", model_file, "new-images", *options))
 # %%
 # This is what was written, beside the images:
 names = sorted(path.name for path in (folder / "predicted").glob("*.png"))[2:6]
-figure, axes = plt.subplots(3, 4, figsize=(8, 6.2), layout="constrained")
+fig, axes = plt.subplots(3, 4, figsize=(8, 6.2), layout="constrained")
 for column, name in enumerate(names):
     objects = np.asarray(Image.open(folder / "predicted/objects" / name.replace("png", "tif")))
     axes[0, column].imshow(Image.open(folder / "new-images" / name), cmap="gray", vmax=110)
@@ -80,6 +77,7 @@ for row, label in zip(axes, ["image", "mask", "objects"], strict=True):
     row[0].set_ylabel(label, fontsize=11)
     for ax in row:
         ax.set(xticks=[], yticks=[])
+plt.show()
 
 # %%
 # The same in Python

@@ -1,8 +1,8 @@
 """
-The loss in a pipeline and in a grid search
-===========================================
+Choose the loss in a pipeline with GridSearchCV
+===============================================
 
-A loss is a parameter like any other, so :class:`~sklearn.pipeline.Pipeline` and
+A loss is a parameter, so :class:`~sklearn.pipeline.Pipeline` and
 :class:`~sklearn.model_selection.GridSearchCV` can choose it.
 """
 
@@ -16,9 +16,9 @@ from sklearnloss import UNetSegmenter
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_scorer
 
-X, y, quadrant = load_nuclei(border=False)
+X, y, groups = load_nuclei(border=False)
 some = slice(None, None, 2)  # half of the tiles, for a short run
-X, y, quadrant = X[some], y[some], quadrant[some]
+X, y, groups = X[some], y[some], groups[some]
 
 # %%
 # A pipeline
@@ -39,7 +39,7 @@ grid = [
     {"root": steps, "network__loss": ["tversky"], "network__loss__beta": [0.5, 0.8]},
 ]
 search = GridSearchCV(pipeline, grid, cv=GroupKFold(2), scoring=dice_scorer)
-search.fit(X, y, groups=quadrant)
+search.fit(X, y, groups=groups)
 best = {key: value for key, value in search.best_params_.items() if "loss" in key}
 print(best, f"mean Dice {search.best_score_:.3f}")
 
@@ -56,7 +56,7 @@ for settings in results["params"]:
     names.append(f"{loss}{'' if beta is None else f', beta {beta}'}\n{root}")
 folds = np.array([results["split0_test_score"], results["split1_test_score"]])
 order = np.argsort(folds.mean(0))
-figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 rows = np.arange(len(order))
 for fold in folds:
     ax.plot(fold[order], rows, "o", color="#56B4E9", markersize=8)
@@ -65,6 +65,7 @@ ax.grid(axis="x", alpha=0.3)
 ax.set_yticks(rows, [names[k] for k in order], fontsize=9)
 ax.set(xlabel="Dice of nuclei on held-out quadrants")
 ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 # Two folds of 16 tiles are few: differences as small as those between the two dots of a row are

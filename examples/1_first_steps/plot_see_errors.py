@@ -1,10 +1,11 @@
 """
-See the errors of a model
-=========================
+Plot the errors and the learning curve of a model
+=================================================
 
-Two displays: what a model finds and misses, image by image, and how its training went.
+Two displays show what a model finds and misses, and how its training went.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 
@@ -13,8 +14,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.estimators import FitCurveDisplay, SegmentationDisplay
 from sklearnloss.metrics import dice_score
 
-X, y, quadrant = load_nuclei(border=False)
-train, test = quadrant < 3, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, test = groups < 3, groups == 3
 model = UNetSegmenter(
     "dice+bce",
     width=8,
@@ -42,6 +43,7 @@ chosen = [order[-1], order[len(order) // 2], order[0]]
 SegmentationDisplay.from_estimator(
     model, X[test], y[test], select=chosen, n_images=3, display_labels=["background", "nucleus"]
 )
+plt.show()
 
 # %%
 # False positives and false negatives have different colors. A mask that is too large
@@ -55,6 +57,7 @@ SegmentationDisplay.from_estimator(
 # were kept; it is marked.
 other = clone(model).set_params(lr=1e-3).fit(X[train], y[train])
 FitCurveDisplay.from_estimator({"lr=.01": model, "lr=.001": other})
+plt.show()
 
 # %%
 # If both curves still fall at the end, train longer or with a larger learning rate; if the

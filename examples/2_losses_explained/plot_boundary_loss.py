@@ -1,9 +1,11 @@
 """
-Distances: boundary loss and Hausdorff loss
-===========================================
+Boundary loss and Hausdorff loss
+================================
 
-For Dice a wrong pixel is a wrong pixel. Two losses weigh it by its distance to the true
-boundary, so a false alarm far away costs more than one at the rim.
+Two losses weigh a wrong pixel by its distance to the true boundary, so that a false alarm far away
+costs more than one at the rim.
+
+For Dice a wrong pixel is a wrong pixel, wherever it is.
 """
 
 import matplotlib.pyplot as plt
@@ -45,7 +47,7 @@ def describe(mask):
     return "\n".join(f"{name} {float(loss(logits, target)):.2f}" for name, loss in losses.items())
 
 
-figure, axes = plt.subplots(1, 4, figsize=(9, 3.2), layout="constrained")
+fig, axes = plt.subplots(1, 4, figsize=(9, 3.2), layout="constrained")
 limit = np.abs(signed).max()
 axes[0].imshow(signed, cmap="PuOr", vmin=-limit, vmax=limit)
 axes[0].contour(true, [0.5], colors="black", linewidths=1)
@@ -63,14 +65,15 @@ for ax, (name, mask) in zip(
     ax.set_xlabel(describe(mask), fontsize=10)
 for ax in axes:
     ax.set(xticks=[], yticks=[])
+plt.show()
 
 # %%
 # Training
 # --------
 # Nuclei of one quadrant are held out. HD95 is the distance in pixels that 95 % of the boundary
 # stays within. Distances are added to Dice with a small weight: alone, they train poorly.
-X, y, quadrant = load_nuclei(border=False)
-train, test = quadrant < 3, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, test = groups < 3, groups == 3
 sums = {
     "Dice": DiceLoss(),
     "Dice + boundary": DiceLoss() + 0.02 * BoundaryLoss(),

@@ -1,9 +1,11 @@
 """
-Calibration: can the probabilities be believed?
-===============================================
+Calibration: which loss gives honest probabilities
+==================================================
+
+The loss decides how well predicted probabilities agree with frequencies, and one number, the
+temperature, may mend much of it.
 
 Of all pixels that a calibrated model calls a nucleus with a probability of 80 %, 80 % are one.
-The loss decides how far from that a model is, and one number, the temperature, may mend much of it.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +18,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score, expected_calibration_error
 
 # Two quadrants of the image for training, one for the temperature, one for the scores.
-X, y, quadrant = load_nuclei(border=False)
-train, held_out, test = quadrant < 2, quadrant == 2, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, held_out, test = groups < 2, groups == 2, groups == 3
 
 # %%
 # Three losses
@@ -54,7 +56,7 @@ def draw(ax, probabilities, color, label):
     ax.plot(predicted[enough], often[enough], "o-", color=color, label=label)
 
 
-figure, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
 for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.plot([0, 1], [0, 1], color="#9aa3b2", lw=1)
     draw(ax, before[name], "#E69F00", "trained")
@@ -63,6 +65,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
     ax.legend(frameon=False, loc="lower right", fontsize=8)
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("frequency of nucleus")
+plt.show()
 
 # %%
 # The expected calibration error (ECE), the mean gap between probability and frequency, is a common

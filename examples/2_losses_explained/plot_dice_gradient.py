@@ -1,9 +1,12 @@
 """
-Why Dice suits small objects
-============================
+Dice loss, cross entropy and small objects
+==========================================
 
-The gradient of a mean over pixels shrinks with the object. That of Dice does not, because
-pixels of the background that are right do not occur in it.
+How hard Dice and cross entropy pull on an object that is a small part of the image, and what that
+changes in training.
+
+The gradient of a mean over pixels shrinks with the object. That of Dice does not, because pixels
+of the background that are right do not occur in it.
 """
 
 import matplotlib.pyplot as plt
@@ -38,7 +41,7 @@ def pull(loss, side, on_background, on_object):
     return float(gradient[0, 0][disc].abs().sum()), float(disc.double().mean())
 
 
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
 states = {"undecided everywhere": (0.5, 0.5), "background already right": (0.001, 0.2)}
 for ax, (title, state) in zip(axes, states.items(), strict=True):
     for name, loss in losses.items():
@@ -50,6 +53,7 @@ for ax, (title, state) in zip(axes, states.items(), strict=True):
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_ylabel("pull on the object")
 axes[0].legend(frameon=False, loc="upper left")
+plt.show()
 
 # %%
 # As long as nothing is known, both shrink as the image grows: Dice contains the sum of all
@@ -74,7 +78,7 @@ for name, loss in losses.items():
             scores.append(dice_score(y[64:], model.predict(X[64:]), labels=[1]))
         curves[name].append(scores)
 
-figure, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
 for name, runs in curves.items():
     for k, scores in enumerate(runs):
         ax.plot(range(1, 9), scores, "o-", color=colors[name], label=name if k == 0 else None)
@@ -83,6 +87,7 @@ ax.set(xlabel="epoch", ylabel="Dice of held-out scenes", ylim=(0, 1))
 ax.legend(frameon=False, loc="lower right")
 ax.grid(alpha=0.3)
 ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 # The gradients differ by a factor of a hundred, training does not. With both losses the digits

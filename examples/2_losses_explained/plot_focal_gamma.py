@@ -3,7 +3,9 @@ Focal loss: what gamma does
 ===========================
 
 The focal loss multiplies cross entropy by :math:`(1 - p)^\gamma`, where p is the probability of
-the true label. Pixels that are already right count less, so the others count more.
+the true label.
+
+Pixels that are already right count less, so the others count more.
 """
 
 import matplotlib.pyplot as plt
@@ -15,8 +17,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import FocalLoss
 from sklearnloss.metrics import dice_score, expected_calibration_error
 
-X, y, quadrant = load_nuclei(border=False)
-train, test = quadrant < 3, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, test = groups < 3, groups == 3
 gammas = [0.0, 1.0, 2.0, 5.0]
 colors = ["#1d2433", "#0072B2", "#E69F00", "#009E73"]
 
@@ -32,7 +34,7 @@ right = np.where(y[test] == 1, p, 1 - p).ravel()
 target = torch.as_tensor(y[test]).float().unsqueeze(1)
 logits = torch.as_tensor(p).double().clamp(1e-6, 1 - 1e-6).logit().unsqueeze(1).requires_grad_()
 
-figure, (left, middle) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+fig, (left, middle) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 grid = np.linspace(0.005, 0.995, 200)
 order = np.argsort(right)
 hardest = np.arange(1, len(order) + 1) / len(order)
@@ -50,6 +52,7 @@ middle.set(xlim=(0, 0.5), ylim=(0, 1.02))
 for ax in (left, middle):
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 # What training makes of it
@@ -72,7 +75,7 @@ def assemble(tiles):
     return tiles.reshape(4, 4, 64, 64).swapaxes(1, 2).reshape(256, 256)[100:, 100:]
 
 
-figure, axes = plt.subplots(1, 5, figsize=(9, 2.3), layout="constrained")
+fig, axes = plt.subplots(1, 5, figsize=(9, 2.3), layout="constrained")
 axes[0].imshow(assemble(X[test]), cmap="gray", vmax=110)
 axes[0].set_title("image", fontsize=10)
 for ax, (gamma, p) in zip(axes[1:], probabilities.items(), strict=True):
@@ -80,7 +83,8 @@ for ax, (gamma, p) in zip(axes[1:], probabilities.items(), strict=True):
     ax.set_title(f"gamma {gamma:g}", fontsize=10)
 for ax in axes:
     ax.set_axis_off()
-figure.colorbar(picture, ax=axes, label="probability", shrink=0.8)
+fig.colorbar(picture, ax=axes, label="probability", shrink=0.8)
+plt.show()
 
 # %%
 # What to remember

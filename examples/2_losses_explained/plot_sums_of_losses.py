@@ -1,9 +1,9 @@
 """
-Sums of losses and their weights
-================================
+Add losses: how to choose the weights
+=====================================
 
-The weight of each term moves the result between what the terms reward: here between the overlap
-of a rare class and well calibrated probabilities.
+The weights of a sum of losses move the result between the overlap of a rare class and calibrated
+probabilities.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,8 @@ from sklearnloss.datasets import load_nuclei
 from sklearnloss.losses import CrossEntropyLoss, DiceLoss
 from sklearnloss.metrics import dice_score, expected_calibration_error
 
-X, y, quadrant = load_nuclei()
-train, test = quadrant != 2, quadrant == 2
+X, y, groups = load_nuclei()
+train, test = groups != 2, groups == 2
 
 # %%
 # How to write a sum
@@ -25,10 +25,10 @@ print(DiceLoss() + 0.5 * CrossEntropyLoss())
 print(UNetSegmenter("dice+0.5*cross_entropy").get_params()["loss__weights"])
 
 # %%
-# Five weights
+# Four weights
 # ------------
 # The weights add up to one: from cross entropy alone to Dice alone.
-weights = [0.0, 0.25, 0.5, 0.75, 1.0]
+weights = [0.0, 0.25, 0.5, 1.0]
 border, error, masks = [], [], []
 for weight in weights:
     loss = weight * DiceLoss() + (1 - weight) * CrossEntropyLoss()
@@ -50,8 +50,8 @@ def assemble(tiles):
 
 
 colors = np.array([[22, 24, 38], [86, 180, 233], [230, 159, 0]], dtype=np.uint8)
-figure = plt.figure(figsize=(9, 5.6), layout="constrained")
-above, below = figure.subfigures(2, 1, height_ratios=[1.6, 1])
+fig = plt.figure(figsize=(9, 5.6), layout="constrained")
+above, below = fig.subfigures(2, 1, height_ratios=[1.6, 1])
 left, right = above.subplots(1, 2)
 left.plot(weights, border, "o-", color="#E69F00", lw=2)
 left.set(title="Dice of the border (higher is better)", ylim=(0, None))
@@ -61,12 +61,13 @@ for ax in (left, right):
     ax.set(xlabel="weight of Dice; the rest is cross entropy")
     ax.grid(alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
-panels = below.subplots(1, 6)
+panels = below.subplots(1, 5)
 titles = ["annotation", *(f"weight {weight}" for weight in weights)]
 for ax, title, mask in zip(panels, titles, [y[test], *masks], strict=True):
     ax.imshow(colors[assemble(mask)])
     ax.set_title(title, fontsize=10)
     ax.set_axis_off()
+plt.show()
 
 # %%
 # What to remember

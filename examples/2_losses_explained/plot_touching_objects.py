@@ -1,9 +1,10 @@
 """
-Objects that touch: a class for the border
-==========================================
+Touching objects: a class for the border
+========================================
 
-A mask of nuclei and background cannot tell two nuclei that touch from one. A third class, the
-border of each nucleus, separates them, if the loss takes a rare class seriously.
+A third class, the border, separates objects that touch, if the loss takes a rare class seriously.
+
+A mask of nuclei and background cannot tell two nuclei that touch from one.
 """
 
 import matplotlib.pyplot as plt
@@ -15,9 +16,9 @@ from sklearnloss.datasets import load_nuclei
 
 # Tiles of three quadrants for training, with two classes and with three; the fourth quadrant is
 # held out, and predicted as one image.
-X, two_classes, quadrant = load_nuclei(border=False)
+X, two_classes, groups = load_nuclei(border=False)
 _, three_classes, _ = load_nuclei(border=True)
-train = quadrant != 2
+train = groups != 2
 whole, numbers = load_nuclei(instances=True)
 image, true = whole[256:, :256], numbers[256:, :256]
 
@@ -82,7 +83,7 @@ for name, (found, merged, n) in results.items():
 rng = np.random.default_rng(4)
 palette = np.vstack([[0.09, 0.09, 0.15], plt.get_cmap("tab20")(rng.permutation(200) % 20)[:, :3]])
 part = np.s_[:130, :210]
-figure, axes = plt.subplots(3, 2, figsize=(8.5, 8.2), layout="constrained")
+fig, axes = plt.subplots(3, 2, figsize=(8, 8.8), layout="constrained")
 axes[0, 0].imshow(image[part], cmap="gray", vmax=110)
 axes[0, 0].set_title("image", fontsize=11)
 panels = {"annotation": true, **objects}
@@ -93,6 +94,7 @@ for ax, (name, labels) in zip(axes.flat[1:], panels.items(), strict=True):
     ax.set_title(name, fontsize=11)
 for ax in axes.flat:
     ax.set_axis_off()
+plt.show()
 
 # %%
 # What to remember

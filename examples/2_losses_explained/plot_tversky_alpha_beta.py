@@ -1,9 +1,9 @@
 """
-Tversky loss: misses against false alarms
-=========================================
+Tversky loss: weigh false alarms against misses
+===============================================
 
-Dice counts a missed pixel and a false alarm alike. The Tversky loss has a weight for each:
-``alpha`` for false alarms, ``beta`` for misses.
+The Tversky loss has a weight for false alarms, ``alpha``, and one for misses, ``beta``, which Dice
+counts alike.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +13,8 @@ from sklearnloss import UNetSegmenter
 from sklearnloss.datasets import load_nuclei
 from sklearnloss.metrics import dice_score
 
-X, y, quadrant = load_nuclei(border=False)
-train, test = quadrant < 3, quadrant == 3
+X, y, groups = load_nuclei(border=False)
+train, test = groups < 3, groups == 3
 
 # %%
 # Five values of beta
@@ -50,8 +50,8 @@ def errors(mask):
     return np.clip(whole[100:228, 100:228], 0, 1)
 
 
-figure = plt.figure(figsize=(9, 5.6), layout="constrained")
-above, below = figure.subfigures(2, 1, height_ratios=[1.2, 1])
+fig = plt.figure(figsize=(9, 5.6), layout="constrained")
+above, below = fig.subfigures(2, 1, height_ratios=[1.2, 1])
 curve, scores = above.subplots(1, 2)
 curve.plot(recall, precision, "o-", color="#1d2433", lw=2)
 for k, beta in enumerate(betas):
@@ -71,6 +71,7 @@ for ax, k in zip(panels, (0, 2, 4), strict=True):
     ax.imshow(errors(masks[k]))
     ax.set_title(f"beta {betas[k]}", fontsize=10)
     ax.set_axis_off()
+plt.show()
 
 # %%
 # What to remember

@@ -1,9 +1,12 @@
 """
-An ensemble of what a search has trained
-========================================
+Ensemble of the models of a search
+==================================
 
-A search trains a model for each fold of each candidate. ``refit="ensemble"`` keeps them, and
-averages those that are good together. Where they disagree, mistakes are more likely.
+``refit="ensemble"`` averages models that a search has trained anyway, and shows where they
+disagree.
+
+A search trains a model for each fold of each candidate. An ensemble keeps them, and averages those
+that are good together. Where they disagree, mistakes are more likely.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +22,8 @@ X, y, groups = load_nuclei(border=False)
 seen, unseen = groups < 3, groups == 3
 search = LossSearchCV(
     UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=6, lr=2e-2),
-    ["dice", "cross_entropy", "tversky", "focal"],
-    n_trials=4,
+    ["dice", "cross_entropy", "focal"],
+    n_trials=3,
     scoring="iou",
     refit="ensemble",
     random_state=0,
@@ -50,7 +53,7 @@ predicted = ensemble.predict(X[unseen])
 doubt = ensemble.disagreement(X[unseen])
 wrong = predicted != y[unseen]
 worst = np.argsort(-wrong.sum(axis=(1, 2)))[:3]
-figure, axes = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
+fig, axes = plt.subplots(3, 4, figsize=(9, 7), layout="constrained")
 titles = ["image", "truth (line) and prediction", "disagreement", "wrong pixels"]
 for row, k in zip(axes, worst, strict=True):
     image = X[unseen][k]
@@ -65,7 +68,8 @@ for row, k in zip(axes, worst, strict=True):
         ax.set_yticks([])
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title, fontsize="medium")
-_ = figure.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.8, label="0: all agree")
+fig.colorbar(shown, ax=axes[:, 2], location="bottom", shrink=0.8, label="0: all agree")
+plt.show()
 
 # %%
 # Does it find mistakes? The area under the ROC curve of the wrong pixels, .5 being chance:

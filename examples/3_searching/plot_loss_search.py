@@ -3,9 +3,12 @@ Search for the best loss
 ========================
 
 :class:`~sklearnloss.LossSearchCV` tries several losses, each with its own settings, on the same
-folds. It stops candidates that fall behind, and says how sure its answer is.
+folds.
+
+It stops candidates that fall behind, and says how sure its answer is.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 from sklearnloss import LossSearchCV, UNetSegmenter
@@ -21,12 +24,12 @@ seen, unseen = groups < 3, groups == 3
 model = UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=4, lr=2e-2)
 
 # %%
-# Five losses, 12 candidates. The defaults of each loss are tried first; then an Optuna sampler
+# Five losses, 10 candidates. The defaults of each loss are tried first; then an Optuna sampler
 # proposes settings. ``groups`` keeps tiles of a quadrant in the same fold.
 search = LossSearchCV(
     model,
     ["bce", "dice", "dice+bce", "focal", "tversky"],
-    n_trials=12,
+    n_trials=10,
     scoring="dice",
     random_state=0,
 )
@@ -37,7 +40,8 @@ print(f"Dice {search.best_score_:.3f} in {search.n_splits_} folds")
 # %%
 # The picture of a search: to the left all candidates by loss, hollow if they were stopped; to the
 # right the best score against the epochs that were trained.
-_ = LossSearchDisplay.from_search(search)
+LossSearchDisplay.from_search(search)
+plt.show()
 
 # %%
 # How sure is it?
@@ -75,7 +79,7 @@ for k in np.argsort(results["rank_test_score"], kind="stable")[:8]:
 # the quadrant that was kept. The score there is the one to report; ``best_score_`` is that of the
 # best of many.
 print(f"Dice on the held-out quadrant: {search.score(X[unseen], y[unseen]):.3f}")
-_ = SegmentationDisplay.from_estimator(
+SegmentationDisplay.from_estimator(
     search.best_estimator_,
     X[unseen],
     y[unseen],
@@ -83,6 +87,7 @@ _ = SegmentationDisplay.from_estimator(
     select=[5, 10],
     display_labels=["background", "nucleus"],
 )
+plt.show()
 
 # %%
 # What to remember

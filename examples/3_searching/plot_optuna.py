@@ -1,9 +1,11 @@
 """
-A study of one's own in Optuna
-==============================
+Use Optuna with your own objective
+==================================
 
-:func:`~sklearnloss.tuning.suggest_loss` lets an Optuna trial choose a loss, and then the settings
-of that loss. All else is Optuna's: samplers, pruners, storages, plots.
+In an Optuna study, :func:`~sklearnloss.tuning.suggest_loss` chooses a loss and then the settings
+of that loss.
+
+All else is Optuna's: samplers, pruners, storages, plots.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +19,7 @@ from sklearnloss.metrics import dice_score
 from sklearnloss.tuning import suggest_loss
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-X, y = make_digit_scenes(30, size=32, n_digits=4, classes=(0, 1), random_state=0)
+X, y = make_digit_scenes(24, size=32, n_digits=4, classes=(0, 1), random_state=0)
 folds = list(KFold(3, shuffle=True, random_state=0).split(X))
 losses = ["dice", "cross_entropy", "focal", "tversky"]
 
@@ -43,21 +45,21 @@ def objective(trial):
 study = optuna.create_study(
     direction="maximize",
     sampler=optuna.samplers.TPESampler(seed=0),
-    pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
+    pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
 )
 
 # %%
 # Trials to begin with: names as in the study, ``<loss>__<parameter>``.
 study.enqueue_trial({"loss": "dice", "lr": 0.02})
 study.enqueue_trial({"loss": "tversky", "tversky__alpha": 0.3, "tversky__beta": 0.7, "lr": 0.02})
-study.optimize(objective, n_trials=20)
+study.optimize(objective, n_trials=14)
 print(f"{study.best_value:.3f}", study.best_params)
 
 # %%
 # Each line is a trial: the mean Dice after one, two and three folds. A cross is where a trial was
 # pruned.
 looks = dict(zip(losses, ["#0072B2", "#E69F00", "#009E73", "#CC79A7"], strict=True))
-figure, (left, right) = plt.subplots(
+fig, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4), layout="constrained", width_ratios=[1.2, 1], sharey=True
 )
 drawn = set()
@@ -89,9 +91,10 @@ handles, names = left.get_legend_handles_labels()
 right.legend(handles, names, frameon=False, loc="upper left")
 for ax in (left, right):
     ax.grid(alpha=0.3)
+plt.show()
 
 # %%
-# How many epochs were saved?
+# How many fits were saved?
 n_folds = sum(len(trial.intermediate_values) for trial in study.trials)
 print(f"{n_folds} of {3 * len(study.trials)} fits were trained")
 

@@ -1,9 +1,9 @@
 """
-A search is a race
-==================
+How a search stops bad candidates early
+=======================================
 
-Which candidates of a search were trained until when, and why? All begin with the first fold; those
-that fall behind are stopped there, some in the middle of it.
+All candidates of a search begin with the first fold, and those that fall behind are stopped there,
+some in the middle of it.
 """
 
 import matplotlib.pyplot as plt
@@ -35,7 +35,7 @@ print(f"{results['n_epochs'].sum()} of {total} epochs were trained")
 n_epochs = results["n_epochs"].astype(int)
 done = results["trial_state"] == "COMPLETE"
 order = np.lexsort((-results["last_report"], -n_epochs, ~done))
-figure, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+fig, ax = plt.subplots(figsize=(9, 5), layout="constrained")
 for row, k in enumerate(order):
     for epoch in range(search.n_splits_ * 6):
         trained = epoch < n_epochs[k]
@@ -63,6 +63,7 @@ ax.tick_params(length=0)
 ax.set_title("Epochs trained; mean Dice of the finished folds or epochs", loc="left")
 for side in ax.spines.values():
     side.set_visible(False)
+plt.show()
 
 # %%
 # Within the first fold
@@ -71,7 +72,7 @@ for side in ax.spines.values():
 # The scores after each epoch of the first fold, on its held-out images. A candidate is stopped
 # within the fold only if the gap is larger than what others have made up after that epoch. Losses
 # differ in how fast they learn, so an early gap proves little.
-figure, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(9, 4.2), layout="constrained")
 losses = ["dice", "dice+cross_entropy", "cross_entropy", "focal", "tversky", "hinge"]
 colors = ["#0072B2", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#D55E00"]
 drawn = set()
@@ -93,7 +94,8 @@ for trial in search.study_.trials:
     drawn.add(loss)
 ax.set(xlabel="epoch of the first fold", ylabel="mean Dice on held-out tiles")
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, ncols=2, loc="lower right", title="cross: stopped within the fold")
+ax.legend(frameon=False, ncols=2, loc="lower right", title="cross: stopped within the fold")
+plt.show()
 
 # %%
 # The reasons

@@ -1,9 +1,9 @@
 """
-Your own search space
-=====================
+Define the search space of a loss
+=================================
 
-Ranges for the settings of a loss, losses of your own, the learning rate beside the loss, and
-candidates to try first.
+A search takes ranges for the settings of a loss, losses of your own, the learning rate beside the
+loss, and candidates to try first.
 """
 
 import matplotlib.pyplot as plt
@@ -41,12 +41,12 @@ losses = {
 # first; what they do not name has its default.
 X, y = make_digit_scenes(24, size=32, n_digits=4, classes=(0, 1), random_state=0)
 search = LossSearchCV(
-    UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=6),
+    UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=5),
     losses,
     param_distributions={"lr": (1e-3, 1e-1, "log")},
     initial_candidates=[{"loss": "focal", "loss__gamma": 1.0, "lr": 0.02}],
-    n_trials=16,
-    cv=3,
+    n_trials=12,
+    cv=2,
     scoring="dice",
     refit=False,
     random_state=0,
@@ -67,7 +67,7 @@ looks = {
     "dice + focal": ("#E69F00", "s"),
     "error power": ("#009E73", "^"),
 }
-figure, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4.2), layout="constrained")
 for label, (color, marker) in looks.items():
     for done, face in ((True, color), (False, "none")):
         chosen = (results["loss"] == label) & (complete == done)
@@ -86,12 +86,14 @@ ticks = [0.001, 0.003, 0.01, 0.03, 0.1]
 ax.set_xticks(ticks, ticks)
 ax.minorticks_off()
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, loc="upper left")
+ax.legend(frameon=False, loc="upper left")
+plt.show()
 
 # %%
 # The first rows of the table: our own candidate, and then the defaults.
 for k in range(4):
-    print(results["loss"][k], results["params"][k], f"{scores[k]:.3f}")
+    settings = {key: value for key, value in results["params"][k].items() if key != "loss"}
+    print(f"{results['loss'][k]}: {scores[k]:.3f}", settings)
 
 # %%
 # What to remember

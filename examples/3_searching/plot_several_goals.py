@@ -1,11 +1,12 @@
 """
-Several goals at once
-=====================
+Several metrics at once: the Pareto front
+=========================================
 
-The best masks and the most honest probabilities can ask for different losses. ``refit="pareto"``
-finds the candidates between which only a preference decides.
+``refit="pareto"`` finds the candidates between which only a preference decides, here between good
+masks and honest probabilities.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 
@@ -33,7 +34,8 @@ search.fit(X, y)
 # %%
 # The front: no other candidate is at least as good in both and better in one. The line joins them;
 # the ring marks the chosen one, whose worse goal is best, with each scaled to 0..1 on the front.
-_ = ParetoFrontDisplay.from_search(search)
+ParetoFrontDisplay.from_search(search)
+plt.show()
 
 # %%
 # The same as numbers. Scorers are "higher is better", so errors have a minus sign.

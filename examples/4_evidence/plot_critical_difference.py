@@ -1,10 +1,12 @@
 """
-Several data sets: the critical difference diagram
-==================================================
+Critical difference diagram: losses on several data sets
+========================================================
+
+:func:`~sklearnloss.tuning.critical_difference` ranks losses on several data sets and tests their
+mean ranks.
 
 Folds of one data set say which loss is better there. Whether one is better *in general* takes
-several data sets: :func:`~sklearnloss.tuning.critical_difference` ranks the losses on each, and
-tests the mean ranks.
+several data sets.
 """
 
 import matplotlib.pyplot as plt
@@ -20,23 +22,21 @@ from sklearnloss import ImageClassifier
 from sklearnloss.tuning import critical_difference
 
 # %%
-# The question: which loss, if many labels are wrong? Ten tasks, each with 179 handwritten digits of
-# its own, with another share of wrong labels, and blurred or noisy images. No image is in two
-# tasks, so that they are independent. A real study takes data of different origin; these are as
+# The question: which loss, if many labels are wrong? Eight tasks, each with about 224 handwritten
+# digits of its own, with another share of wrong labels, and blurred or noisy images. No image is in
+# two tasks, so that they are independent. A real study takes data of different origin; these are as
 # different as one data set allows.
 rng = np.random.default_rng(0)
 images, labels = load_digits(return_X_y=True)
 images = images.reshape(-1, 8, 8)
-parts = np.array_split(rng.permutation(len(labels)), 10)
+parts = np.array_split(rng.permutation(len(labels)), 8)
 tasks = {
     "20 % wrong": {"wrong": 0.2},
     "30 % wrong": {"wrong": 0.3},
     "40 % wrong": {"wrong": 0.4},
     "50 % wrong": {"wrong": 0.5},
-    "20 % wrong, noise": {"wrong": 0.2, "noise": 3.0},
     "30 % wrong, noise": {"wrong": 0.3, "noise": 3.0},
     "40 % wrong, noise": {"wrong": 0.4, "noise": 3.0},
-    "20 % wrong, blur": {"wrong": 0.2, "blur": 0.7},
     "30 % wrong, blur": {"wrong": 0.3, "blur": 0.7},
     "40 % wrong, blur": {"wrong": 0.4, "blur": 0.7},
 }
@@ -54,24 +54,24 @@ def small_net(in_channels, n_outputs):
 
 
 def score(loss, part, wrong, noise=0.0, blur=0.0):
-    """Return the balanced accuracy over three folds; only training labels are made wrong."""
+    """Return the balanced accuracy over two folds; only training labels are made wrong."""
     rng = np.random.default_rng(1)  # the same changes for all losses
     X = gaussian_filter(images[part], (0, blur, blur))
     X = X + noise * rng.standard_normal(X.shape)
     y = labels[part]
     given = np.where(rng.random(len(y)) < wrong, rng.integers(0, 10, len(y)), y)
     predicted = np.empty_like(y)
-    for train, test in StratifiedKFold(3, shuffle=True, random_state=0).split(X, y):
+    for train, test in StratifiedKFold(2, shuffle=True, random_state=0).split(X, y):
         model = ImageClassifier(
-            small_net, loss=loss, max_epochs=15, batch_size=20, lr=1e-2, random_state=0
+            small_net, loss=loss, max_epochs=12, batch_size=20, lr=2e-2, random_state=0
         )
         predicted[test] = model.fit(X[train], given[train]).predict(X[test])
     return balanced_accuracy_score(y, predicted)
 
 
 # %%
-# Five losses, the same network and folds. The last two are meant for wrong labels.
-losses = ["cross_entropy", "focal", "hinge", "generalized_ce", "symmetric_ce"]
+# Four losses, the same network and folds. The last two are meant for wrong labels.
+losses = ["cross_entropy", "hinge", "generalized_ce", "symmetric_ce"]
 scores = {
     name: {loss: score(loss, part, **settings) for loss in losses}
     for (name, settings), part in zip(tasks.items(), parts, strict=True)
@@ -85,15 +85,16 @@ print(ranks)
 #
 # The mean rank of each loss, the best to the left. A bar joins losses that the test cannot tell
 # apart. The critical difference depends on the numbers of data sets and losses only.
-_ = ranks.plot()
+ranks.plot()
+plt.show()
 
 # %%
 # The scores behind it. Differences within a row are comparable, those between rows are not, which
 # is why ranks are averaged.
 table = np.array([[scores[name][loss] for loss in losses] for name in tasks])
 places = rankdata(-table, axis=1)
-figure, ax = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
-ax.imshow(places, cmap="Blues_r", vmin=0.5, vmax=7, aspect="auto")
+fig, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+ax.imshow(places, cmap="Blues_r", vmin=0.5, vmax=6, aspect="auto")
 for i, j in np.ndindex(table.shape):
     color = "white" if places[i, j] <= 2.5 else "black"
     text = f"{table[i, j]:.3f}  ({places[i, j]:g})"
@@ -104,6 +105,7 @@ ax.tick_params(length=0, labeltop=True, labelbottom=False)
 for spine in ax.spines.values():
     spine.set_visible(False)
 ax.set_xlabel("balanced accuracy (rank on this task)")
+plt.show()
 
 # %%
 # Folds are not data sets
@@ -114,9 +116,9 @@ ax.set_xlabel("balanced accuracy (rank on this task)")
 # a comparison for each data set is accepted:
 # ``critical_difference({"nuclei": comparison, "cells": other})``.
 #
-# How many data sets does it take? The critical difference of five losses, in ranks:
+# How many data sets does it take? The critical difference of four losses, in ranks:
 for n in (5, 10, 20, 40):
-    ordered = {f"data set {k}": dict(zip(losses, range(5), strict=True)) for k in range(n)}
+    ordered = {f"data set {k}": dict(zip(losses, range(4), strict=True)) for k in range(n)}
     print(f"{n} data sets: {critical_difference(ordered).critical_difference_:.2f}")
 
 # %%

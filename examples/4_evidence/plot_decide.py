@@ -2,22 +2,39 @@
 Decide between losses on fresh folds
 ====================================
 
-A search may end with losses between which it cannot decide. ``resume(decide=True)`` trains only
-these, on fresh folds with new seeds, until they are decided or it is clear that they will not be.
+``resume(decide=True)`` trains the losses that a search left undecided on fresh folds, until they
+are decided or it is clear that they will not be.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.datasets import load_digits
+from torch import nn
 
-from sklearnloss import LossSearchCV, UNetSegmenter
-from sklearnloss.datasets import make_digit_scenes
+from sklearnloss import ImageClassifier, LossSearchCV
 
-X, y = make_digit_scenes(24, size=32, n_digits=4, classes=(0, 1), random_state=0)
+# %%
+# A search among four losses, on 200 handwritten digits.
+X, y = load_digits(return_X_y=True)
+X, y = X.reshape(-1, 8, 8)[:200], y[:200]
+
+
+def small_net(in_channels, n_outputs):
+    """Return a network that trains in a tenth of a second."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(128, n_outputs),
+    )
+
+
+model = ImageClassifier(small_net, max_epochs=4, batch_size=20, lr=5e-3)
 search = LossSearchCV(
-    UNetSegmenter(width=4, depth=2, batch_size=4, max_epochs=6, lr=1e-2),
-    ["dice", "dice+cross_entropy", "cross_entropy", "focal"],
+    model,
+    ["cross_entropy", "poly1", "hinge", "focal"],
     n_trials=6,
-    scoring="dice",
     refit=False,
     random_state=0,
 )
@@ -51,7 +68,7 @@ colors = {
     "stopped early": "#9ca3af",
     "better": "#0072B2",
 }
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharex=True, sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharex=True, sharey=True)
 names = [row["loss"] for row in before.table[1:]]
 for ax, verdict, title in zip(
     axes, (before, after), ("after the search", "after fresh folds"), strict=True
@@ -71,14 +88,17 @@ for ax, verdict, title in zip(
         )  # fmt: skip
     ax.set_yticks(range(len(names)), names)
     ax.set_title(title, loc="left")
-    ax.set(xlabel=f"lead of {before.best} in Dice", ylim=(len(names) - 0.5, -0.7))
-    ax.margins(x=0.12)
+    ax.set(xlabel=f"lead of {before.best} in accuracy", ylim=(len(names) - 0.5, -0.7))
+    ax.margins(x=0.2)
+    ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="x", alpha=0.3)
+plt.show()
 
 # %%
-# The interval after fresh folds is not narrower than that of the search, though there are more
-# fits: it has to hold at each of three looks at the scores, and it no longer relies on the folds on
-# which the winner was chosen. A lead that was partly luck becomes smaller on fresh folds.
+# The interval after fresh folds is not much narrower than that of the search, though there are
+# more fits: it has to hold at each of three looks at the scores. But it no longer relies on the
+# folds on which the winner was chosen. It still crosses the edge of the green band, so the two
+# losses stay undecided: take either, or get more images.
 #
 # What to remember
 # ----------------

@@ -1,9 +1,11 @@
 """
-What metrics see, and what they do not
-======================================
+Segmentation metrics compared on six kinds of errors
+====================================================
 
-A search returns the loss that is best for the metric it is given. Six kinds of errors in one true
-mask show what each metric sees: overlap, outline, the farthest pixel, or the probabilities.
+A search finds what its metric rewards: six kinds of errors show what each metric sees.
+
+They are made in one true mask. The metrics look at overlap, outline, the farthest pixel, or the
+probabilities.
 """
 
 import matplotlib.pyplot as plt
@@ -84,17 +86,17 @@ perfect = np.array([1, 1, 1, 1, 0, 0, 0])[:, None]
 distance = np.abs(table - perfect)
 darkness = distance / np.maximum(distance.max(axis=1, keepdims=True), 1e-9)
 
-figure = plt.figure(figsize=(9, 6.4), layout="constrained")
-grid = figure.add_gridspec(2, 6, height_ratios=[1, 2.2])
+fig = plt.figure(figsize=(9, 6.4), layout="constrained")
+grid = fig.add_gridspec(2, 6, height_ratios=[1, 2.2])
 colors = ListedColormap(["white", "#9ca3af", "#E69F00", "#0072B2"])
 for k, (name, mask) in enumerate(masks.items()):
-    ax = figure.add_subplot(grid[0, k])
+    ax = fig.add_subplot(grid[0, k])
     kinds = np.where(truth & mask, 1, 0) + 2 * (mask & ~truth) + 3 * (truth & ~mask)
     ax.imshow(kinds, cmap=colors, vmin=0, vmax=3, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
     ax.set_title(name, fontsize="medium")
-ax = figure.add_subplot(grid[1, :])
+ax = fig.add_subplot(grid[1, :])
 ax.imshow(darkness, cmap="Greys", vmin=0, vmax=1.3, aspect="auto")
 for i, j in np.ndindex(table.shape):
     text = f"{table[i, j]:.1f}" if i in (4, 5) else f"{table[i, j]:.2f}"
@@ -107,7 +109,8 @@ for spine in ax.spines.values():
     spine.set_visible(False)
 names = ["found", "false alarm", "missed"]
 patches = [plt.Rectangle((0, 0), 1, 1, color=color) for color in ("#9ca3af", "#E69F00", "#0072B2")]
-_ = figure.legend(patches, names, loc="outside lower center", ncols=3, frameon=False)
+fig.legend(patches, names, loc="outside lower center", ncols=3, frameon=False)
+plt.show()
 
 # %%
 # What each one sees
@@ -143,7 +146,7 @@ for radius in radii:
     curves["boundary IoU, 2 pixels"].append(
         boundary_iou_score(disk, smaller, labels=[True], width=2)
     )
-figure, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 3.6), layout="constrained")
 for (name, values), color, line in zip(
     curves.items(), ["#0072B2", "#E69F00", "#009E73"], ["-", "--", "-."], strict=True
 ):
@@ -151,7 +154,8 @@ for (name, values), color, line in zip(
 ax.set(xlabel="radius in pixels", ylabel="score", ylim=(0, 1))
 ax.set_title("A disk that is predicted one pixel too small", loc="left")
 ax.grid(alpha=0.3)
-_ = ax.legend(frameon=False, loc="lower right")
+ax.legend(frameon=False, loc="lower right")
+plt.show()
 
 # %%
 # What to remember

@@ -1,9 +1,11 @@
 """
-Nested cross-validation
-=======================
+Nested cross-validation of a search
+===================================
 
 A search is an estimator, so it can be cross-validated as a whole: each outer fold is scored by a
-search that has never seen it. That is the score of the *procedure*, search included.
+search that has never seen it.
+
+That is the score of the *procedure*, search included.
 """
 
 import matplotlib.pyplot as plt
@@ -36,16 +38,16 @@ def small_net(in_channels, n_outputs):
 
 
 search = LossSearchCV(
-    ImageClassifier(small_net, max_epochs=10, batch_size=20),
+    ImageClassifier(small_net, max_epochs=8, batch_size=20),
     ["cross_entropy", "focal", "poly1", "generalized_ce"],
     param_distributions={"lr": (3e-3, 5e-2, "log")},
-    n_trials=12,
-    cv=3,
+    n_trials=8,
+    cv=2,
     random_state=0,
 )
 
 # %%
-# Outside, five folds; inside, each search has three folds of its own. ``return_estimator`` keeps
+# Outside, five folds; inside, each search has two folds of its own. ``return_estimator`` keeps
 # the searches, to see what each has chosen.
 outer = StratifiedKFold(5, shuffle=True, random_state=1)
 nested = cross_validate(search, X, y, cv=outer, return_estimator=True)
@@ -63,7 +65,7 @@ print(f"nested             {nested['test_score'].mean():.3f}")
 print(f"on unseen digits   {unseen:.3f}")
 
 # %%
-figure, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(8.5, 4), layout="constrained")
 for k, (a, b) in enumerate(zip(inner, nested["test_score"], strict=True)):
     ax.plot([k, k], [a, b], color="#9ca3af", lw=1.5, zorder=1)
 ax.scatter(
@@ -76,14 +78,15 @@ names = [f"fold {k + 1}\n{each.best_loss_}" for k, each in enumerate(nested["est
 ax.set_xticks(range(5), names)
 ax.set(ylabel="accuracy", xlim=(-0.5, 4.5))
 ax.grid(axis="y", alpha=0.3)
-_ = ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+ax.legend(frameon=False, fontsize="small", ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
+plt.show()
 
 # %%
 # Which score is right?
 # ---------------------
 #
-# Two errors are in ``best_score_``, in opposite directions. It is the best of twelve, which makes
-# it too high. And its models were trained on two thirds of the data, which makes it too low: with
+# Two errors are in ``best_score_``, in opposite directions. It is the best of eight, which makes
+# it too high. And its models were trained on half of the data, which makes it too low: with
 # so few images the second one can be the larger one, see above. The nested score has only a small
 # part of the second, since each search was trained on four fifths, and none of the first: no image
 # of an outer fold had a say in what was chosen. It is the one to report, with its spread:

@@ -2,9 +2,11 @@
 Augmentation of images and masks
 ================================
 
-Random changes of the training images, with their masks: built in by name, or the transforms of
-torchvision and albumentations. This example shows what the network sees, and tests whether it helps
-a network that has only eight tiles to learn from.
+Random changes of training images and their masks: built in by name, or transforms of torchvision
+and albumentations.
+
+This example shows what the network sees, and tests whether it helps a network that has only eight
+tiles to learn from.
 """
 
 import albumentations as A
@@ -84,7 +86,7 @@ plt.show()
 
 scores = {}
 for name, augment in {"none": None, **ways}.items():
-    model = UNetSegmenter(augment=augment, max_epochs=30, **settings).fit(X[few], y[few])
+    model = UNetSegmenter(augment=augment, max_epochs=20, **settings).fit(X[few], y[few])
     scores[name] = model.score(X[few], y[few]), model.score(X[test], y[test])
 
 for name, (own, new) in scores.items():

@@ -2,9 +2,11 @@
 Callbacks: stopping, schedules, checkpoints
 ===========================================
 
-``callbacks=`` takes the callbacks of skorch and your own. This example stops a training when it no
-longer improves, changes the learning rate, resumes an interrupted training, and records how a
-mask forms from epoch to epoch.
+``callbacks=`` takes callbacks of skorch and your own: early stopping, learning rates, checkpoints
+and records.
+
+This example stops a training when it no longer improves, changes the learning rate, resumes an
+interrupted training, and records how a mask forms from epoch to epoch.
 """
 
 import tempfile
@@ -27,6 +29,8 @@ settings = {"loss": "dice+bce", "width": 8, "depth": 2, "batch_size": 8, "random
 # It is a class with methods such as ``on_train_begin``, ``on_epoch_end`` or ``on_batch_end``. On
 # images outside of the training, ``net.predict`` takes unscaled images and returns labels, like the
 # estimator's ``predict``. What is recorded in ``net.history`` can be read from ``history_``.
+
+# sphinx_gallery_thumbnail_number = 2
 
 
 class Watch(Callback):

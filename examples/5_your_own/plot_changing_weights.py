@@ -1,10 +1,11 @@
 """
-A weight that changes during training
-=====================================
+Change the weight of a loss during training
+===========================================
+
+A callback of a few lines changes the weight of a term from epoch to epoch.
 
 Some losses only help once the rest has been learned. The boundary loss was proposed as a term that
-is added to a region loss with a small weight that grows from epoch to epoch. A callback of a few
-lines does that.
+is added to a region loss with a small weight that grows during training.
 """
 
 import matplotlib.pyplot as plt

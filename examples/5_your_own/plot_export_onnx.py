@@ -1,10 +1,11 @@
 """
-Export to ONNX
-==============
+Export a model to ONNX
+======================
 
-One file that holds everything from raw images to labels, and runs where neither torch nor
-scikit-learn is installed: in C++, C#, Java, in a browser, or in Python with ONNX Runtime. This
-example exports a model, runs the file, and compares every pixel.
+An ONNX file holds everything from raw images to labels, and runs without torch and scikit-learn.
+
+It runs in C++, C#, Java, in a browser, or in Python with ONNX Runtime. This example exports a
+model, runs the file, and compares every pixel.
 """
 
 import tempfile
@@ -53,17 +54,19 @@ panels = {
     "image": X[test][k],
     "sklearnloss": expected[k, 1],
     "ONNX Runtime": probabilities[k, 1],
-    "difference": np.abs(probabilities - expected)[k, 1],
+    "difference": np.abs(probabilities - expected)[k, 1] * 1e6,
 }
-fig, axes = plt.subplots(1, 4, figsize=(9, 2.9), layout="constrained")
-for ax, (name, panel) in zip(axes, panels.items(), strict=True):
-    if name == "image":
-        ax.imshow(panel, cmap="gray")
-    else:
-        shown = ax.imshow(panel, cmap="cividis", vmin=0, vmax=1)
+fig, axes = plt.subplots(1, 4, figsize=(9, 3.4), layout="constrained")
+axes[0].imshow(panels["image"], cmap="gray")
+for ax in axes[1:3]:
+    probability = panels["sklearnloss" if ax is axes[1] else "ONNX Runtime"]
+    shown = ax.imshow(probability, cmap="cividis", vmin=0, vmax=1)
+different = axes[3].imshow(panels["difference"], cmap="magma")
+fig.colorbar(shown, ax=axes[1:3], label="probability of a nucleus", location="bottom", shrink=0.6)
+fig.colorbar(different, ax=axes[3], label="millionths", location="bottom", shrink=0.8)
+for ax, name in zip(axes, panels, strict=True):
     ax.set_title(name, fontsize=10)
     ax.set(xticks=[], yticks=[])
-fig.colorbar(shown, ax=axes, label="probability of a nucleus", shrink=0.8)
 plt.show()
 
 # %%

@@ -1,10 +1,11 @@
 """
-Fine-tuning from a file of weights
-==================================
+Fine-tune from a file of weights
+================================
 
-A network that has seen many similar images needs few of the new ones. The weights come from a file
-that this example writes itself: a network trained on the digits 0 to 4 is fine-tuned to find the
-digits 5 to 9, from twenty images.
+A network that has seen many similar images needs few of the new ones.
+
+The weights come from a file that this example writes itself: a network trained on the digits 0 to
+4 is fine-tuned to find the digits 5 to 9, from twenty images.
 """
 
 import tempfile
@@ -93,7 +94,7 @@ for (name, model), color in zip(
         color=color,
         label=f"{name}: mean IoU {model.score(X_test, y_test):.2f} on new images",
     )
-ax.set(xlabel="epoch", ylabel="training loss", ylim=(0, None))
+ax.set(xlabel="epoch", ylabel="training loss", ylim=(0, None), xticks=range(2, 21, 2))
 ax.legend(frameon=False, fontsize=9)
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()

@@ -1,10 +1,10 @@
 """
-Ignored pixels and weights
-==========================
+Ignore unlabeled pixels and weigh classes or images
+===================================================
 
-Pixels that nobody labeled, or that have no data, should not count; rare classes and trusted images
-may count more. Four ways to say so: ``ignore_index``, masked arrays, ``class_weight`` and
-``sample_weight``.
+Pixels without a label should not count; rare classes and trusted images may count more.
+
+Four ways to say so: ``ignore_index``, masked arrays, ``class_weight`` and ``sample_weight``.
 """
 
 import matplotlib.pyplot as plt

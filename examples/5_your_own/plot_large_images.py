@@ -1,10 +1,12 @@
 """
-Large images in tiles
-=====================
+Predict large images in overlapping tiles
+=========================================
 
-A network that was trained on tiles of 64 x 64 pixels predicts an image of any size, at once or in
-overlapping tiles that are blended into each other. This example predicts a whole microscopy image
-of 512 x 512 pixels and shows what blending prevents.
+A network that was trained on small tiles predicts an image of any size, at once or in overlapping
+tiles that are blended.
+
+This example predicts a whole microscopy image of 512 x 512 pixels and shows what blending
+prevents.
 """
 
 import matplotlib.pyplot as plt

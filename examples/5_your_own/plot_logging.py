@@ -1,9 +1,11 @@
 """
-Logs: the history, CSV and TensorBoard
-======================================
+Training logs: history, CSV and TensorBoard
+===========================================
 
-Every fit keeps its losses, learning rates and times in ``history_``. From there they go into a
-table or a CSV file; callbacks send them to TensorBoard while the training runs.
+Every fit keeps its losses, learning rates and times in ``history_``.
+
+From there they go into a table or a CSV file; callbacks send them to TensorBoard while the
+training runs.
 """
 
 import tempfile

@@ -1,10 +1,11 @@
 """
-Labels that overlap
-===================
+Multilabel segmentation: labels that overlap
+============================================
 
-With ``multilabel=True`` a pixel may have several labels at once, or none. Masks have a channel per
-label. Here handwritten digits lie on top of each other, and the network has to say of each pixel
-which digits it belongs to.
+With ``multilabel=True`` a pixel may have several labels at once, or none.
+
+Masks have a channel per label. Here handwritten digits lie on top of each other, and the network
+has to say of each pixel which digits it belongs to.
 """
 
 import matplotlib.pyplot as plt

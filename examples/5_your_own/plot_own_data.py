@@ -1,10 +1,11 @@
 """
-Your own data
-=============
+Load your own images and masks
+==============================
 
-Images come as arrays, memory maps, lists of files or a torch ``Dataset``. This example writes
-16 pictures with a mask file per nucleus to the disk, reads them in four ways, and gets the same
-model from each.
+Images come as arrays, memory maps, lists of files or a torch ``Dataset``.
+
+This example writes 16 pictures with a mask file per nucleus to the disk, reads them in four ways,
+and gets the same model from each.
 """
 
 import tempfile

@@ -1,10 +1,12 @@
 """
-A function as a loss
-====================
+Write a loss as a function
+==========================
 
-Any function of ``(logits, target)`` can be trained. This example writes one in which missed
-pixels cost more than false alarms, checks it, adds it to Dice, gives it a name and searches over
-its parameter.
+Any function of ``(logits, target)`` is a loss that can be trained, added to others and searched
+over.
+
+This example writes one in which missed pixels cost more than false alarms, checks it, adds it to
+Dice, gives it a name and searches over its parameter.
 """
 
 from functools import partial

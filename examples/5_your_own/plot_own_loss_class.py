@@ -1,10 +1,11 @@
 r"""
-A loss of your own as a class, in an hour
-=========================================
+Write a loss as a class
+=======================
 
 From a formula to a loss that can be searched over: write it, check it, look at it, name it,
-compare it. The example is the geometric mean of precision and recall, which this library does not
-have:
+compare it.
+
+The example is the geometric mean of precision and recall, which this library does not have:
 
 .. math:: \ell = 1 - \text{precision}^{a}\, \text{recall}^{1-a}
 
@@ -113,16 +114,9 @@ fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for name, color, marker, values in zip(
     ["precision", "recall"], ["#0072B2", "#D55E00"], "os", zip(*scores, strict=True), strict=True
 ):
-    ax.plot(weights, values, color=color, marker=marker)
-    ax.annotate(
-        name,
-        (weights[-1], values[-1]),
-        (8, 0),
-        textcoords="offset points",
-        color=color,
-        va="center",
-    )
-ax.set(xlabel="weight of precision", ylabel="held-out quadrant", xticks=weights)
+    ax.plot(weights, values, color=color, marker=marker, label=name)
+ax.set(xlabel="weight of precision", ylabel="score on the held-out quadrant", xticks=weights)
+ax.legend(frameon=False, loc="lower right")
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 

@@ -1,10 +1,11 @@
 """
-Any network
-===========
+Use any PyTorch network
+=======================
 
-``ImageSegmenter`` and ``ImageClassifier`` train any torch module: your own class, a function that
-builds one, a module, or a network of another library by its name. The loss is as independent of
-the network as ever.
+``ImageSegmenter`` and ``ImageClassifier`` train any torch module: a class, a function, a module,
+or the name of a library's network.
+
+The loss is as independent of the network as ever.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,10 @@
 Save and load a model
 =====================
 
-``save`` writes one file in the safetensors format: weights, parameters, classes, scaling and
-history, but no code. Opening a file from someone else therefore runs nothing.
+``save`` writes one file in the safetensors format, with weights and parameters but no code, and
+``load`` reads it.
+
+The file also holds classes, scaling and history. Opening a file from someone else runs nothing.
 """
 
 import json
@@ -52,14 +54,15 @@ weights = {
     for name, tensor in tensors.items()
     if name.startswith("network.") and tensor.ndim == 4
 }
+parts = {"stem": "#56B4E9", "down": "#0072B2", "up": "#E69F00", "head": "#D55E00"}
+names = sorted(weights, key=lambda name: list(parts).index(name.split(".")[0]))
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(9, 4.3), width_ratios=[1.7, 1], layout="constrained"
 )
-parts = {"stem": "#56B4E9", "down": "#0072B2", "up": "#E69F00", "head": "#D55E00"}
 left.barh(
-    list(weights),
-    [tensor.nbytes / 1024 for tensor in weights.values()],
-    color=[parts[name.split(".")[0]] for name in weights],
+    names,
+    [weights[name].nbytes / 1024 for name in names],
+    color=[parts[name.split(".")[0]] for name in names],
 )
 left.invert_yaxis()
 left.tick_params(axis="y", labelsize=9)
@@ -93,7 +96,7 @@ model.set_params(loss=squared_error, max_epochs=1).fit(X[train], y[train]).save(
 try:
     load(file)
 except ValueError as error:
-    print(error)
+    print(str(error).replace(folder.name, "FOLDER"))
 again = load(file, custom={"squared_error": squared_error})
 print(again.loss is squared_error)
 

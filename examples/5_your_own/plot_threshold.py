@@ -1,10 +1,12 @@
 """
-Thresholds and calibration
-==========================
+Choose a threshold and a temperature after training
+===================================================
 
-After training, two numbers can still be adjusted on images that the model has not seen: the
-temperature, which makes probabilities agree with frequencies, and the threshold above which a pixel
-belongs to the object. Neither needs another training, and neither is always an improvement.
+The threshold of a decision and the temperature of probabilities are chosen after training, on
+images that the model has not seen.
+
+The temperature makes probabilities agree with frequencies, and above the threshold a pixel belongs
+to the object. Neither needs another training, and neither is always an improvement.
 """
 
 import copy
@@ -51,8 +53,8 @@ def frequencies(probability, n_bins=10):
     return [[values[mask].mean() for mask in kept] for values in (probability, y[test])]
 
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(8.8, 3.8), layout="constrained")
-left.plot([0, 1], [0, 1], color="0.6", linewidth=1)
+fig, ax = plt.subplots(figsize=(5.5, 4.6), layout="constrained")
+ax.plot([0, 1], [0, 1], color="0.6", linewidth=1)
 for name, model, color, marker in [
     ("as trained", focal, "#D55E00", "s"),
     ("with temperature", calibrated, "#0072B2", "o"),
@@ -60,14 +62,16 @@ for name, model, color, marker in [
     probability = model.predict_proba(X[test])
     error = expected_calibration_error(y[test], probability)
     label = f"{name}: error {error:.3f}"
-    left.plot(*frequencies(probability[:, 1]), color=color, marker=marker, label=label)
-left.set(
+    ax.plot(*frequencies(probability[:, 1]), color=color, marker=marker, label=label)
+ax.set(
     title="calibration, focal loss",
     xlabel="predicted probability of a nucleus",
     ylabel="share of nuclei among these pixels",
     aspect="equal",
 )
-left.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(0.35, 0.25))
+ax.legend(frameon=False, loc="lower right", fontsize=9)
+ax.spines[["top", "right"]].set_visible(False)
+plt.show()
 
 # %%
 # Threshold
@@ -81,27 +85,25 @@ probabilities = {
     part: model.predict_proba(X[part_of])[:, 1]
     for part, part_of in [("adjust", adjust), ("test", test)]
 }
-thresholds = np.linspace(0.02, 0.98, 49)
+thresholds = np.linspace(0.02, 0.98, 25)
+fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for (part, probability), truth, color in zip(
     probabilities.items(), (y[adjust], y[test]), ["0.5", "#0072B2"], strict=True
 ):
     dice = [dice_score(truth, (probability > t).astype(int), labels=[1]) for t in thresholds]
-    right.plot(thresholds, dice, color=color, label=f"quadrant to {part}")
+    ax.plot(thresholds, dice, color=color, label=f"quadrant to {part}")
 before = dice_score(y[test], model.predict(X[test]), labels=[1])
 model.fit_threshold(X[adjust], y[adjust], scoring="dice")
 after = dice_score(y[test], model.predict(X[test]), labels=[1])
 print(f"threshold: {model.threshold_:.3f}")
 print(f"Dice on the last quadrant: {before:.3f} at .5, {after:.3f} at the threshold")
 
-right.plot([0.5, model.threshold_], [before, after], "o", color="#D55E00")
-right.annotate("default", (0.5, before), (8, -12), textcoords="offset points", fontsize=9)
-right.annotate(
-    "chosen", (model.threshold_, after), (-14, 8), textcoords="offset points", fontsize=9
-)
-right.set(title="threshold, Tversky loss", xlabel="threshold", ylabel="Dice of nuclei")
-right.legend(frameon=False, fontsize=9, loc="lower right")
-for ax in (left, right):
-    ax.spines[["top", "right"]].set_visible(False)
+ax.plot([0.5, model.threshold_], [before, after], "o", color="#D55E00")
+ax.annotate("default", (0.5, before), (8, -12), textcoords="offset points", fontsize=9)
+ax.annotate("chosen", (model.threshold_, after), (-14, 8), textcoords="offset points", fontsize=9)
+ax.set(title="threshold, Tversky loss", xlabel="threshold", ylabel="Dice of nuclei")
+ax.legend(frameon=False, loc="lower right")
+ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%

@@ -288,7 +288,7 @@ def test_older_transforms_of_torchvision_change_images_with_labels(digits: Data)
 @pytest.mark.parametrize("library", ["torchvision", "albumentations"])
 def test_the_guide_s_example_runs(library: str) -> None:
     import_or_skip(library)
-    guide = Path(__file__).parents[3] / "docs" / "augmentation.md"
+    guide = Path(__file__).parents[3] / "docs" / "how_to" / "augmentation.md"
     blocks = re.findall(r"^```(python|py)\n(.*?)^```", guide.read_text(), re.DOTALL | re.MULTILINE)
     scope: dict[str, Any] = {}
     exec(blocks[0][1], scope)

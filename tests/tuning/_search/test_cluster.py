@@ -200,8 +200,9 @@ class TestDask:
     def test_a_candidate_that_ends_every_worker_is_given_up(
         self, client: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        client.wait_for_workers(2)  # an earlier test has ended one; what shares it is lost, too
         monkeypatch.setattr(client.cluster.scheduler, "allowed_failures", 0)
-        space = {"mode": ["fine", "killer", "good"]}
+        space = {"mode": ["fine", "good", "killer"]}
         options = {"n_trials": None, "param_distributions": space, "cv": 2}
         with joblib.parallel_config(backend="dask"), pytest.warns(FitFailedWarning):
             table = _fixed(sampler=InOrder(), **options).fit(X, y).cv_results_
@@ -499,7 +500,8 @@ def test_the_main_thread_calls_callbacks_which_may_end_the_search(threads: Threa
 
     with threads.active():
         search = _fixed(sound=True, n_trials=50, callbacks=[stop]).fit(X, y)
-    assert [main for _, main in calls] == [True] * 3
+    assert all(main for _, main in calls)
+    assert 3 <= len(calls) <= 4  # two may end at the same time
     assert 3 <= len(search.cv_results_["params"]) <= 4
 
     def fail(study: Any, trial: Any) -> None:

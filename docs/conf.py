@@ -69,7 +69,7 @@ sphinx_gallery_conf = {
     "examples_dirs": str(ROOT / "examples"),
     "gallery_dirs": "examples",
     "filename_pattern": r"/plot_",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.FirstExamplesFirst",
     "abort_on_example_error": True,
     "parallel": 2,
     "show_memory": False,

@@ -61,6 +61,7 @@ class Batches:
             if self.augment is not None and self.generator is not None:
                 masks = target if target.ndim > 1 else None
                 x, masks = self.augment(x, masks, self.generator, images.dtype)
+                x = x.contiguous()  # the weights decide on the memory format
                 target = target if masks is None else masks
             if weight is None:
                 yield x, target

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ import torch
 from torch import nn
 
 from sklearnloss import ResNetClassifier, UNetSegmenter
-from sklearnloss.estimators._training.memory_format import align_state, put_channels_last
+from sklearnloss.estimators._training.memory_format import (
+    align_state,
+    lay_out,
+    put_channels_last,
+)
 from sklearnloss.networks import ResNet, UNet
 
 
@@ -42,6 +48,71 @@ def test_outputs_of_the_first_layer_are_channels_last(n_channels: int) -> None:
     put_channels_last(layer)
     scores = layer(torch.randn(2, n_channels, 8, 8))
     assert scores.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("layer", "channels_last"),
+    [
+        (nn.Conv2d(4, 8, 1, stride=2), False),
+        (nn.Conv2d(15, 8, 1, stride=(1, 2)), False),
+        (nn.ConvTranspose2d(32, 4, 1, stride=2, output_padding=1), False),
+        (nn.Conv2d(16, 8, 1, stride=2), True),
+        (nn.Conv2d(4, 8, 1), True),
+        (nn.Conv2d(4, 8, 3, stride=2), True),
+        (nn.Conv2d(8, 8, 1, stride=2, groups=2), True),
+        (nn.Conv3d(4, 8, 1, stride=2), True),
+    ],
+)
+def test_networks_that_train_safely_only_channels_first(
+    layer: nn.Module, channels_last: bool
+) -> None:
+    network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sequential(layer))
+    put_channels_last(network)  # as a given network may be
+    lay_out(network, torch.optim.AdamW)
+    assert (network.get_parameter("0.weight").stride(1) == 1) == channels_last
+    if not channels_last:
+        for weight in network.parameters():
+            assert weight.stride() == torch.empty(weight.shape).stride()
+
+
+SHORTCUT = """
+import faulthandler
+import numpy as np
+import torch
+from torch import nn
+from sklearnloss import ImageClassifier
+
+faulthandler.enable()
+torch.set_num_threads(1)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.shortcut = nn.Conv2d(4, 8, 1, stride=2)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.head(self.shortcut(self.stem(x)).mean((2, 3)))
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(12, 3, 64, 64)).astype(np.float32)
+def channels_last(x):
+    return x.to(memory_format=torch.channels_last)
+for augment in (None, channels_last):
+    model = ImageClassifier(
+        network=Net(), augment=augment, max_epochs=4, batch_size=3, device="cpu"
+    )
+    assert np.isfinite(model.fit(X, np.arange(12) % 3).predict_proba(X)).all()
+print("trained")
+"""
+
+
+def test_narrow_strided_shortcuts_train() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHORTCUT], capture_output=True, text=True, timeout=120
+    )
+    assert "trained" in done.stdout, done.stderr
 
 
 def test_a_fused_step_after_alignment_is_a_plain_step() -> None:

@@ -127,7 +127,7 @@ for n in (5, 10, 20, 40):
 #
 # - With ten data sets or fewer only large differences of ranks are significant. "Not significantly
 #   different" does not mean "equal".
-# - A ranking depends on how long is trained. The settings of this example were chosen after looking:
-#   with half the epochs, cross entropy leads. A study fixes them before.
+# - A ranking depends on how long is trained. The settings of this example were chosen after
+#   looking: with half the epochs, cross entropy leads. A study fixes them before.
 # - Ranks forget by how much a loss is better, and on which data. Report the scores as well.
 # - On one data set, use :func:`~sklearnloss.compare_losses`.

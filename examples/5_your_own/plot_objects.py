@@ -116,9 +116,10 @@ plt.show()
 temporary.cleanup()
 
 # %%
-# With the border more nuclei stay separate, but by far not all (one image and one seed; the weight of
-# the border was chosen on it, so this is an illustration, no evidence): the border is one pixel wide, and a
-# single gap joins two objects. A longer training, more images and a wider border are remedies.
+# With the border more nuclei stay separate, but by far not all: the border is one pixel wide, and
+# a single gap joins two objects. A longer training, more images and a wider border are remedies.
+# This is one image and one seed, and the weight of the border was chosen on it: an illustration,
+# no evidence.
 #
 # What to remember
 # ----------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import zlib
 from pathlib import Path
 from typing import Any
@@ -444,7 +445,13 @@ def test_a_longer_search_that_is_killed_ends_as_if_nothing_had_happened(tmp_path
 
 
 @pytest.mark.slow
-def test_nested_cross_validation_in_two_processes_shares_a_storage(tmp_path: Path) -> None:
+def test_nested_cross_validation_in_two_processes_shares_a_storage(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    # The pool ends its forks by SIGTERM. A handler of some library could swallow it.
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
+
     def results() -> tuple[list[float], list[list[float]]]:
         inner = make_search(sound=True, n_trials=2, cv=2, storage=tmp_path / "s.journal")
         options: dict[str, Any] = {"error_score": "raise", "return_estimator": True}

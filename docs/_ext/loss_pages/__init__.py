@@ -11,24 +11,27 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joblib import Parallel, delayed
 from loss_facts import FACTS, Fact
-from sphinx.application import Sphinx
-from sphinx.util import logging
 
 from sklearnloss.losses import get_loss, list_losses
 
 from . import page
 from .demos import DEMOS
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
 DOCS = Path(__file__).parents[2]
 
 
 def generate(app: Sphinx) -> None:
     """Write all pages and pictures."""
+    from sphinx.util import logging  # late, since the tests of this package need no Sphinx
+
+    logger = logging.getLogger(__name__)
     for name in page.missing(list_losses()):
         logger.warning(page.HOW_TO_ADD, name, name)
     names = [name for name in list_losses() if name in FACTS]

@@ -289,6 +289,7 @@ def test_the_reference_of_a_loss_leads_to_its_page() -> None:
 def test_a_loss_without_facts_gets_a_warning_that_says_what_to_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    pytest.importorskip("sphinx")
     (tmp_path / "losses").mkdir()
     (tmp_path / "losses" / "index.md").write_text("# The losses")
     (tmp_path / "losses" / "removed.md").write_text("# A loss of an earlier version")

@@ -84,7 +84,7 @@ def test_lower_parts_need_few_libraries(part: str) -> None:
             assert own or package in allowed, f"{path} imports {module}"
 
 
-ROOMS = {
+SUBPACKAGES = {
     "losses": ["_core", "", "_checks"],
     "networks": ["_adapt", ""],
     "estimators": ["_data", "_training", "_inference", "_persistence", "_export", "", "_displays"],
@@ -100,13 +100,13 @@ ROOMS = {
 }
 
 
-@pytest.mark.parametrize("part", ROOMS)
+@pytest.mark.parametrize("part", SUBPACKAGES)
 def test_rooms_import_only_lower_rooms(part: str) -> None:
     for path in (ROOT / part).rglob("*.py"):
         if path.parent.parent != ROOT / part and path.name == "__init__.py":
             continue
-        room = "" if path.parent == ROOT / part else path.parent.name
-        allowed = ROOMS[part][: ROOMS[part].index(room) + 1]
+        subpackage = "" if path.parent == ROOT / part else path.parent.name
+        allowed = SUBPACKAGES[part][: SUBPACKAGES[part].index(subpackage) + 1]
         for module, _ in imports(path):
             names = module.split(".")[1:]
             if names and names[0] == part and len(names) > 1:
@@ -114,11 +114,11 @@ def test_rooms_import_only_lower_rooms(part: str) -> None:
                 assert used in allowed, f"{path} imports {module}"
 
 
-@pytest.mark.parametrize("part", ROOMS)
+@pytest.mark.parametrize("part", SUBPACKAGES)
 def test_a_room_says_what_is_in_it(part: str) -> None:
     for folder in (path for path in (ROOT / part).iterdir() if (path / "__init__.py").exists()):
         tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
-        assert folder.name in ROOMS[part]
+        assert folder.name in SUBPACKAGES[part]
         plan = ast.get_docstring(tree) or ""
         for module in (path.stem for path in folder.glob("*.py") if path.stem != "__init__"):
             assert f"``{module}``" in plan, f"{folder} does not name {module}"
@@ -126,9 +126,9 @@ def test_a_room_says_what_is_in_it(part: str) -> None:
 
 def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     docs = ROOT.parent / "docs"
-    graph = runpy.run_path(str(docs / "draw_rooms.py"))["graph"]()
+    graph = runpy.run_path(str(docs / "draw_subpackages.py"))["graph"]()
     page = (docs / "explanation" / "architecture.md").read_text(encoding="utf-8")
-    assert graph in page, "run python docs/draw_rooms.py --write"
+    assert graph in page, "run python docs/draw_subpackages.py --write"
 
 
 def test_relative_imports_inside_the_package() -> None:

@@ -9,7 +9,6 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -289,14 +288,13 @@ def test_the_reference_of_a_loss_leads_to_its_page() -> None:
 def test_a_loss_without_facts_gets_a_warning_that_says_what_to_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pytest.importorskip("sphinx")
     (tmp_path / "losses").mkdir()
     (tmp_path / "losses" / "index.md").write_text("# The losses")
     (tmp_path / "losses" / "removed.md").write_text("# A loss of an earlier version")
     monkeypatch.setattr(loss_pages, "list_losses", lambda: ["dice", "made_up"])
     monkeypatch.setattr(loss_pages, "drawn", lambda names, folder: {name: {} for name in names})
     with caplog.at_level(logging.WARNING):
-        loss_pages.generate(SimpleNamespace(srcdir=tmp_path))
+        loss_pages.write_pages(tmp_path / "losses", logging.getLogger().warning)
     (message,) = caplog.messages
     assert "'made_up' has no page" in message
     (named,) = re.findall(r"docs/\S+\.py", message)

@@ -85,7 +85,7 @@ class Fact:
     fixed : dict
         Settings of all curves.
     beside : tuple of str
-        Other losses to draw if there is no parameter to vary.
+        Other losses in the picture of the curves, where no parameter varies.
     demos : tuple of str
         Which fits to show.
     shown_as : str

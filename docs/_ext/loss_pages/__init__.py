@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +29,17 @@ DOCS = Path(__file__).parents[2]
 
 
 def generate(app: Sphinx) -> None:
-    """Write all pages and pictures."""
+    """Write all pages and pictures before Sphinx reads the sources."""
     from sphinx.util import logging  # late, since the tests of this package need no Sphinx
 
-    logger = logging.getLogger(__name__)
+    write_pages(Path(app.srcdir) / "losses", logging.getLogger(__name__).warning)
+
+
+def write_pages(folder: Path, warn: Callable[..., None]) -> None:
+    """Write all pages and pictures, and warn of losses without facts."""
     for name in page.missing(list_losses()):
-        logger.warning(page.HOW_TO_ADD, name, name)
+        warn(page.HOW_TO_ADD, name, name)
     names = [name for name in list_losses() if name in FACTS]
-    folder = Path(app.srcdir) / "losses"
     results = drawn(names, folder / "pictures")
     for old in set(folder.glob("*.md")) - {folder / f"{name}.md" for name in ("index", *names)}:
         old.unlink()

@@ -68,35 +68,32 @@ class LossSearchCV(DecidingSearchCV):
     param_distributions : dict or list of dict, default=None
         Other parameters to search over, such as
         ``{"lr": (1e-4, 1e-2, "log"), "width": [16, 32]}``. Each value is
-        ``(low, high)``, ``(low, high, "log")``, a list of choices (of length one for
-        a single value), or a distribution of Optuna or scipy. ``loss__gamma`` replaces
-        the range of each loss that has this parameter. In a pipeline, names that are not
-        the pipeline's own refer to its last step, and a step may be searched over together
-        with its parameters. Instead of ``losses``, a list of dicts with a key "loss" in
-        each may be passed, as in scikit-learn's searches.
+        ``(low, high)``, ``(low, high, "log")``, a list of choices, or a distribution of
+        Optuna or scipy. ``loss__gamma`` replaces the range of each loss that has this
+        parameter. In a pipeline, other names refer to its last step, and a step may be
+        searched over with its parameters. Instead of ``losses``, a list of dicts with a key
+        "loss" in each may be passed, as in scikit-learn's searches.
     n_trials : int or None, default=50
-        Total number of candidates, including any already in ``storage``. Pruned
-        candidates count, failed ones do not. None searches until ``timeout``, or until
-        a finite space is exhausted.
+        Total number of candidates, including any already in ``storage``; pruned ones count,
+        failed ones do not. None searches until ``timeout``, or all of a finite space.
     timeout : float, default=None
         Seconds after which no further candidate is begun; the leader's other folds are
         trained. Losses that were not tried are in a warning and in ``untried_losses_``.
     candidate_timeout : float, default=None
-        Seconds that a candidate may take, over all attempts at it. One that takes longer is
-        stopped after the epoch or the fold, reported to the sampler as infeasible, and
-        never chosen.
+        Seconds that a candidate may take, over all attempts at it. Then it is stopped after
+        the epoch or fold, reported to the sampler as infeasible, and never chosen.
     initial_candidates : list of dict, default=None
-        Candidates to try first, before the defaults, such as
-        ``{"loss": "tversky", "loss__alpha": 0.3}``, with labels or objects of ``losses``,
-        and values within their ranges. Other parameters have their defaults.
+        Candidates to try before the defaults, such as ``{"loss": "tversky",
+        "loss__alpha": 0.3}``: labels or objects of ``losses``, and values within their
+        ranges. Other parameters have their defaults.
     cv : int, splitter, iterable or None, default=None
         The folds. None is a shuffled 5-fold, stratified for a classifier, and by group if
         groups are passed to ``fit``; there are fewer folds if there are fewer samples,
         groups, or samples of the largest class.
     scoring : str, callable, list, tuple, dict or None, default=None
-        One or several metrics: any scikit-learn scorer or its name, or "dice", "iou",
-        "boundary_iou", "surface_dice", "hausdorff" or "calibration" for those of
-        :mod:`sklearnloss.metrics`. None is the estimator's ``score``. Higher is better.
+        One or several metrics, higher is better: a scikit-learn scorer or its name, or
+        "dice", "iou", "boundary_iou", "surface_dice", "hausdorff" or "calibration" of
+        :mod:`sklearnloss.metrics`. None is the estimator's ``score``.
     refit : bool, str or callable, default=True
         Whether to train the best candidate on all data. With several metrics, the name
         of the one to optimize, or a function from ``cv_results_`` to the index of
@@ -125,9 +122,8 @@ class LossSearchCV(DecidingSearchCV):
         the data if a search of other data has that name, as in nested cross-validation, and
         by the number of epochs if one with fewer has, with whose best candidates it begins.
     n_jobs : int, default=1
-        Worker processes on this machine. -1 is one per GPU, or one per core if there is
-        none. If there are several GPUs, each worker uses one of them; if there are more
-        workers than GPUs, they share. Other machines can join a search in a database with
+        Worker processes on this machine, each on one of the GPUs. -1 is one per GPU, or one
+        per core if there is none. Other machines can join a search in a database with
         ``sklearnloss worker``. scikit-learn's callbacks (``set_callbacks``) are not called
         for fits in workers. In ``joblib.parallel_config(backend="dask")`` or "ray" it is the
         number of candidates that the cluster trains at once, as many as it can by default.
@@ -138,9 +134,8 @@ class LossSearchCV(DecidingSearchCV):
     verbose : int, default=0
         1 shows a progress bar, 2 prints a line per candidate.
     callbacks : list of callable, default=None
-        Called with the study and the trial after each candidate.
-        ``study.stop()`` ends the search. An exception ends it, too, and is raised after
-        the attributes have been set.
+        Called with the study and the trial after each candidate. ``study.stop()`` ends the
+        search. An exception ends it, too, and is raised after the attributes are set.
 
     Attributes
     ----------
@@ -149,7 +144,7 @@ class LossSearchCV(DecidingSearchCV):
     best_params_ : dict
         Parameters of the best candidate.
     best_score_ : float
-        Its mean score. As the best of many, it is optimistic: see :meth:`compare`. With
+        Its mean score, optimistic as the best of many: see :meth:`compare`. With
         ``refit="pareto"``, this and all that concerns a single loss is the first metric.
     best_index_ : int
         Its row in ``cv_results_``.

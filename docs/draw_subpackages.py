@@ -1,7 +1,7 @@
-"""The rooms of the package and their imports, drawn as a Mermaid graph.
+"""The subpackages of the package and their imports, drawn as a Mermaid graph.
 
-python docs/draw_rooms.py           # prints the graph
-python docs/draw_rooms.py --write   # writes it into docs/explanation/architecture.md
+python docs/draw_subpackages.py           # prints the graph
+python docs/draw_subpackages.py --write   # writes it into docs/explanation/architecture.md
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent / "sklearnloss"
-START, END = "<!-- rooms -->\n", "<!-- /rooms -->\n"
+START, END = "<!-- subpackages -->\n", "<!-- /subpackages -->\n"
 
 Edges = set[tuple[str, str]]
 
 
-def room_of(module: str) -> str:
-    """Return the room of a module: a package, or its private sub-package."""
+def subpackage_of(module: str) -> str:
+    """Return the subpackage of a module: a package, or its private sub-package."""
     parts = module.split(".")[1:]
     if len(parts) > 2 or (len(parts) == 2 and (ROOT / Path(*parts)).is_dir()):
         return "/".join(parts[:2])
@@ -46,14 +46,14 @@ def is_module(name: str) -> bool:
 
 
 def edges() -> Edges:
-    """Return which room imports which; public names of a package are its own room."""
+    """Return which subpackage imports which; public names of a package are its own subpackage."""
     found = set()
     for path in ROOT.rglob("*.py"):
         if path.name == "__init__.py":
             continue
         module = ".".join(["sklearnloss", *path.relative_to(ROOT).with_suffix("").parts])
         for other in imported(path):
-            pair = room_of(module), room_of(other)
+            pair = subpackage_of(module), subpackage_of(other)
             if all(pair) and pair[0] != pair[1] and pair[1] != "_utils":
                 found.add(pair)
     return found
@@ -65,9 +65,9 @@ def reduced(pairs: Edges) -> Edges:
     for upper, lower in pairs:
         below.setdefault(upper, set()).add(lower)
 
-    def reachable(room: str) -> set[str]:
+    def reachable(subpackage: str) -> set[str]:
         found: set[str] = set()
-        left = {room}
+        left = {subpackage}
         while left:
             left = {low for each in left for low in below.get(each, ())} - found
             found |= left
@@ -83,13 +83,13 @@ def reduced(pairs: Edges) -> Edges:
 def graph() -> str:
     """Return the Mermaid text."""
     pairs = reduced(edges())
-    rooms = sorted({room for pair in pairs for room in pair})
+    subpackages = sorted({subpackage for pair in pairs for subpackage in pair})
     lines = ["```mermaid", "flowchart TD"]
-    for package in sorted({room.partition("/")[0] for room in rooms}):
-        inside = [room for room in rooms if room.partition("/")[0] == package]
+    for package in sorted({subpackage.partition("/")[0] for subpackage in subpackages}):
+        inside = [name for name in subpackages if name.partition("/")[0] == package]
         if len(inside) > 1:
             lines += [f"  subgraph {package.strip('_')}_package[{package}]"]
-            lines += [f'    {_node(room)}["{room}"]' for room in inside]
+            lines += [f'    {_node(subpackage)}["{subpackage}"]' for subpackage in inside]
             lines += ["  end"]
         else:
             lines += [f'  {_node(inside[0])}["{inside[0]}"]']
@@ -97,8 +97,8 @@ def graph() -> str:
     return "\n".join([*lines, "```", ""])
 
 
-def _node(room: str) -> str:
-    return room.replace("/_", "_").strip("_")
+def _node(subpackage: str) -> str:
+    return subpackage.replace("/_", "_").strip("_")
 
 
 def main() -> None:

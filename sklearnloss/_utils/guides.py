@@ -16,7 +16,7 @@ def site() -> str:
     It is the environment variable ``SKLEARNLOSS_DOCS_URL``, such as that of a site built on
     one's own disk, or the address in the metadata of the release.
     """
-    address = os.environ.get("SKLEARNLOSS_DOCS_URL", "") or _published()
+    address = os.environ.get("SKLEARNLOSS_DOCS_URL", "").strip() or _published()
     return address and address.rstrip("/") + "/"
 
 

@@ -194,10 +194,33 @@ def test_a_link_reproduces_the_page() -> None:
     assert sum(answers[2]["mask"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("link", "problem"),
+    [
+        ("losses=tversky(alpha:-5);dice", "losses"),
+        ("losses=tversky(beta:99);dice", "losses"),
+        ("losses=tversky(beta:0.7x);dice", "losses"),
+        ("losses=tversky(beta:);dice", "losses"),
+        ("losses=cl_dice(iterations:2.5);dice", "losses"),
+        ("losses=dice(squared:maybe);dice", "losses"),
+        ("losses=0*bce+dice;dice", "losses"),
+        ("losses=dice;dice;dice;dice", "losses"),
+        ("losses=dice&lr=1e99", "lr"),
+        ("losses=dice&view=nowhere", "view"),
+    ],
+)
+def test_a_link_with_a_value_outside_of_its_range_says_so(link: str, problem: str) -> None:
+    (answer,) = run_node("links", [f"#{link}"])
+    assert answer["problems"] == [problem]
+    assert set(answer["link"].partition("&")[0].removeprefix("losses=").split(";")) == {"dice"}
+    assert "lr" not in answer["link"]
+    assert "view" not in answer["link"]
+
+
 def test_a_link_that_cannot_be_read_leaves_the_defaults() -> None:
     hashes = [
         "#losses=nonsense;dice&mask=zigzag&noise=loud",
-        "#losses=bce%2Bdice(eps:9)&mask=ring",
+        "#losses=bce%2Bdice(eps:0.5)&mask=ring",
         "#losses=bce%2Bcross_entropy&mask=ring",
         "#losses=constructor&mask=toString",
         "#lab-training",
@@ -206,7 +229,7 @@ def test_a_link_that_cannot_be_read_leaves_the_defaults() -> None:
     bad, encoded, conflicting, inherited, heading, nothing = run_node("links", hashes)
     assert bad["link"] == "losses=dice&mask=vessel"
     assert bad["problems"] == ["losses", "noise", "mask"]
-    assert encoded["link"] == "losses=bce+dice(eps:1)&mask=ring"  # eps is kept in its range
+    assert encoded["link"] == "losses=bce+dice(eps:0.5)&mask=ring"
     assert conflicting["problems"] == ["losses"]  # no estimator accepts such a sum
     assert inherited["problems"] == ["losses", "mask"]
     assert heading is None

@@ -192,13 +192,11 @@
       "+",
     );
 
-  function readValue(param, text) {
-    if (param.choices) {
-      return param.choices.find((option) => String(option) === text) ?? param.value;
-    }
-    const value = Number.parseFloat(text);
-    if (!Number.isFinite(value)) return param.value;
-    return clamp(param.whole ? Math.round(value) : value, param.low, param.high);
+  // A value in a link; undefined if it is not one of the choices, or outside of the range.
+  function readValue({ choices, low, high, whole }, text) {
+    if (choices) return choices.find((option) => String(option) === text);
+    const value = text.trim() === "" ? NaN : Number(text);
+    return value >= low && value <= high && !(whole && value % 1) ? value : undefined;
   }
 
   // The terms that a link's text stands for; null if it cannot be read.
@@ -207,14 +205,16 @@
     for (const part of text.split(/\+(?![^(]*\))/)) {
       const match = /^(?:([\d.e-]+)\*)?([a-z]\w*)(?:\(([^)]*)\))?$/.exec(part.trim());
       if (!match || !Object.hasOwn(catalog, match[2]) || terms.length === MAX_TERMS) return null;
-      const [, weight, name, list = ""] = match;
-      const term = newTerm(name, {}, weight ? readValue(WEIGHT, weight) : 1);
+      const [, weight = "1", name, list = ""] = match;
+      const term = newTerm(name);
+      term.weight = readValue(WEIGHT, weight);
       for (const item of list.split(",").filter(Boolean)) {
         const [key, value = ""] = item.split(":");
         const param = catalog[name].params.find((each) => each.name === key);
         if (!param) return null;
         term.params[key] = readValue(param, value);
       }
+      if ([term.weight, ...Object.values(term.params)].includes(undefined)) return null;
       terms.push(term);
     }
     return conflicts(terms) ? null : terms;
@@ -233,6 +233,7 @@
     newTerm,
     python,
     readLoss: read,
+    readValue,
     shortName,
     toPosition,
     writeLoss: write,

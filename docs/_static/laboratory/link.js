@@ -71,18 +71,20 @@
     const state = defaultState();
     state.problems = [];
     if (fields.losses) {
-      const losses = fields.losses.split(";").slice(0, MAX_LOSSES).map(LossLab.readLoss);
-      if (losses.includes(null)) state.problems.push("losses");
-      if (losses.some(Boolean)) state.losses = losses.filter(Boolean);
+      const losses = fields.losses.split(";").map(LossLab.readLoss);
+      if (losses.includes(null) || losses.length > MAX_LOSSES) state.problems.push("losses");
+      if (losses.some(Boolean)) state.losses = losses.filter(Boolean).slice(0, MAX_LOSSES);
     }
     for (const [name, setting] of Object.entries(SETTINGS)) {
       if (fields[name] === undefined) continue;
-      const value = Number.parseFloat(fields[name]);
-      if (Number.isFinite(value)) state[name] = LossLab.clamp(value, setting.low, setting.high);
-      else state.problems.push(name);
+      const value = LossLab.readValue(setting, fields[name]);
+      if (value === undefined) state.problems.push(name);
+      else state[name] = value;
     }
     for (const [name, options] of Object.entries(CHOICES)) {
+      if (fields[name] === undefined) continue;
       if (options.includes(fields[name])) state[name] = fields[name];
+      else state.problems.push(name);
     }
     if (fields.mask !== undefined) {
       const mask = readMask(fields.mask);

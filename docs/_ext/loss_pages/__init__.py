@@ -3,6 +3,10 @@
 The text comes from :mod:`loss_facts`, docstrings, search spaces and the committed
 measurements; the curves and the fits are computed here, in two processes. Those of a loss
 are kept as long as no source that they depend on changes.
+
+``page`` puts a page together; ``describe`` reads docstrings and search spaces, ``costs`` and
+``records`` measurements, ``gallery`` the examples. ``curves`` draws values and gradients,
+``demos`` defines the data sets and ``fits`` trains on them and draws what was predicted.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
 
 def test_the_examples_to_begin_with_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
-    from gallery_order import FIRST, FirstExamplesFirst
-
+    order = importlib.import_module("gallery_order")
     names = {path.name for path in EXAMPLES}
-    assert set(FIRST) <= names
-    ordered = sorted(names, key=FirstExamplesFirst("examples"))
-    assert ordered == [*FIRST, *sorted(names - set(FIRST))]
-    sys.modules.pop("gallery_order")
+    assert set(order.FIRST) <= names
+    ordered = sorted(names, key=order.FirstExamplesFirst("examples"))
+    assert ordered == [*order.FIRST, *sorted(names - set(order.FIRST))]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
